@@ -1,0 +1,1 @@
+"""Export: one file a target, one table of targets."""

@@ -1,0 +1,355 @@
+"""The Job: everything the engine has to know, as plain data.
+
+Blender (or a command line) makes a Job, the engine carries it out. The same Job on the same machine gives the same
+bytes. Standard library only; both processes import it.
+
+Coordinates are full-resolution image pixels *after* EXIF orientation: origin top left, x right, y down, pixel centres
+at .5. `frame` is a clip frame as the Movie Clip Editor counts them: the first is 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from .errors import JobError
+
+SCHEMA_VERSION = 1
+MAX_FRAMES = 1_000_000
+MAX_OBJECTS = 256
+MAX_POINTS_PER_FRAME = 1_000
+MAX_SIDE = 65_536  # pixels
+MAX_JOB_BYTES = 256 * 1024 * 1024
+
+Direction = Literal["forward", "backward", "both"]
+Device = Literal["auto", "cuda", "mps", "cpu"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """The plate: an ordered image sequence, or one movie file.
+
+    files: absolute paths. Of a sequence, frame f is files[f - 1]; of a movie there is exactly one.
+    width, height: pixels, after EXIF orientation.
+    frame_count: frames that can be asked for; of a sequence, len(files).
+    movie_offset: frames of the movie file before frame 1 (Blender's clip.frame_offset).
+    """
+
+    files: tuple[str, ...]
+    width: int
+    height: int
+    frame_count: int
+    movie: bool = False
+    movie_offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A click: on the subject (include) or on what is not the subject."""
+
+    x: float
+    y: float
+    include: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle around the subject, x0 < x1, y0 < y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A drawn matte: an image file (full resolution, at least half grey = subject), or filled polygons.
+
+    file: absolute path, or empty.
+    polygons: closed outlines of (x, y); overlapping ones combine by even-odd as in Blender's mask layers.
+    """
+
+    file: str = ""
+    polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """All that was marked of one object on one frame. Points beside a mask correct that mask."""
+
+    frame: int
+    points: tuple[Point, ...] = ()
+    box: Box | None = None
+    mask: Mask | None = None
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it says where the subject is; points that only exclude need a matte to correct."""
+        return self.mask is not None or self.box is not None or any(point.include for point in self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class MatteObject:
+    """One SAM 2 object. Prompts are ordered by frame, one a frame."""
+
+    name: str
+    prompts: tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Which weights, where they run.
+
+    checkpoint: "embedded", a name of addon.checkpoints.OFFICIAL, or the absolute path of a file.
+    config: for a file: the name of a config inside the sam2 package or the absolute path of a .yaml.
+    sha256: for a file: what it has to hash to; empty = not checked.
+    trust: use a file whose hash is neither given nor known.
+    """
+
+    checkpoint: str = "embedded"
+    config: str = ""
+    sha256: str = ""
+    trust: bool = False
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to segment, how, and where the mattes go.
+
+    frame_range: first and last frame to track, both included; None = all.
+    output: absolute folder of versions; empty = `<name>_matte` beside the footage.
+    export: the name of an export target; empty = track only.
+    """
+
+    footage: Footage
+    objects: tuple[MatteObject, ...]
+    model: Model = field(default_factory=Model)
+    direction: Direction = "both"
+    frame_range: tuple[int, int] | None = None
+    output: str = ""
+    export: str = "postshot"
+    version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def frames(self) -> range:
+        """The frames to track, in clip order."""
+        first, last = self.frame_range or (1, self.footage.frame_count)
+        return range(first, last + 1)
+
+    @property
+    def matte_folder(self) -> Path:
+        """Where versions and the matte store live."""
+        return Path(self.output) if self.output else default_matte_folder(self.footage)
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, so that equal Jobs are equal texts."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, ensure_ascii=False, indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> Job:
+        """Raises JobError that names the field."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise JobError(f"This is not JSON: {error}.", where="job", hint="Export the Job again.") from None
+        return Job.from_dict(data)
+
+    @staticmethod
+    def from_dict(data: Any) -> Job:
+        """The Job in parsed JSON. Raises JobError that names the field."""
+        if isinstance(data, dict) and data.get("version") != SCHEMA_VERSION:
+            raise JobError(
+                f"This Job has version {data.get('version')!r}; this Splat Matte reads version {SCHEMA_VERSION}.",
+                where="version",
+                hint="Make the Job again with this release.",
+            )
+        job: Job = _decode(data, Job, "job")
+        return job
+
+    @staticmethod
+    def load(path: Path) -> Job:
+        """Read a Job file. Raises JobError that names the file or the field."""
+        try:
+            if path.stat().st_size > MAX_JOB_BYTES:
+                raise JobError("This file is too large to be a Job.", where=str(path))
+            return Job.from_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise JobError(f"The Job can't be read: {error.strerror}.", where=str(path)) from None
+        except UnicodeDecodeError:
+            raise JobError("This is not a Job: it is not UTF-8 text.", where=str(path)) from None
+
+
+_CAMERA_BASE = re.compile(r"(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|_mg)?[-_. ]*", re.IGNORECASE)
+
+
+def default_matte_folder(footage: Footage) -> Path:
+    """`<name>_matte` beside the footage.
+
+    `<name>` is the sequence's base name, or its folder's where the base says nothing: only digits, or a camera's
+    (`IMG_0001.JPG`, `DSC_0001.NEF`). A movie's is its file name.
+    """
+    first = Path(footage.files[0])
+    if footage.movie:
+        return first.with_name(f"{first.stem}_matte")
+    base = re.sub(r"\d+$", "", first.stem)
+    if _CAMERA_BASE.fullmatch(base):
+        return first.with_name(f"{first.parent.name or 'footage'}_matte")
+    return first.with_name(f"{base.rstrip('-_. ')}_matte")
+
+
+def _check(job: Job) -> None:
+    """Everything that the types do not say. Raises JobError that names the field."""
+    footage = job.footage
+    if not footage.files:
+        raise JobError("There is no footage.", where="footage.files", hint="Open a clip or name a folder of images.")
+    for name, side in (("width", footage.width), ("height", footage.height)):
+        if not 1 <= side <= MAX_SIDE:
+            raise JobError(f"{side} is not an image size (1 to {MAX_SIDE}).", where=f"footage.{name}")
+    for i, file in enumerate(footage.files):
+        _check_path(file, f"footage.files[{i}]")
+    if not 1 <= footage.frame_count <= MAX_FRAMES:
+        raise JobError(f"{footage.frame_count} frames are not 1 to {MAX_FRAMES}.", where="footage.frame_count")
+    if footage.movie and len(footage.files) != 1:
+        raise JobError("A movie is one file.", where="footage.files")
+    if not footage.movie and footage.frame_count != len(footage.files):
+        raise JobError(
+            f"{footage.frame_count} differs from the number of files, {len(footage.files)}.",
+            where="footage.frame_count",
+        )
+    if footage.movie_offset < 0:
+        raise JobError("It can't be negative.", where="footage.movie_offset")
+    if job.frame_range is not None and not 1 <= job.frame_range[0] <= job.frame_range[1] <= footage.frame_count:
+        raise JobError(
+            f"{job.frame_range[0]} to {job.frame_range[1]} is not inside the clip's frames 1 to {footage.frame_count}.",
+            where="frame_range",
+        )
+    if job.output:
+        _check_path(job.output, "output")
+    if not job.objects:
+        raise JobError(
+            "Nothing is marked.", where="objects", hint="Add a marker on the subject, or give --point, --box or --mask."
+        )
+    if len(job.objects) > MAX_OBJECTS:
+        raise JobError(f"More than {MAX_OBJECTS} objects.", where="objects")
+    names = [each.name for each in job.objects]
+    for i, each in enumerate(job.objects):
+        if not each.name or names.index(each.name) != i:
+            raise JobError(f"The name {each.name!r} is empty or used twice.", where=f"objects[{i}].name")
+        _check_object(each, job, f"objects[{i}]")
+
+
+def _check_object(each: MatteObject, job: Job, where: str) -> None:
+    if not each.prompts:
+        raise JobError(f"{each.name!r} has no prompts.", where=f"{where}.prompts", hint="Mark it or leave it out.")
+    if not any(prompt.stands_alone for prompt in each.prompts):
+        raise JobError(
+            f"{each.name!r} has only exclude points.",
+            where=f"{where}.prompts",
+            hint="Add an include marker on the subject.",
+        )
+    previous = 0
+    for i, prompt in enumerate(each.prompts):
+        place = f"{where}.prompts[{i}]"
+        if prompt.frame not in job.frames:
+            raise JobError(
+                f"{each.name!r} is marked on frame {prompt.frame}, not in {job.frames[0]} to {job.frames[-1]}.",
+                where=f"{place}.frame",
+                hint="Widen the range or remove the marker.",
+            )
+        if prompt.frame <= previous:
+            raise JobError("Prompts are ordered by frame, one a frame.", where=f"{place}.frame")
+        previous = prompt.frame
+        if not prompt.points and prompt.box is None and prompt.mask is None:
+            raise JobError("It is empty.", where=place)
+        if len(prompt.points) > MAX_POINTS_PER_FRAME:
+            raise JobError(f"More than {MAX_POINTS_PER_FRAME} points on one frame.", where=f"{place}.points")
+        for j, point in enumerate(prompt.points):
+            _check_inside(point.x, point.y, job.footage, f"{place}.points[{j}]")
+        if prompt.box is not None:
+            box = prompt.box
+            if not (box.x0 < box.x1 and box.y0 < box.y1):
+                raise JobError("The box has no area.", where=f"{place}.box")
+            _check_inside(box.x0, box.y0, job.footage, f"{place}.box")
+            _check_inside(box.x1, box.y1, job.footage, f"{place}.box")
+        if prompt.mask is not None:
+            if bool(prompt.mask.file) == bool(prompt.mask.polygons):
+                raise JobError("A mask is a file or polygons.", where=f"{place}.mask")
+            if prompt.mask.file:
+                _check_path(prompt.mask.file, f"{place}.mask.file")
+            for j, polygon in enumerate(prompt.mask.polygons):
+                if len(polygon) < 3:
+                    raise JobError("A polygon has at least three corners.", where=f"{place}.mask.polygons[{j}]")
+
+
+def _check_inside(x: float, y: float, footage: Footage, where: str) -> None:
+    if not (0 <= x <= footage.width and 0 <= y <= footage.height):
+        raise JobError(
+            f"({x:g}, {y:g}) lies outside the image of {footage.width} x {footage.height} pixels.",
+            where=where,
+            hint="Move the marker into the frame or disable it there.",
+        )
+
+
+def _check_path(path: str, where: str) -> None:
+    if "\0" in path or not (Path(path).is_absolute() or re.match(r"[A-Za-z]:[\\/]|\\\\", path)):
+        raise JobError(f"{path!r} is not an absolute path.", where=where)
+
+
+def _decode(data: Any, kind: Any, where: str) -> Any:
+    """Parsed JSON as `kind`: a dataclass, tuple, union with None, Literal, str, bool, int or float."""
+    origin = get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(data, dict):
+            raise JobError(f"Expected an object, found {_say(data)}.", where=where)
+        hints = get_type_hints(kind)
+        unknown = sorted(set(data) - set(hints))
+        if unknown:
+            raise JobError(f"Unknown field {unknown[0]!r}.", where=where, hint=f"Known: {', '.join(sorted(hints))}.")
+        prefix = "" if kind is Job else f"{where}."
+        values = {name: _decode(value, hints[name], f"{prefix}{name}") for name, value in data.items()}
+        for each in dataclasses.fields(typing.cast(Any, kind)):
+            required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+            if required and each.name not in values:
+                raise JobError("This field is missing.", where=f"{prefix}{each.name}")
+        return typing.cast(Any, kind)(**values)
+    if origin is tuple:
+        items = get_args(kind)
+        variadic = len(items) == 2 and items[1] is Ellipsis
+        if not isinstance(data, list) or not (variadic or len(data) == len(items)):
+            wanted = "a list" if variadic else f"a list of {len(items)}"
+            raise JobError(f"Expected {wanted}, found {_say(data)}.", where=where)
+        kinds = [items[0]] * len(data) if variadic else list(items)
+        return tuple(
+            _decode(item, each, f"{where}[{i}]") for i, (item, each) in enumerate(zip(data, kinds, strict=True))
+        )
+    if origin is types.UnionType:
+        inner = [each for each in get_args(kind) if each is not type(None)]
+        return None if data is None else _decode(data, inner[0], where)
+    if origin is Literal:
+        if data not in get_args(kind):
+            raise JobError(f"{data!r} is none of {', '.join(map(repr, get_args(kind)))}.", where=where)
+        return data
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        data = float(data)
+    if type(data) is not kind or (kind is float and not math.isfinite(data)):
+        raise JobError(f"Expected {kind.__name__}, found {_say(data)}.", where=where)
+    return data
+
+
+def _say(data: Any) -> str:
+    text = json.dumps(data, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}..."

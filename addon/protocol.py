@@ -1,0 +1,67 @@
+"""What Blender and the engine say to each other: JSON lines over the engine's stdin and stdout.
+
+Requests have an `id` that the answers repeat. Nothing but these messages is ever written to the pipe: pixels travel
+through files. The engine ends when its stdin closes, so it never outlives Blender. Standard library only.
+
+A request is answered by any number of `progress` and `warning` events, then by exactly one `done` or `error`.
+`cancel` and `quit` have no answer of their own: what they stop ends with `error`, exit_code CANCELLED.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, NotRequired, TypedDict
+
+PROTOCOL_VERSION = 1
+
+Verb = Literal["track", "export", "cancel", "quit"]
+# track: fill the matte store with what the Job needs and the store lacks.
+# export: the same, then write a version; `done` carries its folder.
+Stage = Literal["model", "track", "export"]
+
+
+class Request(TypedDict):
+    """Client to engine."""
+
+    id: int
+    do: Verb
+    job: NotRequired[dict[str, Any]]  # Job.from_dict
+
+
+class Event(TypedDict):
+    """Engine to client; which fields are there depends on `event`."""
+
+    id: int  # of the request; 0 for `ready`
+    event: Literal["ready", "progress", "warning", "done", "error"]
+    # ready
+    protocol: NotRequired[int]
+    python: NotRequired[str]
+    torch: NotRequired[str]
+    # progress
+    stage: NotRequired[Stage]
+    done: NotRequired[int]  # frames finished in this stage, over all passes
+    total: NotRequired[int]
+    frame: NotRequired[int]  # the clip frame just finished
+    seconds_left: NotRequired[float]  # estimate for this stage; absent while unknown
+    # warning, error
+    message: NotRequired[str]
+    where: NotRequired[str]
+    hint: NotRequired[str]
+    exit_code: NotRequired[int]  # error only: errors.ExitCode
+    # done
+    folder: NotRequired[str]  # export: the finished version's folder
+    device: NotRequired[str]  # what the model ran on, in words
+    frames: NotRequired[int]  # frames that have a matte now
+
+
+def encode(message: Request | Event) -> str:
+    """One line, ASCII, so that no locale or code page can break it."""
+    return json.dumps(message, ensure_ascii=True, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def decode(line: str) -> dict[str, Any]:
+    """Raises ValueError if the line is not one JSON object."""
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError(f"not a message: {line[:80]!r}")
+    return message
