@@ -1,0 +1,197 @@
+"""`python -m addon.engine serve | run | track`: the engine's command line.
+
+`serve` is how Blender starts it. `run` carries out a Job file, `track` makes the Job from its arguments. Exit codes are
+errors.ExitCode; the last line of output is the finished version's folder (or the matte store's, without an export).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import get_args
+
+# Read by libraries when they are imported, so they are set first: threads that wait must not spin beside the others,
+# and cuBLAS is deterministic only with a workspace of its own.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+from ..errors import ExitCode, JobError, MatteError
+from ..job import Box, Device, Direction, Job, Mask, MatteObject, Model, Point, Precision, Prompt
+from ..protocol import Stage
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "serve":
+        from .model import make_deterministic
+        from .serve import serve
+
+        make_deterministic()
+        return serve()
+    try:
+        job = Job.load(options.job) if options.command == "run" else _job(options)
+        if options.command == "track" and options.save_job:
+            options.save_job.write_text(job.to_json(), encoding="utf-8")
+            print(options.save_job)
+            return ExitCode.OK
+        return _carry_out(job)
+    except MatteError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="engine", description="Splat Matte's engine: SAM 2 without Blender.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="answer Blender's requests (JSON lines on stdin and stdout)")
+    run = commands.add_parser("run", help="carry out a Job file")
+    run.add_argument("job", type=Path, metavar="JOB.json")
+    track = commands.add_parser(
+        "track",
+        help="track a subject through footage",
+        description="FRAME counts from 1, X and Y are pixels from the top left of the upright image.",
+    )
+    track.add_argument("footage", type=Path, metavar="FOOTAGE", help="a folder of images, one of them, or a movie")
+    track.add_argument("--point", action="append", default=[], metavar="OBJECT:FRAME:X:Y[:exclude]")
+    track.add_argument("--box", action="append", default=[], metavar="OBJECT:FRAME:X0:Y0:X1:Y1")
+    track.add_argument("--mask", action="append", default=[], metavar="OBJECT:FRAME:FILE")
+    track.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
+    track.add_argument("--direction", choices=get_args(Direction), default="both")
+    track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
+    track.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
+    track.add_argument("--sha256", default="", help="what a checkpoint FILE has to hash to")
+    track.add_argument("--trust-checkpoint", action="store_true", help="use a checkpoint FILE of unknown hash")
+    track.add_argument("--device", choices=get_args(Device), default="auto")
+    track.add_argument("--precision", choices=get_args(Precision), default="auto")
+    track.add_argument("--output", type=Path, metavar="DIR", help="folder of versions; default: beside the footage")
+    track.add_argument("--export", default="postshot", metavar="TARGET", help='default: postshot; "" tracks only')
+    track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
+    return parser
+
+
+def _carry_out(job: Job) -> int:
+    from .model import make_deterministic
+    from .session import Session
+
+    stop = threading.Event()
+
+    def on_signal(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, on_signal)
+    make_deterministic()
+    session = Session(_Printer().show, stop.is_set)
+    if job.export:
+        tracked, folder = session.export(job)
+    else:
+        tracked, folder = session.track(job), job.matte_folder / "work"
+    print(f"{len(tracked.frames)} frames, {tracked.model}, tracked in {tracked.seconds:.1f} s")
+    print(folder)
+    return ExitCode.OK
+
+
+class _Printer:
+    """Progress as lines, at most one a per cent of a stage."""
+
+    def __init__(self) -> None:
+        from .progress import Clock
+
+        self._clock = Clock()
+        self._last: tuple[Stage, int] | None = None
+
+    def show(self, stage: Stage, done: int, total: int, frame: int) -> None:
+        left = self._clock.seconds_left(stage, done, total)
+        step = (stage, done * 100 // total)
+        if step == self._last or stage == "model":
+            return
+        self._last = step
+        time_left = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
+        print(f"{stage} {done}/{total}, frame {frame}{time_left}", flush=True)
+
+
+def _job(options: argparse.Namespace) -> Job:
+    """The Job that the arguments of `track` mean. Raises JobError that names the argument."""
+    from .footage import scan
+
+    footage, warnings = scan(options.footage.absolute())
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    marks: dict[str, dict[int, Prompt]] = {}
+
+    def mark(name: str, frame: str, where: str) -> tuple[dict[int, Prompt], int, Prompt]:
+        number = int(_number(frame, where))
+        prompts = marks.setdefault(name, {})
+        return prompts, number, prompts.get(number, Prompt(number))
+
+    for text in options.point:
+        name, frame, x, y, *rest = _split(text, "--point", (4, 5))
+        if rest and rest[0] not in ("include", "exclude"):
+            raise JobError(f"{rest[0]!r} is neither include nor exclude.", where=f"--point {text}")
+        prompts, number, prompt = mark(name, frame, f"--point {text}")
+        point = Point(_number(x, f"--point {text}"), _number(y, f"--point {text}"), rest != ["exclude"])
+        prompts[number] = dataclasses.replace(prompt, points=(*prompt.points, point))
+    for text in options.box:
+        name, frame, *corners = _split(text, "--box", (6,))
+        prompts, number, prompt = mark(name, frame, f"--box {text}")
+        x0, y0, x1, y1 = (_number(each, f"--box {text}") for each in corners)
+        if prompt.box is not None:
+            raise JobError("An object has one box a frame.", where=f"--box {text}")
+        prompts[number] = dataclasses.replace(prompt, box=Box(x0, y0, x1, y1))
+    for text in options.mask:
+        name, frame, file = _split(text, "--mask", (3,))
+        prompts, number, prompt = mark(name, frame, f"--mask {text}")
+        if prompt.mask is not None:
+            raise JobError("An object has one mask a frame.", where=f"--mask {text}")
+        prompts[number] = dataclasses.replace(prompt, mask=Mask(file=str(Path(file).absolute())))
+    frame_range = None
+    if options.range:
+        first, last = _split(options.range, "--range", (2,))
+        frame_range = (int(_number(first, "--range")), int(_number(last, "--range")))
+    checkpoint = options.checkpoint
+    if Path(checkpoint).suffix in (".pt", ".pth"):
+        checkpoint = str(Path(checkpoint).absolute())
+    return Job(
+        footage=footage,
+        objects=tuple(
+            MatteObject(name, tuple(prompts[number] for number in sorted(prompts))) for name, prompts in marks.items()
+        ),
+        model=Model(
+            checkpoint,
+            options.config,
+            options.sha256,
+            options.trust_checkpoint,
+            options.device,
+            options.precision,
+        ),
+        direction=options.direction,
+        frame_range=frame_range,
+        output=str(options.output.absolute()) if options.output else "",
+        export=options.export,
+    )
+
+
+def _split(text: str, option: str, counts: tuple[int, ...]) -> list[str]:
+    """An argument's parts; the last of three may hold colons itself, as Windows paths do."""
+    parts = text.split(":", 2) if counts == (3,) else text.split(":")
+    if len(parts) not in counts:
+        raise JobError(f"{text!r} has {len(parts)} parts, not {' or '.join(map(str, counts))}.", where=option)
+    return parts
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise JobError(f"{text!r} is not a number.", where=where) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,294 @@
+"""Weights in, a predictor on a device out.
+
+A checkpoint is somebody else's data: weights only, a known hash or an explicit yes, and a config that may name nothing
+but the sam2 package's own classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sam2
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from .. import job as contract
+from ..checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
+from ..errors import CheckpointError
+from .predictor import Predictor
+
+_SEED = 0
+_HASH_BLOCK = 1 << 20
+
+# What upstream's build_sam2_video_predictor adds to a config (sam2/build_sam.py, apply_postprocessing), except
+# fill_hole_area: that needs a CUDA extension which no artist has; finishing fills holes on request.
+_DYNAMIC_MULTIMASK = {
+    "dynamic_multimask_via_stability": True,
+    "dynamic_multimask_stability_delta": 0.05,
+    "dynamic_multimask_stability_thresh": 0.98,
+}
+_UPSTREAM_POSTPROCESSING = {"binarize_mask_from_pts_for_mem_enc": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which model, where and how it computes: all that decides its arithmetic, before anything is loaded.
+
+    weights: None = no trained weights: seeded random ones, for tests.
+    sha256: of the weights (of the seed, where there are none) and the config.
+    """
+
+    name: str
+    config: Path
+    weights: Path | None
+    sha256: str
+    device: torch.device
+    precision: contract.Precision  # never "auto"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the matte store keys on: another device or torch may differ in the last bit."""
+        return {
+            "sha256": self.sha256,
+            "device": describe(self.device),
+            "precision": self.precision,
+            "torch": torch.__version__,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.name} on {describe(self.device)}, {self.precision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model on its device, ready to track."""
+
+    predictor: Predictor
+    source: Source
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Inference mode at the model's precision."""
+        bfloat16 = self.source.precision == "bfloat16"
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.source.device.type, dtype=torch.bfloat16, enabled=bfloat16),
+        ):
+            yield
+
+
+def find(choice: contract.Model) -> Source:
+    """Which files, device and precision `choice` means, hashed and checked. Raises CheckpointError: what to do."""
+    name, config, weights, weights_hash = _files(choice)
+    try:
+        digest = hashlib.sha256(f"{weights_hash}\n".encode() + config.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"This config can't be read: {error.strerror}.", where=str(config)) from None
+    device = choose_device(choice.device)
+    return Source(name, config, weights, digest, device, choose_precision(choice.precision, device))
+
+
+def load(source: Source) -> Loaded:
+    """Build the predictor and put it on its device. Raises CheckpointError."""
+    model = _read_config(source.config)
+    extra = model.get("sam_mask_decoder_extra_args") or {}
+    model |= _UPSTREAM_POSTPROCESSING
+    model["sam_mask_decoder_extra_args"] = _DYNAMIC_MULTIMASK | extra
+    model["_target_"] = f"{Predictor.__module__}.{Predictor.__qualname__}"
+    torch.manual_seed(_SEED)
+    try:
+        predictor: Predictor = instantiate(model, _recursive_=True)
+    except Exception as error:  # instantiate wraps whatever the classes raise
+        raise CheckpointError(f"No SAM 2 can be built from it: {error}.", where=str(source.config)) from error
+    if source.weights is not None:
+        _load_weights(predictor, source.weights)
+    return Loaded(predictor.to(source.device).eval(), source)
+
+
+def _files(choice: contract.Model) -> tuple[str, Path, Path | None, str]:
+    """Name, config, weights and the weights' hash."""
+    name = choice.checkpoint
+    if name == "embedded":
+        if EMBEDDED_WEIGHTS.exists():
+            return name, EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, _hash_file(EMBEDDED_WEIGHTS)
+        return "embedded (untrained: seeded random weights)", EMBEDDED_CONFIG, None, f"seed {_SEED}"
+    if name in OFFICIAL:
+        official = OFFICIAL[name]
+        weights = checkpoints_folder() / official.file
+        if not weights.exists():
+            raise CheckpointError(
+                "This checkpoint is not on this machine yet.",
+                where=name,
+                hint=f"Run `python3 vendor_setup checkpoint {name}`, or put {official.file} into {weights.parent}.",
+            )
+        found = _hash_file(weights)
+        if found != official.sha256:
+            raise CheckpointError(
+                f"This is not the file that was published: its sha256 is {found}, not {official.sha256}.",
+                where=str(weights),
+                hint="Delete it and download it again.",
+            )
+        return name, _sam2_config(official.config), weights, found
+    weights = Path(name)
+    if not weights.is_absolute():
+        raise CheckpointError(
+            "There is no checkpoint of this name.",
+            where=name,
+            hint=f"Known: embedded, {', '.join(OFFICIAL)}; or give the full path of a file.",
+        )
+    if not weights.is_file():
+        raise CheckpointError("There is no such file.", where=name, hint="Choose the checkpoint again.")
+    if not choice.config:
+        raise CheckpointError(
+            "A checkpoint file needs the config it was trained with.",
+            where=name,
+            hint="Name one of the sam2 package's (configs/sam2.1/sam2.1_hiera_t.yaml) or give a .yaml file.",
+        )
+    found = _hash_file(weights)
+    if choice.sha256 and found != choice.sha256.lower():
+        raise CheckpointError(
+            f"Its sha256 is {found}, not {choice.sha256} as the Job says.", where=name, hint="Get the right file."
+        )
+    if not choice.sha256 and not choice.trust and found not in {each.sha256 for each in OFFICIAL.values()}:
+        raise CheckpointError(
+            f"This file is not one of the published checkpoints (sha256 {found}).",
+            where=name,
+            hint="If you trust where it comes from, say so (--trust-checkpoint, or its sha256 in the Job).",
+        )
+    config = Path(choice.config) if Path(choice.config).is_absolute() else _sam2_config(choice.config)
+    return weights.name, config, weights, found
+
+
+def choose_device(wish: contract.Device) -> torch.device:
+    """The fastest device there is, or the one wished for. Raises CheckpointError if that one is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wish == "auto":
+        return torch.device(next(name for name, is_there in there.items() if is_there))
+    if not there[wish]:
+        raise CheckpointError(
+            f"This machine's torch {torch.__version__} has no {wish}.",
+            where="model.device",
+            hint="Choose another device (auto takes the best there is), or repair the runtime.",
+        )
+    return torch.device(wish)
+
+
+def choose_precision(wish: contract.Precision, device: torch.device) -> contract.Precision:
+    """bfloat16 where the hardware computes it natively, float32 elsewhere.
+
+    MPS stays at float32: Meta calls SAM 2 on MPS numerically degraded already. A CPU without AMX or AVX512-BF16
+    emulates bfloat16 and is slower with it.
+    """
+    if wish != "auto":
+        return wish
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu":
+        native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        return "bfloat16" if native else "float32"
+    return "float32"
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for people and reports."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return {"cpu": f"CPU, {torch.get_num_threads()} threads", "mps": "Apple GPU"}.get(device.type, device.type)
+
+
+def make_deterministic() -> None:
+    """Ask torch for the same result every time. CUBLAS_WORKSPACE_CONFIG is set before torch is imported."""
+    torch.manual_seed(_SEED)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing here reads such memory
+    torch.backends.cudnn.benchmark = False
+
+
+def _load_weights(predictor: Predictor, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"This file can't be read as weights: {first_line}",
+            where=str(path),
+            hint="It may be damaged, or hold more than weights, which is refused. Download it again.",
+        ) from None
+    weights = state.get("model") if isinstance(state, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(each, torch.Tensor) for each in weights.values()):
+        raise CheckpointError(
+            'This file holds no SAM 2 weights (a dict "model" of tensors).',
+            where=str(path),
+            hint="Choose another file.",
+        )
+    expected = predictor.state_dict()
+    missing = sorted(set(expected) - set(weights))
+    unknown = sorted(set(weights) - set(expected))
+    misfit = sorted(key for key in set(expected) & set(weights) if expected[key].shape != weights[key].shape)
+    if missing or unknown or misfit:
+        first = (misfit or missing or unknown)[0]
+        raise CheckpointError(
+            f"These weights do not fit the config: {len(missing)} missing, {len(unknown)} unknown, {len(misfit)} of "
+            f"another shape; the first is {first!r}.",
+            where=str(path),
+            hint="Choose the config that belongs to this checkpoint.",
+        )
+    predictor.load_state_dict({key: value.float() for key, value in weights.items()})
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, ValueError, OmegaConfBaseException) as error:
+        raise CheckpointError(f"This config can't be read: {error}.", where=str(path)) from None
+    except Exception as error:  # yaml's own errors have no common base with the above
+        raise CheckpointError(f"This is not a config: {error}.", where=str(path)) from None
+    model = config.get("model") if isinstance(config, dict) else None
+    if not isinstance(model, dict):
+        raise CheckpointError('This config has no "model".', where=str(path))
+    for target in _targets(model):
+        if not str(target).startswith("sam2.modeling."):
+            raise CheckpointError(
+                f"This config asks for {target!r}; only sam2's own classes are allowed.", where=str(path)
+            )
+    return {str(key): value for key, value in model.items()}
+
+
+def _targets(node: Any) -> Iterator[Any]:
+    """Every `_target_` in a config, however deep."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "_target_":
+                yield value
+            else:
+                yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def _sam2_config(name: str) -> Path:
+    root = Path(sam2.__path__[0]).resolve()
+    path = (root / name).resolve()
+    if not path.is_file() or root not in path.parents:
+        raise CheckpointError("The sam2 package has no such config.", where=name)
+    return path
+
+
+def _hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(f"It can't be read: {error.strerror}.", where=str(path)) from None
+    return digest.hexdigest()

@@ -1,0 +1,171 @@
+"""Upstream's SAM2VideoPredictor, changed only where it is wrong or wasteful for us (see sam2 1.1.0's source).
+
+- It starts without reading any footage: frames are handed in as they are needed.
+- Masks stay at the size of the logits (256 x 256 at 1024 px input); upstream makes every one as large as the plate.
+- A prompt on a tracked frame makes it a conditioning frame, so that corrections spread.
+- Each output also carries the predicted IoU, which upstream drops.
+
+The arithmetic is upstream's: with the same weights the masks are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from sam2.sam2_video_predictor import SAM2VideoPredictor
+
+State = dict[str, Any]  # upstream's inference_state
+Output = dict[str, Any]  # upstream's output of one object on one frame
+
+# What a frame may read from others (sam2_base.py): the last num_maskmem - 1 = 6 memories and the object pointers of
+# the last max_obj_ptrs_in_encoder - 1 = 15 frames, beside all conditioning frames.
+REACH = 15
+
+
+class Frames(Protocol):
+    """What the predictor reads images from."""
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        """Frame `index` (from 0): float32 (3, S, S), normalised as SAM 2 wants it, S = image_size."""
+
+
+class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
+    """SAM2VideoPredictor for footage of any length and size."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(fill_hole_area=0, add_all_frames_to_correct_as_cond=True, **kwargs)
+        self._iou = 0.0
+
+    def start(self, frames: Frames, frame_count: int, object_count: int) -> State:
+        """A fresh state for `object_count` objects, ids and indices 0, 1, ...
+
+        frame_count is the whole clip's: below 16 it enters the object pointers' position encoding.
+        """
+        side = self.image_size // 4
+        state: State = {
+            "images": frames,
+            "num_frames": frame_count,
+            "offload_video_to_cpu": True,
+            "offload_state_to_cpu": False,
+            # prompts come normalised and masks stay at the logits' size, so this is the size upstream works at
+            "video_height": side,
+            "video_width": side,
+            "device": self.device,
+            "storage_device": self.device,
+            "point_inputs_per_obj": {},
+            "mask_inputs_per_obj": {},
+            "cached_features": {},
+            "constants": {},
+            "obj_id_to_idx": {},
+            "obj_idx_to_id": {},
+            "obj_ids": [],
+            "output_dict_per_obj": {},
+            "temp_output_dict_per_obj": {},
+            "frames_tracked_per_obj": {},
+        }
+        for each in range(object_count):
+            self._obj_id_to_idx(state, each)
+        return state
+
+    def conditioning(self, state: State, obj: int) -> dict[int, Output]:
+        """The outputs on prompted frames of an object, by frame index; upstream's own dict."""
+        outputs: dict[int, Output] = state["output_dict_per_obj"][obj]["cond_frame_outputs"]
+        return outputs
+
+    def tracked(self, state: State, obj: int) -> dict[int, Output]:
+        """The outputs on tracked frames of an object, by frame index; upstream's own dict."""
+        outputs: dict[int, Output] = state["output_dict_per_obj"][obj]["non_cond_frame_outputs"]
+        return outputs
+
+    def prompt(
+        self,
+        state: State,
+        obj: int,
+        index: int,
+        *,
+        points: Sequence[tuple[float, float]],
+        labels: Sequence[int],
+        box: tuple[float, float, float, float] | None,
+        mask: torch.Tensor | None,
+    ) -> None:
+        """Prompt an object on a frame and encode the result into its memory: the frame becomes a conditioning frame.
+
+        On a frame that was tracked before (see `track`) points correct the tracked mask; on others they stand alone.
+
+        Args:
+            state: as from `start`.
+            obj: object index.
+            index: frame index, from 0.
+            points: (x, y) in 0..1 of the plate's width and height.
+            labels: 1 include, 0 exclude, one a point.
+            box: (x0, y0, x1, y1) in 0..1, or None.
+            mask: bool (image_size, image_size), or None; points beside it correct it.
+        """
+        if mask is not None:
+            self.add_new_mask(state, index, obj, mask)
+        if len(points) > 0 or box is not None:
+            # The prompt encoder adds half a model pixel, as if coordinates were pixel numbers; ours are positions.
+            half = 0.5 / self.image_size
+            self.add_new_points_or_box(
+                state,
+                index,
+                obj,
+                points=torch.tensor(points, dtype=torch.float32).reshape(-1, 2) - half,
+                labels=torch.tensor(labels, dtype=torch.int32),
+                box=None if box is None else torch.tensor(box, dtype=torch.float32) - half,
+                normalize_coords=False,
+            )
+        self._commit(state, obj)
+
+    def track(self, state: State, obj: int, index: int, *, reverse: bool) -> Output:
+        """Track an object into a frame that has no prompt, from its memory. Returns and keeps the output."""
+        output, _ = self._run_single_frame_inference(
+            inference_state=state,
+            output_dict=state["output_dict_per_obj"][obj],
+            frame_idx=index,
+            batch_size=1,
+            is_init_cond_frame=False,
+            point_inputs=None,
+            mask_inputs=None,
+            reverse=reverse,
+            run_mem_encoder=True,
+        )
+        self.tracked(state, obj)[index] = output
+        state["frames_tracked_per_obj"][obj][index] = {"reverse": reverse}
+        result: Output = output
+        return result
+
+    def _commit(self, state: State, obj: int) -> None:
+        """Encode what was just prompted into memory: propagate_in_video_preflight for one object."""
+        prompted = state["temp_output_dict_per_obj"][obj]["cond_frame_outputs"]
+        for index, output in prompted.items():
+            high_res_masks = torch.nn.functional.interpolate(
+                output["pred_masks"].to(state["device"]),
+                size=(self.image_size, self.image_size),
+                mode="bilinear",
+                align_corners=False,
+            )
+            output["maskmem_features"], output["maskmem_pos_enc"] = self._run_memory_encoder(
+                inference_state=state,
+                frame_idx=index,
+                batch_size=1,
+                high_res_masks=high_res_masks,
+                object_score_logits=output["object_score_logits"],
+                is_mask_from_pts=True,
+            )
+            self.conditioning(state, obj)[index] = output
+            self.tracked(state, obj).pop(index, None)
+        prompted.clear()
+
+    def _track_step(self, *args: Any, **kwargs: Any) -> Any:
+        result = super()._track_step(*args, **kwargs)
+        predicted_ious = result[1][2]  # sam_outputs = (multimasks, high-res multimasks, ious, ...)
+        self._iou = float(predicted_ious.max())
+        return result
+
+    def _run_single_frame_inference(self, *args: Any, **kwargs: Any) -> Any:
+        output, masks = super()._run_single_frame_inference(*args, **kwargs)
+        output["iou"] = self._iou
+        return output, masks

@@ -1,0 +1,426 @@
+"""Carry the prompts of a Job through the clip: SAM 2's memory, in bounded space, into the matte store.
+
+Each object is tracked on its own, as SAM 2 does, but all share the image features of a frame. The order is a function
+of the Job alone:
+
+1. *Condition.* The first prompt that says where the subject is stands alone, and so does every box and mask. Points on
+   other frames correct the matte that tracking gives there: the object is tracked from the first prompt to them.
+2. *Forward*, from the earliest prompted frame to the end of the range.
+3. *Backward*, from there to its start ("backward" alone starts at the latest prompted frame).
+
+What a later frame can still read is kept in memory and on disk, and no more, so that memory is flat and a killed engine
+goes on where it was, with the same result to the last bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import Cancelled, JobError
+from ..job import Job, Mask, MatteObject, Prompt
+from .footage import Reader, read_ahead
+from .model import Loaded
+from .predictor import REACH, Output, Predictor, State
+from .store import STORE_VERSION, Matte, Store, Take, write_whole
+
+_MEAN = torch.tensor((0.485, 0.456, 0.406))[:, None, None]  # sam2/utils/misc.py, load_video_frames
+_STD = torch.tensor((0.229, 0.224, 0.225))[:, None, None]
+_READ_AHEAD = 4  # frames
+_POLYGON_SUPERSAMPLING = 4
+
+OnFrame = Callable[[int, int, int], None]  # done, total, clip frame
+
+
+@dataclass(slots=True)
+class _Subject:
+    """An object on its way through the clip. Indices count from 0."""
+
+    id: int
+    spec: MatteObject
+    take: Take
+    start: int  # where its forward pass begins, or its backward pass if there is no forward one
+    prompts: dict[int, Prompt] = field(default_factory=dict)
+
+    @property
+    def anchor(self) -> int:
+        """The first prompt that stands alone."""
+        return next(index for index, prompt in self.prompts.items() if prompt.stands_alone)
+
+    @property
+    def corrections(self) -> list[int]:
+        """Frames whose points correct a tracked matte."""
+        return [
+            index
+            for index, prompt in self.prompts.items()
+            if index != self.anchor and prompt.mask is None and prompt.box is None
+        ]
+
+
+def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> dict[str, tuple[Take, dict[str, Any]]]:
+    """Where the mattes of each object are, or will be, and the facts that decide them.
+
+    Args:
+        job: the Job; only what changes a matte enters the facts.
+        store: the clip's store.
+        fingerprint: of the footage (Reader.fingerprint).
+        model: what decides the model's arithmetic: its hash, device, precision, versions.
+    """
+    result = {}
+    for each in job.objects:
+        start = _start(job, each)
+        facts: dict[str, Any] = {
+            "store": STORE_VERSION,
+            "footage": fingerprint,
+            "model": model,
+            "direction": job.direction,
+            # a backward pass reads forward frames near its start, so a range that ends there changes it
+            "reach": min(job.frames[-1], start + REACH) if job.direction == "both" else 0,
+            "prompts": [_facts(prompt) for prompt in each.prompts],
+        }
+        result[each.name] = (store.take(each.name, facts), facts)
+    return result
+
+
+def frames_of(job: Job, each: MatteObject) -> list[int]:
+    """The clip frames on which `each` gets a matte, in clip order."""
+    start = _start(job, each)
+    wanted = job.frames
+    if job.direction == "forward":
+        return list(range(start, wanted[-1] + 1))
+    if job.direction == "backward":
+        return list(range(wanted[0], start + 1))
+    return list(wanted)
+
+
+def missing(job: Job, where: dict[str, tuple[Take, dict[str, Any]]]) -> bool:
+    """Whether anything is left to track."""
+    return any(not where[each.name][0].has_matte(frame) for each in job.objects for frame in frames_of(job, each))
+
+
+def propagate(
+    job: Job,
+    loaded: Loaded,
+    reader: Reader,
+    where: dict[str, tuple[Take, dict[str, Any]]],
+    on_frame: OnFrame,
+    cancelled: Callable[[], bool],
+) -> None:
+    """Track what the store lacks. The caller holds the takes (Store.open_for_writing).
+
+    Args:
+        job: what to track.
+        loaded: the model.
+        reader: the Job's footage.
+        where: as from `takes`.
+        on_frame: told of each frame finished, over all passes.
+        cancelled: asked before each frame.
+
+    Raises:
+        Cancelled: what is done stays in the store.
+        FootageError, JobError, OutputError: as they say.
+    """
+    with loaded.computing():
+        _Propagation(job, loaded.predictor, reader, where, on_frame, cancelled).run()
+
+
+class _Propagation:
+    def __init__(
+        self,
+        job: Job,
+        predictor: Predictor,
+        reader: Reader,
+        where: dict[str, tuple[Take, dict[str, Any]]],
+        on_frame: OnFrame,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.job = job
+        self.predictor = predictor
+        self.reader = reader
+        self.on_frame = on_frame
+        self.cancelled = cancelled
+        self.images = _Images(reader, predictor.image_size)
+        self.subjects = [
+            _Subject(
+                i,
+                each,
+                where[each.name][0],
+                _start(job, each) - 1,
+                {prompt.frame - 1: prompt for prompt in each.prompts},
+            )
+            for i, each in enumerate(job.objects)
+        ]
+        self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects))
+        self.done = 0
+        self.total = 0
+
+    def run(self) -> None:
+        first, last = self.job.frames[0] - 1, self.job.frames[-1] - 1
+        forward = {s.id: range(s.start, last + 1) for s in self.subjects}
+        backward = {s.id: range(s.start - 1, first - 1, -1) for s in self.subjects}
+        if self.job.direction == "forward":
+            backward = {}
+        elif self.job.direction == "backward":
+            forward = {}
+            backward = {s.id: range(s.start, first - 1, -1) for s in self.subjects}
+        new = [s for s in self.subjects if not self._load_conditioning(s)]
+        left = {s.id: self._left(s, forward, backward) for s in self.subjects}
+        self.total = len(_merge(self._correction_path(s, False) for s in new))
+        self.total += len(_merge(self._correction_path(s, True) for s in new))
+        self.total += len(_merge(each[0] for each in left.values())) + len(_merge(each[1] for each in left.values()))
+
+        self._condition(new)
+        for reverse in (False, True):
+            self._pass(
+                [s for s in self.subjects if left[s.id][reverse]],
+                {i: each[reverse] for i, each in left.items()},
+                reverse,
+            )
+
+    # -- conditioning ---------------------------------------------------------------------------------------------
+
+    def _condition(self, new: Sequence[_Subject]) -> None:
+        """Turn the prompts of `new` subjects into conditioning frames, and keep those on disk."""
+        alone = [(index, s) for s in new for index in s.prompts if index not in s.corrections]
+        for index, s in sorted(alone, key=lambda each: (each[0], each[1].id)):
+            self._prompt(s, index)
+        for reverse in (False, True):
+            paths = {s.id: self._correction_path(s, reverse) for s in new}
+            for index in self._frames(_merge(paths.values()), reverse):
+                for s in new:
+                    if index not in paths[s.id] or index in self.predictor.conditioning(self.state, s.id):
+                        continue
+                    self.predictor.track(self.state, s.id, index, reverse=reverse)
+                    if index in s.corrections:
+                        self._prompt(s, index)
+                    self._trim(s, index)
+        for s in new:
+            # the passes start from the prompts alone, whatever was tracked on the way to the corrections
+            self.predictor.tracked(self.state, s.id).clear()
+            self.state["frames_tracked_per_obj"][s.id].clear()
+            for index, output in self.predictor.conditioning(self.state, s.id).items():
+                _save(s.take, index, output, conditioning=True)
+
+    def _correction_path(self, s: _Subject, reverse: bool) -> range:
+        """The frames to track from the anchor to the farthest correction on one side."""
+        side = [i for i in s.corrections if (i < s.anchor if reverse else i > s.anchor)]
+        if not side:
+            return range(0)
+        return range(s.anchor, min(side) - 1, -1) if reverse else range(s.anchor, max(side) + 1)
+
+    def _prompt(self, s: _Subject, index: int) -> None:
+        prompt = s.prompts[index]
+        width, height = self.job.footage.width, self.job.footage.height
+        box = prompt.box
+        self.predictor.prompt(
+            self.state,
+            s.id,
+            index,
+            points=[(point.x / width, point.y / height) for point in prompt.points],
+            labels=[int(point.include) for point in prompt.points],
+            box=None if box is None else (box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height),
+            mask=None if prompt.mask is None else _mask_input(prompt.mask, self.job, self.predictor.image_size),
+        )
+
+    def _load_conditioning(self, s: _Subject) -> bool:
+        """Take up the conditioning frames of an earlier run; False, and nothing, unless all are there."""
+        outputs = {index: _load(s.take, index, self.state, conditioning=True) for index in s.prompts}
+        whole = {index: output for index, output in outputs.items() if output is not None}
+        if len(whole) < len(outputs):
+            s.take.clear()
+            return False
+        self.predictor.conditioning(self.state, s.id).update(whole)
+        return True
+
+    # -- passes ---------------------------------------------------------------------------------------------------
+
+    def _left(self, s: _Subject, forward: dict[int, range], backward: dict[int, range]) -> tuple[range, range]:
+        """What is left of a subject's forward and backward pass; loads the memory it goes on with."""
+        remaining = [_remaining(s.take, passes.get(s.id, range(0))) for passes in (forward, backward)]
+        if not self._load_memories(s, remaining, bool(forward)):
+            # The memory to go on with is gone: from the start again, and backward too, which reads forward frames.
+            for frame in frames_of(self.job, s.spec):
+                s.take.forget_matte(frame)
+            return forward.get(s.id, range(0)), backward.get(s.id, range(0))
+        return remaining[0], remaining[1]
+
+    def _load_memories(self, s: _Subject, remaining: Sequence[range], has_forward: bool) -> bool:
+        """Load what the next frames of both passes read from finished ones. False if any of it is lost."""
+        needed: set[int] = set()
+        ahead, back = remaining
+        if ahead:
+            needed.update(range(max(s.start, ahead[0] - REACH), ahead[0]))
+        if back:
+            # of the forward pass, what will be tracked in this run is not needed from disk
+            known = ahead[0] if ahead else self.job.frames[-1]
+            stop = min(back[0] + REACH, s.start + REACH if has_forward else s.start, known - 1)
+            needed.update(range(back[0] + 1, stop + 1))
+        memories = self.predictor.tracked(self.state, s.id)
+        for index in sorted(needed - set(s.prompts)):
+            output = _load(s.take, index, self.state, conditioning=False)
+            if output is None:
+                memories.clear()
+                return False
+            memories[index] = output
+        return True
+
+    def _pass(self, subjects: Sequence[_Subject], left: dict[int, range], reverse: bool) -> None:
+        for index in self._frames(_merge(left[s.id] for s in subjects), reverse):
+            for s in subjects:
+                if index not in left[s.id]:
+                    continue
+                prompted = self.predictor.conditioning(self.state, s.id).get(index)
+                output = prompted or self.predictor.track(self.state, s.id, index, reverse=reverse)
+                if prompted is None:
+                    # before the matte: a matte whose memory is missing could not be gone on from
+                    _save(s.take, index, output, conditioning=False)
+                s.take.put_matte(index + 1, _matte(output))
+                self._trim(s, index)
+                self._trim_disk(s, index, reverse)
+            self.done += 1
+            self.on_frame(self.done, self.total, index + 1)
+
+    def _trim(self, s: _Subject, index: int) -> None:
+        """Drop from memory what no later frame reads: all but the reach of this frame and of the start."""
+        memories = self.predictor.tracked(self.state, s.id)
+        for old in [i for i in memories if abs(i - index) > REACH and abs(i - s.start) > REACH]:
+            del memories[old]
+
+    @staticmethod
+    def _trim_disk(s: _Subject, index: int, reverse: bool) -> None:
+        old = index + REACH + 1 if reverse else index - REACH - 1
+        if abs(old - s.start) > REACH:
+            s.take.forget_state(old + 1)
+
+    def _frames(self, order: Sequence[int], reverse: bool) -> Iterator[int]:
+        """Visit frames in order, decoding ahead. Raises Cancelled between two frames."""
+        order = sorted(order, reverse=reverse)
+        frames = (index + 1 for index in order)
+        for frame, pixels in read_ahead(self.reader, frames, self.predictor.image_size, _READ_AHEAD):
+            if self.cancelled():
+                raise Cancelled("Stopped. What is tracked so far is kept.")
+            self.images.put(frame - 1, pixels)
+            yield frame - 1
+
+
+class _Images:
+    """Frames as SAM 2 wants them; holds the current one, reads others when a prompt needs them."""
+
+    def __init__(self, reader: Reader, side: int) -> None:
+        self._reader = reader
+        self._side = side
+        self._current: tuple[int, torch.Tensor] | None = None
+
+    def put(self, index: int, pixels: NDArray[np.uint8]) -> None:
+        self._current = (index, _normalise(pixels))
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        if self._current is None or self._current[0] != index:
+            self.put(index, self._reader.model_input(index + 1, self._side))
+        assert self._current is not None
+        return self._current[1]
+
+
+def _normalise(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    """uint8 (S, S, 3) sRGB to float32 (3, S, S), as upstream's loader does it, to the last bit."""
+    image = torch.from_numpy(pixels / 255.0).permute(2, 0, 1).float()
+    return (image - _MEAN) / _STD
+
+
+def _matte(output: Output) -> Matte:
+    logits = output["pred_masks"][0, 0].float().cpu().numpy().astype(np.float16)
+    return Matte(logits, output["iou"], float(output["object_score_logits"]))
+
+
+def _mask_input(mask: Mask, job: Job, side: int) -> torch.Tensor:
+    """A mask prompt as bool (side, side): antialiased reduction, at least half covered, as upstream's add_new_mask."""
+    footage = job.footage
+    if mask.polygons:
+        fine = side * _POLYGON_SUPERSAMPLING
+        canvas = np.zeros((fine, fine), np.uint8)
+        scale = np.array((fine / footage.width, fine / footage.height))
+        # cv2 puts pixel centres at whole numbers; several outlines at once fill by even-odd
+        outlines = [np.rint(np.asarray(p) * scale - 0.5).astype(np.int32) for p in mask.polygons]
+        cv2.fillPoly(canvas, outlines, 255)
+        small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+    else:
+        try:
+            with Image.open(mask.file) as image:
+                if image.size != (footage.width, footage.height):
+                    raise JobError(
+                        f"The mask has {image.size[0]} x {image.size[1]} pixels, the footage {footage.width} x "
+                        f"{footage.height}.",
+                        where=mask.file,
+                        hint="Give a mask of the footage's size.",
+                    )
+                binary = image.convert("L").point(lambda value: 255 if value >= 128 else 0)
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise JobError(f"The mask can't be read: {error}.", where=mask.file) from None
+        small = np.asarray(binary.resize((side, side), Image.Resampling.BILINEAR))
+    inside = small >= 128
+    if not inside.any():
+        raise JobError("The mask is empty.", where=mask.file or "mask", hint="Draw it on the subject or remove it.")
+    return torch.from_numpy(inside)
+
+
+def _start(job: Job, each: MatteObject) -> int:
+    """The clip frame its first pass starts from."""
+    prompted = [prompt.frame for prompt in each.prompts]
+    return max(prompted) if job.direction == "backward" else min(prompted)
+
+
+def _facts(prompt: Prompt) -> Any:
+    """A prompt as plain data; a mask file counts by its content."""
+    facts = dataclasses.asdict(prompt)
+    if prompt.mask is not None and prompt.mask.file:
+        try:
+            facts["mask"]["file"] = hashlib.sha256(Path(prompt.mask.file).read_bytes()).hexdigest()
+        except OSError as error:
+            raise JobError(f"The mask can't be read: {error.strerror}.", where=prompt.mask.file) from None
+    return facts
+
+
+def _remaining(take: Take, frames: range) -> range:
+    """The part of a pass that starts with the first frame without a matte."""
+    done = next((i for i, index in enumerate(frames) if not take.has_matte(index + 1)), len(frames))
+    return frames[done:]
+
+
+def _merge(ranges: Iterable[range]) -> list[int]:
+    return sorted(set().union(*ranges))
+
+
+def _save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:
+    buffer = io.BytesIO()
+    kept = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits", "iou")}
+    if conditioning:
+        positions = [each.clone() for each in output["maskmem_pos_enc"]]  # a view of more otherwise
+        kept |= {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
+    torch.save(kept, buffer)
+    write_whole(take.state_path(index + 1, conditioning=conditioning), buffer.getvalue())
+
+
+def _load(take: Take, index: int, state: State, *, conditioning: bool) -> Output | None:
+    """What `_save` wrote, on the state's device; None if it is missing or damaged."""
+    path = take.state_path(index + 1, conditioning=conditioning)
+    try:
+        output: Output = torch.load(path, map_location=state["device"], weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+        return None
+    constants = state["constants"]
+    if conditioning:
+        constants.setdefault("maskmem_pos_enc", output["maskmem_pos_enc"])
+    # the same for all frames, so it is kept with the conditioning frames only, which are loaded first
+    return output | {"maskmem_pos_enc": constants["maskmem_pos_enc"]}

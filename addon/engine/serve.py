@@ -1,0 +1,162 @@
+"""The engine as Blender's child: requests from stdin, events to stdout, one Job after the other.
+
+A thread reads the requests, so that `cancel` is heard while a Job runs and the engine ends as soon as its parent does.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+import torch
+
+from ..errors import Cancelled, ExitCode, MatteError
+from ..job import Job
+from ..protocol import PROTOCOL_VERSION, Event, Stage, Verb, decode, encode
+from .progress import Clock
+from .session import Session
+
+_GRACE = 10.0  # seconds from the end of stdin to the end of the process, whatever it is doing
+
+
+@dataclass(slots=True)
+class _Todo:
+    """A request on its way to its answer, and whether it is still wanted."""
+
+    id: int
+    verb: Verb
+    job: Any
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Server:
+    """Answers requests until `quit` or the end of its input."""
+
+    def __init__(self, requests: TextIO, events: TextIO) -> None:
+        self._requests = requests
+        self._events = events
+        self._events_lock = threading.Lock()
+        self._todo: queue.Queue[_Todo | None] = queue.Queue()
+        self._waiting: list[_Todo] = []  # asked for and not yet answered, the current one included
+        self._current = _Todo(0, "track", None)
+        self._clock = Clock()
+
+    def run(self) -> int:
+        """Serve; returns the exit code."""
+        self._send(
+            {
+                "id": 0,
+                "event": "ready",
+                "protocol": PROTOCOL_VERSION,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+            }
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        session = Session(self._progress, self._cancelled)
+        while (todo := self._todo.get()) is not None:
+            self._current = todo
+            try:
+                if todo.stop.is_set():
+                    raise Cancelled
+                self._carry_out(session, todo)
+            except MatteError as error:
+                self._error(error)
+            except Exception as error:  # whatever it is, the next request shall still be answered
+                traceback.print_exc()
+                self._error(MatteError(f"{type(error).__name__}: {error}", hint="Please report this."))
+            self._waiting.remove(todo)
+        return ExitCode.OK
+
+    def _carry_out(self, session: Session, todo: _Todo) -> None:
+        job = Job.from_dict(todo.job)
+        done: Event = {"id": todo.id, "event": "done"}
+        if todo.verb == "track":
+            tracked = session.track(job)
+        else:
+            tracked, folder = session.export(job)
+            done["folder"] = str(folder)
+        done |= {"device": tracked.model, "frames": len(tracked.frames)}
+        self._send(done)
+
+    def _read(self) -> None:
+        for line in self._requests:
+            try:
+                request = decode(line)
+                verb = request["do"]
+            except (ValueError, KeyError):
+                print(f"Not a request: {line[:200]!r}", file=sys.stderr)
+                continue
+            if verb in ("track", "export"):
+                todo = _Todo(int(request.get("id", 0)), verb, request.get("job"))
+                self._waiting.append(todo)
+                self._todo.put(todo)
+            elif verb == "cancel":
+                self._cancel()
+            elif verb == "quit":
+                break
+        self._cancel()
+        self._todo.put(None)
+        time.sleep(_GRACE)
+        os._exit(ExitCode.CANCELLED)
+
+    def _cancel(self) -> None:
+        for todo in list(self._waiting):
+            todo.stop.set()
+
+    def _cancelled(self) -> bool:
+        return self._current.stop.is_set()
+
+    def _progress(self, stage: Stage, done: int, total: int, frame: int) -> None:
+        event: Event = {
+            "id": self._current.id,
+            "event": "progress",
+            "stage": stage,
+            "done": done,
+            "total": total,
+            "frame": frame,
+        }
+        left = self._clock.seconds_left(stage, done, total)
+        if left is not None:
+            event["seconds_left"] = left
+        self._send(event)
+
+    def _error(self, error: MatteError) -> None:
+        self._send(
+            {
+                "id": self._current.id,
+                "event": "error",
+                "message": error.message,
+                "where": error.where,
+                "hint": error.hint,
+                "exit_code": int(error.exit_code),
+            }
+        )
+
+    def _send(self, event: Event) -> None:
+        try:
+            with self._events_lock:
+                self._events.write(encode(event))
+                self._events.flush()
+        except (BrokenPipeError, ValueError):
+            self._cancel()  # nobody listens any more
+
+
+def serve() -> int:
+    """Serve on this process's own stdin and stdout, which nothing else may use."""
+    requests = os.fdopen(os.dup(0), encoding="utf-8", errors="replace")
+    events = os.fdopen(os.dup(1), "w", encoding="ascii")
+    # what libraries print goes to the log, never between the messages; nor may they read requests
+    os.dup2(2, 1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdout = sys.stderr
+    return Server(requests, events).run()

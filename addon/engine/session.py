@@ -1,0 +1,129 @@
+"""Carry out Jobs: the one way in for the server, the command line and the tests.
+
+A session keeps the model warm between Jobs. Nothing is tracked that the matte store has already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import JobError
+from ..job import Job
+from ..protocol import Stage
+from . import matte, model
+from .export import TARGETS, export
+from .footage import Reader
+from .propagate import frames_of, missing, propagate, takes
+from .store import Store, Take, key_of
+
+Progress = Callable[[Stage, int, int, int], None]  # stage, done, total, clip frame
+Warn = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tracked:
+    """What is in the matte store for a Job after `Session.track`.
+
+    takes: where the mattes of each object are.
+    frames: clip frames that have a matte of at least one object, in clip order.
+    model: the model in words.
+    seconds: how long this call took.
+    """
+
+    takes: dict[str, Take]
+    frames: list[int]
+    model: str
+    seconds: float
+
+
+class Session:
+    """Carries out Jobs one after the other; not thread-safe, `cancelled` is asked from the same thread."""
+
+    def __init__(self, progress: Progress, cancelled: Callable[[], bool]) -> None:
+        self._progress = progress
+        self._cancelled = cancelled
+        self._loaded: model.Loaded | None = None
+
+    def track(self, job: Job) -> Tracked:
+        """Fill the matte store with what the Job needs. Raises MatteError."""
+        return self._track(job, _open(job))
+
+    def export(self, job: Job) -> tuple[Tracked, Path]:
+        """Track what is missing, then write a version. Returns its folder. Raises MatteError."""
+        if job.export not in TARGETS:
+            raise JobError(
+                f"There is no export target {job.export!r}.", where="export", hint=f"Known: {', '.join(TARGETS)}."
+            )
+        reader = _open(job)
+        tracked = self._track(job, reader)
+        footage = job.footage
+        scores: dict[str, dict[str, dict[str, float]]] = {}
+
+        def alpha(frame: int) -> NDArray[np.uint8]:
+            mattes = {name: take.matte(frame) for name, take in tracked.takes.items()}
+            scores[str(frame)] = {
+                name: {"iou": round(each.iou, 4), "object_score": round(each.object_score, 3)}
+                for name, each in mattes.items()
+                if each is not None
+            }
+            return matte.union((each.logits for each in mattes.values() if each), footage.width, footage.height)
+
+        report = {
+            "model": tracked.model,
+            "versions": {"torch": torch.__version__, "python": platform.python_version()},
+            "tracking_seconds": round(tracked.seconds, 2),
+            "frames_without_matte": sorted(set(job.frames) - set(tracked.frames)),
+            "scores": scores,
+        }
+        folder = export(
+            job,
+            reader,
+            alpha,
+            frames=tracked.frames,
+            key=key_of({"takes": [take.folder.name for take in tracked.takes.values()], "frames": tracked.frames}),
+            report=report,
+            on_frame=lambda done, total, frame: self._progress("export", done, total, frame),
+            cancelled=self._cancelled,
+        )
+        return tracked, folder
+
+    def _track(self, job: Job, reader: Reader) -> Tracked:
+        began = time.monotonic()
+        source = model.find(job.model)
+        store = Store(job)
+        where = takes(job, store, reader.fingerprint(), source.facts)
+        if missing(job, where):
+            with store.open_for_writing(where):
+                propagate(
+                    job,
+                    self._model(source),
+                    reader,
+                    where,
+                    lambda done, total, frame: self._progress("track", done, total, frame),
+                    self._cancelled,
+                )
+        frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})
+        kept = {name: take for name, (take, _) in where.items()}
+        return Tracked(kept, frames, str(source), time.monotonic() - began)
+
+    def _model(self, source: model.Source) -> model.Loaded:
+        if self._loaded is None or self._loaded.source != source:
+            self._loaded = None  # before the next one is loaded: two large models may not fit
+            self._progress("model", 0, 1, 0)
+            self._loaded = model.load(source)
+            self._progress("model", 1, 1, 0)
+        return self._loaded
+
+
+def _open(job: Job) -> Reader:
+    reader = Reader(job.footage)
+    reader.check()
+    return reader

@@ -1,0 +1,181 @@
+"""The matte store: what was tracked, on disk, so that nothing is ever computed twice or lost.
+
+    <matte folder>/work/objects/<object>-<key>/
+        object.json             what the key stands for, for people
+        matte/000012.npz        logits float16 (h, w), iou, object_score: float32 scalars; 000012 is the clip frame
+        memory/000012.pt        SAM 2's memory of that frame, as long as a later frame can still read it
+        conditioning/000001.pt  the same for prompted frames
+
+The key is a hash of all that decides a track (footage, prompts, model, direction), so a changed prompt gets a new
+folder and an unchanged one finds its mattes again. Deleting `work` loses nothing that the Job can't remake. Files are
+written under a temporary name and renamed: a killed engine leaves whole files only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OutputError
+from ..job import Job
+
+STORE_VERSION = 1  # raise it when the same Job would give other mattes
+_KEPT_TAKES = 4  # folders kept an object, newest first: undo finds its mattes again
+
+
+@dataclass(frozen=True, slots=True)
+class Matte:
+    """One object on one frame.
+
+    logits: float16 (h, w), above 0 is subject, squashed from the plate's aspect to the model's square.
+    iou: SAM 2's own estimate of the mask's intersection over union, 0..1; of a given mask, 1.
+    object_score: logit; below 0 the object is thought to be hidden.
+    """
+
+    logits: NDArray[np.float16]
+    iou: float
+    object_score: float
+
+
+def key_of(facts: dict[str, Any]) -> str:
+    """sha256 of plain data, hexadecimal."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+class Take:
+    """What is tracked of one object under one key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, kind: str, frame: int, suffix: str) -> Path:
+        return self.folder / kind / f"{frame:06d}{suffix}"
+
+    def has_matte(self, frame: int) -> bool:
+        """Whether `frame` is tracked."""
+        return self._path("matte", frame, ".npz").exists()
+
+    def matte(self, frame: int) -> Matte | None:
+        """The matte of clip frame `frame`; None if it is not tracked or its file is damaged."""
+        try:
+            with np.load(self._path("matte", frame, ".npz"), allow_pickle=False) as data:
+                return Matte(data["logits"], float(data["iou"]), float(data["object_score"]))
+        except (OSError, ValueError, KeyError, EOFError):
+            return None
+
+    def put_matte(self, frame: int, matte: Matte) -> None:
+        """Raises OutputError if it can't be written."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            logits=matte.logits,
+            iou=np.float32(matte.iou),
+            object_score=np.float32(matte.object_score),
+        )
+        write_whole(self._path("matte", frame, ".npz"), buffer.getvalue())
+
+    def state_path(self, frame: int, *, conditioning: bool) -> Path:
+        """Where SAM 2's memory of `frame` belongs; propagate.py reads and writes it."""
+        return self._path("conditioning" if conditioning else "memory", frame, ".pt")
+
+    def forget_matte(self, frame: int) -> None:
+        """Count a frame as not tracked again."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path("matte", frame, ".npz").unlink()
+
+    def forget_state(self, frame: int) -> None:
+        """Drop the memory of a frame that no later frame reads."""
+        with contextlib.suppress(FileNotFoundError):
+            self.state_path(frame, conditioning=False).unlink()
+
+    def clear(self) -> None:
+        """Forget everything: used when what is there can't be continued."""
+        for kind in ("matte", "memory", "conditioning"):
+            shutil.rmtree(self.folder / kind, ignore_errors=True)
+
+
+class Store:
+    """The matte store of one clip."""
+
+    def __init__(self, job: Job) -> None:
+        self.folder = job.matte_folder / "work" / "objects"
+
+    def take(self, name: str, facts: dict[str, Any]) -> Take:
+        """The folder of what is tracked of the object `name` under the hash of `facts`; may not exist yet."""
+        slug = re.sub(r"[^\w-]+", "_", name)[:40]
+        return Take(self.folder / f"{slug}-{key_of({'name': name, **facts})[:20]}")
+
+    @contextlib.contextmanager
+    def open_for_writing(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> Iterator[None]:
+        """Hold the takes of the objects named: create their folders, keep other engines out.
+
+        Raises OutputError if the folder can't be written or another engine is tracking the same object.
+        """
+        with contextlib.ExitStack() as locks:
+            for name, (take, facts) in sorted(takes.items()):
+                write_whole(
+                    take.folder / "object.json",
+                    json.dumps({"name": name, **facts}, indent=1, ensure_ascii=False).encode(),
+                )
+                lock = filelock.FileLock(take.folder.with_name(take.folder.name + ".lock"))
+                try:
+                    locks.enter_context(lock.acquire(blocking=False))
+                except filelock.Timeout:
+                    raise OutputError(
+                        f"Another engine is tracking {name!r} of this clip right now.",
+                        where=str(take.folder),
+                        hint="Wait until it is done or stop it.",
+                    ) from None
+            yield
+            for name, (take, _) in takes.items():
+                self._prune(name, take)
+
+    def _prune(self, name: str, newest: Take) -> None:
+        """Remove the oldest takes of an object, `newest` never."""
+        slug = newest.folder.name.rpartition("-")[0]
+        others = [
+            path
+            for path in self.folder.glob(f"{slug}-*")
+            if path.is_dir() and path != newest.folder and re.fullmatch(re.escape(slug) + r"-[0-9a-f]{20}", path.name)
+        ]
+        others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in others[_KEPT_TAKES - 1 :]:
+            lock = filelock.FileLock(path.with_name(path.name + ".lock"))
+            try:
+                with lock.acquire(blocking=False):
+                    shutil.rmtree(path, ignore_errors=True)
+            except filelock.Timeout:
+                continue
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, creating its folder.
+
+    Raises OutputError that names the folder and what to do.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OutputError(
+            f"Can't write here: {error.strerror}.",
+            where=str(path.parent),
+            hint="Free some space, or choose another output folder.",
+        ) from error

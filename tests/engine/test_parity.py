@@ -1,0 +1,111 @@
+"""Our masks are upstream's: an unmodified SAM2VideoPredictor with the same weights, on the same 40 frames.
+
+Upstream loads everything up front and works at the plate's size; we read lazily, work at the logits' size, forget what
+is not needed and go through the matte store. None of it may show.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sam2.sam2_video_predictor import SAM2VideoPredictor
+
+from addon.engine import model
+from addon.engine.matte import union
+from addon.engine.session import Session
+from addon.job import Box, Job, Mask, MatteObject, Model, Point, Prompt
+
+FRAMES = 40
+
+
+def upstream(choice: Model, folder: Path, job: Job) -> dict[int, dict[str, np.ndarray]]:
+    """Masks of an unmodified predictor: {index: {object: bool (H, W)}}. Corrections are made as its demo makes them."""
+    loaded = model.load(model.find(choice))
+    ours = loaded.predictor
+    # the very same modules under upstream's own class, without the changes of our subclass
+    predictor = SAM2VideoPredictor.__new__(SAM2VideoPredictor)
+    predictor.__dict__.update(ours.__dict__)
+    half = 0.5 / predictor.image_size  # upstream takes pixel numbers of its square input, we take positions
+
+    def prompt(state: dict, each: MatteObject, marked: Prompt) -> None:
+        size = torch.tensor((job.footage.width, job.footage.height))
+        if marked.mask:
+            from PIL import Image
+
+            predictor.add_new_mask(state, marked.frame - 1, each.name, np.asarray(Image.open(marked.mask.file)) >= 128)
+        if marked.points or marked.box:
+            points = torch.tensor([(p.x, p.y) for p in marked.points]).reshape(-1, 2) / size - half
+            box = marked.box
+            predictor.add_new_points_or_box(
+                state,
+                marked.frame - 1,
+                each.name,
+                points=points,
+                labels=torch.tensor([int(p.include) for p in marked.points]),
+                box=torch.tensor(((box.x0, box.y0), (box.x1, box.y1))) / size - half if box else None,
+                normalize_coords=False,
+            )
+
+    masks: dict[int, dict[str, np.ndarray]] = {}
+    with loaded.computing():
+        state = predictor.init_state(str(folder))
+        for each in job.objects:
+            prompt(state, each, each.prompts[0])
+        later = sorted({p.frame for each in job.objects for p in each.prompts[1:]})
+        for frame in later:
+            for _ in predictor.propagate_in_video(state, max_frame_num_to_track=frame - each.prompts[0].frame):
+                pass
+            for each in job.objects:
+                for marked in each.prompts[1:]:
+                    if marked.frame == frame:
+                        prompt(state, each, marked)
+        for reverse in (False, True):
+            for index, names, logits in predictor.propagate_in_video(state, reverse=reverse):
+                masks[index] = {name: (logits[i, 0] > 0).numpy() for i, name in enumerate(names)}
+    return masks
+
+
+def mean_iou(job: Job, expected: dict[int, dict[str, np.ndarray]], store: dict) -> dict[str, float]:
+    found: dict[str, list[float]] = {each.name: [] for each in job.objects}
+    for frame in job.frames:
+        for name, values in found.items():
+            ours = union([store[name].matte(frame).logits], job.footage.width, job.footage.height) > 0
+            theirs = expected[frame - 1][name]
+            either = (ours | theirs).sum()
+            values.append(1.0 if either == 0 else (ours & theirs).sum() / either)
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def prompts_of(case: str, subject: tuple[float, float], other: tuple[float, float], mask: Path) -> list[MatteObject]:
+    on = Point(*subject)
+    if case == "one object":
+        return [MatteObject("subject", (Prompt(1, (on,)),))]
+    if case == "three objects from the middle":
+        x, y = other
+        return [
+            MatteObject("points", (Prompt(12, (on, Point(*other, include=False))),)),
+            MatteObject("box", (Prompt(12, box=Box(x - 80, y - 60, x + 80, y + 60)),)),
+            MatteObject("mask", (Prompt(12, mask=Mask(file=str(mask))),)),
+        ]
+    assert case == "a correction on a tracked frame"
+    return [MatteObject("subject", (Prompt(1, (on,)), Prompt(9, (Point(*other, include=False),))))]
+
+
+@pytest.mark.parametrize("case", ["one object", "three objects from the middle", "a correction on a tracked frame"])
+def test_masks_equal_upstream(case: str, clip, checkpoint: Model, tmp_path: Path) -> None:
+    footage = clip.take(FRAMES)
+    mask = clip.mask_file(12)
+    job = Job(
+        footage,
+        tuple(prompts_of(case, clip.subject, clip.elsewhere, mask)),
+        model=checkpoint,
+        output=str(tmp_path / "mattes"),
+        export="",
+    )
+    expected = upstream(checkpoint, Path(footage.files[0]).parent, job)
+    takes = Session(lambda *_: None, lambda: False).track(job).takes
+    areas = [m.mean() for masks in expected.values() for m in masks.values()]
+    assert 0.001 < np.mean(areas) < 0.9, "degenerate masks would prove nothing"
+    for name, iou in mean_iou(job, expected, takes).items():
+        assert iou >= 0.999, f"{name}: mean IoU with upstream {iou:.5f}"
