@@ -1,0 +1,64 @@
+"""Which weights there are: the published SAM 2 and 2.1 checkpoints, and the embedded one. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..user_folder import user_folder
+
+EMBEDDED_CONFIG = Path(__file__).parent / "embedded.yaml"
+EMBEDDED_WEIGHTS = Path(__file__).parent / "embedded.pt"
+
+_URL = "https://dl.fbaipublicfiles.com/segment_anything_2"
+
+
+@dataclass(frozen=True, slots=True)
+class Official:
+    """A checkpoint as Meta published it (Apache-2.0).
+
+    file: its name in `checkpoints_folder()`.
+    config: of the sam2 package.
+    bytes, sha256: of the file.
+    """
+
+    name: str
+    file: str
+    url: str
+    config: str
+    bytes: int
+    sha256: str
+
+
+_DATES = {"sam2.1": "092824", "sam2": "072824"}
+_CONFIG_LETTERS = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
+_PUBLISHED = (
+    ("sam2.1", "tiny", 156_008_466, "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69"),
+    ("sam2.1", "small", 184_416_285, "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38"),
+    ("sam2.1", "base_plus", 323_606_802, "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5"),
+    ("sam2.1", "large", 898_083_611, "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318"),
+    ("sam2", "tiny", 155_906_050, "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125"),
+    ("sam2", "small", 184_309_650, "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3"),
+    ("sam2", "base_plus", 323_493_298, "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071"),
+    ("sam2", "large", 897_952_466, "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b"),
+)
+
+
+def _official(release: str, size: str, length: int, sha256: str) -> Official:
+    name = f"{release}_hiera_{size}"
+    return Official(
+        name=name,
+        file=f"{name}.pt",
+        url=f"{_URL}/{_DATES[release]}/{name}.pt",
+        config=f"configs/{release}/{release}_hiera_{_CONFIG_LETTERS[size]}.yaml",
+        bytes=length,
+        sha256=sha256,
+    )
+
+
+OFFICIAL: dict[str, Official] = {each.name: each for each in (_official(*row) for row in _PUBLISHED)}
+
+
+def checkpoints_folder() -> Path:
+    """Where downloaded checkpoints lie; it may not exist yet."""
+    return user_folder() / "checkpoints"
