@@ -98,19 +98,24 @@ def find(choice: contract.Model) -> Source:
 
 def load(source: Source) -> Loaded:
     """Build the predictor and put it on its device. Raises CheckpointError."""
-    model = _read_config(source.config)
+    torch.manual_seed(_SEED)
+    predictor = _build(source.config)
+    if source.weights is not None:
+        _load_weights(predictor, source.weights)
+    return Loaded(predictor.to(source.device).eval(), source)
+
+
+def _build(config: Path) -> Predictor:
+    model = _read_config(config)
     extra = model.get("sam_mask_decoder_extra_args") or {}
     model |= _UPSTREAM_POSTPROCESSING
     model["sam_mask_decoder_extra_args"] = _DYNAMIC_MULTIMASK | extra
     model["_target_"] = f"{Predictor.__module__}.{Predictor.__qualname__}"
-    torch.manual_seed(_SEED)
     try:
         predictor: Predictor = instantiate(model, _recursive_=True)
     except Exception as error:  # instantiate wraps whatever the classes raise
-        raise CheckpointError(f"No SAM 2 can be built from it: {error}.", where=str(source.config)) from error
-    if source.weights is not None:
-        _load_weights(predictor, source.weights)
-    return Loaded(predictor.to(source.device).eval(), source)
+        raise CheckpointError(f"No SAM 2 can be built from it: {error}.", where=str(config)) from error
+    return predictor
 
 
 def _files(choice: contract.Model) -> tuple[str, Path, Path | None, str]:

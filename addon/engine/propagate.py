@@ -210,8 +210,10 @@ class _Propagation:
             # the passes start from the prompts alone, whatever was tracked on the way to the corrections
             self.predictor.tracked(self.state, s.id).clear()
             self.state["frames_tracked_per_obj"][s.id].clear()
-            for index, output in self.predictor.conditioning(self.state, s.id).items():
-                _save(s.take, index, output, conditioning=True)
+            outputs = self.predictor.conditioning(self.state, s.id)
+            for index in sorted(outputs):
+                outputs[index] = outputs.pop(index)  # attended to in this order, which the last bit depends on
+                _save(s.take, index, outputs[index], conditioning=True)
 
     def _correction_path(self, s: _Subject, reverse: bool) -> range:
         """The frames to track from the anchor to the farthest correction on one side."""

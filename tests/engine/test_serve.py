@@ -1,0 +1,120 @@
+"""The engine as a child process: what it says, when it stops, how it dies."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from addon.errors import ExitCode
+from addon.job import Job, MatteObject, Model, Point, Prompt
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Child:
+    """A running engine."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "addon.engine", "serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert self.next()["event"] == "ready"
+
+    def send(self, **request: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def next(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        event: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return event
+
+    def answer(self, request: int) -> dict[str, Any]:
+        """The `done` or `error` of a request."""
+        while True:
+            event = self.next()
+            if event["id"] == request and event["event"] in ("done", "error"):
+                return event
+
+
+@pytest.fixture
+def engine() -> Iterator[Child]:
+    child = Child()
+    with child.process:
+        yield child
+        child.process.kill()
+
+
+@pytest.fixture
+def job(clip, checkpoint: Model, tmp_path: Path) -> dict[str, Any]:
+    spec = Job(
+        clip.take(12),
+        (MatteObject("subject", (Prompt(3, (Point(*clip.subject),)),)),),
+        model=checkpoint,
+        output=str(tmp_path / "mattes"),
+    )
+    plain: dict[str, Any] = json.loads(spec.to_json())
+    return plain
+
+
+def test_it_tracks_exports_and_stays(engine: Child, job: dict[str, Any]) -> None:
+    engine.send(id=1, do="track", job=job)
+    events = []
+    while not events or events[-1]["event"] == "progress":
+        events.append(engine.next())
+    assert events[-1] == {"id": 1, "event": "done", "device": events[-1]["device"], "frames": 12}
+    tracked = [each for each in events if each.get("stage") == "track"]
+    assert [each["done"] for each in tracked] == list(range(1, 13))
+    assert {each["total"] for each in tracked} == {12}
+    assert [each["frame"] for each in tracked] == [*range(3, 13), 2, 1]
+    assert all(each["seconds_left"] >= 0 for each in tracked[1:9])
+    engine.send(id=2, do="export", job=job)
+    done = engine.answer(2)
+    assert Path(done["folder"]).name == "v001"
+    assert len(list(Path(done["folder"]).iterdir())) == 12
+
+
+def test_it_stops_when_asked_and_keeps_what_is_done(engine: Child, job: dict[str, Any]) -> None:
+    engine.send(id=1, do="track", job=job)
+    engine.send(id=2, do="track", job=job)
+    while engine.next().get("done") != 4:
+        pass
+    engine.send(id=3, do="cancel")
+    assert engine.answer(1)["exit_code"] == ExitCode.CANCELLED
+    assert engine.answer(2)["exit_code"] == ExitCode.CANCELLED, "one that waits is not wanted either"
+    engine.send(id=4, do="track", job=job)
+    first = next(event for event in iter(engine.next, None) if event.get("stage") == "track")
+    assert first["total"] < 12
+    assert engine.answer(4)["event"] == "done"
+
+
+def test_errors_name_the_field_and_the_engine_lives(engine: Child, job: dict[str, Any]) -> None:
+    engine.send(id=1, do="track", job={**job, "objects": []})
+    error = engine.answer(1)
+    assert (error["exit_code"], error["where"]) == (ExitCode.JOB, "objects")
+    engine.send(id=2, do="track", job={**job, "model": {"checkpoint": "sam9_huge"}})
+    error = engine.answer(2)
+    assert (error["exit_code"], error["where"]) == (ExitCode.CHECKPOINT, "sam9_huge")
+    assert engine.process.stdin is not None
+    engine.process.stdin.write("this is no request\n")
+    engine.send(id=3, do="track", job={**job, "frame_range": (3, 4)})
+    assert engine.answer(3)["event"] == "done"
+
+
+def test_it_ends_with_its_parent(engine: Child, job: dict[str, Any]) -> None:
+    engine.send(id=1, do="track", job=job)
+    while engine.next().get("stage") != "track":
+        pass
+    assert engine.process.stdin is not None
+    engine.process.stdin.close()
+    assert engine.process.wait(timeout=60) in (ExitCode.OK, ExitCode.CANCELLED)
