@@ -5,17 +5,18 @@ A session keeps the model warm between Jobs. Nothing is tracked that the matte s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import JobError
+from ..errors import EngineError, JobError
 from ..job import Job
 from ..protocol import Stage
 from . import matte, model
@@ -25,7 +26,6 @@ from .propagate import frames_of, missing, propagate, takes
 from .store import Store, Take, key_of
 
 Progress = Callable[[Stage, int, int, int], None]  # stage, done, total, clip frame
-Warn = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,12 +34,14 @@ class Tracked:
 
     takes: where the mattes of each object are.
     frames: clip frames that have a matte of at least one object, in clip order.
+    untracked: those of the Job that have none, because its direction leads away from them.
     model: the model in words.
     seconds: how long this call took.
     """
 
     takes: dict[str, Take]
     frames: list[int]
+    untracked: list[int]
     model: str
     seconds: float
 
@@ -65,23 +67,17 @@ class Session:
         reader = _open(job)
         tracked = self._track(job, reader)
         footage = job.footage
-        scores: dict[str, dict[str, dict[str, float]]] = {}
 
         def alpha(frame: int) -> NDArray[np.uint8]:
-            mattes = {name: take.matte(frame) for name, take in tracked.takes.items()}
-            scores[str(frame)] = {
-                name: {"iou": round(each.iou, 4), "object_score": round(each.object_score, 3)}
-                for name, each in mattes.items()
-                if each is not None
-            }
-            return matte.union((each.logits for each in mattes.values() if each), footage.width, footage.height)
+            mattes = (take.matte(frame) for take in tracked.takes.values())
+            return matte.union((each.logits for each in mattes if each), footage.width, footage.height)
 
         report = {
             "model": tracked.model,
             "versions": {"torch": torch.__version__, "python": platform.python_version()},
             "tracking_seconds": round(tracked.seconds, 2),
-            "frames_without_matte": sorted(set(job.frames) - set(tracked.frames)),
-            "scores": scores,
+            "frames_without_matte": tracked.untracked,
+            "scores": {name: _scores(take, tracked.frames) for name, take in tracked.takes.items()},
         }
         folder = export(
             job,
@@ -101,7 +97,7 @@ class Session:
         store = Store(job)
         where = takes(job, store, reader.fingerprint(), source.facts)
         if missing(job, where):
-            with store.open_for_writing(where):
+            with store.open_for_writing(where), _explaining_memory():
                 propagate(
                     job,
                     self._model(source),
@@ -112,7 +108,8 @@ class Session:
                 )
         frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})
         kept = {name: take for name, (take, _) in where.items()}
-        return Tracked(kept, frames, str(source), time.monotonic() - began)
+        untracked = sorted(set(job.frames) - set(frames))
+        return Tracked(kept, frames, untracked, str(source), time.monotonic() - began)
 
     def _model(self, source: model.Source) -> model.Loaded:
         if self._loaded is None or self._loaded.source != source:
@@ -121,6 +118,27 @@ class Session:
             self._loaded = model.load(source)
             self._progress("model", 1, 1, 0)
         return self._loaded
+
+
+@contextlib.contextmanager
+def _explaining_memory() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise EngineError(
+            "The GPU's memory is full.",
+            hint="Close other programs that use it, choose a smaller checkpoint, or set the device to CPU.",
+        ) from None
+
+
+def _scores(take: Take, frames: list[int]) -> dict[str, dict[str, float]]:
+    """SAM 2's own doubts about an object, by frame."""
+    scores = {frame: take.scores(frame) for frame in frames}
+    return {
+        str(frame): {"predicted_iou": round(each[0], 4), "object_score": round(each[1], 3)}
+        for frame, each in scores.items()
+        if each
+    }
 
 
 def _open(job: Job) -> Reader:

@@ -20,6 +20,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +70,27 @@ class Take:
         return self._path("matte", frame, ".npz").exists()
 
     def matte(self, frame: int) -> Matte | None:
-        """The matte of clip frame `frame`; None if it is not tracked or its file is damaged."""
+        """The matte of clip frame `frame`; None if it is not tracked. Raises OutputError if its file is damaged."""
+        with self._reading(frame) as data:
+            return data and Matte(data["logits"], float(data["iou"]), float(data["object_score"]))
+
+    def scores(self, frame: int) -> tuple[float, float] | None:
+        """Predicted IoU and object score of a frame, without reading its logits; None if it is not tracked."""
+        with self._reading(frame) as data:
+            return data and (float(data["iou"]), float(data["object_score"]))
+
+    @contextlib.contextmanager
+    def _reading(self, frame: int) -> Iterator[Any]:
+        path = self._path("matte", frame, ".npz")
         try:
-            with np.load(self._path("matte", frame, ".npz"), allow_pickle=False) as data:
-                return Matte(data["logits"], float(data["iou"]), float(data["object_score"]))
-        except (OSError, ValueError, KeyError, EOFError):
-            return None
+            with np.load(path, allow_pickle=False) as data:
+                yield data
+        except FileNotFoundError:
+            yield None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise OutputError(
+                f"This stored matte is damaged: {error}.", where=str(path), hint="Delete it and track again."
+            ) from None
 
     def put_matte(self, frame: int, matte: Matte) -> None:
         """Raises OutputError if it can't be written."""
