@@ -9,8 +9,6 @@ both ways from a prompt in the middle and exports a version; upstream loads the 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,8 +18,7 @@ from PIL import Image
 from addon.checkpoints import EMBEDDED_CONFIG
 from addon.job import Footage, Job, MatteObject, Point, Prompt
 
-ROOT = Path(__file__).resolve().parents[1]
-DEMO = ROOT / "demo" / "clips"
+from .common import demo_frames, links, measure, upstream_predictor
 
 
 def main() -> int:
@@ -30,30 +27,20 @@ def main() -> int:
     parser.add_argument("folder", type=Path, nargs="?", help="JPEGs of one size; default: the first demo clip")
     parser.add_argument("--frames", type=int, nargs=2, default=(50, 200), metavar=("FEW", "MANY"))
     options = parser.parse_args()
-    folder = options.folder or next(each / "rgb" for each in sorted(DEMO.iterdir()) if each.is_dir())
+    files = sorted(options.folder.glob("*.jpg")) if options.folder else demo_frames()
     peaks: dict[tuple[str, int], int] = {}
     with tempfile.TemporaryDirectory() as room:
         for count in options.frames:
-            frames = _links(folder, Path(room) / f"{count}", count)
+            frames = links(files, Path(room) / f"{count}", count)
             job = _job(frames, Path(room) / f"mattes{count}")
-            peaks["ours", count] = _peak(["-m", "addon.engine", "run", str(job)])
-            peaks["upstream", count] = _peak(["-m", "bench.memory", "--upstream", str(frames)])
+            peaks["ours", count] = measure(["-m", "addon.engine", "run", str(job)]).peak
+            peaks["upstream", count] = measure(["-m", "bench.memory", "--upstream", str(frames)]).peak
     few, many = options.frames
     print(f"{'peak MB':>10} {f'{few} frames':>12} {f'{many} frames':>12} {'ratio':>7}")
     for name in ("ours", "upstream"):
         low, high = peaks[name, few], peaks[name, many]
         print(f"{name:>10} {low / 1e6:12.0f} {high / 1e6:12.0f} {high / low:7.3f}")
     return int(peaks["ours", many] > 1.1 * peaks["ours", few])
-
-
-def _links(folder: Path, to: Path, count: int) -> Path:
-    """`count` frames, back and forth through the folder if it has fewer, named as upstream wants them."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg"))
-    order = [*files, *files[-2:0:-1]]
-    to.mkdir()
-    for i in range(count):
-        (to / f"{i:05d}.jpg").symlink_to(order[i % len(order)].resolve())
-    return to
 
 
 def _job(frames: Path, output: Path) -> Path:
@@ -68,27 +55,10 @@ def _job(frames: Path, output: Path) -> Path:
     return path
 
 
-def _peak(arguments: list[str]) -> int:
-    """Peak resident memory of a Python process, in bytes."""
-    child = subprocess.Popen(
-        [sys.executable, "-P", *arguments],
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"},
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(arguments)} failed")
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # macOS counts bytes, Linux kilobytes
-
-
 def _upstream(frames: Path) -> None:
     import torch
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
 
-    model = OmegaConf.load(EMBEDDED_CONFIG).model
-    model._target_ = "sam2.sam2_video_predictor.SAM2VideoPredictor"
-    predictor = instantiate(model, _recursive_=True).eval()  # memory does not depend on the weights
+    predictor = upstream_predictor(EMBEDDED_CONFIG, None)  # memory does not depend on the weights
     with torch.inference_mode():
         state = predictor.init_state(str(frames))
         middle = state["num_frames"] // 2

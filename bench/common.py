@@ -1,0 +1,94 @@
+"""What the benchmarks share: frames to measure on, processes to measure, an unmodified upstream predictor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One process: peak resident memory in bytes, wall-clock seconds, what it printed."""
+
+    peak: int
+    seconds: float
+    output: str
+
+
+def demo_frames() -> list[Path]:
+    """The JPEGs of the first demo clip."""
+    clip = min(path for path in (ROOT / "demo" / "clips").iterdir() if path.is_dir())
+    return sorted((clip / "rgb").iterdir())
+
+
+def links(files: list[Path], folder: Path, count: int) -> Path:
+    """`count` frames in `folder`, back and forth through `files`, named as upstream wants them (00000.jpg)."""
+    order = [*files, *files[-2:0:-1]]
+    folder.mkdir()
+    for i in range(count):
+        (folder / f"{i:05d}.jpg").symlink_to(order[i % len(order)].resolve())
+    return folder
+
+
+def photos(folder: Path, count: int, width: int = 6000, height: int = 9000) -> Path:
+    """`count` photos as a camera makes them: a demo frame enlarged, with grain, JPEG quality 95 without subsampling."""
+    folder.mkdir()
+    noise = np.random.default_rng(0)
+    grain = noise.normal(0, 4, (height // 8, width // 8, 3)).astype(np.float32)
+    for i, file in zip(range(count), demo_frames(), strict=False):
+        with Image.open(file) as frame:
+            pixels = np.asarray(frame.convert("RGB").resize((width, height), Image.Resampling.BICUBIC))
+        # the grain is tiled and shifted: real photos are not smooth, and smooth ones would flatter every encoder
+        tile = np.roll(grain, noise.integers(0, 500, 2), (0, 1))
+        out = np.empty_like(pixels)
+        for y in range(0, height, grain.shape[0]):
+            for x in range(0, width, grain.shape[1]):
+                part = (slice(y, y + grain.shape[0]), slice(x, x + grain.shape[1]))
+                out[part] = np.clip(pixels[part] + tile, 0, 255)
+        Image.fromarray(out).save(folder / f"{i:05d}.jpg", quality=95, subsampling=0)
+    return folder
+
+
+def measure(arguments: list[str]) -> Run:
+    """Run Python with `arguments` in a process of its own (POSIX: peak memory comes from wait4)."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-P", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"},
+    ) as child:
+        assert child.stdout is not None
+        output = child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed with {child.returncode}")
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return Run(usage.ru_maxrss * unit, time.monotonic() - began, output)
+
+
+def upstream_predictor(config: Path, weights: Path | None) -> Any:
+    """An unmodified SAM2VideoPredictor; seeded random weights where there are none."""
+    import torch
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    torch.manual_seed(0)
+    model = OmegaConf.load(config).model
+    model._target_ = "sam2.sam2_video_predictor.SAM2VideoPredictor"
+    predictor = instantiate(model, _recursive_=True).eval()
+    if weights is not None:
+        state = torch.load(weights, map_location="cpu", weights_only=True)["model"]
+        predictor.load_state_dict({key: value.float() for key, value in state.items()})
+    return predictor
