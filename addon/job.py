@@ -193,7 +193,7 @@ class Job:
             raise JobError("This is not a Job: it is not UTF-8 text.", where=str(path)) from None
 
 
-_CAMERA_BASE = re.compile(r"(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|_mg)?[-_. ]*", re.IGNORECASE)
+CAMERA_BASE = re.compile(r"(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|_mg)?[-_. ]*", re.IGNORECASE)
 
 
 def default_matte_folder(footage: Footage) -> Path:
@@ -206,7 +206,7 @@ def default_matte_folder(footage: Footage) -> Path:
     if footage.movie:
         return first.with_name(f"{first.stem}_matte")
     base = re.sub(r"\d+$", "", first.stem)
-    if _CAMERA_BASE.fullmatch(base):
+    if CAMERA_BASE.fullmatch(base):
         return first.with_name(f"{first.parent.name or 'footage'}_matte")
     return first.with_name(f"{base.rstrip('-_. ')}_matte")
 

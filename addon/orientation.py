@@ -31,19 +31,17 @@ def read_orientation(path: str | os.PathLike[str]) -> int:
         OSError: the file can't be read.
     """
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (a str may come in; unbuffered: nothing is read ahead)
-        head = file.read(16)
         try:
-            if head.startswith(b"\xff\xd8"):
-                return _in_jpeg(file)
-            if head.startswith(b"\x89PNG\r\n\x1a\n"):
-                return _in_png(file)
-            if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-                return _in_webp(file)
-            if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-                return _in_tiff(file, 0)
+            embedded = find_exif(file)
+            field = orientation_field(file, embedded[0] if embedded else 0)
+            if field is None:
+                return 1
+            at, kind = field
+            file.seek(at)
+            (value,) = struct.unpack(kind, file.read(struct.calcsize(kind)))
         except struct.error:  # cut short
-            pass
-    return 1
+            return 1
+    return value if 1 <= value <= 8 else 1
 
 
 def oriented_size(width: int, height: int, orientation: int) -> tuple[int, int]:
@@ -78,55 +76,6 @@ def to_stored(x: float, y: float, width: int, height: int, orientation: int) -> 
     # Going back is the same move in the upright image, except that the two quarter turns swap.
     back = {6: 8, 8: 6}.get(orientation, orientation)
     return to_oriented(x, y, *oriented_size(width, height, orientation), back)
-
-
-def _in_jpeg(file: BinaryIO) -> int:
-    at = 2
-    while True:
-        file.seek(at)
-        marker, size = struct.unpack(">HH", file.read(4))
-        if marker == 0xFFFF:  # a fill byte before the marker
-            at += 1
-            continue
-        if marker < 0xFF02 or marker in (0xFFD9, 0xFFDA):  # not a marker; end of image; start of scan: no header after
-            return 1
-        if marker == 0xFFE1 and file.read(6) == b"Exif\0\0":
-            return _in_tiff(file, at + 10)
-        at += 2 + size
-
-
-def _in_png(file: BinaryIO) -> int:
-    at = 8
-    while True:  # up to the end: some programs append eXIf after the pixels
-        file.seek(at)
-        size, kind = struct.unpack(">I4s", file.read(8))
-        if kind == b"eXIf":
-            return _in_tiff(file, at + 8)
-        if kind == b"IEND":
-            return 1
-        at += 12 + size
-
-
-def _in_webp(file: BinaryIO) -> int:
-    at = 12
-    while True:
-        file.seek(at)
-        kind, size = struct.unpack("<4sI", file.read(8))
-        if kind == b"EXIF":
-            prefixed = file.read(6) == b"Exif\0\0"  # against the specification, but common
-            return _in_tiff(file, at + 8 + 6 * prefixed)
-        at += 8 + size + size % 2
-
-
-def _in_tiff(file: BinaryIO, start: int) -> int:
-    """Of the TIFF structure (a TIFF file, or what EXIF embeds) that begins at byte `start`."""
-    found = orientation_field(file, start)
-    if found is None:
-        return 1
-    at, kind = found
-    file.seek(at)
-    (value,) = struct.unpack(kind, file.read(struct.calcsize(kind)))
-    return value if 1 <= value <= 8 else 1
 
 
 def orientation_field(file: BinaryIO, start: int) -> tuple[int, str] | None:
@@ -165,3 +114,60 @@ def orientation_field(file: BinaryIO, start: int) -> tuple[int, str] | None:
                 return None
             return first + at + before_value, order + _INTEGER_TYPES[kind]
     return None
+
+
+def find_exif(file: BinaryIO) -> tuple[int, int] | None:
+    """Position and size, in bytes, of the EXIF data inside a JPEG, PNG or WebP file: a TIFF structure, header first.
+
+    None for every other file, TIFF included, and where there is none.
+
+    Raises:
+        struct.error: the file is cut short.
+    """
+    file.seek(0)
+    head = file.read(12)
+    if head.startswith(b"\xff\xd8"):
+        return _in_jpeg(file)
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _in_png(file)
+    if head[:4] == b"RIFF" and head[8:] == b"WEBP":
+        return _in_webp(file)
+    return None
+
+
+def _in_jpeg(file: BinaryIO) -> tuple[int, int] | None:
+    at = 2
+    while True:
+        file.seek(at)
+        marker, size = struct.unpack(">HH", file.read(4))
+        if marker == 0xFFFF:  # a fill byte before the marker
+            at += 1
+            continue
+        if marker < 0xFF02 or marker in (0xFFD9, 0xFFDA):  # not a marker; end of image; start of scan: no header after
+            return None
+        if marker == 0xFFE1 and file.read(6) == b"Exif\0\0":
+            return at + 10, size - 8
+        at += 2 + size
+
+
+def _in_png(file: BinaryIO) -> tuple[int, int] | None:
+    at = 8
+    while True:  # up to the end: some programs append eXIf after the pixels
+        file.seek(at)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        if kind == b"eXIf":
+            return at + 8, size
+        if kind == b"IEND":
+            return None
+        at += 12 + size
+
+
+def _in_webp(file: BinaryIO) -> tuple[int, int] | None:
+    at = 12
+    while True:
+        file.seek(at)
+        kind, size = struct.unpack("<4sI", file.read(8))
+        if kind == b"EXIF":
+            prefix = 6 * (file.read(6) == b"Exif\0\0")  # against the specification, but common
+            return at + 8 + prefix, size - prefix
+        at += 8 + size + size % 2

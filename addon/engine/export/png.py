@@ -1,0 +1,79 @@
+"""A PNG writer for straight RGBA, 8 and 16 bit: fast, small in memory, the same bytes every time.
+
+Portable Network Graphics (PNG) Specification, third edition, W3C: 5.3 chunk layout, 7.2 filtering, 9.2 filter type 2
+"Up", 10 zlib stream in consecutive IDAT chunks, 11.2.1 IHDR, 11.3.2.3 iCCP, 11.3.5.5 eXIf. Colour type 6 is RGB with
+alpha that is not multiplied in; 16-bit samples are big-endian.
+
+Rows are filtered with numpy and deflated by ISA-L (igzip) at level 1, a band at a time: extra memory is a few bands.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+_BAND_BYTES = 4 * 1024 * 1024
+_UP = 2
+_RGBA = 6
+
+
+def write_rgba(
+    file: BinaryIO,
+    rgb: NDArray[np.uint8] | NDArray[np.uint16],
+    alpha: NDArray[np.uint8],
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+) -> None:
+    """Write one PNG image.
+
+    Args:
+        file: open for writing.
+        rgb: (H, W, 3), uint8 or uint16; its depth is the file's.
+        alpha: (H, W), 0 to 255; at 16 bits 255 becomes 65535.
+        icc: RGB colour profile.
+        exif: EXIF data as a TIFF structure, without the `Exif` prefix that JPEG has.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    height, width, _ = rgb.shape
+    sample = rgb.dtype.itemsize
+    file.write(b"\x89PNG\r\n\x1a\n")
+    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * sample, _RGBA, 0, 0, 0))
+    if icc is not None:
+        _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    if exif is not None:
+        _chunk(file, b"eXIf", exif)
+    stride = 4 * sample * width
+    rows = max(1, _BAND_BYTES // stride)
+    band = np.empty((min(rows, height) + 1, width, 4), rgb.dtype.newbyteorder(">"))  # row 0: the one above the band
+    band[0] = 0
+    filtered = np.empty((len(band) - 1, 1 + stride), np.uint8)
+    filtered[:, 0] = _UP
+    deflate = isal_zlib.compressobj(1)
+    for top in range(0, height, rows):
+        count = min(rows, height - top)
+        band[1 : count + 1, :, :3] = rgb[top : top + count]
+        band[1 : count + 1, :, 3] = alpha[top : top + count]
+        if sample == 2:
+            band[1 : count + 1, :, 3] *= 257
+        samples: NDArray[np.uint8] = band.view(np.uint8).reshape(len(band), stride)
+        np.subtract(samples[1 : count + 1], samples[:count], out=filtered[:count, 1:])
+        _chunk(file, b"IDAT", deflate.compress(filtered[:count]))
+        band[0] = band[count]
+    _chunk(file, b"IDAT", deflate.flush())
+    _chunk(file, b"IEND", b"")
+
+
+def _chunk(file: BinaryIO, kind: bytes, data: Any) -> None:
+    """An empty IDAT is left out."""
+    if kind == b"IDAT" and not data:
+        return
+    file.write(struct.pack(">I", len(data)) + kind)
+    file.write(data)
+    file.write(struct.pack(">I", isal_zlib.crc32(data, zlib.crc32(kind))))

@@ -1,0 +1,291 @@
+"""Footage: what is on disk as a job.Footage, and a job.Footage as pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FootageError
+from ..job import CAMERA_BASE, Footage
+from ..orientation import read_orientation
+from . import images, movie
+from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
+from .movie import Movie
+
+__all__ = ["Plate", "Reader", "read_ahead", "scan"]
+
+_MANY = 10  # warnings of one kind that are spelled out
+_NUMBER = re.compile(r"(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)", re.DOTALL)
+
+
+def scan(path: Path) -> tuple[Footage, list[str]]:
+    """The footage that a path means, and warnings for a person.
+
+    A movie file is a movie. An image is its whole sequence: the images beside it with the same name but for the last
+    number in it, and the same extension. A folder is
+
+    - the one sequence in it; single images beside it are passed over;
+    - or a set of photos, in natural order: images without a sequence among them, or all of them named by digits only
+      or as cameras do (`IMG_0001`, `PXL_20260101_120000`), no two with the same base name;
+    - or, without images, the one movie in it.
+
+    Anything else is a question back. Warnings say what is missing in the numbering and what was passed over.
+
+    Raises:
+        FootageError: nothing usable, more than one sequence, or an unreadable first image.
+    """
+    path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links out of the folder)
+    try:
+        if path.is_dir():
+            files, warnings = _scan_folder(path)
+        elif path.suffix.lower() in movie.SUFFIXES:
+            files, warnings = [path], []
+        elif path.suffix.lower() in images.SUFFIXES:
+            files, warnings = _scan_sequence(path)
+        else:
+            raise FootageError(
+                "This is not footage." if path.exists() else "There is no such file or folder.",
+                where=str(path),
+                hint="Name a folder of images, one of them, or a movie.",
+            )
+    except OSError as error:
+        raise FootageError(f"It can't be read: {error.strerror}.", where=str(path)) from None
+    if files[0].suffix.lower() in movie.SUFFIXES:
+        opened = Movie(files[0])
+        if not opened.has_constant_rate:
+            warnings.append(
+                f"{files[0].name} has a variable frame rate; every frame of the file counts, so the numbers may differ "
+                "from the clip editor's. Convert it to a constant rate or to an image sequence."
+            )
+        return Footage((str(files[0]),), opened.width, opened.height, len(opened), movie=True), warnings
+    header = read_header(files[0])
+    return Footage(tuple(map(str, files)), header.width, header.height, len(files)), warnings
+
+
+def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
+    entries = sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=_natural)
+    entries = [each for each in entries if each.is_file()]
+    pictures = [each for each in entries if each.suffix.lower() in images.SUFFIXES]
+    movies = [each for each in entries if each.suffix.lower() in movie.SUFFIXES]
+    if pictures:
+        files, warnings = _choose(folder, pictures)
+    elif len(movies) == 1:
+        files, warnings = movies, []
+    elif movies:
+        raise FootageError(
+            f"There are several movies: {movies[0].name}, {movies[1].name}.",
+            where=str(folder),
+            hint="Name one of them.",
+        )
+    else:
+        raise FootageError(
+            "There are no images in it.", where=str(folder), hint="Choose a folder of JPEG, PNG, TIFF, EXR or WebP."
+        )
+    chosen = set(files)
+    left = [each.name for each in entries if each not in chosen]
+    return files, warnings + _some([f"{name} was passed over." for name in left], "files were passed over")
+
+
+def _choose(folder: Path, pictures: list[Path]) -> tuple[list[Path], list[str]]:
+    """Of a folder's images in natural order, the footage and warnings about gaps."""
+    groups: dict[tuple[str, str, str], list[Path]] = defaultdict(list)
+    for each in pictures:
+        groups[_series(each)].append(each)
+    sequences = [group for group in groups.values() if len(group) > 1]
+    names = {each.stem.casefold() for each in pictures}
+    if len(groups) > 1 and len(names) == len(pictures):
+        by_camera = all(CAMERA_BASE.fullmatch(re.sub(r"\d", "", each.stem)) for each in pictures)
+        if by_camera or not sequences:
+            return pictures, []
+    if len(sequences) == 1:
+        return sequences[0], _gaps(sequences[0])
+    if not sequences and len(pictures) == 1:
+        return pictures, []
+    first, second = (sequences or list(groups.values()))[:2]
+    raise FootageError(
+        f"There is more than one sequence: {_span(first)} and {_span(second)}.",
+        where=str(folder),
+        hint="Name one image of the sequence you mean.",
+    )
+
+
+def _scan_sequence(path: Path) -> tuple[list[Path], list[str]]:
+    if not path.is_file():
+        raise FootageError("There is no such file.", where=str(path))
+    series = _series(path)
+    files = sorted((each for each in path.parent.iterdir() if each.is_file() and _series(each) == series), key=_natural)
+    return files, _gaps(files)
+
+
+def _series(path: Path) -> tuple[str, str, str]:
+    """What the files of one sequence have in common: name before the number, after it, extension."""
+    match = _NUMBER.fullmatch(path.stem)
+    if match is None:
+        return path.stem, "", path.suffix.lower()
+    # the mark tells `shot.png` from `shot1.png`
+    return f"{match['head']}#", match["tail"], path.suffix.lower()
+
+
+def _number(path: Path) -> int | None:
+    match = _NUMBER.fullmatch(path.stem)
+    return None if match is None else int(match["number"])
+
+
+def _gaps(files: list[Path]) -> list[str]:
+    """What is missing in the numbering of a sequence in order."""
+    warnings = []
+    for one, two in itertools.pairwise(files):
+        before, after = _number(one) or 0, _number(two) or 0
+        between = f"missing between {one.name} and {two.name}."
+        if after - before == 2:
+            warnings.append(f"Frame {before + 1} is {between}")
+        elif after - before > 2:
+            warnings.append(f"Frames {before + 1} to {after - 1} are {between}")
+        elif after == before:
+            warnings.append(f"{one.name} and {two.name} have the same number; both are used.")
+    return _some(warnings, "gaps in the numbering")
+
+
+def _some(warnings: list[str], what: str) -> list[str]:
+    """The first of many."""
+    more = len(warnings) - _MANY
+    return warnings[:_MANY] + ([f"There are {more} more {what}."] if more > 0 else [])
+
+
+def _span(files: list[Path]) -> str:
+    return files[0].name if len(files) == 1 else f"{files[0].name} to {files[-1].name}"
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Sorts numbers in names by value: 9 before 10."""
+    parts = re.split(r"(\d+)", path.name.casefold())
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
+
+
+class Reader:
+    """A job.Footage as pixels. Thread-safe; frames are clip frames, the first is 1.
+
+    Nothing is opened before it is asked for.
+    """
+
+    def __init__(self, footage: Footage) -> None:
+        self._footage = footage
+        self._lock = threading.Lock()
+        self._opened: Movie | None = None
+
+    def check(self) -> None:
+        """See that every file can be opened and fits the others, by its header.
+
+        Raises FootageError that names the first file that is missing, no image, CMYK or of another size, or whose
+        output would have the name of another's.
+        """
+        footage = self._footage
+        if footage.movie:
+            movie_file = self._movie
+            self._check_size(footage.files[0], movie_file.width, movie_file.height)
+            return
+        names: dict[str, str] = {}
+        for file in footage.files:
+            header = read_header(Path(file))
+            self._check_size(file, header.width, header.height)
+            name = Path(file).stem
+            other = names.setdefault(name.casefold(), file)
+            if other != file:
+                raise FootageError(
+                    f"It has the same base name as {Path(other).name}; both mattes would be called {name}.png.",
+                    where=file,
+                    hint="Rename one, or take one of them out of the footage.",
+                )
+
+    def _check_size(self, file: str, width: int, height: int) -> None:
+        wanted = (self._footage.width, self._footage.height)
+        if (width, height) != wanted:
+            raise FootageError(
+                f"It has {width} x {height} pixels, the footage {wanted[0]} x {wanted[1]}.",
+                where=file,
+                hint="All images of a sequence must have one size: render it again, or take it out.",
+            )
+
+    def fingerprint(self) -> str:
+        """sha256 that changes when the footage does: paths, sizes, times, orientation. Raises FootageError."""
+        facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
+        for file in self._footage.files:
+            try:
+                status = os.stat(file)  # noqa: PTH116
+                facts.append([file, status.st_size, status.st_mtime_ns, read_orientation(file)])
+            except OSError as error:
+                raise FootageError(
+                    f"It can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
+                ) from None
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the first frame's `Plate.pixels`: uint8, uint16 or float32. Raises FootageError."""
+        return self._movie.dtype if self._footage.movie else read_header(Path(self._footage.files[0])).dtype
+
+    def stem(self, frame: int) -> str:
+        """Base name of a frame's output: the image's own, or `<movie>_000001`."""
+        if self._footage.movie:
+            return f"{Path(self._footage.files[0]).stem}_{frame:06d}"
+        return self._file(frame).stem
+
+    def plate(self, frame: int) -> Plate:
+        """The frame at full size and depth. Raises FootageError."""
+        if self._footage.movie:
+            return Plate(self._movie.pixels(self._footage.movie_offset + frame - 1))
+        return read_plate(self._file(frame))
+
+    def model_input(self, frame: int, side: int) -> NDArray[np.uint8]:
+        """The frame as uint8 (side, side, 3) sRGB, see images.read_model_input. Raises FootageError."""
+        if self._footage.movie:
+            return squash(to_8_bit(self._movie.pixels(self._footage.movie_offset + frame - 1)), side)
+        return read_model_input(self._file(frame), side)
+
+    def _file(self, frame: int) -> Path:
+        return Path(self._footage.files[frame - 1])
+
+    @property
+    def _movie(self) -> Movie:
+        with self._lock:
+            if self._opened is None:
+                self._opened = Movie(Path(self._footage.files[0]))
+            return self._opened
+
+
+def read_ahead(reader: Reader, frames: Iterable[int], side: int, depth: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(frame, model input) in the order of `frames`, decoded in threads ahead of use.
+
+    At most `depth` frames are decoded ahead or being decoded. Closing the iterator ends the threads. An error is
+    raised where its frame's turn comes.
+    """
+    threads = min(depth, max(1, (os.cpu_count() or 1) // 2))
+    order = iter(frames)
+    ahead: deque[tuple[int, Future[NDArray[np.uint8]]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="read-ahead")
+
+    def start(count: int) -> None:
+        for frame in itertools.islice(order, count):
+            ahead.append((frame, pool.submit(reader.model_input, frame, side)))
+
+    try:
+        start(depth)
+        while ahead:
+            frame, future = ahead.popleft()
+            pixels = future.result()
+            start(1)
+            yield frame, pixels
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

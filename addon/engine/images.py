@@ -1,0 +1,333 @@
+"""One image file: its size, its pixels, its colour profile and its EXIF data.
+
+JPEG and WebP are decoded by Pillow, as upstream SAM 2 does; PNG, TIFF and EXR by OpenImageIO, which keeps 16-bit and
+float samples. The content decides, not the file's name. Everything that leaves here is upright.
+
+An alpha channel in the footage is not used; RGB is kept exactly as stored beside it (OpenImageIO would multiply it in,
+unless told). EXR: the first part, its R, G and B (of the first layer that has them), the data window, which is what
+Blender shows too. Scene-linear float is shown with the sRGB curve, primaries as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import OpenImageIO
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import FootageError
+from ..orientation import find_exif, orientation_field, oriented_size, read_orientation, to_oriented
+
+# Pillow refuses large images as possible attacks; ours have the size that the Job says.
+Image.MAX_IMAGE_PIXELS = None
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp"})
+_BAND = 256  # rows converted at a time, so that no second full frame is needed
+_SAMPLES: dict[str, Any] = {
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "half": np.float32,
+    "float": np.float32,
+    "double": np.float32,
+}
+# What a TIFF file's first directory says about the picture rather than about how its pixels are stored
+# (EXIF 2.32, 4.6.4): description, make, model, resolution, software, date, artist, copyright, EXIF, GPS.
+_TIFF_EXIF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853)
+_ORIENTATION_TAG = 274
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known without decoding. width, height: upright pixels; dtype: of `Plate.pixels`."""
+
+    width: int
+    height: int
+    orientation: int
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A frame at full size and depth, upright.
+
+    pixels: (H, W, 3) RGB, the source's own values: uint8 or uint16 as encoded, float32 scene-linear. Grey is repeated.
+    icc: the source's colour profile, if it is one of RGB.
+    exif: the source's EXIF as a TIFF structure, untouched but for the orientation, which is 1.
+    """
+
+    pixels: Pixels
+    icc: bytes | None = None
+    exif: bytes | None = None
+
+
+def read_header(path: Path) -> Header:
+    """Raises FootageError if it is missing, not an image, CMYK, or of samples that no plate can hold."""
+    with _reading(path):
+        orientation = read_orientation(path)
+        if _is_lossy(path):
+            with Image.open(path) as image:
+                _refuse_cmyk(path, image.mode == "CMYK")
+                return Header(*oriented_size(*image.size, orientation), orientation, np.dtype(np.uint8))
+        with _openimageio(path) as file:
+            spec = file.spec()
+            _channels(path, spec)
+            return Header(
+                *oriented_size(spec.width, spec.height, orientation), orientation, np.dtype(_dtype(path, spec))
+            )
+
+
+def read_plate(path: Path) -> Plate:
+    """Decode at full size. Raises FootageError."""
+    with _reading(path):
+        orientation = read_orientation(path)
+        if _is_lossy(path):
+            with Image.open(path) as image:
+                _refuse_cmyk(path, image.mode == "CMYK")
+                icc = image.info.get("icc_profile")
+                pixels: Pixels = np.asarray(image.convert("RGB"))
+        else:
+            pixels, icc = _decode(path)
+        if icc is not None and icc[16:20] != b"RGB ":  # a grey profile says nothing about RGB pixels
+            icc = None
+        return Plate(upright(pixels, orientation), icc, _exif(path))
+
+
+def read_model_input(path: Path, side: int) -> NDArray[np.uint8]:
+    """The upright image squashed to (side, side, 3) sRGB, as SAM 2 takes it.
+
+    Equal to upstream's `Image.open(path).convert("RGB").resize((side, side))` of the upright 8-bit image, bit for bit,
+    up to a shorter side of 4 x `side`. A larger JPEG is decoded at a reduced scale of its DCT, at least twice as large
+    as needed. 16-bit samples keep their upper byte, as Pillow does it. Raises FootageError.
+    """
+    with _reading(path):
+        orientation = read_orientation(path)
+        box: tuple[float, float, float, float] | None = None
+        if _is_lossy(path):
+            with Image.open(path) as image:
+                _refuse_cmyk(path, image.mode == "CMYK")
+                drafted = image.draft("RGB", (2 * side, 2 * side))
+                pixels = np.asarray(image.convert("RGB"))
+            if drafted is not None:
+                # a reduced decode rounds its size up: the image ends inside the last pixel
+                _, (_, _, right, bottom) = drafted
+                height, width = pixels.shape[:2]
+                x0, y0 = to_oriented(0, 0, width, height, orientation)
+                x1, y1 = to_oriented(right, bottom, width, height, orientation)
+                box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+        else:
+            pixels = to_8_bit(_decode(path)[0])
+        return squash(upright(pixels, orientation), side, box)
+
+
+def squash(
+    pixels: NDArray[np.uint8], side: int, box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.uint8]:
+    """uint8 (H, W, 3), or its part `box` (x0, y0, x1, y1), to (side, side, 3): Pillow's bicubic, as upstream."""
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box))
+
+
+def upright(pixels: Any, orientation: int) -> Any:
+    """(H, W, ...) turned and mirrored as EXIF says, contiguous."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)  # 5; the others are mirrored from there
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def to_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
+    """Any plate's pixels as 8-bit sRGB."""
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    if pixels.dtype == np.uint16:
+        return np.right_shift(pixels, 8, dtype=np.uint16).astype(np.uint8)
+    result = np.empty(pixels.shape, np.uint8)
+    for row in range(0, len(pixels), _BAND):
+        result[row : row + _BAND] = np.rint(_srgb(pixels[row : row + _BAND]) * 255)
+    return result
+
+
+def to_integers(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """A plate's pixels as a PNG can hold them: integers as they are, scene-linear float as 16-bit sRGB.
+
+    Of float, 0 to 1 is kept, the rest clipped, NaN becomes 0.
+    """
+    if pixels.dtype != np.float32:
+        return cast("NDArray[np.uint8] | NDArray[np.uint16]", pixels)
+    result = np.empty(pixels.shape, np.uint16)
+    for row in range(0, len(pixels), _BAND):
+        result[row : row + _BAND] = np.rint(_srgb(pixels[row : row + _BAND]) * 65535)
+    return result
+
+
+def _srgb(linear: Any) -> NDArray[np.float32]:
+    """IEC 61966-2-1's curve over float values clipped to 0..1."""
+    linear = np.clip(np.nan_to_num(linear, nan=0.0, posinf=1.0, neginf=0.0), 0, 1, dtype=np.float32)
+    curve: NDArray[np.float32] = np.where(
+        linear <= 0.0031308, linear * np.float32(12.92), np.float32(1.055) * linear ** np.float32(1 / 2.4) - 0.055
+    )
+    return curve
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What decoders raise, as a FootageError that names the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise FootageError(
+            "The image is missing.", where=str(path), hint="Put it back, or load the footage again."
+        ) from None
+    except PermissionError:
+        raise FootageError(
+            "The image can't be read: permission denied.", where=str(path), hint="Change its permissions."
+        ) from None
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:  # SyntaxError: Pillow's broken headers
+        raise FootageError(
+            f"The image is damaged or incomplete ({str(error).splitlines()[0] if str(error) else 'no data'}).",
+            where=str(path),
+            hint="Copy or render it again.",
+        ) from None
+
+
+def _is_lossy(path: Path) -> bool:
+    """Whether it is Pillow's (JPEG, WebP), not OpenImageIO's. Raises FootageError if it is neither."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head.startswith(b"\xff\xd8") or (head[:4] == b"RIFF" and head[8:] == b"WEBP"):
+        return True
+    if head.startswith((b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x76\x2f\x31\x01")):
+        return False
+    if not head:
+        raise FootageError("The image is empty (0 bytes).", where=str(path), hint="Copy or render it again.")
+    raise FootageError(
+        "This is not an image that can be read.", where=str(path), hint="Use JPEG, PNG, TIFF, EXR or WebP."
+    )
+
+
+@contextlib.contextmanager
+def _openimageio(path: Path) -> Iterator[Any]:
+    """An open OpenImageIO.ImageInput. Raises OSError."""
+    config = OpenImageIO.ImageSpec()
+    config.attribute("oiio:UnassociatedAlpha", 1)
+    file = OpenImageIO.ImageInput.open(str(path), config)
+    if file is None:
+        raise OSError(OpenImageIO.geterror() or "unknown format")
+    try:
+        _refuse_cmyk(path, file.spec().getattribute("tiff:ColorSpace") == "CMYK")
+        yield file
+    finally:
+        file.close()
+
+
+def _decode(path: Path) -> tuple[Pixels, bytes | None]:
+    """(H, W, 3) as stored, and the colour profile."""
+    with _openimageio(path) as file:
+        spec = file.spec()
+        dtype = _dtype(path, spec)
+        channels = _channels(path, spec)
+        first, last = min(channels), max(channels) + 1
+        kind = "float" if dtype is np.float32 else str(spec.format)
+        pixels = file.read_image(0, 0, first, last, kind)
+        if pixels is None or file.has_error:
+            raise OSError(file.geterror() or "unknown error")
+        icc = spec.getattribute("ICCProfile")
+        pixels = pixels.reshape(spec.height, spec.width, last - first)
+        if channels != [first, first + 1, first + 2] or last - first != 3:
+            pixels = pixels[..., [channel - first for channel in channels]]
+        return pixels, None if icc is None else bytes(icc)
+
+
+def _dtype(path: Path, spec: Any) -> Any:
+    kind = str(spec.format)
+    if kind not in _SAMPLES:
+        raise FootageError(
+            f"The image has {kind} samples, which are no colours.",
+            where=str(path),
+            hint="Use 8 or 16 bits a channel, or float.",
+        )
+    return _SAMPLES[kind]
+
+
+def _channels(path: Path, spec: Any) -> list[int]:
+    """Indices of R, G and B; of a grey image three times the same. Raises FootageError if there are none."""
+    names = [name.lower() for name in spec.channelnames]
+    for name in sorted(names, key=lambda each: each != "r"):  # those without a layer first
+        if name == "r" or name.endswith(".r"):
+            layer = name[:-1]
+            wanted = [layer + each for each in "rgb"]
+            if all(each in names for each in wanted):
+                return [names.index(each) for each in wanted]
+    grey = [i for i, name in enumerate(names) if i != spec.alpha_channel and name not in ("a", "z")]
+    if len(grey) == 1:
+        return grey * 3
+    raise FootageError(
+        f"The image has no red, green and blue; its channels are {', '.join(spec.channelnames)}.",
+        where=str(path),
+        hint="Render or convert it to RGB.",
+    )
+
+
+def _refuse_cmyk(path: Path, is_cmyk: bool) -> None:
+    if is_cmyk:
+        raise FootageError(
+            "The image is CMYK, meant for print; turned into RGB, its values would change.",
+            where=str(path),
+            hint="Convert the footage to RGB first.",
+        )
+
+
+def _exif(path: Path) -> bytes | None:
+    with path.open("rb") as file:
+        try:
+            found = find_exif(file)
+        except struct.error:
+            found = None
+        if found is not None:
+            start, size = found
+            file.seek(start)
+            return _upright_exif(file.read(size))
+        file.seek(0)
+        if file.read(4) in (b"II*\0", b"MM\0*"):
+            file.seek(0)
+            return _tiff_exif(file)
+    return None
+
+
+def _upright_exif(exif: bytes) -> bytes:
+    """With its orientation set to 1 where it stands, so that nothing else moves (a MakerNote holds offsets)."""
+    try:
+        field = orientation_field(io.BytesIO(exif), 0)
+    except struct.error:
+        field = None
+    if field is None:
+        return exif
+    at, kind = field
+    return exif[:at] + struct.pack(kind, 1) + exif[at + struct.calcsize(kind) :]
+
+
+def _tiff_exif(file: Any) -> bytes | None:
+    """EXIF data made from a TIFF file's own tags, which are mixed with those of its pixels there."""
+    source = Image.Exif()
+    source.load_from_fp(file)
+    kept = Image.Exif()
+    for tag in _TIFF_EXIF_TAGS:
+        if tag in source:
+            kept[tag] = source.get_ifd(tag) if tag in (34665, 34853) else source[tag]
+    if not len(kept):
+        return None
+    if _ORIENTATION_TAG in source:
+        kept[_ORIENTATION_TAG] = 1
+    return kept.tobytes().removeprefix(b"Exif\0\0")

@@ -1,0 +1,173 @@
+"""Frames of a movie file, through PyAV: the same pixels in whatever order they are asked for.
+
+A movie is read from front to back; asking for an earlier frame goes back to the last keyframe before it and decodes
+from there. What was decoded on the way stays, within bounds, so that reading backwards does not decode everything
+anew for each frame.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from ..errors import FootageError
+from ..orientation import oriented_size
+from .images import upright
+
+SUFFIXES = frozenset(
+    {".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".mxf", ".ogv", ".wmv"}
+)
+_CACHE_BYTES = 256 * 1024 * 1024  # of decoded frames, as the codec delivers them
+# counterclockwise degrees of a display matrix, as the EXIF orientation that turns alike
+_ORIENTATIONS = {0: 1, 90: 8, 180: 3, -180: 3, 270: 6, -90: 6}
+
+
+class Movie:
+    """One movie file; thread-safe. `index` counts frames from 0 in the order they are shown.
+
+    A variable frame rate is not made constant: every frame of the file counts as one.
+
+    Raises FootageError if it can't be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._decoded: OrderedDict[int, VideoFrame] = OrderedDict()
+        self._cache_size = 1
+        self._open()
+        self._times, self._keys = self._scan()
+        self._indices = {time: i for i, time in enumerate(self._times)}
+        self._key_set = frozenset(self._keys)
+        self._open()
+        first = self._frame(0)
+        self.orientation = _ORIENTATIONS.get(round(first.rotation), 1)
+        self.width, self.height = oriented_size(first.width, first.height, self.orientation)
+        deep = max(component.bits for component in first.format.components) > 8
+        self._pixel_format = "rgb48le" if deep else "rgb24"
+        self.dtype: np.dtype[Any] = np.dtype(np.uint16 if deep else np.uint8)
+        self._cache_size = max(2, _CACHE_BYTES // sum(plane.buffer_size for plane in first.planes))
+
+    def __len__(self) -> int:
+        """Frames in the file."""
+        return len(self._times)
+
+    @property
+    def has_constant_rate(self) -> bool:
+        """Whether all frames are shown for equally long, to two ticks of the file's clock."""
+        steps = np.diff(self._times)
+        return not len(steps) or int(steps.max() - steps.min()) <= 2
+
+    def pixels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """(H, W, 3) upright RGB, uint8, or uint16 where the movie has more than 8 bits. Raises FootageError."""
+        with self._lock:
+            rgb = self._frame(index).to_ndarray(format=self._pixel_format)
+        pixels: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgb, self.orientation)
+        return pixels
+
+    def _open(self) -> None:
+        """Start at the first frame."""
+        with self._reading():
+            self._container = av.open(str(self.path))
+            if not self._container.streams.video:
+                raise FootageError("The file has no video.", where=str(self.path), hint="Choose another movie.")
+            self._stream = self._container.streams.video[0]
+            self._stream.thread_type = "AUTO"
+            self._frames = self._container.decode(self._stream)
+        self._next, self._at_key = 0, True
+
+    def _scan(self) -> tuple[list[int], list[int]]:
+        """When each frame is shown, ascending, and the indices of those that decoding can start from.
+
+        Reads packets, decodes nothing. A file that doesn't time its packets is decoded once to learn its times.
+        """
+        with self._reading():
+            packets = [
+                (packet.pts, packet.is_keyframe)
+                for packet in self._container.demux(self._stream)
+                if packet.size and not packet.is_discard
+            ]
+            timed = sorted((time, is_key) for time, is_key in packets if time is not None)
+            times = [time for time, _ in timed]
+            keys = [i for i, (_, is_key) in enumerate(timed) if is_key]
+            if len(set(times)) < len(packets):
+                self._open()
+                times = sorted({frame.pts for frame in self._frames if frame.pts is not None})
+                keys = []
+        if not times:
+            raise FootageError("The movie has no frames.", where=str(self.path), hint="Export it again.")
+        return times, keys
+
+    def _frame(self, index: int) -> VideoFrame:
+        if not 0 <= index < len(self._times):
+            raise FootageError(
+                f"The movie has {len(self._times)} frames; number {index + 1} was asked for.",
+                where=str(self.path),
+                hint=f"Limit the range to {len(self._times)} frames.",
+            )
+        if index in self._decoded:
+            return self._decoded[index]
+        before = bisect.bisect_right(self._keys, index)
+        # A seek can land too late: then from one keyframe earlier, then from the start.
+        starts = list(dict.fromkeys([*self._keys[max(0, before - 2) : before][::-1], 0]))
+        if starts[0] <= self._next <= index:
+            starts.insert(0, -1)  # just go on
+        with self._reading():
+            for start in starts:
+                if start >= 0:
+                    self._seek(start)
+                for at, frame in self._forward():
+                    self._decoded[at] = frame
+                    if len(self._decoded) > self._cache_size:
+                        self._decoded.popitem(last=False)
+                    if at == index:
+                        return frame
+                    if at > index:
+                        break
+        raise FootageError(
+            f"Frame {index + 1} can't be decoded.", where=str(self.path), hint="Convert the movie to an image sequence."
+        )
+
+    def _seek(self, start: int) -> None:
+        if start == 0:
+            self._open()
+            return
+        self._container.seek(self._times[start], stream=self._stream)
+        self._frames = self._container.decode(self._stream)
+        self._next, self._at_key = start, False
+
+    def _forward(self) -> Iterator[tuple[int, VideoFrame]]:
+        """The next frames and their indices; after a seek not those before the keyframe, which lack references."""
+        for frame in self._frames:
+            index = self._indices.get(frame.pts) if frame.pts is not None else None
+            self._at_key = self._at_key or index in self._key_set
+            if index is not None and self._at_key:
+                self._next = index + 1
+                yield index, frame
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What PyAV raises, as a FootageError that names the file."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise FootageError(
+                "The movie is missing.", where=str(self.path), hint="Put it back, or load the footage again."
+            ) from None
+        except (av.error.FFmpegError, OSError) as error:
+            raise FootageError(
+                f"The movie is damaged or can't be read ({error.strerror or error}).",
+                where=str(self.path),
+                hint="Copy or export it again, or convert it to an image sequence.",
+            ) from None
