@@ -34,4 +34,4 @@ def user_folder(
         return home / "Library" / "Application Support" / _NAME
     data = environ.get("XDG_DATA_HOME", "")
     # The specification: a relative path is invalid and to be ignored.
-    return (Path(data) if os.path.isabs(data) else home / ".local" / "share") / _NAME
+    return (Path(data) if Path(data).is_absolute() else home / ".local" / "share") / _NAME

@@ -1,0 +1,1 @@
+"""`python3 vendor_setup COMMAND`: environments, tests, demo, package and downloads. Standard library only."""

@@ -1,0 +1,18 @@
+"""`python3 vendor_setup COMMAND`. This file keeps to old syntax, so that an old Python can say what is missing."""
+
+import os
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 (this is where the minimum is enforced)
+    sys.exit(
+        "Error: vendor_setup needs Python 3.11 or newer, this is %d.%d. Install 3.11 and run it with that."
+        % sys.version_info[:2]
+    )  # noqa: E501, UP031
+
+# Run as a folder, Python puts that folder on the path; the packages lie one above.
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+
+from vendor_setup.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,92 @@
+"""`test`: linters, types and the tests, each in the environment where it belongs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .environments import BLENDERS, ENGINE, LINT, ROOT, Environment, prepare, python_of
+from .processes import quiet_environment
+from .pythons import find_pythons
+from .say import say
+
+_NOTHING_COLLECTED = 5  # pytest's exit code: what was asked for (-k) is in another part
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One command of a part, run with the Python of its environment."""
+
+    part: str
+    environment: Environment
+    arguments: tuple[str, ...]
+
+    @property
+    def is_pytest(self) -> bool:
+        """Whether it takes pytest's arguments."""
+        return self.arguments[1] == "pytest"
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.arguments[1:])} ({self.environment.name})"
+
+
+def all_checks(blenders: Sequence[Environment]) -> list[Check]:
+    """Every check, quickest first; Blender's tests once for each of `blenders`."""
+    return [
+        Check("lint", LINT, ("-m", "ruff", "check", ".")),
+        Check("lint", LINT, ("-m", "ruff", "format", "--check", ".")),
+        Check("types", LINT, ("-m", "mypy", ".")),
+        Check("unit", ENGINE, ("-m", "pytest", "tests/unit")),
+        Check("engine", ENGINE, ("-m", "pytest", "tests/engine")),
+        *(Check("blender", each, ("-m", "pytest", "tests/blender")) for each in blenders),
+    ]
+
+
+PARTS = tuple(dict.fromkeys(each.part for each in all_checks(BLENDERS)))
+
+
+def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Check], list[str]]:
+    """The checks that leading names of parts select (none = all), and what is left for pytest.
+
+    With arguments for pytest, only what pytest runs is left.
+    """
+    rest = list(arguments)
+    parts = set()
+    while rest and rest[0] in PARTS:
+        parts.add(rest.pop(0))
+    chosen = [each for each in checks if (not parts or each.part in parts) and (not rest or each.is_pytest)]
+    return chosen, rest
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run them all, whatever fails; 0 if nothing did."""
+    pythons = find_pythons()
+    # Where no Python is here yet, one is fetched for the engine, and Blenders of that version go with it.
+    blenders = [each for each in BLENDERS if each.python in (pythons or {(3, 11): None})]
+    checks, pytest_arguments = choose(arguments, all_checks(blenders))
+    # The engine is what Blender's tests start, and what mypy finds torch in.
+    prepare(list(dict.fromkeys([ENGINE, *(each.environment for each in checks)])))
+    results = []
+    for check in checks:
+        say(f"\n=== {check}")
+        began = time.monotonic()
+        code = _run(check, pytest_arguments)
+        results.append((check, code, time.monotonic() - began))
+    say("\n=== Summary")
+    for check, code, seconds in results:
+        say(f"{'ok    ' if _passed(check, code, pytest_arguments) else 'FAILED'} {seconds:6.1f} s  {check}")
+    return 0 if all(_passed(check, code, pytest_arguments) for check, code, _ in results) else 1
+
+
+def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
+    return code == 0 or (code == _NOTHING_COLLECTED and bool(pytest_arguments) and check.is_pytest)
+
+
+def _run(check: Check, pytest_arguments: Sequence[str]) -> int:
+    extra = pytest_arguments if check.is_pytest else ()
+    variables = {"SPLAT_MATTE_PYTHON": str(python_of(ENGINE))}
+    command = [str(python_of(check.environment)), *check.arguments, *extra]
+    return subprocess.run(command, cwd=ROOT, env=quiet_environment(os.environ) | variables, check=False).returncode

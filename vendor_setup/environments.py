@@ -1,0 +1,253 @@
+"""Virtual environments with exact pins, made once and found ready afterwards.
+
+An environment is ready when its stamp holds the hash of its pins. The stamp is written last, so whatever was
+interrupted is made again from the start.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from addon.errors import EngineError, OutputError
+
+from .lock import only_one
+from .processes import last_line, quiet_environment, run_quietly, venv_python
+from .pythons import SUPPORTED, Python, Version, find_or_fetch
+from .say import megabytes, say
+from .torch_source import choose_index, has_nvidia, index_answers
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNTIME = ROOT / ".runtime"
+REQUIREMENTS = Path(__file__).resolve().parent / "requirements"
+
+_STAMP = "ready.txt"
+_HEARTBEAT = 5.0  # seconds without a line from pip
+_DOWNLOADING = re.compile(r"\s*Downloading (?:\S*/)?(\S+) \(([\d.]+) ([MG]B)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What is in a virtual environment.
+
+    requirements: files of the folder requirements, with exact versions.
+    python: the only version it is made with; None = any supported one.
+    engine: has torch and sam2, which need more care than a requirements file can say.
+    """
+
+    name: str
+    requirements: tuple[str, ...]
+    python: Version | None = None
+    engine: bool = False
+
+
+RUNTIME_ENGINE = Environment("runtime", ("engine.txt",), engine=True)  # an artist's: nothing for tests
+ENGINE = Environment("engine", ("engine.txt", "tests.txt"), engine=True)
+LINT = Environment("lint", ("lint.txt",))
+BLENDERS = tuple(
+    Environment(f"bpy-{version}", ("bpy.txt", "tests.txt", f"bpy-{version}.txt"), python)
+    for version, python in (("4.2", (3, 11)), ("4.5", (3, 11)), ("5.0", (3, 11)), ("5.2", (3, 13)))
+)
+
+
+def folder_of(environment: Environment) -> Path:
+    """Where the checkout keeps it."""
+    return RUNTIME / environment.name
+
+
+def python_of(environment: Environment) -> Path:
+    """The interpreter in the checkout's copy."""
+    return venv_python(folder_of(environment))
+
+
+def pins(environment: Environment) -> str:
+    """Hash of everything that is installed; another hash means another environment."""
+    digest = hashlib.sha256()
+    for name in (*environment.requirements, *(("build.txt", "sam2.txt") if environment.engine else ())):
+        digest.update((REQUIREMENTS / name).read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def is_ready(environment: Environment, folder: Path) -> bool:
+    """Whether `folder` holds it, finished, with today's pins, and its Python is still there."""
+    try:
+        stamp = (folder / _STAMP).read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stamp == pins(environment) and venv_python(folder).exists()
+
+
+def prepare(environments: Sequence[Environment]) -> None:
+    """Make those that are not ready, at the same time. Raises EngineError or OutputError of the first that failed."""
+    missing = [each for each in environments if not is_ready(each, folder_of(each))]
+    if not missing:
+        return
+    pythons = find_or_fetch(RUNTIME)
+    say(f"Setting up {', '.join(each.name for each in missing)} in {RUNTIME} (once; several minutes) ...")
+    with concurrent.futures.ThreadPoolExecutor(len(missing)) as pool:
+        made = [pool.submit(make, each, folder_of(each), _python_for(each, pythons)) for each in missing]
+    for each in made:
+        each.result()
+
+
+def _python_for(environment: Environment, pythons: dict[Version, Python]) -> Python:
+    if environment.python is None:
+        return next(iter(pythons.values()))
+    if environment.python not in pythons:
+        wanted = ".".join(map(str, environment.python))
+        raise EngineError(f"It needs Python {wanted}.", where=environment.name, hint="Install that and run this again.")
+    return pythons[environment.python]
+
+
+def make(environment: Environment, folder: Path, python: Python) -> None:
+    """Make `environment` in `folder`, replacing what is there. Raises EngineError, OutputError."""
+    with only_one(folder.with_name(f"{folder.name}.lock"), environment.name):
+        if is_ready(environment, folder):
+            return
+        try:
+            (folder / _STAMP).unlink(missing_ok=True)
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(
+                f"The old environment can't be removed: {error.strerror}.",
+                where=str(error.filename),
+                hint="Close Blender and whatever else uses it.",
+            ) from None
+        run_quietly([str(python.path), "-m", "venv", str(folder)])
+        installer = _Installer(environment.name, folder)
+        if environment.engine:
+            installer.install("-r", "build.txt")
+            index = choose_index(sys.platform, has_nvidia(), index_answers)
+            if index:
+                try:
+                    installer.install("--no-deps", "--index-url", index, _pin("engine.txt", "torch"))
+                except EngineError as error:
+                    say(f"[{environment.name}] {error.message} Going on with the default registry.")
+        files = [part for name in environment.requirements for part in ("-r", name)]
+        installer.install("--no-build-isolation", *files)
+        if environment.engine:
+            installer.install("--no-build-isolation", "--no-deps", "-r", "sam2.txt", SAM2_BUILD_CUDA="0")
+            _try_engine(environment.name, folder)
+        if environment is LINT:
+            _share_packages(folder, folder_of(ENGINE))
+        shutil.rmtree(installer.scratch, ignore_errors=True)
+        (folder / _STAMP).write_text(pins(environment), encoding="utf-8")
+        say(f"[{environment.name}] ready")
+
+
+def _pin(file: str, package: str) -> str:
+    lines = (REQUIREMENTS / file).read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith(f"{package}=="))
+
+
+def _try_engine(name: str, folder: Path) -> None:
+    """Load what was installed: a missing system library shows here, not in front of an artist."""
+    code = "import torch, sam2, cv2, av, OpenImageIO; print(torch.__version__, torch.cuda.is_available())"
+    try:
+        version, cuda = last_line(run_quietly([str(venv_python(folder)), "-c", code])).split()
+    except EngineError as error:
+        raise EngineError(f"Installed, but it can't be loaded: {error.message}", where=name) from None
+    say(f"[{name}] torch {version}, {'with' if cuda == 'True' else 'without'} CUDA")
+    if has_nvidia() and cuda != "True":
+        say(f"[{name}] There is an NVIDIA driver, but this torch can't use it: update the driver, or expect CPU speed.")
+
+
+def _share_packages(folder: Path, other: Path) -> None:
+    """Let mypy in `folder` see the packages of `other`, so that torch is not installed twice."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(run_quietly([str(venv_python(folder)), "-c", code]).strip())
+    if sys.platform == "win32":
+        shared = [other / "Lib" / "site-packages"]
+    else:  # whichever Python the other was made with; paths that don't exist are skipped
+        shared = [other / "lib" / f"python{major}.{minor}" / "site-packages" for major, minor in SUPPORTED]
+    (site / "engine.pth").write_text("".join(f"{each}\n" for each in shared), encoding="utf-8")
+
+
+class _Installer:
+    """pip in one environment: what it downloads is said, everything else goes to a log beside the environment."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.log = folder.with_name(f"{folder.name}.log")
+        self.scratch = folder / "downloads"
+        self.scratch.mkdir()
+        self.log.unlink(missing_ok=True)
+
+    def install(self, *arguments: str, **variables: str) -> None:
+        """`pip install *arguments` with the environment variables. Raises EngineError with pip's reason."""
+        command = [str(venv_python(self.folder)), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        environment = quiet_environment(os.environ | variables)
+        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.scratch))
+        process = subprocess.Popen(
+            [*command, "--progress-bar", "off", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            cwd=REQUIREMENTS,
+        )
+        output = self._follow(process)
+        if process.wait():
+            errors = [line for line in output if line.startswith("ERROR:")] or output[-1:]
+            reason = errors[-1].removeprefix("ERROR:").strip() if errors else f"pip ended with {process.returncode}"
+            raise EngineError(
+                f"It can't be installed: {reason}", where=self.name, hint=f"Run this again; the log is {self.log}."
+            )
+
+    def _follow(self, process: subprocess.Popen[str]) -> list[str]:
+        """All lines of `process`, logged as they come."""
+        assert process.stdout is not None
+        source = process.stdout
+        lines: queue.Queue[str | None] = queue.Queue()
+
+        def read() -> None:
+            for line in source:
+                lines.put(line.rstrip())
+            lines.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        output: list[str] = []
+        file = ""
+        size = 0
+        with self.log.open("a", encoding="utf-8") as log:
+            while True:
+                try:
+                    line = lines.get(timeout=_HEARTBEAT)
+                except queue.Empty:
+                    here = self._downloaded(file) if file else 0
+                    if 0 < here < size:
+                        say(f"[{self.name}] {file}: {megabytes(here)} of {megabytes(size)}")
+                    continue
+                if line is None:
+                    return output
+                output.append(line)
+                print(line, file=log, flush=True)
+                file = ""
+                if found := _DOWNLOADING.match(line):
+                    file = found[1]
+                    size = round(float(found[2]) * {"MB": 1e6, "GB": 1e9}[found[3]])
+                    say(f"[{self.name}] downloading {file} ({megabytes(size)})")
+                elif line.startswith("Installing collected packages:"):
+                    say(f"[{self.name}] installing {line.count(',') + 1} packages")
+
+    def _downloaded(self, file: str) -> int:
+        """Bytes of `file` that have come so far."""
+        try:
+            return max((each.stat().st_size for each in self.scratch.rglob(file)), default=0)
+        except OSError:  # pip moved it away
+            return 0

@@ -1,0 +1,52 @@
+"""Child processes: a clean environment variable block, output kept for when it is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from addon.errors import EngineError
+
+# What would lead a child into somebody else's packages.
+_FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+
+
+def quiet_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """`environ` without what leads Python to packages outside its own environment; always UTF-8."""
+    return {key: value for key, value in environ.items() if key not in _FOREIGN} | {
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+    }
+
+
+def venv_python(folder: Path, platform: str = sys.platform) -> Path:
+    """The interpreter of the virtual environment in `folder`."""
+    return folder / "Scripts" / "python.exe" if platform == "win32" else folder / "bin" / "python"
+
+
+def last_line(text: str) -> str:
+    """The last line that is not blank; empty if there is none."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def run_quietly(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """Run to the end; returns its stdout. Raises EngineError with its last words."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment or quiet_environment(),
+            check=False,
+        )
+    except OSError as error:
+        raise EngineError(f"It can't be started: {error.strerror}.", where=command[0]) from None
+    if done.returncode:
+        raise EngineError(last_line(done.stderr) or last_line(done.stdout) or f"It ended with {done.returncode}.")
+    return done.stdout
