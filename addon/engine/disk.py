@@ -33,8 +33,10 @@ def writing(folder: Path) -> Iterator[None]:
         raise OutputError(message, where=str(folder), hint=hint) from error
 
 
-def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = True) -> None:
     """Let `write` fill a file under a temporary name, sync it to the disk, give it its name.
+
+    Without `sync` it survives the end of this process, but not a power cut: enough for what can be made again.
 
     Raises:
         OSError: it can't be written; then neither it nor the temporary file is there.
@@ -43,13 +45,19 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
     try:
         with temporary.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def write_bytes(file: BinaryIO, data: bytes) -> None:
+    """For `write_file`, of data that is there already."""
+    file.write(data)
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ from ..job import Job, Mask, MatteObject, Prompt
 from .footage import Reader, read_ahead
 from .model import Loaded
 from .predictor import REACH, Output, Predictor, State
-from .store import STORE_VERSION, Matte, Store, Take, write_whole
+from .store import STORE_VERSION, Matte, Store, Take
 
 _MEAN = torch.tensor((0.485, 0.456, 0.406))[:, None, None]  # sam2/utils/misc.py, load_video_frames
 _STD = torch.tensor((0.229, 0.224, 0.225))[:, None, None]
@@ -405,13 +404,11 @@ def _merge(ranges: Iterable[range]) -> list[int]:
 
 
 def _save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:
-    buffer = io.BytesIO()
     kept = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits", "iou")}
     if conditioning:
         positions = [each.clone() for each in output["maskmem_pos_enc"]]  # a view of more otherwise
         kept |= {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
-    torch.save(kept, buffer)
-    write_whole(take.state_path(index + 1, conditioning=conditioning), buffer.getvalue())
+    take.put_state(index + 1, lambda file: torch.save(kept, file), conditioning=conditioning)
 
 
 def _load(take: Take, index: int, state: State, *, conditioning: bool) -> Output | None:

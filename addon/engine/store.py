@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
-import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import filelock
 import numpy as np
@@ -32,6 +30,7 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError
 from ..job import Job
+from .disk import write_bytes, write_file, writing
 
 STORE_VERSION = 1  # raise it when the same Job would give other mattes
 _KEPT_TAKES = 4  # folders kept an object, newest first: undo finds its mattes again
@@ -94,17 +93,27 @@ class Take:
 
     def put_matte(self, frame: int, matte: Matte) -> None:
         """Raises OutputError if it can't be written."""
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            logits=matte.logits,
-            iou=np.float32(matte.iou),
-            object_score=np.float32(matte.object_score),
+        self._write(
+            self._path("matte", frame, ".npz"),
+            lambda file: np.savez_compressed(
+                file,
+                logits=matte.logits,
+                iou=np.float32(matte.iou),
+                object_score=np.float32(matte.object_score),
+            ),
         )
-        write_whole(self._path("matte", frame, ".npz"), buffer.getvalue())
+
+    def put_state(self, frame: int, save: Callable[[BinaryIO], None], *, conditioning: bool) -> None:
+        """Keep SAM 2's memory of `frame`, as `save` writes it. Raises OutputError if it can't be written."""
+        self._write(self.state_path(frame, conditioning=conditioning), save)
+
+    def _write(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
+        with writing(self.folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, write, sync=False)
 
     def state_path(self, frame: int, *, conditioning: bool) -> Path:
-        """Where SAM 2's memory of `frame` belongs; propagate.py reads and writes it."""
+        """The file of SAM 2's memory of `frame`; it may not be there."""
         return self._path("conditioning" if conditioning else "memory", frame, ".pt")
 
     def forget_matte(self, frame: int) -> None:
@@ -116,6 +125,11 @@ class Take:
         """Drop the memory of a frame that no later frame reads."""
         with contextlib.suppress(FileNotFoundError):
             self.state_path(frame, conditioning=False).unlink()
+
+    def describe(self, facts: dict[str, Any]) -> None:
+        """Say for people what this is; makes its folder. Raises OutputError."""
+        text = json.dumps(facts, indent=1, ensure_ascii=False).encode()
+        self._write(self.folder / "object.json", lambda file: write_bytes(file, text))
 
     def clear(self) -> None:
         """Forget everything: used when what is there can't be continued."""
@@ -142,10 +156,7 @@ class Store:
         """
         with contextlib.ExitStack() as locks:
             for name, (take, facts) in sorted(takes.items()):
-                write_whole(
-                    take.folder / "object.json",
-                    json.dumps({"name": name, **facts}, indent=1, ensure_ascii=False).encode(),
-                )
+                take.describe({"name": name, **facts})
                 lock = filelock.FileLock(take.folder.with_name(take.folder.name + ".lock"))
                 try:
                     locks.enter_context(lock.acquire(blocking=False))
@@ -175,23 +186,3 @@ class Store:
                     shutil.rmtree(path, ignore_errors=True)
             except filelock.Timeout:
                 continue
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, creating its folder.
-
-    Raises OutputError that names the folder and what to do.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise OutputError(
-            f"Can't write here: {error.strerror}.",
-            where=str(path.parent),
-            hint="Free some space, or choose another output folder.",
-        ) from error

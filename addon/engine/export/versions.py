@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import filelock
 
-from ..disk import sync_folder, write_file, writing
+from ..disk import sync_folder, write_bytes, write_file, writing
 
 _PREFIX = ".export-"
 _VERSION = re.compile(r"v(\d{3,})(?:\.json)?")
@@ -51,7 +51,7 @@ class Partial:
         with writing(self._matte_folder), self._guard:
             sync_folder(self._folder)
             version = self._matte_folder / f"v{_highest(self._matte_folder) + 1:03d}"
-            write_file(version.with_suffix(".json"), lambda file: _write_text(file, document))
+            write_file(version.with_suffix(".json"), lambda file: write_bytes(file, document.encode()))
             self._folder.rename(version)
             sync_folder(self._matte_folder)
             _remove_abandoned(self._folder.parent)
@@ -121,7 +121,3 @@ def _highest(matte_folder: Path) -> int:
     """The highest version number that a folder or a vNNN.json has; 0 if there is none."""
     found = (_VERSION.fullmatch(name) for name in os.listdir(matte_folder))  # noqa: PTH208
     return max((int(match[1]) for match in found if match), default=0)
-
-
-def _write_text(file: BinaryIO, text: str) -> None:
-    file.write(text.encode())
