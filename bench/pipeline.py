@@ -1,0 +1,121 @@
+"""Photos in, versions of alpha PNGs out: the whole pipeline against the naive one, on the same photos and weights.
+
+    python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny]
+
+Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
+saves RGBA. Ours: the engine's `run` with its defaults. Each is a process of its own; the baseline says how long each of
+its stages took. Speed and memory do not depend on the weights: without the checkpoint's file they are random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
+from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
+
+from .common import measure, photos, upstream_predictor
+
+
+def main() -> int:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(prog="bench pipeline", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--photos", type=int, default=12)
+    parser.add_argument("--size", default="6000x9000", help="WIDTHxHEIGHT")
+    parser.add_argument("--checkpoint", default="sam2.1_hiera_tiny", choices=["embedded", *OFFICIAL])
+    options = parser.parse_args()
+    width, height = (int(side) for side in options.size.split("x"))
+    config, weights = _model(options.checkpoint)
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        folder = photos(room / "photos", options.photos, width, height)
+        if weights is None:
+            weights = _random_weights(config, room / "random.pt")
+        job = _job(folder, width, height, config, weights, room / "ours")
+        path = room / "job.json"
+        path.write_text(job.to_json(), encoding="utf-8")
+        ours = measure(["-m", "addon.engine", "run", str(path)])
+        naive = measure(
+            ["-m", "bench.pipeline", "--naive", str(folder), str(config), str(weights), str(room / "naive")]
+        )
+        stages = json.loads(naive.output.strip().splitlines()[-1])
+        sizes = {each: sum(f.stat().st_size for f in (room / each).rglob("*.png")) for each in ("ours", "naive")}
+    print(f"{options.photos} photos of {width} x {height}, {options.checkpoint}")
+    for stage, seconds in stages.items():
+        print(f"  naive {stage:>8} {seconds / options.photos:8.2f} s a photo")
+    print(f"{'':8}{'s a photo':>12}{'peak MB':>10}{'MB a PNG':>10}")
+    for row, run in (("naive", naive), ("ours", ours)):
+        per_photo = run.seconds / options.photos
+        print(f"{row:8}{per_photo:12.2f}{run.peak / 1e6:10.0f}{sizes[row] / options.photos / 1e6:10.1f}")
+    print(f"ours is {naive.seconds / ours.seconds:.1f} times faster, starts included")
+    return 0
+
+
+def _model(checkpoint: str) -> tuple[Path, Path | None]:
+    """Config and weights; None where the file is not on this machine."""
+    if checkpoint == "embedded":
+        return EMBEDDED_CONFIG, EMBEDDED_WEIGHTS if EMBEDDED_WEIGHTS.exists() else None
+    import sam2
+
+    official = OFFICIAL[checkpoint]
+    weights = checkpoints_folder() / official.file
+    return Path(sam2.__path__[0]) / official.config, weights if weights.exists() else None
+
+
+def _random_weights(config: Path, path: Path) -> Path:
+    import torch
+
+    torch.save({"model": upstream_predictor(config, None).state_dict()}, path)
+    return path
+
+
+def _job(folder: Path, width: int, height: int, config: Path, weights: Path, output: Path) -> Job:
+    files = tuple(str(path) for path in sorted(folder.iterdir()))
+    return Job(
+        Footage(files, width, height, len(files)),
+        (MatteObject("subject", (Prompt(1, (Point(width / 2, height / 2),)),)),),
+        model=Model(str(weights), str(config), trust=True),
+        output=str(output),
+    )
+
+
+def _naive(folder: Path, config: Path, weights: Path, output: Path) -> None:
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    output.mkdir()
+    seconds = dict.fromkeys(("load", "track", "save"), 0.0)
+    predictor = upstream_predictor(config, weights)
+    with torch.inference_mode():
+        began = time.monotonic()
+        state = predictor.init_state(str(folder))
+        seconds["load"] = time.monotonic() - began
+        x, y = state["video_width"] / 2, state["video_height"] / 2
+        predictor.add_new_points_or_box(state, 0, 1, points=[[x, y]], labels=[1])
+        files = sorted(folder.iterdir())
+        masks = []  # as its notebook does: all of them, then what to do with them
+        began = time.monotonic()
+        for index, _, logits in predictor.propagate_in_video(state):
+            masks.append((index, (logits[0, 0] > 0).numpy()))
+        seconds["track"] = time.monotonic() - began
+    began = time.monotonic()
+    for index, mask in masks:
+        with Image.open(files[index]) as photo:
+            rgba = photo.convert("RGB")
+        rgba.putalpha(Image.fromarray(mask.astype(np.uint8) * 255))
+        rgba.save(output / f"{files[index].stem}.png")
+    seconds["save"] = time.monotonic() - began
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--naive"]:
+        _naive(*(Path(each) for each in sys.argv[2:6]))
+    else:
+        sys.exit(main())

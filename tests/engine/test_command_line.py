@@ -1,0 +1,137 @@
+"""The engine's command line as a person on a farm meets it: exit codes, last lines, bad input, nothing half-written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from addon.engine.matte import union
+from addon.engine.session import Session
+from addon.errors import ExitCode
+from addon.job import Job
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def engine(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "addon.engine", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+
+@pytest.fixture
+def frames(clip) -> Path:
+    """Six frames in a folder with a name that breaks careless code."""
+    folder = clip.room / "Stühle & co"
+    folder.mkdir()
+    for i, file in enumerate(clip.files[:6], 1):
+        (folder / f"chair {i:04d}.jpg").write_bytes(file.read_bytes())
+    return folder
+
+
+def test_track_and_export(frames: Path, clip) -> None:
+    x, y = clip.subject
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in frames.iterdir()}
+    done = engine("track", frames, "--point", f"seat:2:{x}:{y}", "--point", "seat:2:20:20:exclude")
+    assert done.returncode == ExitCode.OK, done.stderr
+    version = Path(done.stdout.splitlines()[-1])
+    assert version == frames / "chair_matte" / "v001"
+    assert [path.name for path in sorted(version.iterdir())] == [f"chair {i:04d}.png" for i in range(1, 7)]
+
+    job = Job.from_dict(__import__("json").loads((frames / "chair_matte" / "v001.json").read_text())["job"])
+    takes = Session(lambda *_: None, lambda: False).track(job).takes
+    for i in range(1, 7):
+        plate = np.asarray(Image.open(frames / f"chair {i:04d}.jpg").convert("RGB"))
+        result = np.asarray(Image.open(version / f"chair {i:04d}.png"))
+        assert np.array_equal(result[..., :3], plate), "RGB is the plate's, value for value"
+        assert np.array_equal(result[..., 3], union([takes["seat"].matte(i).logits], plate.shape[1], plate.shape[0]))
+
+    again = engine("track", frames, "--point", f"seat:2:{x}:{y}", "--point", "seat:2:20:20:exclude")
+    second = Path(again.stdout.splitlines()[-1])
+    assert second.name == "v002", "a finished version is never written to"
+    assert "track " not in again.stdout, "nothing is tracked twice"
+    for path in version.iterdir():
+        assert (second / path.name).read_bytes() == path.read_bytes()
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in frames.glob("*.jpg")}
+    assert after == before, "footage is never touched"
+
+
+def test_a_saved_job_runs_alike(frames: Path, tmp_path: Path) -> None:
+    path = tmp_path / "job.json"
+    box = ("track", frames, "--box", "seat:1:200:100:600:400", "--range", "1:3")
+    assert engine(*box, "--save-job", path).returncode == ExitCode.OK
+    assert not (frames / "chair_matte").exists()
+    done = engine("run", path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert len(list(Path(done.stdout.splitlines()[-1]).iterdir())) == 3
+
+
+def truncate(frames: Path) -> None:
+    path = frames / "chair 0003.jpg"
+    path.write_bytes(path.read_bytes()[:4000])
+
+
+def shrink(frames: Path) -> None:
+    with Image.open(frames / "chair 0003.jpg") as image:
+        half = image.resize((image.width // 2, image.height // 2))
+    half.save(frames / "chair 0003.jpg")
+
+
+def nothing(frames: Path) -> None:
+    pass
+
+
+ON = ("--point", "seat:1:400:240")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "code", "words"),
+    [
+        pytest.param(truncate, ON, ExitCode.FOOTAGE, "chair 0003.jpg", id="truncated image"),
+        pytest.param(shrink, ON, ExitCode.FOOTAGE, "chair 0003.jpg", id="sizes that differ"),
+        pytest.param(nothing, (), ExitCode.JOB, "Nothing is marked", id="no prompts"),
+        pytest.param(nothing, ("--point", "seat:1:400:240:exclude"), ExitCode.JOB, "only exclude", id="only excludes"),
+        pytest.param(nothing, (*ON, "--range", "2:5"), ExitCode.JOB, "frame 1", id="prompt outside the range"),
+        pytest.param(nothing, ("--point", "seat:1:4000:240"), ExitCode.JOB, "outside the image", id="point outside"),
+        pytest.param(nothing, ("--point", "seat:1:400"), ExitCode.JOB, "--point", id="half a point"),
+        pytest.param(nothing, ("--mask", "seat:1:no.png"), ExitCode.JOB, "no.png", id="missing mask"),
+        pytest.param(nothing, (*ON, "--checkpoint", "sam9"), ExitCode.CHECKPOINT, "sam9", id="unknown checkpoint"),
+        pytest.param(nothing, (*ON, "--checkpoint", "sam2.1_hiera_tiny"), ExitCode.CHECKPOINT, "vendor_setup", id="not there"),
+        pytest.param(nothing, (*ON, "--export", "fax"), ExitCode.JOB, "postshot", id="unknown target"),
+    ],
+)
+def test_bad_input(frames: Path, spoil, arguments: tuple[str, ...], code: ExitCode, words: str, tmp_path: Path) -> None:
+    spoil(frames)
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "addon.engine", "track", str(frames), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)},
+        check=False,
+    )
+    assert result.returncode == code, result.stderr
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(frames.glob("chair_matte/v*")), "nothing half-written"
+
+
+def test_no_footage(tmp_path: Path) -> None:
+    result = engine("track", tmp_path / "nowhere", *ON)
+    assert result.returncode == ExitCode.FOOTAGE
+    assert "nowhere" in result.stderr
+
+
+def test_a_gap_is_reported(frames: Path) -> None:
+    (frames / "chair 0004.jpg").unlink()
+    result = engine("track", frames, *ON, "--export", "")
+    assert result.returncode == ExitCode.OK, result.stderr
+    assert "chair 0003.jpg" in result.stderr
+    assert "missing" in result.stderr
