@@ -19,7 +19,7 @@ from addon.errors import FootageError
 from addon.job import Footage
 
 WIDTH, HEIGHT = 60, 40
-_OIIO_NAMES = {"float32": "float", "float16": "half"}
+_OIIO_NAMES = {"float32": "float", "float16": "half", "uint32": "uint"}
 
 
 def noise(seed: int = 0, channels: int = 3, dtype: Any = np.uint8, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Any:
@@ -318,7 +318,7 @@ class TestCheck:
 
     def test_integer_samples_of_32_bits(self, tmp_path: Path) -> None:
         file = save_oiio(tmp_path / "plate.exr", noise(dtype=np.uint32))
-        with pytest.raises(FootageError, match="uint32"):
+        with pytest.raises(FootageError, match="uint samples"):
             reader(file).check()
 
 
