@@ -243,7 +243,9 @@ class _Installer:
                     size = round(float(found[2]) * {"MB": 1e6, "GB": 1e9}[found[3]])
                     say(f"[{self.name}] downloading {file} ({megabytes(size)})")
                 elif line.startswith("Installing collected packages:"):
-                    say(f"[{self.name}] installing {line.count(',') + 1} packages")
+                    packages = line.split(":", 1)[1].split(",")
+                    what = packages[0].strip() if len(packages) == 1 else f"{len(packages)} packages"
+                    say(f"[{self.name}] installing {what}")
 
     def _downloaded(self, file: str) -> int:
         """Bytes of `file` that have come so far."""
