@@ -14,9 +14,11 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL_VERSION = 1
 
-Verb = Literal["track", "export", "cancel", "quit"]
+Verb = Literal["track", "export", "preview", "cancel", "quit"]
 # track: fill the matte store with what the Job needs and the store lacks.
 # export: the same, then write a version; `done` carries its folder.
+# preview: the mattes of one frame, at once, also between two frames of a track; `done` carries their file
+#   (engine/session.py says what is in it). A newer preview makes one that waits pointless: that ends CANCELLED.
 Stage = Literal["model", "track", "export"]
 
 
@@ -26,6 +28,7 @@ class Request(TypedDict):
     id: int
     do: Verb
     job: NotRequired[dict[str, Any]]  # Job.from_dict
+    frame: NotRequired[int]  # preview: clip frame
 
 
 class Event(TypedDict):
@@ -50,6 +53,7 @@ class Event(TypedDict):
     exit_code: NotRequired[int]  # error only: errors.ExitCode
     # done
     folder: NotRequired[str]  # export: the finished version's folder
+    file: NotRequired[str]  # preview: the mattes
     device: NotRequired[str]  # what the model ran on, in words
     frames: NotRequired[int]  # frames that have a matte now
 

@@ -16,30 +16,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
-
 from ..errors import Cancelled, JobError
-from ..job import Job, Mask, MatteObject, Prompt
+from ..job import Job, MatteObject, Prompt
+from . import memory
 from .footage import Reader, read_ahead
 from .model import Loaded
-from .predictor import REACH, Output, Predictor, State
-from .store import STORE_VERSION, Matte, Store, Take
+from .predictor import REACH, Predictor, State
+from .prompting import Images, give
+from .store import STORE_VERSION, Store, Take
 
-_MEAN = torch.tensor((0.485, 0.456, 0.406))[:, None, None]  # sam2/utils/misc.py, load_video_frames
-_STD = torch.tensor((0.229, 0.224, 0.225))[:, None, None]
 _READ_AHEAD = 4  # frames
-_POLYGON_SUPERSAMPLING = 4
 
+Takes = dict[str, tuple[Take, dict[str, Any]]]  # by object: where its mattes are, and the facts that decide them
 OnFrame = Callable[[int, int, int], None]  # done, total, clip frame
 
 
@@ -56,19 +49,25 @@ class _Subject:
     @property
     def anchor(self) -> int:
         """The first prompt that stands alone."""
-        return next(index for index, prompt in self.prompts.items() if prompt.stands_alone)
+        return _anchor(self.spec).frame - 1
 
     @property
     def corrections(self) -> list[int]:
         """Frames whose points correct a tracked matte."""
-        return [
-            index
-            for index, prompt in self.prompts.items()
-            if index != self.anchor and prompt.mask is None and prompt.box is None
-        ]
+        return [prompt.frame - 1 for prompt in corrections(self.spec)]
 
 
-def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> dict[str, tuple[Take, dict[str, Any]]]:
+def _anchor(each: MatteObject) -> Prompt:
+    return next(prompt for prompt in each.prompts if prompt.stands_alone)
+
+
+def corrections(each: MatteObject) -> list[Prompt]:
+    """The prompts that correct a tracked matte: points alone, on other frames than the first that stands alone."""
+    anchor = _anchor(each)
+    return [prompt for prompt in each.prompts if prompt != anchor and prompt.mask is None and prompt.box is None]
+
+
+def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Takes:
     """Where the mattes of each object are, or will be, and the facts that decide them.
 
     Args:
@@ -104,7 +103,7 @@ def frames_of(job: Job, each: MatteObject) -> list[int]:
     return list(wanted)
 
 
-def missing(job: Job, where: dict[str, tuple[Take, dict[str, Any]]]) -> bool:
+def missing(job: Job, where: Takes) -> bool:
     """Whether anything is left to track."""
     return any(not where[each.name][0].has_matte(frame) for each in job.objects for frame in frames_of(job, each))
 
@@ -113,7 +112,7 @@ def propagate(
     job: Job,
     loaded: Loaded,
     reader: Reader,
-    where: dict[str, tuple[Take, dict[str, Any]]],
+    where: Takes,
     on_frame: OnFrame,
     cancelled: Callable[[], bool],
 ) -> None:
@@ -141,7 +140,7 @@ class _Propagation:
         job: Job,
         predictor: Predictor,
         reader: Reader,
-        where: dict[str, tuple[Take, dict[str, Any]]],
+        where: Takes,
         on_frame: OnFrame,
         cancelled: Callable[[], bool],
     ) -> None:
@@ -150,7 +149,7 @@ class _Propagation:
         self.reader = reader
         self.on_frame = on_frame
         self.cancelled = cancelled
-        self.images = _Images(reader, predictor.image_size)
+        self.images = Images(reader, predictor.image_size)
         self.subjects = [
             _Subject(
                 i,
@@ -194,7 +193,7 @@ class _Propagation:
         """Turn the prompts of `new` subjects into conditioning frames, and keep those on disk."""
         alone = [(index, s) for s in new for index in s.prompts if index not in s.corrections]
         for index, s in sorted(alone, key=lambda each: (each[0], each[1].id)):
-            self._prompt(s, index)
+            give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
         for reverse in (False, True):
             paths = {s.id: self._correction_path(s, reverse) for s in new}
             for index in self._frames(_merge(paths.values()), reverse):
@@ -203,8 +202,9 @@ class _Propagation:
                         continue
                     self.predictor.track(self.state, s.id, index, reverse=reverse)
                     if index in s.corrections:
-                        self._prompt(s, index)
+                        give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
                     self._trim(s, index)
+                self._finished(index)
         for s in new:
             # the passes start from the prompts alone, whatever was tracked on the way to the corrections
             self.predictor.tracked(self.state, s.id).clear()
@@ -212,7 +212,7 @@ class _Propagation:
             outputs = self.predictor.conditioning(self.state, s.id)
             for index in sorted(outputs):
                 outputs[index] = outputs.pop(index)  # attended to in this order, which the last bit depends on
-                _save(s.take, index, outputs[index], conditioning=True)
+                memory.save(s.take, index, outputs[index], conditioning=True)
 
     def _correction_path(self, s: _Subject, reverse: bool) -> range:
         """The frames to track from the anchor to the farthest correction on one side."""
@@ -221,23 +221,9 @@ class _Propagation:
             return range(0)
         return range(s.anchor, min(side) - 1, -1) if reverse else range(s.anchor, max(side) + 1)
 
-    def _prompt(self, s: _Subject, index: int) -> None:
-        prompt = s.prompts[index]
-        width, height = self.job.footage.width, self.job.footage.height
-        box = prompt.box
-        self.predictor.prompt(
-            self.state,
-            s.id,
-            index,
-            points=[(point.x / width, point.y / height) for point in prompt.points],
-            labels=[int(point.include) for point in prompt.points],
-            box=None if box is None else (box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height),
-            mask=None if prompt.mask is None else _mask_input(prompt.mask, self.job, self.predictor.image_size),
-        )
-
     def _load_conditioning(self, s: _Subject) -> bool:
         """Take up the conditioning frames of an earlier run; False, and nothing, unless all are there."""
-        outputs = {index: _load(s.take, index, self.state, conditioning=True) for index in s.prompts}
+        outputs = {index: memory.load(s.take, index, self.state, conditioning=True) for index in s.prompts}
         whole = {index: output for index, output in outputs.items() if output is not None}
         if len(whole) < len(outputs):
             s.take.clear()
@@ -270,7 +256,7 @@ class _Propagation:
             needed.update(range(back[0] + 1, stop + 1))
         memories = self.predictor.tracked(self.state, s.id)
         for index in sorted(needed - set(s.prompts)):
-            output = _load(s.take, index, self.state, conditioning=False)
+            output = memory.load(s.take, index, self.state, conditioning=False)
             if output is None:
                 memories.clear()
                 return False
@@ -286,12 +272,15 @@ class _Propagation:
                 output = prompted or self.predictor.track(self.state, s.id, index, reverse=reverse)
                 if prompted is None:
                     # before the matte: a matte whose memory is missing could not be gone on from
-                    _save(s.take, index, output, conditioning=False)
-                s.take.put_matte(index + 1, _matte(output))
+                    memory.save(s.take, index, output, conditioning=False)
+                s.take.put_matte(index + 1, memory.matte_of(output))
                 self._trim(s, index)
                 self._trim_disk(s, index, reverse)
-            self.done += 1
-            self.on_frame(self.done, self.total, index + 1)
+            self._finished(index)
+
+    def _finished(self, index: int) -> None:
+        self.done += 1
+        self.on_frame(self.done, self.total, index + 1)
 
     def _trim(self, s: _Subject, index: int) -> None:
         """Drop from memory what no later frame reads: all but the reach of this frame and of the start."""
@@ -314,66 +303,6 @@ class _Propagation:
                 raise Cancelled("Stopped. What is tracked so far is kept.")
             self.images.put(frame - 1, pixels)
             yield frame - 1
-
-
-class _Images:
-    """Frames as SAM 2 wants them; holds the current one, reads others when a prompt needs them."""
-
-    def __init__(self, reader: Reader, side: int) -> None:
-        self._reader = reader
-        self._side = side
-        self._current: tuple[int, torch.Tensor] | None = None
-
-    def put(self, index: int, pixels: NDArray[np.uint8]) -> None:
-        self._current = (index, _normalise(pixels))
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        if self._current is None or self._current[0] != index:
-            self.put(index, self._reader.model_input(index + 1, self._side))
-        assert self._current is not None
-        return self._current[1]
-
-
-def _normalise(pixels: NDArray[np.uint8]) -> torch.Tensor:
-    """uint8 (S, S, 3) sRGB to float32 (3, S, S), as upstream's loader does it, to the last bit."""
-    image = torch.from_numpy(pixels / 255.0).permute(2, 0, 1).float()
-    return (image - _MEAN) / _STD
-
-
-def _matte(output: Output) -> Matte:
-    logits = output["pred_masks"][0, 0].float().cpu().numpy().astype(np.float16)
-    return Matte(logits, output["iou"], float(output["object_score_logits"]))
-
-
-def _mask_input(mask: Mask, job: Job, side: int) -> torch.Tensor:
-    """A mask prompt as bool (side, side): antialiased reduction, at least half covered, as upstream's add_new_mask."""
-    footage = job.footage
-    if mask.polygons:
-        fine = side * _POLYGON_SUPERSAMPLING
-        canvas = np.zeros((fine, fine), np.uint8)
-        scale = np.array((fine / footage.width, fine / footage.height))
-        # cv2 puts pixel centres at whole numbers; several outlines at once fill by even-odd
-        outlines = [np.rint(np.asarray(p) * scale - 0.5).astype(np.int32) for p in mask.polygons]
-        cv2.fillPoly(canvas, outlines, 255)
-        small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
-    else:
-        try:
-            with Image.open(mask.file) as image:
-                if image.size != (footage.width, footage.height):
-                    raise JobError(
-                        f"The mask has {image.size[0]} x {image.size[1]} pixels, the footage {footage.width} x "
-                        f"{footage.height}.",
-                        where=mask.file,
-                        hint="Give a mask of the footage's size.",
-                    )
-                binary = image.convert("L").point(lambda value: 255 if value >= 128 else 0)
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise JobError(f"The mask can't be read: {error}.", where=mask.file) from None
-        small = np.asarray(binary.resize((side, side), Image.Resampling.BILINEAR))
-    inside = small >= 128
-    if not inside.any():
-        raise JobError("The mask is empty.", where=mask.file or "mask", hint="Draw it on the subject or remove it.")
-    return torch.from_numpy(inside)
 
 
 def _start(job: Job, each: MatteObject) -> int:
@@ -401,25 +330,3 @@ def _remaining(take: Take, frames: range) -> range:
 
 def _merge(ranges: Iterable[range]) -> list[int]:
     return sorted(set().union(*ranges))
-
-
-def _save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:
-    kept = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits", "iou")}
-    if conditioning:
-        positions = [each.clone() for each in output["maskmem_pos_enc"]]  # a view of more otherwise
-        kept |= {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
-    take.put_state(index + 1, lambda file: torch.save(kept, file), conditioning=conditioning)
-
-
-def _load(take: Take, index: int, state: State, *, conditioning: bool) -> Output | None:
-    """What `_save` wrote, on the state's device; None if it is missing or damaged."""
-    path = take.state_path(index + 1, conditioning=conditioning)
-    try:
-        output: Output = torch.load(path, map_location=state["device"], weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-        return None
-    constants = state["constants"]
-    if conditioning:
-        constants.setdefault("maskmem_pos_enc", output["maskmem_pos_enc"])
-    # the same for all frames, so it is kept with the conditioning frames only, which are loaded first
-    return output | {"maskmem_pos_enc": constants["maskmem_pos_enc"]}

@@ -33,6 +33,7 @@ class _Todo:
     id: int
     verb: Verb
     job: Any
+    frame: int
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -43,9 +44,11 @@ class Server:
         self._requests = requests
         self._events = events
         self._events_lock = threading.Lock()
+        self._session = Session(self._progress, self._cancelled)
         self._todo: queue.Queue[_Todo | None] = queue.Queue()
+        self._previews: queue.SimpleQueue[_Todo] = queue.SimpleQueue()  # each is announced in _todo too
         self._waiting: list[_Todo] = []  # asked for and not yet answered, the current one included
-        self._current = _Todo(0, "track", None)
+        self._current = _Todo(0, "track", None, 0)
         self._clock = Clock()
 
     def run(self) -> int:
@@ -60,31 +63,46 @@ class Server:
             }
         )
         threading.Thread(target=self._read, daemon=True).start()
-        session = Session(self._progress, self._cancelled)
         while (todo := self._todo.get()) is not None:
-            self._current = todo
-            try:
-                if todo.stop.is_set():
-                    raise Cancelled
-                self._carry_out(session, todo)
-            except MatteError as error:
-                self._error(error)
-            except Exception as error:  # whatever it is, the next request shall still be answered
-                traceback.print_exc()
-                self._error(MatteError(f"{type(error).__name__}: {error}", hint="Please report this."))
-            self._waiting.remove(todo)
+            if todo.verb == "preview":
+                self._answer_previews()
+            else:
+                self._current = todo
+                self._answer(todo)
         return ExitCode.OK
 
-    def _carry_out(self, session: Session, todo: _Todo) -> None:
+    def _answer(self, todo: _Todo) -> None:
+        try:
+            if todo.stop.is_set():
+                raise Cancelled
+            self._send(self._carry_out(todo))
+        except MatteError as error:
+            self._error(todo, error)
+        except Exception as error:  # whatever it is, the next request shall still be answered
+            traceback.print_exc()
+            self._error(todo, MatteError(f"{type(error).__name__}: {error}", hint="Please report this."))
+        self._waiting.remove(todo)
+
+    def _carry_out(self, todo: _Todo) -> Event:
         job = Job.from_dict(todo.job)
-        done: Event = {"id": todo.id, "event": "done"}
+        if todo.verb == "preview":
+            return {"id": todo.id, "event": "done", "file": str(self._session.preview(job, todo.frame))}
         if todo.verb == "track":
-            tracked = session.track(job)
-        else:
-            tracked, folder = session.export(job)
-            done["folder"] = str(folder)
-        done |= {"device": tracked.model, "frames": len(tracked.frames)}
-        self._send(done)
+            tracked = self._session.track(job)
+            return {"id": todo.id, "event": "done", "device": tracked.model, "frames": len(tracked.frames)}
+        tracked, folder = self._session.export(job)
+        return {
+            "id": todo.id,
+            "event": "done",
+            "device": tracked.model,
+            "frames": len(tracked.frames),
+            "folder": str(folder),
+        }
+
+    def _answer_previews(self) -> None:
+        """Answer the previews that wait; all but the newest are not wanted any more."""
+        while not self._previews.empty():
+            self._answer(self._previews.get())
 
     def _read(self) -> None:
         for line in self._requests:
@@ -94,8 +112,11 @@ class Server:
             except (ValueError, KeyError):
                 print(f"Not a request: {line[:200]!r}", file=sys.stderr)
                 continue
-            if verb in ("track", "export"):
-                todo = _Todo(int(request.get("id", 0)), verb, request.get("job"))
+            if verb in ("track", "export", "preview"):
+                todo = _Todo(int(request.get("id", 0)), verb, request.get("job"), int(request.get("frame", 0)))
+                if verb == "preview":
+                    self._cancel("preview")
+                    self._previews.put(todo)
                 self._waiting.append(todo)
                 self._todo.put(todo)
             elif verb == "cancel":
@@ -107,11 +128,15 @@ class Server:
         time.sleep(_GRACE)
         os._exit(ExitCode.CANCELLED)
 
-    def _cancel(self) -> None:
+    def _cancel(self, *verbs: Verb) -> None:
+        """What waits or runs is not wanted any more; without `verbs`, all of it."""
         for todo in list(self._waiting):
-            todo.stop.set()
+            if not verbs or todo.verb in verbs:
+                todo.stop.set()
 
     def _cancelled(self) -> bool:
+        """Asked by the session between two frames: the moment for previews, which take less than a frame."""
+        self._answer_previews()
         return self._current.stop.is_set()
 
     def _progress(self, stage: Stage, done: int, total: int, frame: int) -> None:
@@ -128,10 +153,10 @@ class Server:
             event["seconds_left"] = left
         self._send(event)
 
-    def _error(self, error: MatteError) -> None:
+    def _error(self, todo: _Todo, error: MatteError) -> None:
         self._send(
             {
-                "id": self._current.id,
+                "id": todo.id,
                 "event": "error",
                 "message": error.message,
                 "where": error.where,

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import EngineError, JobError
-from ..job import Job
+from ..job import Footage, Job
 from ..protocol import Stage
 from . import matte, model
 from .export import TARGETS, export
 from .footage import Reader
+from .preview import Previewer
 from .propagate import frames_of, missing, propagate, takes
 from .store import Store, Take, key_of
 
@@ -53,10 +54,34 @@ class Session:
         self._progress = progress
         self._cancelled = cancelled
         self._loaded: model.Loaded | None = None
+        self._previewer: Previewer | None = None
+        self._opened: tuple[Footage, Reader, str] | None = None  # the last previewed; and its fingerprint
 
     def track(self, job: Job) -> Tracked:
         """Fill the matte store with what the Job needs. Raises MatteError."""
         return self._track(job, _open(job))
+
+    def preview(self, job: Job, frame: int) -> Path:
+        """The mattes of one clip frame, without tracking. Returns the file that holds them. Raises MatteError.
+
+        The file is an .npz: `names` (n,) str, `logits` (n, h, w) float16 as in the matte store; n = 0 if nothing can be
+        said of the frame. The next preview of the clip overwrites it.
+        """
+        if frame not in range(1, job.footage.frame_count + 1):
+            raise JobError(f"The clip has no frame {frame}.", where="frame")
+        if self._opened is None or self._opened[0] != job.footage:
+            reader = Reader(job.footage)
+            self._opened = (job.footage, reader, reader.fingerprint())
+        _, reader, fingerprint = self._opened
+        source = model.find(job.model)
+        store = Store(job)
+        where = takes(job, store, fingerprint, source.facts)
+        loaded = self._model(source)
+        if self._previewer is None or self._previewer.loaded is not loaded:
+            self._previewer = Previewer(loaded)
+        with _explaining_memory():
+            found = self._previewer.preview(job, frame, reader, store, where, fingerprint)
+        return store.put_preview(found)
 
     def export(self, job: Job) -> tuple[Tracked, Path]:
         """Track what is missing, then write a version. Returns its folder. Raises MatteError."""
@@ -113,7 +138,7 @@ class Session:
 
     def _model(self, source: model.Source) -> model.Loaded:
         if self._loaded is None or self._loaded.source != source:
-            self._loaded = None  # before the next one is loaded: two large models may not fit
+            self._loaded = self._previewer = None  # before the next one is loaded: two large models may not fit
             self._progress("model", 0, 1, 0)
             self._loaded = model.load(source)
             self._progress("model", 1, 1, 0)

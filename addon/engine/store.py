@@ -121,6 +121,10 @@ class Take:
         with contextlib.suppress(FileNotFoundError):
             self._path("matte", frame, ".npz").unlink()
 
+    def conditioning_frames(self) -> list[int]:
+        """The clip frames whose prompted memory is kept, in clip order."""
+        return sorted(int(path.stem) for path in (self.folder / "conditioning").glob("*.pt"))
+
     def forget_state(self, frame: int) -> None:
         """Drop the memory of a frame that no later frame reads."""
         with contextlib.suppress(FileNotFoundError):
@@ -145,8 +149,7 @@ class Store:
 
     def take(self, name: str, facts: dict[str, Any]) -> Take:
         """The folder of what is tracked of the object `name` under the hash of `facts`; may not exist yet."""
-        slug = re.sub(r"[^\w-]+", "_", name)[:40]
-        return Take(self.folder / f"{slug}-{key_of({'name': name, **facts})[:20]}")
+        return Take(self.folder / f"{_slug(name)}-{key_of(facts)[:20]}")
 
     @contextlib.contextmanager
     def open_for_writing(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> Iterator[None]:
@@ -170,15 +173,29 @@ class Store:
             for name, (take, _) in takes.items():
                 self._prune(name, take)
 
+    def put_preview(self, found: dict[str, NDArray[np.float16]]) -> Path:
+        """Keep the logits (h, w) of a frame by object, instead of the last ones. Returns the file."""
+        path = self.folder.with_name("preview.npz")
+        names, logits = np.array(list(found), str), np.array(list(found.values()), np.float16)
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, lambda file: np.savez(file, names=names, logits=logits), sync=False)
+        return path
+
+    def newest(self, name: str, frame: int) -> Take | None:
+        """The newest take of an object, under any key, that has a matte of clip frame `frame`."""
+        takes = (Take(folder) for folder in self._folders(_slug(name)))
+        return next((take for take in takes if take.has_matte(frame)), None)
+
+    def _folders(self, slug: str) -> list[Path]:
+        """All takes of an object, newest first."""
+        named = re.compile(re.escape(slug) + r"-[0-9a-f]{20}")
+        folders = [path for path in self.folder.glob("*") if named.fullmatch(path.name) and path.is_dir()]
+        return sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
+
     def _prune(self, name: str, newest: Take) -> None:
         """Remove the oldest takes of an object, `newest` never."""
-        slug = newest.folder.name.rpartition("-")[0]
-        others = [
-            path
-            for path in self.folder.glob(f"{slug}-*")
-            if path.is_dir() and path != newest.folder and re.fullmatch(re.escape(slug) + r"-[0-9a-f]{20}", path.name)
-        ]
-        others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        others = [path for path in self._folders(_slug(name)) if path != newest.folder]
         for path in others[_KEPT_TAKES - 1 :]:
             lock = filelock.FileLock(path.with_name(path.name + ".lock"))
             try:
@@ -186,3 +203,9 @@ class Store:
                     shutil.rmtree(path, ignore_errors=True)
             except filelock.Timeout:
                 continue
+
+
+def _slug(name: str) -> str:
+    """An object's name as part of a file name: readable, and no two names alike."""
+    readable = re.sub(r"[^\w-]+", "_", name)[:40]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

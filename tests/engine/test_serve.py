@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from addon.errors import ExitCode
@@ -96,6 +97,50 @@ def test_it_stops_when_asked_and_keeps_what_is_done(engine: Child, job: dict[str
     first = next(event for event in iter(engine.next, None) if event.get("stage") == "track")
     assert first["total"] < 12
     assert engine.answer(4)["event"] == "done"
+
+
+def logits(event: dict[str, Any]) -> dict[str, np.ndarray]:
+    with np.load(event["file"]) as data:
+        return dict(zip(data["names"].tolist(), data["logits"], strict=True))
+
+
+def test_a_preview_is_what_tracking_makes_of_the_frame(engine: Child, job: dict[str, Any]) -> None:
+    engine.send(id=1, do="preview", job=job, frame=3)
+    first = logits(engine.answer(1))["subject"]
+    engine.send(id=2, do="preview", job=job, frame=4)
+    assert logits(engine.answer(2)) == {}, "nothing is known of a frame that is neither marked nor tracked"
+    engine.send(id=3, do="track", job=job)
+    assert engine.answer(3)["event"] == "done"
+    engine.send(id=4, do="preview", job=job, frame=3)
+    assert np.array_equal(logits(engine.answer(4))["subject"], first)
+    engine.send(id=5, do="preview", job=job, frame=4)
+    tracked = logits(engine.answer(5))["subject"]
+
+    subject = job["objects"][0]
+    point = subject["prompts"][0]["points"][0]
+    off = {"frame": 4, "points": [{**point, "x": 20.0, "y": 20.0, "include": False}], "box": None, "mask": None}
+    corrected = {**job, "objects": [{**subject, "prompts": [*subject["prompts"], off]}]}
+    engine.send(id=6, do="preview", job=corrected, frame=4)
+    corrected_logits = logits(engine.answer(6))["subject"]
+    assert not np.array_equal(corrected_logits, tracked)
+    either = (corrected_logits > 0) | (tracked > 0)
+    assert ((corrected_logits > 0) & (tracked > 0)).sum() > 0.5 * either.sum(), "it corrects, it does not start anew"
+
+
+def test_previews_interrupt_and_the_newest_wins(engine: Child, job: dict[str, Any]) -> None:
+    engine.send(id=1, do="track", job=job)
+    while engine.next().get("stage") != "track":
+        pass
+    for i in range(2, 6):
+        engine.send(id=i, do="preview", job=job, frame=3)
+    endings = []
+    while not endings or endings[-1]["id"] != 1:
+        event = engine.next()
+        if event["event"] in ("done", "error"):
+            endings.append(event)
+    assert [event["id"] for event in endings] == [2, 3, 4, 5, 1], "answered while the track runs, and it goes on"
+    assert endings[3]["event"] == endings[4]["event"] == "done"
+    assert sum(event.get("exit_code") == ExitCode.CANCELLED for event in endings) >= 2
 
 
 def test_errors_name_the_field_and_the_engine_lives(engine: Child, job: dict[str, Any]) -> None:

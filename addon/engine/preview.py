@@ -1,0 +1,98 @@
+"""One frame's matte at once, before anything is tracked: what a click does.
+
+The answer is what tracking will make of the frame, as near as one frame can tell: a matte that is in the store is that
+matte; a prompt that stands alone gives exactly its conditioning frame; points that correct a tracked frame correct its
+newest matte, with the memory of the prompts that it was tracked from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..job import Job, MatteObject, Prompt
+from . import memory
+from .footage import Reader
+from .model import Loaded
+from .predictor import State
+from .prompting import Images, give
+from .propagate import Takes, corrections
+from .store import Store
+
+
+class Previewer:
+    """Previews with one model. Keeps the image features of the last frame, so that the next click costs little."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self._seen: tuple[str, int] | None = None  # footage and frame that the features are of
+        self._features: dict[int, Any] = {}
+
+    def preview(
+        self, job: Job, frame: int, reader: Reader, store: Store, takes: Takes, fingerprint: str
+    ) -> dict[str, NDArray[np.float16]]:
+        """The mattes of a clip frame, by object.
+
+        Args:
+            job: the prompts as they are now.
+            frame: clip frame.
+            reader: the Job's footage.
+            store: the clip's store.
+            takes: where the Job's mattes are or will be.
+            fingerprint: of the footage (Reader.fingerprint).
+
+        Returns:
+            Logits (h, w), above 0 is subject. An object of which nothing can be said on this frame is missing.
+
+        Raises:
+            FootageError, JobError, OutputError: as they say.
+        """
+        seen = (fingerprint, frame)
+        if seen != self._seen:
+            self._seen, self._features = seen, {}
+        found = {}
+        with self.loaded.computing():
+            for each in job.objects:
+                matte = takes[each.name][0].matte(frame)
+                logits = matte.logits if matte else self._prompted(job, each, frame, reader, store)
+                if logits is not None:
+                    found[each.name] = logits
+        return found
+
+    def _prompted(
+        self, job: Job, each: MatteObject, frame: int, reader: Reader, store: Store
+    ) -> NDArray[np.float16] | None:
+        prompt = next((prompt for prompt in each.prompts if prompt.frame == frame), None)
+        if prompt is None:
+            return None
+        predictor = self.loaded.predictor
+        state = predictor.start(Images(reader, predictor.image_size), job.footage.frame_count, 1)
+        state["cached_features"] = self._features
+        corrects = prompt in corrections(each) and self._take_up(state, prompt, store, each.name)
+        if not (corrects or prompt.stands_alone):
+            return None  # nothing is there that it could correct
+        give(predictor, state, 0, prompt, job.footage)
+        self._features = state["cached_features"]
+        return memory.matte_of(predictor.conditioning(state, 0)[frame - 1]).logits
+
+    def _take_up(self, state: State, prompt: Prompt, store: Store, name: str) -> bool:
+        """Put the newest matte of the prompt's frame into `state` as tracked. False if there is none."""
+        predictor = self.loaded.predictor
+        take = store.newest(name, prompt.frame)
+        matte = take.matte(prompt.frame) if take else None
+        if take is None or matte is None:
+            return False
+        index = prompt.frame - 1
+        for prompted in take.conditioning_frames():
+            output = memory.load(take, prompted - 1, state, conditioning=True)
+            if output is not None and prompted != prompt.frame:
+                predictor.conditioning(state, 0)[prompted - 1] = output
+        if not predictor.conditioning(state, 0):
+            return False
+        logits = torch.from_numpy(matte.logits.astype(np.float32)).to(predictor.device)
+        predictor.tracked(state, 0)[index] = {"pred_masks": logits[None, None]}
+        state["frames_tracked_per_obj"][0][index] = {"reverse": False}
+        return True
