@@ -4,10 +4,7 @@ import os
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 (this is where the minimum is enforced)
-    sys.exit(
-        "Error: vendor_setup needs Python 3.11 or newer, this is %d.%d. Install 3.11 and run it with that."
-        % sys.version_info[:2]
-    )  # noqa: E501, UP031
+    sys.exit("Error: this Python is {}.{}; run vendor_setup with Python 3.11 or newer.".format(*sys.version_info))
 
 # Run as a folder, Python puts that folder on the path; the packages lie one above.
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120

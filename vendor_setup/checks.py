@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .environments import BLENDERS, ENGINE, LINT, ROOT, Environment, prepare, python_of
 from .processes import quiet_environment
-from .pythons import find_pythons
+from .pythons import SUPPORTED, find_pythons
 from .say import say
 
 _NOTHING_COLLECTED = 5  # pytest's exit code: what was asked for (-k) is in another part
@@ -63,9 +63,9 @@ def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Chec
 
 def test(arguments: Sequence[str]) -> int:
     """Run them all, whatever fails; 0 if nothing did."""
-    pythons = find_pythons()
-    # Where no Python is here yet, one is fetched for the engine, and Blenders of that version go with it.
-    blenders = [each for each in BLENDERS if each.python in (pythons or {(3, 11): None})]
+    # Where no Python is here yet, one is fetched: the first of those supported.
+    versions = list(find_pythons()) or SUPPORTED[:1]
+    blenders = [each for each in BLENDERS if each.python in versions]
     checks, pytest_arguments = choose(arguments, all_checks(blenders))
     # The engine is what Blender's tests start, and what mypy finds torch in.
     prepare(list(dict.fromkeys([ENGINE, *(each.environment for each in checks)])))

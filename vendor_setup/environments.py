@@ -243,7 +243,10 @@ class _Installer:
                     size = round(float(found[2]) * {"MB": 1e6, "GB": 1e9}[found[3]])
                     say(f"[{self.name}] downloading {file} ({megabytes(size)})")
                 elif line.startswith("Installing collected packages:"):
-                    say(f"[{self.name}] installing {line.count(',') + 1} packages")
+                    packages = line.split(":", 1)[1].split(",")
+                    say(
+                        f"[{self.name}] installing {f'{len(packages)} packages' if packages[1:] else packages[0].strip()}"
+                    )
 
     def _downloaded(self, file: str) -> int:
         """Bytes of `file` that have come so far."""

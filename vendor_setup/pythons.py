@@ -5,7 +5,6 @@ Blender 4.2 to 5.0 speak Python 3.11, 5.1 and 5.2 speak 3.13; the engine runs on
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys

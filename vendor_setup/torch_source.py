@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -28,13 +27,10 @@ def choose_index(platform: str, nvidia: bool, answers: Callable[[str], bool]) ->
         nvidia: whether there is an NVIDIA driver.
         answers: whether an index can be reached.
     """
-    if platform == "darwin":
+    if platform == "darwin" or (nvidia and platform != "win32"):
         return None
-    if nvidia:
-        wanted = CUDA_INDEX if platform == "win32" else None
-    else:
-        wanted = CPU_INDEX
-    return wanted if wanted is not None and answers(wanted) else None
+    wanted = CUDA_INDEX if nvidia else CPU_INDEX
+    return wanted if answers(wanted) else None
 
 
 def has_nvidia() -> bool:
@@ -54,7 +50,7 @@ def index_answers(index: str, patience: float = PATIENCE) -> bool:
             request = urllib.request.Request(f"{index}/torch/", method="HEAD")
             with urllib.request.urlopen(request, timeout=patience):
                 found.set()
-        except (OSError, urllib.error.URLError):
+        except OSError:
             pass
         finished.set()
 
