@@ -10,6 +10,7 @@ at .5. `frame` is a clip frame as the Movie Clip Editor counts them: the first i
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -156,15 +157,17 @@ class Job:
         return Path(self.output) if self.output else default_matte_folder(self.footage)
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, so that equal Jobs are equal texts."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, ensure_ascii=False, indent=1)
+        """Canonical JSON: sorted keys, floats as floats, so that equal Jobs are equal texts."""
+        plain = json.loads(json.dumps(dataclasses.asdict(self)))
+        typed = dataclasses.asdict(_decode(plain, Job, "job"))
+        return json.dumps(typed, sort_keys=True, ensure_ascii=False, indent=1)
 
     @staticmethod
     def from_json(text: str) -> Job:
         """Raises JobError that names the field."""
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise JobError(f"This is not JSON: {error}.", where="job", hint="Export the Job again.") from None
         return Job.from_dict(data)
 
@@ -186,14 +189,15 @@ class Job:
         try:
             if path.stat().st_size > MAX_JOB_BYTES:
                 raise JobError("This file is too large to be a Job.", where=str(path))
-            return Job.from_json(path.read_text(encoding="utf-8"))
+            return Job.from_json(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise JobError(f"The Job can't be read: {error.strerror}.", where=str(path)) from None
         except UnicodeDecodeError:
             raise JobError("This is not a Job: it is not UTF-8 text.", where=str(path)) from None
 
 
-CAMERA_BASE = re.compile(r"(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|_mg)?[-_. ]*", re.IGNORECASE)
+# What cameras and phones call a frame, before its number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.
+CAMERA_BASE = re.compile(r"_?(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|mg)?[-_. \d]*", re.IGNORECASE)
 
 
 def default_matte_folder(footage: Footage) -> Path:
@@ -249,6 +253,7 @@ def _check(job: Job) -> None:
     for i, each in enumerate(job.objects):
         if not each.name or names.index(each.name) != i:
             raise JobError(f"The name {each.name!r} is empty or used twice.", where=f"objects[{i}].name")
+        _check_text(each.name, f"objects[{i}].name")
         _check_object(each, job, f"objects[{i}]")
 
 
@@ -293,6 +298,8 @@ def _check_object(each: MatteObject, job: Job, where: str) -> None:
             for j, polygon in enumerate(prompt.mask.polygons):
                 if len(polygon) < 3:
                     raise JobError("A polygon has at least three corners.", where=f"{place}.mask.polygons[{j}]")
+                if not all(math.isfinite(value) for corner in polygon for value in corner):
+                    raise JobError("A corner is not a number.", where=f"{place}.mask.polygons[{j}]")
 
 
 def _check_inside(x: float, y: float, footage: Footage, where: str) -> None:
@@ -307,6 +314,17 @@ def _check_inside(x: float, y: float, footage: Footage, where: str) -> None:
 def _check_path(path: str, where: str) -> None:
     if "\0" in path or not (Path(path).is_absolute() or re.match(r"[A-Za-z]:[\\/]|\\\\", path)):
         raise JobError(f"{path!r} is not an absolute path.", where=where)
+    _check_text(path, where)
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name in another encoding than the system's comes as lone surrogates
+        raise JobError(f"{text!r} is not valid Unicode.", where=where, hint="Rename it.") from None
+
+
+_type_hints = functools.cache(get_type_hints)  # evaluates source text, and a Job has thousands of points
 
 
 def _decode(data: Any, kind: Any, where: str) -> Any:
@@ -315,7 +333,7 @@ def _decode(data: Any, kind: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind):
         if not isinstance(data, dict):
             raise JobError(f"Expected an object, found {_say(data)}.", where=where)
-        hints = get_type_hints(kind)
+        hints = _type_hints(typing.cast(Any, kind))
         unknown = sorted(set(data) - set(hints))
         if unknown:
             raise JobError(f"Unknown field {unknown[0]!r}.", where=where, hint=f"Known: {', '.join(sorted(hints))}.")
@@ -344,7 +362,7 @@ def _decode(data: Any, kind: Any, where: str) -> Any:
             raise JobError(f"{data!r} is none of {', '.join(map(repr, get_args(kind)))}.", where=where)
         return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        data = float(data)
+        data = float(data) if abs(data) < 1 << 63 else math.inf  # no overflow: too large is refused below
     if type(data) is not kind or (kind is float and not math.isfinite(data)):
         raise JobError(f"Expected {kind.__name__}, found {_say(data)}.", where=where)
     return data

@@ -104,7 +104,9 @@ ON = ("--point", "seat:1:400:240")
         pytest.param(nothing, ("--point", "seat:1:400"), ExitCode.JOB, "--point", id="half a point"),
         pytest.param(nothing, ("--mask", "seat:1:no.png"), ExitCode.JOB, "no.png", id="missing mask"),
         pytest.param(nothing, (*ON, "--checkpoint", "sam9"), ExitCode.CHECKPOINT, "sam9", id="unknown checkpoint"),
-        pytest.param(nothing, (*ON, "--checkpoint", "sam2.1_hiera_tiny"), ExitCode.CHECKPOINT, "vendor_setup", id="not there"),
+        pytest.param(
+            nothing, (*ON, "--checkpoint", "sam2.1_hiera_tiny"), ExitCode.CHECKPOINT, "vendor_setup", id="not there"
+        ),
         pytest.param(nothing, (*ON, "--export", "fax"), ExitCode.JOB, "postshot", id="unknown target"),
     ],
 )

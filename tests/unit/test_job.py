@@ -1,0 +1,460 @@
+"""The contract: a Job round-trips, and whatever is wrong with one is said with the name of the field."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from addon import job as contract
+from addon.errors import ExitCode, JobError
+from addon.job import Box, Footage, Job, Mask, MatteObject, Model, Point, Prompt, default_matte_folder
+
+DRIVE = "C:" if sys.platform == "win32" else ""
+
+
+def sequence(count: int = 10) -> Footage:
+    files = tuple(f"{DRIVE}/footage/shot.{1001 + i}.png" for i in range(count))
+    return Footage(files, width=1920, height=1080, frame_count=count)
+
+
+def prompt(frame: int = 1) -> Prompt:
+    return Prompt(frame, points=(Point(960.5, 540.5),))
+
+
+def job(**changes: Any) -> Job:
+    fields: dict[str, Any] = {"footage": sequence(), "objects": (MatteObject("Actor", (prompt(),)),)}
+    return Job(**fields | changes)
+
+
+def full_job() -> Job:
+    """One that uses every field of the schema with a value that is not its default."""
+    return Job(
+        footage=Footage((f"{DRIVE}/Aufnahme 1/Übung.mov",), 3840, 2160, 240, movie=True, movie_offset=12),
+        objects=(
+            MatteObject(
+                "Schauspielerin",
+                (
+                    Prompt(3, points=(Point(0, 0), Point(3840, 2160, include=False), Point(0.5, 1e-9))),
+                    Prompt(7, box=Box(10, 20.25, 30, 40), points=(Point(12, 30),)),
+                    Prompt(9, mask=Mask(file=f"{DRIVE}/masks/ü 9.png"), points=(Point(1, 1, include=False),)),
+                ),
+            ),
+            MatteObject(
+                "hat",
+                (Prompt(40, mask=Mask(polygons=(((1, 2), (3.5, 4), (5, 6)), ((0, 0), (9, 0), (9, 9), (0, 9))))),),
+            ),
+        ),
+        model=Model(
+            checkpoint=f"{DRIVE}/weights/own.pt",
+            config="configs/sam2.1/sam2.1_hiera_t.yaml",
+            sha256="ab" * 32,
+            trust=True,
+            device="cpu",
+            precision="float32",
+        ),
+        direction="backward",
+        frame_range=(3, 240),
+        output=f"{DRIVE}/out",
+        export="",
+    )
+
+
+# --- round trip
+
+
+@pytest.mark.parametrize("made", [job(), full_job()], ids=["defaults", "every field"])
+def test_round_trip(made: Job) -> None:
+    text = made.to_json()
+    again = Job.from_json(text)
+    assert again == made
+    assert again.to_json() == text
+    assert hash(again) == hash(made)
+
+
+def test_every_field_is_in_the_json() -> None:
+    def fields(data: Any) -> set[str]:
+        if isinstance(data, dict):
+            return set(data).union(*map(fields, data.values()))
+        return set().union(*map(fields, data)) if isinstance(data, list) else set()
+
+    kinds = (Footage, Point, Box, Mask, Prompt, MatteObject, Model, Job)
+    assert fields(json.loads(full_job().to_json())) == {name for kind in kinds for name in kind.__dataclass_fields__}
+
+
+def test_equal_jobs_are_equal_texts() -> None:
+    """Numbers too: Blender hands over floats where a command line has integers."""
+    assert job().to_json() == job().to_json()
+    data = json.loads(job().to_json())
+    scrambled = dict(reversed(list(data.items())))
+    assert Job.from_dict(scrambled).to_json() == job().to_json()
+    integers = job(objects=(MatteObject("Actor", (Prompt(1, (Point(960, 540),)),)),))
+    floats = job(objects=(MatteObject("Actor", (Prompt(1, (Point(960.0, 540.0),)),)),))
+    assert integers == floats
+    assert integers.to_json() == floats.to_json()
+
+
+def test_defaults_may_be_left_out() -> None:
+    data = {
+        "version": contract.SCHEMA_VERSION,
+        "footage": {"files": [f"{DRIVE}/a/1.png"], "width": 8, "height": 6, "frame_count": 1},
+        "objects": [{"name": "a", "prompts": [{"frame": 1, "points": [{"x": 1, "y": 2}]}]}],
+    }
+    made = Job.from_dict(data)
+    assert made.model == Model()
+    assert made.direction == "both"
+    assert made.export == "postshot"
+    assert made.objects[0].prompts[0].points == (Point(1.0, 2.0, include=True),)
+    assert isinstance(made.objects[0].prompts[0].points[0].x, float)
+
+
+def test_load(tmp_path: Path) -> None:
+    file = tmp_path / "Jöb 1.json"
+    file.write_text(full_job().to_json(), encoding="utf-8")
+    assert Job.load(file) == full_job()
+
+
+def test_range_and_folder() -> None:
+    assert job().frames == range(1, 11)
+    assert job(frame_range=(2, 5), objects=(MatteObject("a", (prompt(2),)),)).frames == range(2, 6)
+    assert job().matte_folder == Path(f"{DRIVE}/footage/shot_matte")
+    assert job(output=f"{DRIVE}/elsewhere").matte_folder == Path(f"{DRIVE}/elsewhere")
+
+
+# --- what does not parse: (change of the parsed JSON, field named, part of the message)
+
+
+def put(*path: str | int, value: Any) -> Callable[[Any], None]:
+    def change(data: Any) -> None:
+        for step in path[:-1]:
+            data = data[step]
+        data[path[-1]] = value
+
+    return change
+
+
+def drop(*path: str | int) -> Callable[[Any], None]:
+    def change(data: Any) -> None:
+        for step in path[:-1]:
+            data = data[step]
+        del data[path[-1]]
+
+    return change
+
+
+FIRST_PROMPT = ("objects", 0, "prompts", 0)
+
+MALFORMED: list[tuple[Callable[[Any], None], str, str]] = [
+    (drop("version"), "version", "version None"),
+    (put("version", value=2), "version", "version 2"),
+    (put("version", value="1"), "version", "version '1'"),
+    (put("version", value=True), "version", "Expected int"),
+    (put("version", value=1.0), "version", "Expected int"),
+    (drop("footage"), "footage", "missing"),
+    (drop("objects"), "objects", "missing"),
+    (drop("footage", "width"), "footage.width", "missing"),
+    (drop("objects", 0, "name"), "objects[0].name", "missing"),
+    (drop(*FIRST_PROMPT, "frame"), "objects[0].prompts[0].frame", "missing"),
+    (drop(*FIRST_PROMPT, "points", 1, "y"), "objects[0].prompts[0].points[1].y", "missing"),
+    (put("colour", value=1), "job", "'colour'"),
+    (put("footage", "fps", value=24), "footage", "'fps'"),
+    (put("model", "weights", value=""), "model", "'weights'"),
+    (put(*FIRST_PROMPT, "points", 0, "z", value=0), "objects[0].prompts[0].points[0]", "'z'"),
+    (put("footage", value=[]), "footage", "Expected an object"),
+    (put("footage", value=None), "footage", "Expected an object"),
+    (put("objects", value={}), "objects", "Expected a list"),
+    (put("objects", 0, value="Actor"), "objects[0]", "Expected an object"),
+    (put("footage", "files", value="a.png"), "footage.files", "Expected a list"),
+    (put("footage", "files", 0, value=1), "footage.files[0]", "Expected str"),
+    (put("footage", "width", value=1920.0), "footage.width", "Expected int"),
+    (put("footage", "width", value="1920"), "footage.width", "Expected int"),
+    (put("footage", "width", value=True), "footage.width", "Expected int"),
+    (put("footage", "movie", value=1), "footage.movie", "Expected bool"),
+    (put("frame_range", value=[1]), "frame_range", "Expected a list of 2"),
+    (put("frame_range", value=[1, 2, 3]), "frame_range", "Expected a list of 2"),
+    (put("frame_range", value=[3, 4.5]), "frame_range[1]", "Expected int"),
+    (put("direction", value="sideways"), "direction", "'sideways'"),
+    (put("direction", value=["forward"]), "direction", "forward"),
+    (put("direction", value={}), "direction", "{}"),
+    (put("model", "device", value=None), "model.device", "None"),
+    (put("model", "precision", value="float64"), "model.precision", "'float64'"),
+    (put("export", value=None), "export", "Expected str"),
+    (put(*FIRST_PROMPT, "frame", value=3.0), "objects[0].prompts[0].frame", "Expected int"),
+    (put(*FIRST_PROMPT, "frame", value=False), "objects[0].prompts[0].frame", "Expected int"),
+    (put(*FIRST_PROMPT, "points", 0, "x", value="1"), "objects[0].prompts[0].points[0].x", "Expected float"),
+    (put(*FIRST_PROMPT, "points", 0, "x", value=True), "objects[0].prompts[0].points[0].x", "Expected float"),
+    (put(*FIRST_PROMPT, "points", 0, "x", value=None), "objects[0].prompts[0].points[0].x", "Expected float"),
+    (put(*FIRST_PROMPT, "points", 0, "x", value=math.nan), "objects[0].prompts[0].points[0].x", "NaN"),
+    (put(*FIRST_PROMPT, "points", 0, "y", value=math.inf), "objects[0].prompts[0].points[0].y", "Infinity"),
+    (put(*FIRST_PROMPT, "points", 0, "y", value=10**400), "objects[0].prompts[0].points[0].y", "Expected float"),
+    (put(*FIRST_PROMPT, "points", 0, "include", value=0), "objects[0].prompts[0].points[0].include", "Expected bool"),
+    (put(*FIRST_PROMPT, "box", value=[1, 2, 3, 4]), "objects[0].prompts[0].box", "Expected an object"),
+    (
+        put("objects", 1, "prompts", 0, "mask", "polygons", 0, 1, value=[1]),
+        "objects[1].prompts[0].mask.polygons[0][1]",
+        "Expected a list of 2",
+    ),
+    (
+        put("objects", 1, "prompts", 0, "mask", "polygons", 1, 2, 0, value=-math.inf),
+        "objects[1].prompts[0].mask.polygons[1][2][0]",
+        "Infinity",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "where", "message"), MALFORMED, ids=[f"{w}: {m}" for _, w, m in MALFORMED])
+def test_malformed_field_is_named(change: Callable[[Any], None], where: str, message: str) -> None:
+    data = json.loads(full_job().to_json())
+    change(data)
+    with pytest.raises(JobError) as caught:
+        Job.from_json(json.dumps(data))
+    assert caught.value.where == where
+    assert message in str(caught.value)
+    assert caught.value.exit_code == ExitCode.JOB
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1,]", "nonsense", '{"version": 1', "\x00", "[" * 100_000])
+def test_not_json(text: str) -> None:
+    with pytest.raises(JobError, match="not JSON") as caught:
+        Job.from_json(text)
+    assert caught.value.where == "job"
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "1", '"job"', "true"])
+def test_not_an_object(text: str) -> None:
+    with pytest.raises(JobError, match="Expected an object") as caught:
+        Job.from_json(text)
+    assert caught.value.where == "job"
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    data = json.loads(job().to_json())
+    data["footage"]["width"] = "9" * 10_000
+    with pytest.raises(JobError) as caught:
+        Job.from_dict(data)
+    assert len(str(caught.value)) < 200
+
+
+# --- what parses and still can't be: (change of the good Job, field named, part of the message)
+
+
+def actor(*prompts: Prompt) -> dict[str, Any]:
+    return {"objects": (MatteObject("Actor", prompts),)}
+
+
+def footage(**changes: Any) -> dict[str, Any]:
+    good = sequence()
+    fields = {name: getattr(good, name) for name in Footage.__dataclass_fields__}
+    return {"footage": Footage(**fields | changes)}
+
+
+INVALID: list[tuple[dict[str, Any], str, str]] = [
+    (footage(files=()), "footage.files", "no footage"),
+    (footage(width=0), "footage.width", "0"),
+    (footage(height=-1), "footage.height", "-1"),
+    (footage(height=contract.MAX_SIDE + 1), "footage.height", "65537"),
+    (footage(frame_count=0), "footage.frame_count", "0"),
+    (footage(frame_count=11), "footage.frame_count", "11"),
+    (footage(movie=True), "footage.files", "one file"),
+    (footage(movie=True, files=(f"{DRIVE}/a.mov",), frame_count=contract.MAX_FRAMES + 1), "footage.frame_count", ""),
+    (footage(movie=True, files=(f"{DRIVE}/a.mov",), movie_offset=-1), "footage.movie_offset", "negative"),
+    (footage(files=("a.png",), frame_count=1), "footage.files[0]", "absolute"),
+    (footage(files=("",), frame_count=1), "footage.files[0]", "absolute"),
+    (footage(files=(f"{DRIVE}/a.png", "../b.png"), frame_count=2), "footage.files[1]", "absolute"),
+    (footage(files=(f"{DRIVE}/a\0.png",), frame_count=1), "footage.files[0]", ""),
+    (footage(files=(f"{DRIVE}/\udcff.png",), frame_count=1), "footage.files[0]", "Unicode"),
+    ({"output": "out"}, "output", "absolute"),
+    ({"frame_range": (0, 5)}, "frame_range", "0 to 5"),
+    ({"frame_range": (5, 4)}, "frame_range", "5 to 4"),
+    ({"frame_range": (1, 11)}, "frame_range", "1 to 11"),
+    ({"objects": ()}, "objects", "Nothing is marked"),
+    ({"objects": (MatteObject("", (prompt(),)),)}, "objects[0].name", "empty"),
+    ({"objects": tuple(MatteObject("a", (prompt(),)) for _ in range(2))}, "objects[1].name", "twice"),
+    (
+        {"objects": tuple(MatteObject(f"{i}", (prompt(),)) for i in range(contract.MAX_OBJECTS + 1))},
+        "objects",
+        "256",
+    ),
+    ({"objects": (MatteObject("\ud800", (prompt(),)),)}, "objects[0].name", "Unicode"),
+    (actor(), "objects[0].prompts", "no prompts"),
+    (actor(Prompt(1)), "objects[0].prompts", ""),
+    (actor(prompt(1), Prompt(2)), "objects[0].prompts[1]", "empty"),
+    (actor(Prompt(1, (Point(1, 1, include=False),))), "objects[0].prompts", "only exclude"),
+    (
+        actor(Prompt(1, (Point(1, 1, include=False),)), Prompt(4, (Point(2, 2, include=False),))),
+        "objects[0].prompts",
+        "only exclude",
+    ),
+    (actor(prompt(0)), "objects[0].prompts[0].frame", "frame 0"),
+    (actor(prompt(-3)), "objects[0].prompts[0].frame", "frame -3"),
+    (actor(prompt(1), prompt(11)), "objects[0].prompts[1].frame", "frame 11"),
+    (actor(prompt(1)) | {"frame_range": (2, 10)}, "objects[0].prompts[0].frame", "2 to 10"),
+    (actor(prompt(10)) | {"frame_range": (2, 9)}, "objects[0].prompts[0].frame", "2 to 9"),
+    (actor(prompt(5), prompt(3)), "objects[0].prompts[1].frame", "ordered"),
+    (actor(prompt(5), prompt(5)), "objects[0].prompts[1].frame", "one a frame"),
+    (
+        actor(Prompt(1, (Point(1, 1),) * (contract.MAX_POINTS_PER_FRAME + 1))),
+        "objects[0].prompts[0].points",
+        "1000",
+    ),
+    (actor(Prompt(1, (Point(1, 1), Point(1920.01, 1)))), "objects[0].prompts[0].points[1]", "outside"),
+    (actor(Prompt(1, (Point(-0.01, 1),))), "objects[0].prompts[0].points[0]", "outside"),
+    (actor(Prompt(1, (Point(1, 1080.5),))), "objects[0].prompts[0].points[0]", "outside"),
+    (actor(Prompt(1, (Point(math.nan, 1),))), "objects[0].prompts[0].points[0]", "outside"),
+    (actor(Prompt(1, (Point(1, math.inf),))), "objects[0].prompts[0].points[0]", "outside"),
+    (actor(Prompt(1, box=Box(5, 5, 5, 9))), "objects[0].prompts[0].box", "no area"),
+    (actor(Prompt(1, box=Box(5, 9, 9, 5))), "objects[0].prompts[0].box", "no area"),
+    (actor(Prompt(1, box=Box(math.nan, 1, 9, 5))), "objects[0].prompts[0].box", "no area"),
+    (actor(Prompt(1, box=Box(-1, 1, 9, 5))), "objects[0].prompts[0].box", "outside"),
+    (actor(Prompt(1, box=Box(1, 1, 1921, 5))), "objects[0].prompts[0].box", "outside"),
+    (actor(Prompt(1, mask=Mask())), "objects[0].prompts[0].mask", "file or polygons"),
+    (
+        actor(Prompt(1, mask=Mask(f"{DRIVE}/m.png", (((0, 0), (1, 0), (1, 1)),)))),
+        "objects[0].prompts[0].mask",
+        "file or polygons",
+    ),
+    (actor(Prompt(1, mask=Mask("m.png"))), "objects[0].prompts[0].mask.file", "absolute"),
+    (
+        actor(Prompt(1, mask=Mask(polygons=(((0, 0), (1, 0), (1, 1)), ((0, 0), (1, 1)))))),
+        "objects[0].prompts[0].mask.polygons[1]",
+        "three",
+    ),
+    (
+        actor(Prompt(1, mask=Mask(polygons=(((0, 0), (math.nan, 0), (1, 1)),)))),
+        "objects[0].prompts[0].mask.polygons[0]",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "where", "message"), INVALID, ids=[f"{w}: {m}" for _, w, m in INVALID])
+def test_invalid_field_is_named(changes: dict[str, Any], where: str, message: str) -> None:
+    with pytest.raises(JobError) as caught:
+        job(**changes)
+    assert caught.value.where == where
+    assert message in caught.value.message
+
+
+def test_a_parsed_job_is_checked_as_well() -> None:
+    data = json.loads(job().to_json())
+    data["frame_range"] = [4, 99]
+    with pytest.raises(JobError, match="4 to 99"):
+        Job.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        actor(Prompt(1, (Point(0, 0), Point(1920, 1080)))),  # the image's corners belong to it
+        actor(Prompt(1, box=Box(0, 0, 1920, 1080))),
+        actor(Prompt(1, (Point(1, 1, include=False),)), prompt(5)),  # an exclude may come before the first include
+        actor(Prompt(1, (Point(1, 1, include=False),), box=Box(0, 0, 5, 5))),
+        actor(Prompt(1, mask=Mask(polygons=(((-5, -5), (3000, 0), (1, 3000)),)))),  # outlines may leave the image
+        actor(prompt(2), prompt(9)) | {"frame_range": (2, 9)},
+        {"frame_range": (1, 1)},
+        {"frame_range": (1, 10)},
+        {"output": "//server/share/out"},
+        {"output": r"\\server\share\out"},
+        {"output": r"D:\out"},
+    ],
+)
+def test_allowed(changes: dict[str, Any]) -> None:
+    made = job(**changes)
+    assert Job.from_json(made.to_json()) == made
+
+
+def test_job_file_errors_name_the_file(tmp_path: Path) -> None:
+    missing = tmp_path / "none.json"
+    with pytest.raises(JobError, match="can't be read") as caught:
+        Job.load(missing)
+    assert caught.value.where == str(missing)
+    with pytest.raises(JobError, match="can't be read"):
+        Job.load(tmp_path)
+    latin = tmp_path / "latin.json"
+    latin.write_bytes('{"name": "Übung"}'.encode("latin-1"))
+    with pytest.raises(JobError, match="UTF-8") as caught:
+        Job.load(latin)
+    assert caught.value.where == str(latin)
+
+
+def test_huge_job_file_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "huge.json"
+    with file.open("wb") as sparse:
+        sparse.truncate(contract.MAX_JOB_BYTES + 1)
+    with pytest.raises(JobError, match="too large"):
+        Job.load(file)
+
+
+def test_job_with_byte_order_mark(tmp_path: Path) -> None:
+    """Windows' editors save UTF-8 with one."""
+    file = tmp_path / "job.json"
+    file.write_text(job().to_json(), encoding="utf-8-sig")
+    assert Job.load(file) == job()
+
+
+def test_range_is_checked_against_the_footage() -> None:
+    data = json.loads(full_job().to_json())
+    data["footage"]["frame_count"] = 5
+    with pytest.raises(JobError) as caught:
+        Job.from_dict(data)
+    assert caught.value.where == "frame_range"
+
+
+# --- where the mattes go
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("/plates/shot.1001.exr", "/plates/shot_matte"),
+        ("/plates/shot_0001.png", "/plates/shot_matte"),
+        ("/plates/shot-0001.png", "/plates/shot_matte"),
+        ("/plates/shot 0001.png", "/plates/shot_matte"),
+        ("/plates/shot0001.png", "/plates/shot_matte"),
+        ("/plates/A001_C002.0001.png", "/plates/A001_C002_matte"),
+        ("/plates/hero v2 final.0001.png", "/plates/hero v2 final_matte"),
+        ("/plates/Größe_0001.png", "/plates/Größe_matte"),
+        ("/plates/still.png", "/plates/still_matte"),
+        ("/bedroom/0001.jpg", "/bedroom/bedroom_matte"),
+        ("/bedroom/000001.jpg", "/bedroom/bedroom_matte"),
+        ("/bedroom/_0001.jpg", "/bedroom/bedroom_matte"),
+        ("/day 1/IMG_0001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/img_0001.jpg", "/day 1/day 1_matte"),
+        ("/day 1/DSC_0001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/DSC00001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/_DSC0001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/_MG_0001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/DJI_0001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/DSCF0001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/GOPR0001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/P1000001.JPG", "/day 1/day 1_matte"),
+        ("/day 1/PXL_20260101_120000000.jpg", "/day 1/day 1_matte"),
+        ("/day 1/IMG_20260101_120000.jpg", "/day 1/day 1_matte"),
+        ("/day 1/20260101_120000.jpg", "/day 1/day 1_matte"),
+        ("/day 1/reel2_0001.jpg", "/day 1/reel2_matte"),
+        ("/day 1/frame_0001.jpg", "/day 1/frame_matte"),
+        ("/0001.png", "/footage_matte"),
+    ],
+)
+def test_default_folder_of_a_sequence(file: str, folder: str) -> None:
+    made = default_matte_folder(Footage((f"{DRIVE}{file}",), 8, 8, 1))
+    assert made == Path(f"{DRIVE}{folder}")
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("/day 1/A001 (2).mov", "/day 1/A001 (2)_matte"),
+        ("/day 1/IMG_0001.MOV", "/day 1/IMG_0001_matte"),
+        ("/day 1/0001.mp4", "/day 1/0001_matte"),
+        ("/day 1/shot.v2.mp4", "/day 1/shot.v2_matte"),
+    ],
+)
+def test_default_folder_of_a_movie(file: str, folder: str) -> None:
+    made = default_matte_folder(Footage((f"{DRIVE}{file}",), 8, 8, 5, movie=True))
+    assert made == Path(f"{DRIVE}{folder}")
