@@ -244,9 +244,8 @@ class _Installer:
                     say(f"[{self.name}] downloading {file} ({megabytes(size)})")
                 elif line.startswith("Installing collected packages:"):
                     packages = line.split(":", 1)[1].split(",")
-                    say(
-                        f"[{self.name}] installing {f'{len(packages)} packages' if packages[1:] else packages[0].strip()}"
-                    )
+                    what = packages[0].strip() if len(packages) == 1 else f"{len(packages)} packages"
+                    say(f"[{self.name}] installing {what}")
 
     def _downloaded(self, file: str) -> int:
         """Bytes of `file` that have come so far."""
