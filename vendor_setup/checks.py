@@ -40,6 +40,7 @@ def all_checks(blenders: Sequence[Environment]) -> list[Check]:
         Check("lint", LINT, ("-m", "ruff", "format", "--check", ".")),
         Check("types", LINT, ("-m", "mypy", ".")),
         Check("unit", ENGINE, ("-m", "pytest", "tests/unit")),
+        Check("setup", ENGINE, ("-m", "pytest", "tests/setup")),
         Check("engine", ENGINE, ("-m", "pytest", "tests/engine")),
         *(Check("blender", each, ("-m", "pytest", "tests/blender")) for each in blenders),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -458,3 +459,19 @@ def test_default_folder_of_a_sequence(file: str, folder: str) -> None:
 def test_default_folder_of_a_movie(file: str, folder: str) -> None:
     made = default_matte_folder(Footage((f"{DRIVE}{file}",), 8, 8, 5, movie=True))
     assert made == Path(f"{DRIVE}{folder}")
+
+
+# --- the documentation
+
+
+def test_documented_job_is_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "headless.md").read_text(encoding="utf-8")
+    example = text.split("```json\n")[1].split("```")[0]
+    if DRIVE:
+        example = example.replace('"/plates', f'"{DRIVE}/plates')
+    made = Job.from_json(example)
+    assert Job.from_json(made.to_json()) == made
+    assert made.matte_folder == Path(f"{DRIVE}/plates/shot/shot_matte")
+    for kind in (Footage, Model, Job):
+        for name in kind.__dataclass_fields__:
+            assert re.search(rf"\b{name}\b", text.split("| field | |")[1]), name

@@ -1,0 +1,208 @@
+"""Downloads against a real server that behaves as servers and networks do."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from addon.errors import CheckpointError, OutputError
+from vendor_setup.download import download
+
+DATA = bytes(range(256)) * 8_000  # 2 MB
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves `data`; cuts the connection after the number of bytes that `cuts` says for each request in turn."""
+
+    data = DATA
+    resumes = True
+    status = 200
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.cuts: list[int] = []
+        self.asked_from: list[int] = []  # by each request
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/weights.pt"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server = self.server
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(wanted[1]) if wanted else 0
+        server.asked_from.append(start)
+        if server.status != 200:
+            self.send_error(server.status)
+            return
+        if start and server.resumes:
+            if start >= len(server.data):
+                self.send_error(416)
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(server.data) - 1}/{len(server.data)}")
+        else:
+            start = 0
+            self.send_response(200)
+        body = server.data[start:]
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if server.cuts:
+            body = body[: server.cuts.pop(0)]
+        try:
+            self.wfile.write(body)
+        except ConnectionError:  # the client has all it wants
+            pass
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def fetch(server: Server, target: Path) -> None:
+    download(server.url, target, len(DATA), SHA256)
+
+
+def files(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir() if each.suffix != ".lock"}
+
+
+def test_plain(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "new folder" / "weights.pt"
+    fetch(server, target)
+    assert target.read_bytes() == DATA
+    assert files(target.parent) == {"weights.pt"}
+    assert "weights.pt: 0 kB of 2 MB" in capsys.readouterr().err
+
+
+def test_a_cut_connection_is_taken_up_again(server: Server, tmp_path: Path) -> None:
+    server.cuts = [300_000, 1_000_000, 0, 1]
+    fetch(server, tmp_path / "weights.pt")
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+    assert server.asked_from == [0, 300_000, 1_300_000, 1_300_000, 1_300_001]
+
+
+def test_the_next_run_goes_on(server: Server, tmp_path: Path) -> None:
+    server.cuts = [500_000, 0, 0, 0]
+    with pytest.raises(CheckpointError, match="goes on where it stopped") as caught:
+        fetch(server, tmp_path / "weights.pt")
+    assert caught.value.where == server.url
+    assert files(tmp_path) == {"weights.pt.part"}
+    server.asked_from.clear()
+    fetch(server, tmp_path / "weights.pt")
+    assert server.asked_from == [500_000]
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+
+
+def test_a_server_that_can_not_resume(server: Server, tmp_path: Path) -> None:
+    server.resumes = False
+    server.cuts = [700_000]
+    fetch(server, tmp_path / "weights.pt")
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+    assert server.asked_from == [0, 700_000]
+
+
+def test_what_is_here_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(DATA)
+    fetch(server, tmp_path / "weights.pt")
+    assert server.asked_from == []
+
+
+@pytest.mark.parametrize("damaged", [DATA[:-1], bytes(len(DATA)), b""], ids=["short", "zeros", "empty"])
+def test_a_damaged_file_is_replaced(server: Server, tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "weights.pt").write_bytes(damaged)
+    fetch(server, tmp_path / "weights.pt")
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("part", [DATA, DATA + b"more", b""], ids=["complete", "too long", "empty"])
+def test_odd_parts(server: Server, tmp_path: Path, part: bytes) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(part)
+    fetch(server, tmp_path / "weights.pt")
+    assert files(tmp_path) == {"weights.pt"}
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+
+
+def test_another_file_is_refused_and_removed(server: Server, tmp_path: Path) -> None:
+    server.data = bytes(len(DATA))
+    with pytest.raises(CheckpointError, match="sha256 differs"):
+        fetch(server, tmp_path / "weights.pt")
+    assert files(tmp_path) == set()
+
+
+def test_a_wrong_part_is_not_kept_for_ever(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt.part").write_bytes(bytes(1_000))
+    with pytest.raises(CheckpointError, match="sha256 differs"):
+        fetch(server, tmp_path / "weights.pt")
+    fetch(server, tmp_path / "weights.pt")
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+
+
+def test_a_longer_file_is_refused(server: Server, tmp_path: Path) -> None:
+    server.data = b"!" + DATA
+    with pytest.raises(CheckpointError, match="sha256 differs"):
+        fetch(server, tmp_path / "weights.pt")
+    assert not (tmp_path / "weights.pt").exists()
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_shorter_file_is_refused(server: Server, tmp_path: Path, resumes: bool) -> None:
+    server.data = DATA[:-10]
+    server.resumes = resumes
+    with pytest.raises(CheckpointError) as caught:
+        fetch(server, tmp_path / "weights.pt")
+    assert caught.value.where == server.url
+    assert not (tmp_path / "weights.pt").exists()
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_the_servers_refusal_is_told(server: Server, tmp_path: Path, status: int) -> None:
+    server.status = status
+    with pytest.raises(CheckpointError, match=str(status)):
+        fetch(server, tmp_path / "weights.pt")
+    assert server.asked_from == [0]
+    assert files(tmp_path) == set()
+
+
+def test_no_server(tmp_path: Path) -> None:
+    with Server() as gone:
+        url = gone.url
+    with pytest.raises(CheckpointError, match="can't be downloaded") as caught:
+        download(url, tmp_path / "weights.pt", len(DATA), SHA256)
+    assert caught.value.where == url
+
+
+def test_a_folder_that_can_not_be(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        fetch(server, tmp_path / "file" / "weights.pt")
+    assert server.asked_from == []
+
+
+def test_two_at_once(server: Server, tmp_path: Path) -> None:
+    """The second waits for the first and finds its file."""
+    threads = [threading.Thread(target=fetch, args=(server, tmp_path / "weights.pt")) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+    assert server.asked_from == [0]

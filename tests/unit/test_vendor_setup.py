@@ -1,0 +1,303 @@
+"""What vendor_setup decides: which Python, which torch, which folders, what to run, what is ready."""
+
+from __future__ import annotations
+
+import http.server
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from addon.checkpoints import EMBEDDED_CONFIG, OFFICIAL, checkpoints_folder
+from addon.errors import EngineError
+from addon.user_folder import user_folder
+from vendor_setup import checks, cli, environments, pythons
+from vendor_setup.environments import BLENDERS, ENGINE, LINT, REQUIREMENTS, RUNTIME_ENGINE, Environment
+from vendor_setup.processes import quiet_environment, run_quietly, venv_python
+from vendor_setup.say import megabytes
+from vendor_setup.torch_source import CPU_INDEX, CUDA_INDEX, choose_index, index_answers
+
+ROOT = Path(__file__).parents[2]
+EVERY_ENVIRONMENT = (ENGINE, RUNTIME_ENGINE, LINT, *BLENDERS)
+
+
+# --- which torch
+
+
+@pytest.mark.parametrize(
+    ("platform", "nvidia", "reachable", "index"),
+    [
+        ("linux", False, True, CPU_INDEX),  # a tenth of the size of the default registry's CUDA build
+        ("linux", False, False, None),
+        ("linux", True, True, None),  # the default registry's Linux build is CUDA's
+        ("linux", True, False, None),
+        ("win32", False, True, CPU_INDEX),
+        ("win32", False, False, None),
+        ("win32", True, True, CUDA_INDEX),  # the default registry's Windows build has no CUDA
+        ("win32", True, False, None),
+        ("darwin", False, True, None),
+        ("darwin", False, False, None),
+    ],
+)
+def test_index(platform: str, nvidia: bool, reachable: bool, index: str | None) -> None:
+    assert choose_index(platform, nvidia, lambda _: reachable) == index
+
+
+@pytest.mark.parametrize(("platform", "nvidia"), [("darwin", False), ("linux", True)])
+def test_nobody_is_asked_when_the_answer_does_not_matter(platform: str, nvidia: bool) -> None:
+    def ask(index: str) -> bool:
+        raise AssertionError(index)
+
+    assert choose_index(platform, nvidia, ask) is None
+
+
+class _Index(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        self.send_response(200 if self.path == "/good/torch/" else 404)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_index_answers() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        assert index_answers(f"{root}/good")
+        assert not index_answers(f"{root}/bad")
+        server.shutdown()
+    assert not index_answers(f"{root}/good")
+
+
+def test_an_index_that_says_nothing_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not index_answers(f"http://127.0.0.1:{silent.getsockname()[1]}", patience=0.2)
+
+
+# --- which Python
+
+
+def stub(folder: Path, name: str, script: str) -> Path:
+    file = folder / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_probe_the_running_python() -> None:
+    found = pythons.probe([sys.executable])
+    assert found is not None
+    assert found.version == sys.version_info[:2]
+    assert found.path.exists()
+
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="shell scripts stand in for Pythons")
+
+
+@posix_only
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo 'python3.13: command not found' >&2; exit 127",  # a version manager's stub
+        "echo \"No module named 'ensurepip'\" >&2; exit 1",  # Debian without python3-venv
+        "echo hello",
+        "",
+    ],
+)
+def test_probe_what_is_no_python(tmp_path: Path, script: str) -> None:
+    assert pythons.probe([str(stub(tmp_path, "python3.13", script))]) is None
+
+
+def test_probe_what_is_not_there(tmp_path: Path) -> None:
+    assert pythons.probe([str(tmp_path / "python3.11")]) is None
+
+
+@posix_only
+def test_the_first_usable_python_of_a_version_counts(tmp_path: Path) -> None:
+    def python(name: str, version: str) -> list[str]:
+        return [str(stub(tmp_path, name, f"echo {version.replace('.', ' ')} '/opt/{name}/bin/python'"))]
+
+    broken = [str(stub(tmp_path, "stub", "exit 1"))]
+    old, new = python("old", "3.9"), python("new", "3.14")
+    first, second, thirteen = python("with space", "3.11"), python("second", "3.11"), python("thirteen", "3.13")
+    found = pythons.find_pythons([broken, new, thirteen, old, first, second])
+    assert {version: python.path for version, python in found.items()} == {
+        (3, 13): Path("/opt/thirteen/bin/python"),
+        (3, 11): Path("/opt/with space/bin/python"),
+    }
+    assert list(found) == [(3, 13), (3, 11)]  # in the order of preference
+    assert pythons.find_pythons([broken, old, new]) == {}
+
+
+@posix_only
+def test_candidates_come_from_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("python3.13", "python3.12", "py"):
+        stub(tmp_path, name, "exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    running, thirteen = [sys.executable], [str(tmp_path / "python3.13")]
+    assert pythons.candidates("linux") == [running, thirteen]
+    launcher = str(tmp_path / "py")
+    assert pythons.candidates("win32") == [running, [launcher, "-3.11"], thirteen, [launcher, "-3.13"]]
+
+
+# --- which folders
+
+
+def test_user_folder_on_three_systems() -> None:
+    home = Path("/home/mia")
+    assert user_folder("linux", {}, home) == home / ".local/share/splat_matte"
+    assert user_folder("linux", {"XDG_DATA_HOME": "relative"}, home) == home / ".local/share/splat_matte"
+    assert user_folder("darwin", {}, home) == home / "Library/Application Support/splat_matte"
+    assert user_folder("win32", {}, home) == home / "AppData/Local/splat_matte"
+    assert user_folder("win32", {"LOCALAPPDATA": "/local"}, home) == Path("/local/splat_matte")
+    for platform in ("linux", "darwin", "win32"):
+        assert user_folder(platform, {"SPLAT_MATTE_FOLDER": "/big/disk"}, home) == Path("/big/disk")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an absolute path of the other systems")
+def test_user_folder_by_xdg() -> None:
+    assert user_folder("linux", {"XDG_DATA_HOME": "/data"}, Path("/home/mia")) == Path("/data/splat_matte")
+
+
+def test_venv_python_on_three_systems() -> None:
+    folder = Path("env")
+    assert venv_python(folder, "linux") == Path("env/bin/python")
+    assert venv_python(folder, "darwin") == Path("env/bin/python")
+    assert venv_python(folder, "win32") == Path("env/Scripts/python.exe")
+
+
+def test_checkpoints() -> None:
+    assert checkpoints_folder().parent == user_folder()
+    assert EMBEDDED_CONFIG.is_file()
+    assert len(OFFICIAL) == 8
+    assert len({each.sha256 for each in OFFICIAL.values()}) == 8
+    for name, each in OFFICIAL.items():
+        assert each.name == name
+        assert each.url.endswith(f"/{each.file}")
+        assert re.fullmatch(r"[0-9a-f]{64}", each.sha256)
+        assert 150e6 < each.bytes < 900e6
+
+
+# --- what is in an environment, and whether it is ready
+
+
+def requirements(environment: Environment) -> list[str]:
+    files = [*environment.requirements, *(("build.txt", "sam2.txt") if environment.engine else ())]
+    lines = [line for name in files for line in (REQUIREMENTS / name).read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("environment", EVERY_ENVIRONMENT, ids=lambda each: each.name)
+def test_every_requirement_is_exact_and_has_one_version(environment: Environment) -> None:
+    versions: dict[str, str] = {}
+    for line in requirements(environment):
+        found = re.fullmatch(r"([\w.-]+)==([\w.]+)(; platform_system == \"\w+\"| --hash=sha256:[0-9a-f]{64})?", line)
+        assert found, line
+        name = found[1].lower().replace("_", "-")
+        assert versions.setdefault(name, found[2]) == found[2]
+    assert "torchvision" not in versions
+
+
+def test_an_artists_runtime_has_any_build_of_torch_and_nothing_for_tests() -> None:
+    assert "torch==2.13.0" in requirements(RUNTIME_ENGINE)
+    assert not any(line.startswith("pytest") for line in requirements(RUNTIME_ENGINE))
+
+
+def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
+    monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
+    folder = tmp_path / "env"
+    assert not environments.is_ready(LINT, folder)
+    python = venv_python(folder)
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert not environments.is_ready(LINT, folder)  # interrupted before its stamp
+    (folder / "ready.txt").write_text(environments.pins(LINT), encoding="utf-8")
+    assert environments.is_ready(LINT, folder)
+
+    pins = tmp_path / "requirements" / "lint.txt"
+    text = pins.read_bytes()
+    pins.write_bytes(text.replace(b"\n", b"\r\n"))  # Git on Windows
+    assert environments.is_ready(LINT, folder)
+    pins.write_bytes(text.replace(b"ruff==", b"ruff==1"))
+    assert not environments.is_ready(LINT, folder)
+    pins.write_bytes(text)
+
+    python.unlink()  # its Python was uninstalled
+    assert not environments.is_ready(LINT, folder)
+
+
+def test_sam2_and_build_tools_are_pins_of_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
+    monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
+    seen = {environments.pins(ENGINE)}
+    for name in ("engine.txt", "tests.txt", "build.txt", "sam2.txt"):
+        file = tmp_path / "requirements" / name
+        file.write_text(file.read_text(encoding="utf-8") + "more==1.0\n", encoding="utf-8")
+        seen.add(environments.pins(ENGINE))
+    assert len(seen) == 5
+
+
+# --- what runs
+
+
+def test_parts() -> None:
+    every = checks.all_checks(BLENDERS)
+    assert checks.choose([], every) == (every, [])
+    chosen, rest = checks.choose(["unit", "blender"], every)
+    assert {each.part for each in chosen} == {"unit", "blender"}
+    assert len([each for each in chosen if each.part == "blender"]) == len(BLENDERS)
+    assert rest == []
+
+
+def test_arguments_for_pytest() -> None:
+    every = checks.all_checks(BLENDERS)
+    chosen, rest = checks.choose(["engine", "-k", "unit", "-x"], every)
+    assert [each.part for each in chosen] == ["engine"]
+    assert rest == ["-k", "unit", "-x"]
+    chosen, rest = checks.choose(["-k", "resume"], every)
+    assert {each.part for each in chosen} == set(checks.PARTS) - {"lint", "types"}
+    assert rest == ["-k", "resume"]
+
+
+def test_environment_variables_of_a_child() -> None:
+    clean = quiet_environment({"PYTHONPATH": "/elsewhere", "VIRTUAL_ENV": "/v", "PATH": "/bin"})
+    assert clean == {"PATH": "/bin", "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
+
+
+def test_run_quietly_tells_the_last_words() -> None:
+    assert run_quietly([sys.executable, "-c", "print('ü')"]).strip() == "ü"
+    with pytest.raises(EngineError) as caught:
+        run_quietly([sys.executable, "-c", "import sys; print('noise'); sys.exit('first\\nthe reason\\n\\n')"])
+    assert caught.value.message == "the reason"
+    with pytest.raises(EngineError, match="can't be started"):
+        run_quietly(["/no/such/program"])
+
+
+def test_megabytes() -> None:
+    assert megabytes(156_008_466) == "156 MB"
+    assert megabytes(1_234_567_890) == "1,235 MB"
+    assert megabytes(4_100) == "4 kB"
+
+
+def run_setup(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "vendor_setup"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_command_line() -> None:
+    helped = run_setup("--help")
+    assert helped.returncode == 0
+    assert all(f"  {command} " in helped.stdout for command in cli.COMMANDS)
+    unknown = run_setup("tset")
+    assert unknown.returncode == 2
+    assert "'tset'" in unknown.stderr
+    assert len(unknown.stderr.splitlines()) == 1
+    assert run_setup().returncode == 2
+    assert run_setup("checkpoint", "sam3").returncode == 2
