@@ -95,7 +95,7 @@ def prompts_of(case: str, subject: tuple[float, float], other: tuple[float, floa
 @pytest.mark.parametrize("case", ["one object", "three objects from the middle", "a correction on a tracked frame"])
 def test_masks_equal_upstream(case: str, clip, checkpoint: Model, tmp_path: Path) -> None:
     footage = clip.take(FRAMES)
-    mask = clip.mask_file(12)
+    mask = clip.truth[11]
     job = Job(
         footage,
         tuple(prompts_of(case, clip.subject, clip.elsewhere, mask)),

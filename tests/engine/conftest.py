@@ -1,0 +1,74 @@
+"""Footage and weights for the engine's tests: real frames, the real sam2."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
+from addon.engine import model
+from addon.job import Footage, Model
+
+CLIPS = Path(__file__).resolve().parents[2] / "demo" / "clips"
+
+
+@dataclass
+class Clip:
+    """A clip to test on.
+
+    files, truth: frames and their true mattes (255 = subject).
+    subject, elsewhere: a pixel on the subject of the first frame, and one off it.
+    room: a folder to write to.
+    """
+
+    files: list[Path]
+    truth: list[Path]
+    width: int
+    height: int
+    subject: tuple[float, float]
+    elsewhere: tuple[float, float]
+    room: Path
+
+    def take(self, count: int) -> Footage:
+        """`count` frames in a folder of their own, as upstream wants them (00000.jpg); back and forth if it must."""
+        folder = self.room / f"frames{count}"
+        if not folder.exists():
+            folder.mkdir()
+            there_and_back = [*self.files, *self.files[-2:0:-1]]
+            for i in range(count):
+                file = there_and_back[i % len(there_and_back)]
+                (folder / f"{i:05d}.jpg").write_bytes(file.read_bytes())
+        files = tuple(str(folder / f"{i:05d}.jpg") for i in range(count))
+        return Footage(files, self.width, self.height, count)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Clip:
+    """The clip that the demo uses too."""
+    folder = CLIPS / "toy"
+    about = json.loads((folder / "clip.json").read_text(encoding="utf-8"))
+    subject = next((each["x"], each["y"]) for each in about["prompts"] if each["label"] == "include")
+    return Clip(
+        sorted((folder / "rgb").iterdir()),
+        sorted((folder / "gt").iterdir()),
+        about["width"],
+        about["height"],
+        subject,
+        (120.5, 380.5),
+        tmp_path,
+    )
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The embedded checkpoint at full precision; until it is trained, random weights that see everything."""
+    embedded = Model(device="cpu", precision="float32")
+    if EMBEDDED_WEIGHTS.exists():
+        return embedded
+    weights = model.load(model.find(embedded)).predictor.state_dict()
+    weights["sam_mask_decoder.pred_obj_score_head.layers.2.bias"] += 20
+    path = tmp_path_factory.mktemp("weights") / "random.pt"
+    torch.save({"model": weights}, path)
+    return Model(str(path), str(EMBEDDED_CONFIG), trust=True, device="cpu", precision="float32")
