@@ -118,10 +118,9 @@ class Movie:
             )
         if index in self._decoded:
             return self._decoded[index]
-        before = bisect.bisect_right(self._keys, index)
-        # A seek can land too late: then from one keyframe earlier, then from the start.
-        starts = list(dict.fromkeys([*self._keys[max(0, before - 2) : before][::-1], 0]))
-        if starts[0] <= self._next <= index:
+        key = self._keys[bisect.bisect_right(self._keys, index) - 1] if self._keys else 0
+        starts = [key, 0]  # from the start if the seek lands too late, as some containers let it
+        if key <= self._next <= index:
             starts.insert(0, -1)  # just go on
         with self._reading():
             for start in starts:

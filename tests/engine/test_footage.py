@@ -152,6 +152,7 @@ class TestScan:
 
 
 class TestModelInput:
+    @pytest.mark.filterwarnings("ignore:Palette images")
     @pytest.mark.parametrize(
         ("suffix", "mode"),
         [
@@ -256,11 +257,35 @@ class TestPlate:
         with pytest.raises(FootageError, match="X, Y, Z"):
             reader(file).check()
 
-    def test_jpeg_and_webp_as_pillow(self, tmp_path: Path) -> None:
-        for name in ("plate.jpg", "plate.webp"):
-            file = save(tmp_path / name)
-            with Image.open(file) as image:
-                np.testing.assert_array_equal(reader(file).plate(1).pixels, np.asarray(image))
+    @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"quality": 95, "subsampling": 0},
+            {"quality": 50, "subsampling": 1, "progressive": True},
+            {"quality": 80, "subsampling": 2, "optimize": True},
+            {"quality": 90, "subsampling": "4:1:1"},
+            {"quality": 90, "keep_rgb": True},
+        ],
+    )
+    @pytest.mark.parametrize("mode", ["RGB", "L"])
+    def test_lossy_as_pillow(self, tmp_path: Path, suffix: str, options: dict[str, Any], mode: str) -> None:
+        file = tmp_path / f"plate{suffix}"
+        Image.fromarray(noise(size=(61, 43))).convert(mode).save(file, **options)
+        with Image.open(file) as image:
+            np.testing.assert_array_equal(reader(file).plate(1).pixels, np.asarray(image.convert("RGB")))
+
+    def test_slightly_odd_jpeg(self, tmp_path: Path) -> None:
+        """Rubbish before a marker, as some cameras leave it: libjpeg warns, Pillow reads on."""
+        file = save(tmp_path / "plate.jpg")
+        with Image.open(file) as image:
+            expected = np.asarray(image)
+        data = file.read_bytes()
+        at = data.index(b"\xff\xdb")
+        file.write_bytes(data[:at] + b"\0\0\0" + data[at:])
+        with Image.open(file) as image:
+            np.testing.assert_array_equal(np.asarray(image), expected)
+        np.testing.assert_array_equal(reader(file).plate(1).pixels, expected)
 
     def test_content_counts_not_the_name(self, tmp_path: Path) -> None:
         file = save(tmp_path / "plate.png", format="JPEG")
