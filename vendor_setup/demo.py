@@ -8,7 +8,7 @@ from pathlib import Path
 
 from addon.errors import EngineError, ExitCode, FootageError, OutputError
 
-from .environments import ENGINE, ROOT, RUNTIME, prepare, python_of
+from .environments import ENGINE, ROOT, RUNTIME, python_of
 from .package import newest_blender, package
 from .processes import last_line, quiet_environment, run_quietly
 from .say import say
