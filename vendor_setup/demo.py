@@ -37,7 +37,7 @@ def demo(name: str) -> int:
     code = subprocess.run(command, env=quiet_environment() | variables, check=False).returncode
     if code:
         raise EngineError("Blender could not track it; the reason is above.", where=clip.name)
-    version = max((work / f"{clip.name}_matte").glob("v[0-9][0-9][0-9]"))
+    version = max((plates / f"{clip.name}_matte").glob("v[0-9][0-9][0-9]"))
     sheet = work / "contact_sheet.png"
     arguments = map(str, (version, plates, clip / "gt", sheet))
     result = run_quietly([str(python_of(ENGINE)), str(ROOT / "demo" / "contact_sheet.py"), *arguments])
