@@ -14,8 +14,10 @@ from addon.errors import ExitCode, MatteError
 from addon.user_folder import user_folder
 
 from .checks import PARTS, test
+from .demo import demo
 from .download import download
 from .environments import ENGINE, ROOT, RUNTIME, RUNTIME_ENGINE, make, prepare, python_of
+from .package import newest_blender, package
 from .processes import quiet_environment, venv_python
 from .pythons import find_or_fetch
 from .say import say
@@ -69,18 +71,15 @@ def _pass_on(module: str, arguments: Sequence[str]) -> int:
 
 
 def _package(arguments: Sequence[str]) -> int:
-    from .package import package
-
-    _parse("package", "build the extension's zip in dist/", arguments)
-    print(package())
+    _parser("package", "build the extension's zip in dist/").parse_args(arguments)
+    print(package(newest_blender()))
     return ExitCode.OK
 
 
 def _demo(arguments: Sequence[str]) -> int:
-    from .demo import demo
-
-    _parse("demo", "markers, tracking and export in Blender on a clip of this repository", arguments)
-    return demo()
+    parser = _parser("demo", "markers, tracking and export in Blender, on a clip of this repository")
+    parser.add_argument("clip", nargs="?", default="", help="a folder of demo/clips; default: the first")
+    return demo(parser.parse_args(arguments).clip)
 
 
 def _runtime(arguments: Sequence[str]) -> int:
@@ -105,11 +104,6 @@ def _checkpoint(arguments: Sequence[str]) -> int:
 
 def _parser(command: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog=f"vendor_setup {command}", description=description)
-
-
-def _parse(command: str, description: str, arguments: Sequence[str]) -> None:
-    """For commands without arguments of their own."""
-    _parser(command, description).parse_args(arguments)
 
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {

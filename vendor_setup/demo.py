@@ -1,0 +1,54 @@
+"""`demo`: what an artist does, through Blender's own Python API, on a clip that comes with the repository."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from addon.errors import EngineError, ExitCode, FootageError, OutputError
+
+from .environments import ENGINE, ROOT, RUNTIME, python_of
+from .package import newest_blender, package
+from .processes import last_line, quiet_environment, run_quietly
+from .say import say
+
+CLIPS = ROOT / "demo" / "clips"
+
+
+def demo(name: str) -> int:
+    """Track and export the clip `name` (empty = the first), then print what came of it. Raises MatteError."""
+    clip = _clip(name)
+    blender = newest_blender(ENGINE)
+    extension = package(blender)
+    work = RUNTIME / "demo" / clip.name
+    plates = work / clip.name
+    try:
+        if work.exists():
+            shutil.rmtree(work)
+        shutil.copytree(clip / "rgb", plates)  # mattes go beside footage: not into the repository
+    except OSError as error:
+        raise OutputError(f"The demo's folder can't be made: {error.strerror}.", where=str(work)) from None
+    say(f"Tracking {clip.name} in Blender {blender.name.removeprefix('bpy-')}, without a window ...")
+    blend = work / f"{clip.name}.blend"
+    variables = {"BLENDER_USER_RESOURCES": str(work / "blender"), "SPLAT_MATTE_PYTHON": str(python_of(ENGINE))}
+    script = str(ROOT / "demo" / "track_in_blender.py")
+    command = [str(python_of(blender)), script, str(extension), str(plates), str(clip / "clip.json"), str(blend)]
+    code = subprocess.run(command, env=quiet_environment() | variables, check=False).returncode
+    if code:
+        raise EngineError("Blender could not track it; the reason is above.", where=clip.name)
+    version = max((plates / f"{clip.name}_matte").glob("v[0-9][0-9][0-9]"))
+    sheet = work / "contact_sheet.png"
+    arguments = map(str, (version, plates, clip / "gt", sheet))
+    result = run_quietly([str(python_of(ENGINE)), str(ROOT / "demo" / "contact_sheet.py"), *arguments])
+    print(f"{last_line(result)}\ncontact sheet: {sheet}\nBlender file:  {blend}\nversion:       {version}")
+    return ExitCode.OK
+
+
+def _clip(name: str) -> Path:
+    clips = sorted(each.parent for each in CLIPS.glob("*/clip.json"))
+    found = [each for each in clips if name in ("", each.name)]
+    if not found:
+        known = ", ".join(each.name for each in clips)
+        raise FootageError("There is no such clip.", where=f"demo/clips/{name}", hint=f"Known: {known or 'none'}.")
+    return found[0]
