@@ -47,7 +47,7 @@ def _plate(clip: bpy.types.MovieClip) -> tuple[Plate, list[str]]:
         clip.source,
         clip.frame_duration,
         clip.frame_offset,
-        *clip.size[:],
+        tuple(clip.size),  # type: ignore[arg-type]
         *clip.display_aspect[:],
         clip.tracking.camera.pixel_aspect,
     )
