@@ -1,0 +1,108 @@
+"""`blender -b shot.blend --command splat_matte track | export`: the operators' work without a window.
+
+Progress is a line a step; the last line of output is the folder of the finished version. Exit codes: errors.ExitCode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+from typing import get_args
+
+import bpy
+
+from .checkpoints import OFFICIAL
+from .clip.footage import find_clip
+from .errors import Cancelled, ExitCode, MatteError
+from .job import Direction
+from .operators import running
+from .properties import settings_of
+
+NAME = "splat_matte"
+
+_handle: object = None
+
+
+def main(arguments: list[str]) -> int:
+    """One command; returns the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as usage:
+        return int(usage.code or 0)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("Error: Stopped.", file=sys.stderr)
+        return Cancelled.exit_code
+    except MatteError as error:
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return ExitCode.UNEXPECTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    clip = find_clip(options.clip)
+    settings = settings_of(clip)
+    if options.range:
+        settings.use_range = True
+        settings.range_start, settings.range_end = options.range
+    if options.direction:
+        settings.direction = options.direction
+    if options.checkpoint in ("embedded", *OFFICIAL):
+        settings.checkpoint = options.checkpoint
+    elif options.checkpoint:
+        settings.checkpoint = "FILE"
+        settings.checkpoint_file = str(Path(options.checkpoint).absolute())
+        settings.checkpoint_config = options.config
+        settings.checkpoint_trust = options.trust_checkpoint
+    if options.output:
+        settings.output = str(Path(options.output).absolute())
+    run = running.start(options.verb, clip)
+    for note in run.notes:
+        print(f"Note: {note}", flush=True)
+    known = len(run.notes)
+    run.wait(lambda words: print(words, flush=True))
+    for note in run.notes[known:]:
+        print(f"Note: {note}", flush=True)
+    if run.result is not None:
+        print(f"{run.result.get('frames', 0)} frames, {run.result.get('device', '')}")
+        print(run.result.get("folder", ""), flush=True)
+    return ExitCode.OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"blender -b FILE.blend --command {NAME}", description="Mattes from the markers of a .blend's clip."
+    )
+    parser.add_argument("verb", choices=get_args(running.Verb), help="track: only the matte store; export: a version")
+    parser.add_argument("--clip", default="", metavar="NAME", help="default: the scene's active clip, or the only one")
+    parser.add_argument("--range", type=_range, metavar="A:B", help="first and last clip frame; default: the clip's")
+    parser.add_argument("--direction", choices=get_args(Direction), help="default: the clip's")
+    parser.add_argument("--checkpoint", default="", metavar="NAME|FILE", help="default: the clip's")
+    parser.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
+    parser.add_argument("--trust-checkpoint", action="store_true", help="use a checkpoint FILE of unknown hash")
+    parser.add_argument("--output", default="", metavar="DIR", help="folder of versions; default: the clip's")
+    return parser
+
+
+def _range(text: str) -> tuple[int, int]:
+    try:
+        first, last = map(int, text.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two frames as in 10:20") from None
+    return first, last
+
+
+def register() -> None:
+    """Tell Blender about the command."""
+    global _handle
+    _handle = bpy.utils.register_cli_command(NAME, main)
+
+
+def unregister() -> None:
+    """Take it away."""
+    bpy.utils.unregister_cli_command(_handle)

@@ -1,0 +1,99 @@
+"""The one place where Blender's coordinates become the Job's: full-resolution, upright pixels from the top left.
+
+Blender shows images as they are stored. So do its coordinates: markers are 0..1 over the stored frame, from the bottom
+left; mask points are 0..1 over a square as large as the frame's longer side, centred on it. A Job is upright: EXIF
+orientation is applied here, per file, because photos of one set may be turned differently. Standard library only.
+
+Source: BKE_mask_coord_from_movieclip (blenkernel/intern/mask.cc).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import FootageError
+from ..job import Footage
+from ..orientation import oriented_size, read_orientation, to_oriented
+
+Point2 = tuple[float, float]
+
+
+def read_file_orientation(file: str) -> int:
+    """EXIF orientation, 1 to 8. Raises FootageError."""
+    try:
+        return read_orientation(Path(file))
+    except OSError as error:
+        raise FootageError(f"This file can't be read: {error.strerror}.", where=file) from None
+
+
+@dataclass(slots=True)
+class Plate:
+    """Converts places on the frames of one clip.
+
+    footage: width and height are upright.
+    pixel_aspect: height of a pixel over its width, as Blender's BKE_movieclip_get_aspect gives it.
+    """
+
+    footage: Footage
+    pixel_aspect: float = 1.0
+    _orientations: dict[int, int] = field(default_factory=dict)
+
+    def from_marker(self, frame: int, place: Point2) -> Point2:
+        """A marker's or corner's (u, v) on clip frame `frame`, in upright pixels."""
+        orientation = self._orientation(frame)
+        stored = oriented_size(self.footage.width, self.footage.height, orientation)
+        return to_oriented(place[0] * stored[0], (1 - place[1]) * stored[1], *stored, orientation)
+
+    def from_mask(self, frame: int, place: Point2) -> Point2:
+        """A mask point on clip frame `frame`, in upright pixels."""
+        width, height = oriented_size(self.footage.width, self.footage.height, self._orientation(frame))
+        x, y = place
+        shape = width / (height * self.pixel_aspect)
+        if shape < 1:
+            x = (x - 0.5) / shape + 0.5
+        else:
+            y = (y - 0.5) * shape + 0.5
+        return self.from_marker(frame, (x, y))
+
+    def _orientation(self, frame: int) -> int:
+        if self.footage.movie:
+            return 1
+        if frame not in self._orientations:
+            self._orientations[frame] = read_file_orientation(self.footage.files[frame - 1])
+        return self._orientations[frame]
+
+
+def sample_outline(points: list[tuple[Point2, Point2, Point2]], convert: Callable[[Point2], Point2]) -> list[Point2]:
+    """A closed Bezier outline as a polygon.
+
+    Args:
+        points: left handle, point, right handle of each, in any coordinates.
+        convert: to the coordinates of the result, in pixels; straight lines must stay straight.
+
+    Returns:
+        corners at most about _STEP pixels apart along the curves; straight segments have none in between.
+    """
+    knots = [tuple(convert(place) for place in point) for point in points]
+    outline: list[Point2] = []
+    for (_, a, b), (c, d, _) in zip(knots, knots[1:] + knots[:1], strict=True):
+        if a == b and c == d:
+            outline.append(a)
+            continue
+        length = sum(abs(q[0] - p[0]) + abs(q[1] - p[1]) for p, q in ((a, b), (b, c), (c, d)))
+        steps = max(1, min(_MAX_STEPS, round(length / _STEP)))
+        for i in range(steps):
+            t = i / steps
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+            outline.append(
+                (
+                    sum(w * p[0] for w, p in zip(weights, (a, b, c, d), strict=True)),
+                    sum(w * p[1] for w, p in zip(weights, (a, b, c, d), strict=True)),
+                )
+            )
+    return outline
+
+
+_STEP = 4.0  # pixels
+_MAX_STEPS = 256

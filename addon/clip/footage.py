@@ -1,0 +1,95 @@
+"""The active MovieClip as a Job's Footage, with everything that an artist should know about it in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..errors import FootageError
+from ..job import Footage
+from ..orientation import oriented_size
+from .coordinates import Plate, read_file_orientation
+from .sequence import sequence_files
+
+
+def active_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
+    """The clip in the editor; elsewhere the scene's; without one, the only one of the file."""
+    space = context.space_data
+    if isinstance(space, bpy.types.SpaceClipEditor):
+        return space.clip
+    if context.scene is not None and context.scene.active_clip is not None:
+        return context.scene.active_clip
+    clips = bpy.data.movieclips
+    return clips[0] if len(clips) == 1 else None
+
+
+def find_clip(name: str) -> bpy.types.MovieClip:
+    """The clip called `name`; with an empty name, the file's active or only one. Raises FootageError."""
+    if name:
+        if name not in bpy.data.movieclips:
+            known = ", ".join(each.name for each in bpy.data.movieclips) or "none"
+            raise FootageError("There is no clip of that name.", where=name, hint=f"Clips here: {known}.")
+        return bpy.data.movieclips[name]
+    clip = active_clip(bpy.context)
+    if clip is None:
+        raise FootageError("There is no clip.", hint="Open footage in the Movie Clip Editor, or name a clip.")
+    return clip
+
+
+def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
+    """The clip's footage, and warnings.
+
+    Clip frame f of a sequence is the file whose number is that of the opened file + frame_offset + f - 1, whatever
+    frame_start is: that only says on which scene frame the clip begins.
+
+    Raises:
+        FootageError: a file is missing or can't be read; it names the file.
+    """
+    path = Path(bpy.path.abspath(clip.filepath, library=clip.library))
+    width, height = map(int, clip.size)  # type: ignore[arg-type]
+    if clip.source == "MOVIE":
+        return _read_movie(clip, path, width, height)
+    files, warnings = sequence_files(path, clip.frame_offset, max(1, clip.frame_duration))
+    _check_shown(path, width, height)
+    width, height = oriented_size(width, height, read_file_orientation(str(files[0])))
+    return Footage(tuple(map(str, files)), width, height, len(files)), warnings
+
+
+def plate_of(clip: bpy.types.MovieClip, footage: Footage) -> Plate:
+    """What converts the clip's coordinates."""
+    aspect_x, aspect_y = clip.display_aspect[:]
+    return Plate(footage, aspect_y / aspect_x / clip.tracking.camera.pixel_aspect)
+
+
+def _read_movie(clip: bpy.types.MovieClip, path: Path, width: int, height: int) -> tuple[Footage, list[str]]:
+    if not path.is_file():
+        raise FootageError(
+            "The movie is missing.", where=str(path), hint="Put it back, or find it in the clip's Footage Settings."
+        )
+    _check_shown(path, width, height)
+    offset = clip.frame_offset
+    if offset < 0:
+        raise FootageError(
+            f"The clip's frame offset of {offset} asks for frames before the movie begins.",
+            where=str(path),
+            hint="Set it to 0 in the clip editor's Footage Settings.",
+        )
+    count = clip.frame_duration - offset
+    if count < 1:
+        raise FootageError(
+            f"The clip's frame offset of {offset} leaves nothing of {clip.frame_duration} frames.",
+            where=str(path),
+            hint="Set it to 0 in the clip editor's Footage Settings.",
+        )
+    warnings = []
+    if offset:
+        warnings.append(f"The clip's frame offset leaves {count} of the movie's {clip.frame_duration} frames.")
+    return Footage((str(path),), width, height, count, movie=True, movie_offset=offset), warnings
+
+
+def _check_shown(path: Path, width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise FootageError(
+            "Blender can't show this footage.", where=str(path), hint="Check that it is an image or a movie."
+        )

@@ -1,0 +1,234 @@
+"""What is marked in the clip editor, as MatteObjects: markers are points, plane tracks boxes, mask layers masks.
+
+Nothing is dropped in silence: what doesn't count is listed with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+
+from ..job import Box, Mask, MatteObject, Point, Prompt
+from ..properties import settings_of
+from .colour import excludes
+from .coordinates import Plate
+from .mask import read_mask
+
+
+@dataclass(slots=True)
+class Marks:
+    """What is marked on one object, by clip frame."""
+
+    points: dict[int, list[Point]] = field(default_factory=dict)
+    boxes: dict[int, Box] = field(default_factory=dict)
+    masks: dict[int, Mask] = field(default_factory=dict)
+
+    @property
+    def frames(self) -> list[int]:
+        """Frames with any mark, in order."""
+        return sorted({*self.points, *self.boxes, *self.masks})
+
+    def prompts(self) -> tuple[Prompt, ...]:
+        """As the Job wants them."""
+        return tuple(
+            Prompt(frame, tuple(self.points.get(frame, ())), self.boxes.get(frame), self.masks.get(frame))
+            for frame in self.frames
+        )
+
+    def in_words(self) -> str:
+        """For example: 3 points (1 excludes), 1 box on 2 frames."""
+        return _in_words([self])
+
+
+@dataclass(slots=True)
+class Prompts:
+    """Everything that will be sent, and what won't.
+
+    marks: by object name, in the order of the clip's tracking objects, then of the mask's layers; objects that are
+        switched off or where nothing counts are not there.
+    ignored: sentences, each with its reason.
+    """
+
+    marks: dict[str, Marks] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+
+    def objects(self) -> tuple[MatteObject, ...]:
+        """As the Job wants them."""
+        return tuple(MatteObject(name, marks.prompts()) for name, marks in self.marks.items())
+
+    def in_words(self) -> str:
+        """For example: 2 objects, 5 points on 3 frames."""
+        if not self.marks:
+            return "nothing marked"
+        return f"{count_of(len(self.marks), 'object')}, {_in_words(list(self.marks.values()))}"
+
+
+def read_prompts(clip: bpy.types.MovieClip, plate: Plate, frame_range: tuple[int, int] | None = None) -> Prompts:
+    """All prompts of the clip.
+
+    Args:
+        plate: of the same clip.
+        frame_range: first and last clip frame that will be tracked; what is marked outside doesn't count.
+
+    Raises:
+        FootageError: a file that is marked can't be read.
+    """
+    settings = settings_of(clip)
+    marks: dict[str, Marks] = {}
+    ignored: list[str] = []
+    for each in clip.tracking.objects:
+        if not settings.uses(each.name):
+            if each.tracks or each.plane_tracks:
+                ignored.append(f"{each.name} is switched off.")
+            continue
+        found = Marks()
+        _read_tracks(each, plate, settings.tracked_step, found, ignored)
+        _read_planes(each, plate, settings.tracked_step, found, ignored)
+        marks[each.name] = found
+    if settings.mask is not None:
+
+        def to_clip_frame(scene_frame: int) -> int:
+            return scene_frame - clip.frame_start + 1
+
+        layers = read_mask(settings.mask, plate, to_clip_frame, plate.footage.frame_count, ignored)
+        for name, masks in layers.items():
+            if settings.uses(name):
+                marks.setdefault(name, Marks()).masks = masks
+            elif name not in clip.tracking.objects:
+                ignored.append(f"{name} is switched off.")
+    if frame_range is not None:
+        for name, each_marks in marks.items():
+            _restrict(name, each_marks, range(frame_range[0], frame_range[1] + 1), ignored)
+    return Prompts({name: each_marks for name, each_marks in marks.items() if each_marks.frames}, ignored)
+
+
+def _read_tracks(
+    tracking_object: bpy.types.MovieTrackingObject, plate: Plate, step: int, found: Marks, ignored: list[str]
+) -> None:
+    """Markers as points. `step`: of the tracker's own markers every how manyth frame counts; 0: none."""
+    reasons: Counter[str] = Counter()
+    hidden = 0
+    for track in tracking_object.tracks:
+        if track.hide:
+            hidden += 1
+            continue
+        include = not (track.use_custom_color and excludes(track.color[:]))
+        frames, keyed, muted, places = _markers(track)
+        for frame, is_keyed, is_muted, place in zip(frames, keyed, muted, places, strict=True):
+            u, v = place[0] + track.offset[0], place[1] + track.offset[1]
+            if not is_keyed and is_muted:
+                continue  # the tracker ends what it tracked with these
+            if not is_keyed and (step == 0 or (frame - frames[0]) % step):
+                reasons["set by Blender's tracker, not by hand"] += 1
+            elif is_muted:
+                reasons["disabled"] += 1
+            elif not 1 <= frame <= plate.footage.frame_count:
+                reasons["outside the clip"] += 1
+            elif not (0 <= u <= 1 and 0 <= v <= 1):
+                reasons["outside the image"] += 1
+            else:
+                point = Point(*plate.from_marker(frame, (u, v)), include)
+                found.points.setdefault(frame, []).append(point)
+    if hidden:
+        ignored.append(f"{tracking_object.name}: {count_of(hidden, 'track')} hidden.")
+    for reason, count in reasons.items():
+        ignored.append(f"{tracking_object.name}: {count_of(count, 'marker')} {reason}.")
+
+
+def _markers(track: bpy.types.MovieTrackingTrack) -> tuple[list[int], list[bool], list[bool], list[list[float]]]:
+    """Frames, keyed, muted and (u, v) of all markers, ordered by frame; in one go, as there may be thousands."""
+    count = len(track.markers)
+    frames = np.empty(count, np.int32)
+    keyed, muted = np.empty(count, bool), np.empty(count, bool)
+    places = np.empty(2 * count, np.float32)
+    track.markers.foreach_get("frame", frames)
+    track.markers.foreach_get("is_keyed", keyed)
+    track.markers.foreach_get("mute", muted)
+    track.markers.foreach_get("co", places)
+    return frames.tolist(), keyed.tolist(), muted.tolist(), places.reshape(-1, 2).tolist()
+
+
+def _read_planes(
+    tracking_object: bpy.types.MovieTrackingObject, plate: Plate, step: int, found: Marks, ignored: list[str]
+) -> None:
+    """Plane tracks as boxes.
+
+    Blender doesn't show which of their markers are keyed. Those that follow tracked tracks stand on every frame, so of
+    markers on consecutive frames the first counts, and every `step`-th after it.
+    """
+    name = tracking_object.name
+    for plane in tracking_object.plane_tracks:
+        previous = first = None
+        muted = outside = second = 0
+        for marker in plane.markers:
+            frame = marker.frame
+            if previous is None or frame != previous + 1:
+                first = frame
+            previous = frame
+            if frame != first and (step == 0 or (frame - first) % step):
+                continue
+            if marker.mute:
+                muted += 1
+                continue
+            box = _bounds(marker, plate)
+            if box is None:
+                outside += 1
+            elif frame in found.boxes:
+                second += 1
+            else:
+                found.boxes[frame] = box
+        if muted:
+            ignored.append(f"{name}: {plane.name!r} is disabled on {count_of(muted, 'frame')}.")
+        if outside:
+            ignored.append(f"{name}: {plane.name!r} lies outside the image on {count_of(outside, 'frame')}.")
+        if second:
+            ignored.append(f"{name}: {plane.name!r} is a second box on {count_of(second, 'frame')}.")
+
+
+def _bounds(marker: bpy.types.MovieTrackingPlaneMarker, plate: Plate) -> Box | None:
+    """The part of the corners' bounding rectangle that is inside the image."""
+    if not 1 <= marker.frame <= plate.footage.frame_count:
+        return None
+    places = [plate.from_marker(marker.frame, tuple(corner)) for corner in marker.corners]
+    x0, x1 = (_clamp(edge(x for x, _ in places), plate.footage.width) for edge in (min, max))
+    y0, y1 = (_clamp(edge(y for _, y in places), plate.footage.height) for edge in (min, max))
+    return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def _clamp(value: float, limit: int) -> float:
+    return min(max(value, 0.0), float(limit))
+
+
+def _restrict(name: str, marks: Marks, frames: range, ignored: list[str]) -> None:
+    outside = [frame for frame in marks.frames if frame not in frames]
+    for each in (marks.points, marks.boxes, marks.masks):
+        for frame in outside:
+            each.pop(frame, None)
+    if outside:
+        ignored.append(
+            f"{name}: {count_of(len(outside), 'marked frame')} outside the range {frames[0]} to {frames[-1]}."
+        )
+
+
+def _in_words(every: list[Marks]) -> str:
+    points = [point for marks in every for each in marks.points.values() for point in each]
+    boxes, masks = sum(len(marks.boxes) for marks in every), sum(len(marks.masks) for marks in every)
+    frames = {frame for marks in every for frame in marks.frames}
+    parts = []
+    if points:
+        excluding = sum(not point.include for point in points)
+        aside = f" ({excluding} exclude{'s' if excluding == 1 else ''})" if excluding else ""
+        parts.append(count_of(len(points), "point") + aside)
+    if boxes:
+        parts.append(count_of(boxes, "box", "boxes"))
+    if masks:
+        parts.append(count_of(masks, "mask"))
+    return f"{', '.join(parts)} on {count_of(len(frames), 'frame')}"
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """For example: 1 frame, 2 frames."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,57 @@
+"""A clip with its settings as a Job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from ..errors import CheckpointError
+from ..job import Device, Job, Model
+from ..properties import settings_of
+from .footage import plate_of, read_footage
+from .mask import forget_shape_keys
+from .prompts import read_prompts
+
+
+def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[Job, list[str]]:
+    """The Job, and everything about it that an artist should know, in words.
+
+    Args:
+        device: the preference.
+        export: write a version, not only the matte store.
+
+    Raises:
+        FootageError, CheckpointError, JobError: what is wrong with footage, settings or prompts.
+    """
+    settings = settings_of(clip)
+    forget_shape_keys()
+    footage, warnings = read_footage(clip)
+    frame_range = frame_range_of(clip, footage.frame_count)
+    prompts = read_prompts(clip, plate_of(clip, footage), frame_range)
+    job = Job(
+        footage=footage,
+        objects=prompts.objects(),
+        model=_model(clip, device),
+        direction=settings.direction,
+        frame_range=frame_range,
+        output=bpy.path.abspath(settings.output, library=clip.library) if settings.output else "",
+        export=settings.target if export else "",
+    )
+    return job, warnings + prompts.ignored
+
+
+def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | None:
+    """The clip frames to track, if not all; an end beyond the clip's means its end."""
+    settings = settings_of(clip)
+    return (settings.range_start, min(settings.range_end, count)) if settings.use_range else None
+
+
+def _model(clip: bpy.types.MovieClip, device: Device) -> Model:
+    settings = settings_of(clip)
+    if settings.checkpoint != "FILE":
+        return Model(settings.checkpoint, device=device)
+    if not settings.checkpoint_file:
+        raise CheckpointError("No checkpoint file is chosen.", hint="Choose one, or another model.")
+    path = str(Path(bpy.path.abspath(settings.checkpoint_file, library=clip.library)))
+    return Model(path, settings.checkpoint_config, trust=settings.checkpoint_trust, device=device)

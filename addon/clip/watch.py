@@ -1,0 +1,43 @@
+"""Notices when a mask changes, so that its shape keys are read anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.app.handlers import persistent
+
+from .mask import forget_shape_keys
+
+
+@persistent  # type: ignore[untyped-decorator]
+def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    if any(isinstance(update.id, bpy.types.Mask) for update in depsgraph.updates):
+        forget_shape_keys()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def _on_other_data(*_: object) -> None:
+    forget_shape_keys()
+
+
+def _handlers() -> list[tuple[list[Any], Any]]:
+    handlers = bpy.app.handlers
+    return [
+        (handlers.depsgraph_update_post, _on_update),
+        (handlers.load_post, _on_other_data),
+        (handlers.undo_post, _on_other_data),
+        (handlers.redo_post, _on_other_data),
+    ]
+
+
+def register() -> None:
+    """Start watching."""
+    for handlers, function in _handlers():
+        handlers.append(function)
+
+
+def unregister() -> None:
+    """Stop watching."""
+    for handlers, function in _handlers():
+        handlers.remove(function)

@@ -1,0 +1,26 @@
+"""Cancel: ask the engine to stop."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import running
+from .base import Result
+
+
+class SPLATMATTE_OT_cancel(bpy.types.Operator):
+    """Stop tracking or exporting. What is done is kept"""
+
+    bl_idname = "splat_matte.cancel"
+    bl_label = "Stop"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something is running."""
+        return running.running() is not None
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """The running operator notices the end."""
+        if (run := running.running()) is not None:
+            run.stop()
+        return {"FINISHED"}

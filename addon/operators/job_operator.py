@@ -1,0 +1,127 @@
+"""What track and export have in common: modal in a window, blocking without one, with the same messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from ..clip.footage import active_clip, find_clip
+from ..errors import Cancelled, MatteError
+from . import running
+from .base import OperatorMixin, Result
+
+_INTERVAL = 0.1  # seconds
+
+
+class JobOperator(OperatorMixin):
+    """Mixed into a bpy.types.Operator that names its verb."""
+
+    verb: running.Verb
+
+    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+
+    clip: StringProperty(  # type: ignore[valid-type]
+        name="Clip", description="Name of the clip. Empty: the active one", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip, and nothing running."""
+        if running.running() is not None:
+            cls.poll_message_set("Something is running already: wait for it, or stop it")
+            return False
+        if not bpy.data.movieclips:
+            cls.poll_message_set("Open footage first")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """In a window: start, and watch from a timer."""
+        try:
+            self._run = running.start(self.verb, self._find_clip(context))
+        except MatteError as error:
+            return self._fail(error)
+        self._words = ""
+        self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        self._show(context)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """Esc asks to stop; everything else passes through."""
+        if event.type == "ESC" and event.value == "PRESS" and not self._run.stopping:
+            self._run.stop()
+            self._show(context)
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        try:
+            self._run.step()
+        except MatteError as error:
+            self._finish(context)
+            return self._fail(error)
+        if self._run.active:
+            self._show(context)
+            return {"PASS_THROUGH"}
+        self._finish(context)
+        return self._succeed()
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Without a window, or from a script: wait for the end."""
+        try:
+            self._run = running.start(self.verb, self._find_clip(context))
+            self._run.wait(lambda words: print(words, flush=True))
+        except MatteError as error:
+            return self._fail(error)
+        return self._succeed()
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator: its window closes, another file is opened."""
+        self._run.stop()
+        self._finish(context)
+
+    def _find_clip(self, context: bpy.types.Context) -> bpy.types.MovieClip:
+        return find_clip(self.clip) if self.clip else active_clip(context) or find_clip("")
+
+    def _show(self, context: bpy.types.Context) -> None:
+        words = self._run.in_words()
+        if words != self._words:
+            self._words = words
+            context.workspace.status_text_set(f"Splat Matte: {words}    Esc: stop")
+            redraw(context)
+
+    def _finish(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+        context.workspace.status_text_set(None)
+        redraw(context)
+
+    def _fail(self, error: MatteError) -> Result:
+        if isinstance(error, Cancelled):
+            self.report({"WARNING"}, "Stopped. What was tracked is kept")
+        else:
+            self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+
+    def _succeed(self) -> Result:
+        self.report({"INFO"}, outcome(self._run))
+        return {"FINISHED"}
+
+
+def outcome(run: running.Run) -> str:
+    """How it went, in words, once it ended well."""
+    result = run.result
+    if result is None:
+        return ""
+    frames = result.get("frames", 0)
+    words = f"{frames} {'frame has a matte' if frames == 1 else 'frames have mattes'} ({result.get('device', '')})"
+    return f"{words}. Saved: {Path(folder).name}" if (folder := result.get("folder")) else words
+
+
+def redraw(context: bpy.types.Context) -> None:
+    """Draw the clip editors anew."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "CLIP_EDITOR":
+                area.tag_redraw()

@@ -1,0 +1,38 @@
+"""What mark_include and mark_exclude have in common: they colour the selected tracks."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..clip.footage import active_clip
+from .base import OperatorMixin, Result
+
+
+class RoleOperator(OperatorMixin):
+    """Mixed into a bpy.types.Operator that names its colour."""
+
+    colour: tuple[float, float, float]
+
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Selected tracks."""
+        clip = active_clip(context)
+        if clip is None or not _selected(clip):
+            cls.poll_message_set("Select tracks first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Colour them."""
+        clip = active_clip(context)
+        for track in _selected(clip) if clip is not None else []:
+            track.use_custom_color = True
+            track.color = self.colour
+        return {"FINISHED"}
+
+
+def _selected(clip: bpy.types.MovieClip) -> list[bpy.types.MovieTrackingTrack]:
+    active = clip.tracking.objects.active
+    return [track for track in active.tracks if track.select and not track.hide] if active else []

@@ -1,0 +1,143 @@
+"""The Job that is running: started, watched and stopped by the operators, the panel and the command line alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import bpy
+
+from ..clip.to_job import make_job
+from ..engine_client import EXTENSION, Engine, Reply, shared_engine
+from ..errors import EngineError, MatteError
+from ..properties import preferences
+from ..protocol import Event
+from ..runtime import engine_environment, find_python
+
+Verb = Literal["track", "export"]
+
+_STAGES = {"model": "Loading the model", "track": "Tracking", "export": "Exporting"}
+
+
+@dataclass(slots=True)
+class Run:
+    """One Job on its way.
+
+    clip: name of the clip.
+    notes: what the artist should know, from making the Job and from the engine.
+    progress: the latest progress event.
+    error: what it ended with; None while it runs and when it succeeded.
+    """
+
+    verb: Verb
+    clip: str
+    engine: Engine
+    reply: Reply
+    notes: list[str] = field(default_factory=list)
+    progress: Event | None = None
+    stopping: bool = False
+    error: MatteError | None = None
+
+    @property
+    def result(self) -> Event | None:
+        """The `done` event, once it came."""
+        return self.reply.result
+
+    @property
+    def active(self) -> bool:
+        """Whether it still runs."""
+        return self.result is None and self.error is None
+
+    @property
+    def fraction(self) -> float:
+        """How much of the current stage is done, 0..1."""
+        return self.progress["done"] / max(1, self.progress["total"]) if self.progress else 0.0
+
+    def step(self) -> None:
+        """Take in what has happened since the last call, without waiting. Raises MatteError: what it ended with."""
+        try:
+            for event in self.reply.poll():
+                self._note(event)
+        except MatteError as error:
+            self.error = error
+            raise
+
+    def wait(self, show: Callable[[str], None]) -> None:
+        """Until its end; `show` gets a line when the words change. Raises MatteError: what it ended with."""
+        last = ""
+        try:
+            for event in self.reply:
+                self._note(event)
+                if self.active and (words := self.in_words()) != last:
+                    show(words)
+                    last = words
+        except MatteError as error:
+            self.error = error
+            raise
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ask the engine to stop; the run ends when it has."""
+        self.stopping = True
+        self.engine.cancel()
+
+    def in_words(self) -> str:
+        """For example: Tracking 12/200, frame 57, 1:30 left."""
+        if self.stopping:
+            return "Stopping"
+        event = self.progress
+        if event is None:
+            return "Starting the engine"
+        words = _STAGES[event["stage"]]
+        if event["stage"] != "model":
+            words += f" {event['done']}/{event['total']}, frame {event['frame']}"
+        left = event.get("seconds_left")
+        return words if left is None else f"{words}, {int(left) // 60}:{int(left) % 60:02d} left"
+
+    def _note(self, event: Event) -> None:
+        if event["event"] == "progress":
+            self.progress = event
+        elif event["event"] == "warning":
+            self.notes.append(event.get("message", ""))
+
+
+_current: Run | None = None
+
+
+def latest() -> Run | None:
+    """The last run of this session; it may have ended."""
+    return _current
+
+
+def running() -> Run | None:
+    """The run that goes on just now."""
+    return _current if _current is not None and _current.active else None
+
+
+def start(verb: Verb, clip: bpy.types.MovieClip) -> Run:
+    """Make the clip's Job and send it.
+
+    Raises:
+        MatteError: what is wrong with footage, prompts, settings or the runtime; or another Job is running.
+    """
+    global _current
+    if running() is not None:
+        raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
+    chosen = preferences()
+    job, notes = make_job(clip, chosen.device, export=verb == "export")
+    folder = bpy.path.abspath(chosen.folder)
+    python = find_python(bpy.path.abspath(chosen.engine_python), folder)
+    engine = shared_engine(python, engine_environment(EXTENSION, folder, chosen.threads))
+    _current = Run(verb, clip.name, engine, engine.request(verb, job), notes)
+    return _current
+
+
+def forget() -> None:
+    """Stop what is running and forget it."""
+    global _current
+    if (run := running()) is not None:
+        run.stop()
+    _current = None

@@ -1,0 +1,176 @@
+"""Settings: of a clip, saved with it in the .blend, and of the person, in Blender's preferences."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+
+from .checkpoints import OFFICIAL
+from .clip.mask import forget_shape_keys
+from .user_folder import user_folder
+
+EXTENSION_PACKAGE = (__package__ or "").rpartition(".")[0]
+
+
+def _checkpoint_items() -> list[tuple[str, str, str]]:
+    items = [("embedded", "Embedded", "Small, comes with the extension: to try things out, and for slow computers")]
+    for each in OFFICIAL.values():
+        release, _, size = each.name.partition("_hiera_")
+        label = f"{release.upper().replace('SAM2', 'SAM 2')} {size.replace('_', ' ').capitalize()}"
+        items.append((each.name, label, f"As published by Meta, {each.bytes / 1e6:.0f} MB"))
+    items.append(("FILE", "File...", "Any SAM 2 checkpoint, with its config"))
+    return items
+
+
+def _to_end(settings: ClipSettings, _: bpy.types.Context) -> None:
+    settings.range_end = max(settings.range_start, settings.range_end)
+
+
+def _to_start(settings: ClipSettings, _: bpy.types.Context) -> None:
+    settings.range_start = min(settings.range_start, settings.range_end)
+
+
+def _forget(settings: ClipSettings, _: bpy.types.Context) -> None:
+    forget_shape_keys()
+
+
+class ObjectSettings(bpy.types.PropertyGroup):
+    """What belongs to a tracking object or mask layer; found by its name, as those can't hold data themselves."""
+
+    use: BoolProperty(  # type: ignore[valid-type]
+        name="Use", description="Make a matte of this object", default=True
+    )
+
+
+class ClipSettings(bpy.types.PropertyGroup):
+    """What belongs to a clip."""
+
+    objects: CollectionProperty(type=ObjectSettings)  # type: ignore[valid-type]
+    mask: PointerProperty(  # type: ignore[valid-type]
+        name="Mask",
+        type=bpy.types.Mask,
+        description="Drawn mattes: on its keyed frames each layer of this mask marks an object. "
+        "A layer named as a tracking object belongs to that object",
+        update=_forget,
+    )
+    tracked_step: IntProperty(  # type: ignore[valid-type]
+        name="Tracked Markers",
+        description="Of markers that Blender's tracker has set, use every n-th frame too. "
+        "0: only those that were set by hand",
+        default=0,
+        min=0,
+        max=1000,
+    )
+    checkpoint: EnumProperty(  # type: ignore[valid-type]
+        name="Model", description="The SAM 2 weights that find the subject", items=_checkpoint_items()
+    )
+    checkpoint_file: StringProperty(  # type: ignore[valid-type]
+        name="File", description="A SAM 2 checkpoint (.pt)", subtype="FILE_PATH"
+    )
+    checkpoint_config: StringProperty(  # type: ignore[valid-type]
+        name="Config",
+        description="The config of the checkpoint: a name inside the sam2 package, such as "
+        "configs/sam2.1/sam2.1_hiera_s.yaml, or a .yaml file",
+    )
+    checkpoint_trust: BoolProperty(  # type: ignore[valid-type]
+        name="I know where this file is from",
+        description="Use a checkpoint that is none of the published ones. Only its weights are read",
+    )
+    direction: EnumProperty(  # type: ignore[valid-type]
+        name="Direction",
+        description="Where to track from the marked frames",
+        items=[
+            ("both", "Both Ways", "From the marked frames to the start and to the end"),
+            ("forward", "Forward", "From the first marked frame to the end"),
+            ("backward", "Backward", "From the last marked frame to the start"),
+        ],
+    )
+    use_range: BoolProperty(  # type: ignore[valid-type]
+        name="Range", description="Track a part of the clip only; markers outside don't count"
+    )
+    range_start: IntProperty(  # type: ignore[valid-type]
+        name="Start",
+        description="First clip frame to track; the clip starts with frame 1",
+        default=1,
+        min=1,
+        update=_to_end,
+    )
+    range_end: IntProperty(  # type: ignore[valid-type]
+        name="End", description="Last clip frame to track", default=100, min=1, update=_to_start
+    )
+    target: EnumProperty(  # type: ignore[valid-type]
+        name="For",
+        description="Who reads the files",
+        items=[("postshot", "Postshot", "PNGs with the matte as straight alpha; the colours stay as they are")],
+    )
+    output: StringProperty(  # type: ignore[valid-type]
+        name="Folder",
+        description="Where versions (v001, v002, ...) are written. Empty: a folder beside the footage, named after it",
+        subtype="DIR_PATH",
+    )
+
+    def uses(self, name: str) -> bool:
+        """Whether the object of that name gets a matte."""
+        found = self.objects.get(name)
+        return found is None or found.use
+
+
+class Preferences(bpy.types.AddonPreferences):
+    """What belongs to the computer."""
+
+    bl_idname = EXTENSION_PACKAGE
+
+    engine_python: StringProperty(  # type: ignore[valid-type]
+        name="Engine Python",
+        description="The Python that has torch and sam2. Empty: SPLAT_MATTE_PYTHON, or the runtime in the folder below",
+        subtype="FILE_PATH",
+    )
+    folder: StringProperty(  # type: ignore[valid-type]
+        name="Data Folder",
+        description=f"Where runtime and checkpoints are, some gigabytes. Empty: {user_folder()}",
+        subtype="DIR_PATH",
+    )
+    device: EnumProperty(  # type: ignore[valid-type]
+        name="Device",
+        description="What the model runs on",
+        items=[
+            ("auto", "Automatic", "The GPU where there is one that can, else the CPU"),
+            ("cuda", "CUDA", "An NVIDIA GPU"),
+            ("mps", "Metal", "The GPU of a Mac"),
+            ("cpu", "CPU", "Slow, but always there"),
+        ],
+    )
+    threads: IntProperty(  # type: ignore[valid-type]
+        name="CPU Threads", description="How many the engine uses. 0: as it likes", default=0, min=0, max=256
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """In Blender's preferences."""
+        layout = self.layout
+        layout.use_property_split = True
+        for name in ("engine_python", "folder", "device", "threads"):
+            layout.prop(self, name)
+
+
+def preferences() -> Preferences:
+    """This extension's."""
+    return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value]
+
+
+def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
+    """The clip's."""
+    settings: ClipSettings = clip.splat_matte  # type: ignore[attr-defined]
+    return settings
+
+
+CLASSES = (ObjectSettings, ClipSettings, Preferences)
+
+
+def register() -> None:
+    """Hang the settings on clips."""
+    bpy.types.MovieClip.splat_matte = PointerProperty(type=ClipSettings)  # type: ignore[attr-defined]
+
+
+def unregister() -> None:
+    """Take them off again."""
+    del bpy.types.MovieClip.splat_matte  # type: ignore[attr-defined]

@@ -1,0 +1,55 @@
+"""What Blender is told at enabling, and forgets at disabling: in this order, and in reverse."""
+
+from __future__ import annotations
+
+import atexit
+
+import bpy
+
+from . import cli, properties
+from .clip import watch
+from .engine_client import stop_shared_engine
+from .operators import running
+from .operators.cancel import SPLATMATTE_OT_cancel
+from .operators.export import SPLATMATTE_OT_export
+from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
+from .operators.mark_include import SPLATMATTE_OT_mark_include
+from .operators.open_folder import SPLATMATTE_OT_open_folder
+from .operators.restart_engine import SPLATMATTE_OT_restart_engine
+from .operators.switch_object import SPLATMATTE_OT_switch_object
+from .operators.track import SPLATMATTE_OT_track
+from .ui import menus, panels
+
+CLASSES = (
+    *properties.CLASSES,
+    SPLATMATTE_OT_track,
+    SPLATMATTE_OT_export,
+    SPLATMATTE_OT_cancel,
+    SPLATMATTE_OT_mark_include,
+    SPLATMATTE_OT_mark_exclude,
+    SPLATMATTE_OT_switch_object,
+    SPLATMATTE_OT_open_folder,
+    SPLATMATTE_OT_restart_engine,
+    *panels.CLASSES,
+)
+MODULES = (properties, watch, menus, cli)
+
+
+def register() -> None:
+    """Everything that the extension adds."""
+    for each in CLASSES:
+        bpy.utils.register_class(each)
+    for module in MODULES:
+        module.register()
+    atexit.register(stop_shared_engine)
+
+
+def unregister() -> None:
+    """Takes all of it away, the engine too."""
+    running.forget()
+    stop_shared_engine()
+    atexit.unregister(stop_shared_engine)
+    for module in reversed(MODULES):
+        module.unregister()
+    for each in reversed(CLASSES):
+        bpy.utils.unregister_class(each)

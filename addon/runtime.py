@@ -1,0 +1,74 @@
+"""Where the engine's Python is, and what it is started with. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from .errors import EngineError
+from .user_folder import user_folder
+
+PYTHON_VARIABLE = "SPLAT_MATTE_PYTHON"
+FOLDER_VARIABLE = "SPLAT_MATTE_FOLDER"
+
+# What a Blender, a farm or a shell may have set for another Python than the engine's.
+_FOREIGN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONWARNINGS", "VIRTUAL_ENV")
+
+
+def find_python(
+    preference: str = "",
+    folder: str = "",
+    *,
+    platform: str = sys.platform,
+    environ: Mapping[str, str] = os.environ,
+    home: Path | None = None,
+) -> Path:
+    """The Python that runs the engine: the preference, else SPLAT_MATTE_PYTHON, else the person's own runtime.
+
+    Args:
+        preference: of the extension; empty = not set.
+        folder: where runtime and checkpoints are; empty = `user_folder`.
+
+    Raises:
+        EngineError: it isn't there.
+    """
+    for chosen, place in ((preference, "Preferences, Engine Python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
+        if chosen:
+            if not Path(chosen).is_file():
+                raise EngineError("There is no such file.", where=f"{place}: {chosen}", hint="Name a Python.")
+            return Path(chosen)
+    base = Path(folder) if folder else user_folder(platform, environ, home)
+    python = runtime_python(base / "runtime", platform)
+    if not python.is_file():
+        raise EngineError(
+            "The engine is not set up on this computer.",
+            where=str(python),
+            hint="Run `python3 vendor_setup runtime`, or name a Python that has it in the preferences.",
+        )
+    return python
+
+
+def runtime_python(runtime: Path, platform: str = sys.platform) -> Path:
+    """The interpreter of the virtual environment `runtime`."""
+    return runtime / "Scripts" / "python.exe" if platform == "win32" else runtime / "bin" / "python"
+
+
+def engine_environment(
+    extension: Path, folder: str = "", threads: int = 0, environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The environment of the engine process.
+
+    Args:
+        extension: the folder that holds `addon`.
+        folder: where runtime and checkpoints are; empty = `user_folder`.
+        threads: for the CPU; 0 = as many as torch likes.
+    """
+    result = {name: value for name, value in environ.items() if name not in _FOREIGN}
+    result |= {"PYTHONPATH": str(extension), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    if folder:
+        result[FOLDER_VARIABLE] = folder
+    if threads:
+        result |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return result

@@ -1,0 +1,1 @@
+"""What the artist sees: panels in the clip editor's sidebar, menu entries, keys."""

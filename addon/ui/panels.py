@@ -1,0 +1,271 @@
+"""The panels under the tab "Splat Matte", in the order of the work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..clip.prompts import Prompts, count_of
+from ..errors import Cancelled, MatteError
+from ..operators import running
+from ..operators.job_operator import outcome
+from ..properties import EXTENSION_PACKAGE, preferences, settings_of
+from ..runtime import find_python
+from .summary import Summary, summary_of
+from .text import draw_text
+
+# Blender takes a panel's attributes from mix-ins too, as long as these are plain classes.
+if TYPE_CHECKING:
+    PanelMixin = bpy.types.Panel
+else:
+    PanelMixin = object
+
+
+class _Panel(PanelMixin):
+    """Where all of them are."""
+
+    bl_space_type = "CLIP_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "Splat Matte"
+
+
+class _ClipPanel(_Panel):
+    """Those that need a clip."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip in the editor."""
+        return _clip(context) is not None
+
+
+class SPLATMATTE_PT_footage(_Panel, bpy.types.Panel):
+    """What will be read."""
+
+    bl_label = "Footage"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The clip and what is odd about it."""
+        layout = self.layout
+        clip = _clip(context)
+        if clip is None:
+            draw_text(layout, context, "Open an image sequence or a movie to start.", "INFO")
+            layout.operator("clip.open", text="Open Footage", icon="FILE_FOLDER")
+            return
+        summary = summary_of(clip)
+        if summary.plate is None:
+            draw_text(layout, context, summary.error, "ERROR")
+            layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
+            return
+        footage = summary.plate.footage
+        kind = "movie" if footage.movie else "image sequence"
+        draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE")
+        draw_text(
+            layout, context, f"{count_of(footage.frame_count, 'frame')}, {footage.width} x {footage.height}, {kind}"
+        )
+        for warning in summary.warnings:
+            draw_text(layout, context, warning, "ERROR")
+        if summary.warnings:
+            layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
+
+
+class SPLATMATTE_UL_objects(bpy.types.UIList):
+    """Tracking objects: whether they get a matte, their name, how much is marked."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: object,
+        item: bpy.types.MovieTrackingObject,
+        icon: int,
+        active_data: object,
+        active_property: str,
+        index: int = 0,
+        flt_flag: int = 0,
+    ) -> None:
+        """One row."""
+        clip = _clip(context)
+        if clip is None:
+            return
+        used = settings_of(clip).uses(item.name)
+        row = layout.row(align=True)
+        _switch(row, item.name, used)
+        name = row.row()
+        name.active = used
+        name.prop(item, "name", text="", emboss=False)
+
+
+class SPLATMATTE_PT_objects(_ClipPanel, bpy.types.Panel):
+    """What is marked."""
+
+    bl_label = "Objects and Prompts"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The objects, how to mark them, what will be sent and what won't."""
+        layout = self.layout
+        clip = _clip(context)
+        if clip is None:
+            return
+        settings = settings_of(clip)
+        tracking = clip.tracking
+        row = layout.row()
+        row.template_list(
+            "SPLATMATTE_UL_objects", "", tracking, "objects", tracking, "active_object_index", rows=3, maxrows=8
+        )
+        buttons = row.column(align=True)
+        buttons.operator("clip.tracking_object_new", text="", icon="ADD")
+        buttons.operator("clip.tracking_object_remove", text="", icon="REMOVE")
+
+        row = layout.row(align=True)
+        row.operator("splat_matte.mark_include", text="Include", icon="ADD")
+        row.operator("splat_matte.mark_exclude", text="Exclude", icon="REMOVE")
+
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(settings, "mask")
+        column.prop(settings, "tracked_step")
+
+        summary = summary_of(clip)
+        if summary.prompts is not None:
+            _draw_prompts(layout, context, summary.prompts)
+            _draw_ignored(layout, context, summary.prompts)
+
+
+class SPLATMATTE_PT_track(_ClipPanel, bpy.types.Panel):
+    """How the model is run."""
+
+    bl_label = "Track"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Model, direction, range; the button, or how far it is."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        clip = _clip(context)
+        if clip is None:
+            return
+        settings = settings_of(clip)
+        layout.prop(settings, "checkpoint")
+        if settings.checkpoint == "FILE":
+            for name in ("checkpoint_file", "checkpoint_config", "checkpoint_trust"):
+                layout.prop(settings, name)
+        layout.prop(settings, "direction")
+        layout.prop(settings, "use_range")
+        if settings.use_range:
+            row = layout.row(align=True)
+            row.prop(settings, "range_start", text="Frames")
+            row.prop(settings, "range_end", text="")
+        if _draw_no_engine(layout, context):
+            return
+        _draw_job(layout, context, "track", clip, summary_of(clip))
+
+
+class SPLATMATTE_PT_export(_ClipPanel, bpy.types.Panel):
+    """Where the mattes go."""
+
+    bl_label = "Export"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Target and folder; the button; the version that was written."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        clip = _clip(context)
+        if clip is None:
+            return
+        settings = settings_of(clip)
+        layout.prop(settings, "target")
+        layout.prop(settings, "output", placeholder="beside the footage")
+        _draw_job(layout, context, "export", clip, summary_of(clip))
+
+
+def _clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
+    space = context.space_data
+    return space.clip if isinstance(space, bpy.types.SpaceClipEditor) else None
+
+
+def _switch(layout: bpy.types.UILayout, name: str, used: bool) -> None:
+    switch = layout.operator(
+        "splat_matte.switch_object", text="", icon="CHECKBOX_HLT" if used else "CHECKBOX_DEHLT", emboss=False
+    )
+    switch.name = name
+
+
+def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
+    """What will be sent, per object."""
+    if not prompts.marks:
+        draw_text(layout, context, "Ctrl-click on the subject to add a marker.", "INFO")
+        return
+    box = layout.box()
+    draw_text(box, context, f"Will be sent: {prompts.in_words()}.", "CHECKMARK")
+    for name, marks in prompts.marks.items():
+        if any(prompt.stands_alone for prompt in marks.prompts()):
+            draw_text(box, context, f"{name}: {marks.in_words()}")
+        else:
+            draw_text(box, context, f"{name}: {marks.in_words()}. Add a marker on the subject.", "ERROR")
+
+
+def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
+    if not prompts.ignored:
+        return
+    header, body = layout.panel("splat_matte_ignored", default_closed=True)
+    header.label(text=f"Ignored ({len(prompts.ignored)})", icon="HIDE_ON")
+    if body is not None:
+        for sentence in prompts.ignored:
+            draw_text(body, context, sentence, "DOT")
+
+
+def _draw_no_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
+    """Says so and offers the preferences, where the engine isn't set up."""
+    chosen = preferences()
+    try:
+        find_python(bpy.path.abspath(chosen.engine_python), bpy.path.abspath(chosen.folder))
+    except MatteError as error:
+        draw_text(layout, context, str(error), "ERROR")
+        layout.operator(
+            "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
+        ).module = EXTENSION_PACKAGE
+        return True
+    return False
+
+
+def _draw_job(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    verb: running.Verb,
+    clip: bpy.types.MovieClip,
+    summary: Summary,
+) -> None:
+    """The verb's button; while it runs, how far it is; then, how it went."""
+    run = running.latest()
+    if run is not None and run.active and run.verb == verb:
+        layout.progress(factor=run.fraction, text=run.in_words())
+        layout.operator("splat_matte.cancel", icon="CANCEL")
+        return
+    row = layout.row()
+    row.scale_y = 1.4
+    row.enabled = summary.prompts is not None and bool(summary.prompts.marks)
+    row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
+    if run is None or run.active or run.verb != verb or run.clip != clip.name:
+        return
+    if run.error is None:
+        draw_text(layout, context, outcome(run) + ".", "CHECKMARK")
+        for note in run.notes:
+            draw_text(layout, context, note, "INFO")
+        if run.result is not None and "folder" in run.result:
+            layout.operator("splat_matte.open_folder", icon="FILE_FOLDER")
+    elif isinstance(run.error, Cancelled):
+        draw_text(layout, context, "Stopped. What was tracked is kept: start again to go on.", "INFO")
+    else:
+        draw_text(layout, context, str(run.error), "ERROR")
+
+
+CLASSES = (
+    SPLATMATTE_UL_objects,
+    SPLATMATTE_PT_footage,
+    SPLATMATTE_PT_objects,
+    SPLATMATTE_PT_track,
+    SPLATMATTE_PT_export,
+)

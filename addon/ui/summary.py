@@ -1,0 +1,59 @@
+"""What the panels say about a clip: footage and prompts as they would be sent now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+from ..clip.coordinates import Plate
+from ..clip.footage import plate_of, read_footage
+from ..clip.prompts import Prompts, read_prompts
+from ..clip.to_job import frame_range_of
+from ..errors import MatteError
+
+_plates: dict[tuple[object, ...], tuple[Plate, list[str]]] = {}
+_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The clip in short; `plate` and `prompts` are None if `error` says why they can't be read."""
+
+    plate: Plate | None = None
+    warnings: tuple[str, ...] = ()
+    prompts: Prompts | None = None
+    error: str = ""
+
+
+def summary_of(clip: bpy.types.MovieClip) -> Summary:
+    """Made at each drawing, but for the files on disk: these are looked at when the clip changed, or `refresh`."""
+    try:
+        plate, warnings = _plate(clip)
+        frame_range = frame_range_of(clip, plate.footage.frame_count)
+        return Summary(plate, tuple(warnings), read_prompts(clip, plate, frame_range))
+    except MatteError as error:
+        return Summary(error=str(error))
+
+
+def refresh() -> None:
+    """Look at the files anew at the next drawing."""
+    _plates.clear()
+
+
+def _plate(clip: bpy.types.MovieClip) -> tuple[Plate, list[str]]:
+    key = (
+        bpy.path.abspath(clip.filepath, library=clip.library),
+        clip.source,
+        clip.frame_duration,
+        clip.frame_offset,
+        tuple(clip.size),  # type: ignore[arg-type]
+        *clip.display_aspect[:],
+        clip.tracking.camera.pixel_aspect,
+    )
+    if key not in _plates:
+        footage, warnings = read_footage(clip)
+        while len(_plates) >= _MOST:
+            _plates.pop(next(iter(_plates)))
+        _plates[key] = (plate_of(clip, footage), warnings)
+    return _plates[key]

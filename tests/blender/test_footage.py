@@ -1,0 +1,189 @@
+"""Which files a clip consists of, compared with what Blender itself shows."""
+
+from pathlib import Path
+
+import bpy
+import pytest
+from conftest import part
+from PIL import Image
+
+STEP = 20  # grey levels between two files
+
+
+def write_sequence(folder: Path, numbers: list[int], name: str = "shot.{:04d}.png", size: tuple[int, int] = (64, 48)):
+    """Flat images; the grey says which file it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, number in enumerate(numbers):
+        grey = (i + 1) * STEP
+        Image.new("RGB", size, (grey, grey, grey)).save(folder / name.format(number))
+    return folder / name.format(numbers[0])
+
+
+def load(path: Path) -> bpy.types.MovieClip:
+    return bpy.data.movieclips.load(str(path))
+
+
+def read(clip: bpy.types.MovieClip):
+    bpy.context.view_layer.update()
+    return part("clip.footage").read_footage(clip)
+
+
+def names(footage) -> list[str]:
+    return [Path(file).name for file in footage.files]
+
+
+def shown(clip: bpy.types.MovieClip, scene_frame: int, file: Path) -> int:
+    """Which file of write_sequence Blender's compositor shows on a scene frame; 0: none."""
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = clip.size
+    scene.render.resolution_percentage = 100
+    scene.view_settings.view_transform = "Standard"
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.dither_intensity = 0
+    if bpy.app.version >= (5, 0):
+        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+        scene.compositing_node_group = tree
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        output = tree.nodes.new("NodeGroupOutput")
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+        output = tree.nodes.new("CompositorNodeComposite")
+    node = tree.nodes.new("CompositorNodeMovieClip")
+    node.clip = clip
+    tree.links.new(node.outputs[0], output.inputs[0])
+    scene.frame_set(scene_frame)
+    scene.render.filepath = str(file)
+    bpy.ops.render.render(write_still=True)
+    with Image.open(file) as image:
+        return round(image.convert("L").getpixel((3, 3)) / STEP)
+
+
+@pytest.mark.parametrize(("start", "offset"), [(1, 0), (101, 0), (-5, 0), (1, 2), (5, 3)])
+def test_frame_f_is_the_file_that_blender_shows(tmp_path: Path, start: int, offset: int) -> None:
+    clip = load(write_sequence(tmp_path / "seq", list(range(1001, 1011))))
+    clip.frame_start, clip.frame_offset = start, offset
+    footage, _ = read(clip)
+    assert footage.frame_count == 10 - offset
+    for frame in (1, footage.frame_count):
+        number = int(Path(footage.files[frame - 1]).stem[-4:]) - 1000
+        assert shown(clip, frame + start - 1, tmp_path / "shown.png") == number
+
+
+def test_offset_before_and_after_saving(tmp_path: Path) -> None:
+    """Blender counts the frames anew only when a file is opened."""
+    clip = load(write_sequence(tmp_path / "seq", list(range(1, 11))))
+    clip.use_fake_user = True
+    clip.frame_offset = 2
+    before, warnings = read(clip)
+    assert before.frame_count == 8
+    assert not warnings
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    after, _ = read(bpy.data.movieclips[0])
+    assert after == before
+
+
+def test_gap_is_reported(tmp_path: Path) -> None:
+    footage, warnings = read(load(write_sequence(tmp_path / "seq", [1001, 1002, 1003, 1005, 1006])))
+    assert names(footage) == ["shot.1001.png", "shot.1002.png", "shot.1003.png"]
+    (warning,) = warnings
+    assert "shot.1004.png is missing" in warning
+    assert "2 files from shot.1005.png" in warning
+
+
+def test_opened_in_the_middle_is_reported(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "seq", [1001, 1002, 1003])
+    footage, warnings = read(load(tmp_path / "seq" / "shot.1002.png"))
+    assert names(footage) == ["shot.1002.png", "shot.1003.png"]
+    assert "1 file before it (shot.1001.png" in warnings[0]
+
+
+def test_files_that_came_later_are_reported(tmp_path: Path) -> None:
+    clip = load(write_sequence(tmp_path / "seq", [1, 2]))
+    write_sequence(tmp_path / "seq", [3, 4])
+    footage, warnings = read(clip)
+    assert footage.frame_count == 2
+    assert "2 files from shot.0003.png on came after" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "first", "count"),
+    [
+        ("{:05d}.jpg", 0, 3),
+        ("x {}.png", 9, 3),  # the number grows longer
+        ("Zoë çà_{:02d}.png", 1, 3),
+        ("a2_b{:03d}c.png", 7, 3),
+        ("v2.{:04d}.tif", 3, 3),
+        ("20261121{:06d}.png", 123456, 1),  # too large for Blender to count
+    ],
+)
+def test_names(tmp_path: Path, pattern: str, first: int, count: int) -> None:
+    clip = load(write_sequence(tmp_path / "a folder, ünïcode", list(range(first, first + 3)), pattern))
+    footage, _ = read(clip)
+    assert clip.frame_duration == count
+    assert names(footage) == [pattern.format(number) for number in range(first, first + count)]
+
+
+def test_single_image(tmp_path: Path) -> None:
+    footage, warnings = read(load(write_sequence(tmp_path, [0], "still.png")))
+    assert (footage.frame_count, footage.width, footage.height, warnings) == (1, 64, 48, [])
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_upright_size(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.jpg", exif=exif)
+    footage, _ = read(load(tmp_path / "photo.jpg"))
+    assert (footage.width, footage.height) == ((48, 64) if orientation == 6 or orientation == 8 else (64, 48))
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    clip = load(write_sequence(tmp_path / "seq", [1, 2, 3]))
+    (tmp_path / "seq" / "shot.0002.png").unlink()
+    with pytest.raises(part("errors").FootageError, match=r"shot\.0002\.png"):
+        read(clip)
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    clip = load(write_sequence(tmp_path / "seq", [1, 2, 3]))
+    for file in (tmp_path / "seq").iterdir():
+        file.unlink()
+    (tmp_path / "seq").rmdir()
+    with pytest.raises(part("errors").FootageError, match="seq"):
+        read(clip)
+
+
+def test_negative_offset_is_explained(tmp_path: Path) -> None:
+    clip = load(write_sequence(tmp_path / "seq", [1, 2, 3]))
+    clip.frame_offset = -2
+    with pytest.raises(part("errors").FootageError, match="offset of -2"):
+        read(clip)
+
+
+def test_no_image_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(part("errors").FootageError, match=r"notes\.txt"):
+        read(load(tmp_path / "notes.txt"))
+
+
+def test_relative_path(tmp_path: Path) -> None:
+    first = write_sequence(tmp_path / "seq", [1, 2])
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    clip = load(first)
+    clip.filepath = "//seq/shot.0001.png"
+    footage, _ = read(clip)
+    assert [Path(file) for file in footage.files] == [first, first.with_name("shot.0002.png")]
+
+
+def test_no_clip() -> None:
+    with pytest.raises(part("errors").FootageError, match="no clip"):
+        part("clip.footage").find_clip("")
+
+
+def test_unknown_clip(tmp_path: Path) -> None:
+    load(write_sequence(tmp_path / "seq", [1, 2]))
+    with pytest.raises(part("errors").FootageError, match=r"Clips here: shot\.0001\.png"):
+        part("clip.footage").find_clip("other")
