@@ -93,12 +93,8 @@ def _carry_out(job: Job) -> int:
         tracked, folder = session.export(job)
     else:
         tracked, folder = session.track(job), job.matte_folder / "work"
-    if tracked.untracked:
-        print(
-            f"Warning: {len(tracked.untracked)} frames have no matte ({tracked.untracked[0]} is the first): tracking "
-            f"{job.direction} from the prompts does not reach them.",
-            file=sys.stderr,
-        )
+    if warning := tracked.warning(job):
+        print(f"Warning: {warning}", file=sys.stderr)
     print(f"{len(tracked.frames)} frames, {tracked.model}, tracked in {tracked.seconds:.1f} s")
     print(folder)
     return ExitCode.OK

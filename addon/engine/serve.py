@@ -87,17 +87,15 @@ class Server:
         job = Job.from_dict(todo.job)
         if todo.verb == "preview":
             return {"id": todo.id, "event": "done", "file": str(self._session.preview(job, todo.frame))}
+        done: Event = {"id": todo.id, "event": "done"}
         if todo.verb == "track":
             tracked = self._session.track(job)
-            return {"id": todo.id, "event": "done", "device": tracked.model, "frames": len(tracked.frames)}
-        tracked, folder = self._session.export(job)
-        return {
-            "id": todo.id,
-            "event": "done",
-            "device": tracked.model,
-            "frames": len(tracked.frames),
-            "folder": str(folder),
-        }
+        else:
+            tracked, folder = self._session.export(job)
+            done["folder"] = str(folder)
+        if warning := tracked.warning(job):
+            self._send({"id": todo.id, "event": "warning", "message": warning})
+        return done | {"device": tracked.model, "frames": len(tracked.frames)}
 
     def _answer_previews(self) -> None:
         """Answer the previews that wait; all but the newest are not wanted any more."""

@@ -46,6 +46,15 @@ class Tracked:
     model: str
     seconds: float
 
+    def warning(self, job: Job) -> str:
+        """What a person should know of the frames without a matte; empty if there are none."""
+        if not self.untracked:
+            return ""
+        return (
+            f"{len(self.untracked)} frames have no matte ({self.untracked[0]} is the first): tracking {job.direction} "
+            "from the prompts does not reach them."
+        )
+
 
 class Session:
     """Carries out Jobs one after the other; not thread-safe, `cancelled` is asked from the same thread."""
