@@ -301,3 +301,11 @@ def test_command_line() -> None:
     assert len(unknown.stderr.splitlines()) == 1
     assert run_setup().returncode == 2
     assert run_setup("checkpoint", "sam3").returncode == 2
+
+
+def test_every_package_and_its_version_is_documented() -> None:
+    """docs/dependencies.md names each with its licence."""
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    for line in [each for environment in EVERY_ENVIRONMENT for each in requirements(environment)] + [pythons.UV]:
+        name, version = re.split(r"==|[; ]", line)[:2]
+        assert re.search(rf"\b{re.escape(name)} (?:[\w.]+, )*{re.escape(version)}\b", text), line
