@@ -201,13 +201,13 @@ class Reader:
             header = read_header(Path(file))
             self._check_size(file, header.width, header.height)
             name = Path(file).stem
-            other = names.setdefault(name.casefold(), file)
-            if other != file:
+            if name.casefold() in names:
                 raise FootageError(
-                    f"It has the same base name as {Path(other).name}; both mattes would be called {name}.png.",
+                    f"It has the same base name as {names[name.casefold()]}; both mattes would be called {name}.png.",
                     where=file,
                     hint="Rename one, or take one of them out of the footage.",
                 )
+            names[name.casefold()] = Path(file).name
 
     def _check_size(self, file: str, width: int, height: int) -> None:
         wanted = (self._footage.width, self._footage.height)

@@ -53,7 +53,6 @@ class Header:
 
     width: int
     height: int
-    orientation: int
     dtype: np.dtype[Any]
 
 
@@ -78,13 +77,11 @@ def read_header(path: Path) -> Header:
         if _is_lossy(path):
             with Image.open(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
-                return Header(*oriented_size(*image.size, orientation), orientation, np.dtype(np.uint8))
+                return Header(*oriented_size(*image.size, orientation), np.dtype(np.uint8))
         with _openimageio(path) as file:
             spec = file.spec()
             _channels(path, spec)
-            return Header(
-                *oriented_size(spec.width, spec.height, orientation), orientation, np.dtype(_dtype(path, spec))
-            )
+            return Header(*oriented_size(spec.width, spec.height, orientation), np.dtype(_dtype(path, spec)))
 
 
 def read_plate(path: Path) -> Plate:

@@ -340,6 +340,8 @@ class TestCheck:
     def test_same_output_name(self, tmp_path: Path) -> None:
         with pytest.raises(FootageError, match=r"a\.png: .* same base name as a\.jpg"):
             reader(*sequence(tmp_path, ["a.jpg", "a.png"])).check()
+        with pytest.raises(FootageError, match=r"a\.png: .* same base name as a\.png"):
+            reader(tmp_path / "a.png", tmp_path / "a.png").check()
 
     def test_integer_samples_of_32_bits(self, tmp_path: Path) -> None:
         file = save_oiio(tmp_path / "plate.exr", noise(dtype=np.uint32))
