@@ -66,7 +66,7 @@ def measure(arguments: list[str]) -> Run:
         [sys.executable, "-P", *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"},
     ) as child:
         assert child.stdout is not None
         output = child.stdout.read()
