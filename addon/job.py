@@ -76,11 +76,13 @@ class Mask:
     """A drawn matte: an image file (full resolution, at least half grey = subject), or filled polygons.
 
     file: absolute path, or empty.
-    polygons: closed outlines of (x, y); overlapping ones combine by even-odd as in Blender's mask layers.
+    polygons: closed outlines of (x, y); where they overlap they are filled, or with `holes` by even-odd (both as
+        Blender's mask layers do, whose "Holes" is off at first).
     """
 
     file: str = ""
     polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
+    holes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
         FootageError: a file is missing or can't be read; it names the file.
     """
     path = Path(bpy.path.abspath(clip.filepath, library=clip.library))
-    width, height = map(int, clip.size)  # type: ignore[arg-type]
+    width, height = clip.size[0], clip.size[1]  # type: ignore[index]
     if clip.source == "MOVIE":
         return _read_movie(clip, path, width, height)
     files, warnings = sequence_files(path, clip.frame_offset, max(1, clip.frame_duration))

@@ -82,7 +82,7 @@ def _read_layer(
         elif len(key.points) != sum(lengths):
             ignored.append(f"{name}: its key on frame {frame} is of another number of points; key it again.")
         elif polygons := _polygons(key.points, lengths, closed, plate, frame):
-            prompts[frame] = Mask(polygons=polygons)
+            prompts[frame] = Mask(polygons=polygons, holes=layer.use_fill_holes)
     return prompts
 
 

@@ -64,9 +64,10 @@ def _mask_input(mask: Mask, footage: Footage, side: int) -> torch.Tensor:
         fine = side * _POLYGON_SUPERSAMPLING
         canvas = np.zeros((fine, fine), np.uint8)
         scale = np.array((fine / footage.width, fine / footage.height))
-        # cv2 puts pixel centres at whole numbers; several outlines at once fill by even-odd
+        # cv2 puts pixel centres at whole numbers
         outlines = [np.rint(np.asarray(p) * scale - 0.5).astype(np.int32) for p in mask.polygons]
-        cv2.fillPoly(canvas, outlines, 255)
+        for together in [outlines] if mask.holes else [[each] for each in outlines]:
+            cv2.fillPoly(canvas, together, 255)  # several at once fill by even-odd
         small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     else:
         try:
