@@ -3,7 +3,7 @@
 Requests have an `id` that the answers repeat. Nothing but these messages is ever written to the pipe: pixels travel
 through files. The engine ends when its stdin closes, so it never outlives Blender. Standard library only.
 
-A request is answered by any number of `progress` and `warning` events, then by exactly one `done` or `error`.
+A request is answered by any number of `takes`, `progress` and `warning` events, then by exactly one `done` or `error`.
 `cancel` and `quit` have no answer of their own: what they stop ends with `error`, exit_code CANCELLED.
 """
 
@@ -35,11 +35,13 @@ class Event(TypedDict):
     """Engine to client; which fields are there depends on `event`."""
 
     id: int  # of the request; 0 for `ready`
-    event: Literal["ready", "progress", "warning", "done", "error"]
+    event: Literal["ready", "takes", "progress", "warning", "done", "error"]
     # ready
     protocol: NotRequired[int]
     python: NotRequired[str]
     torch: NotRequired[str]
+    # takes: before anything is tracked; mattes appear there as they are made (engine/store.py)
+    takes: NotRequired[dict[str, str]]  # folder by object
     # progress
     stage: NotRequired[Stage]
     done: NotRequired[int]  # frames finished in this stage, over all passes

@@ -22,6 +22,7 @@ from ..job import Job
 from ..protocol import PROTOCOL_VERSION, Event, Stage, Verb, decode, encode
 from .progress import Clock
 from .session import Session
+from .store import Take
 
 _GRACE = 10.0  # seconds from the end of stdin to the end of the process, whatever it is doing
 
@@ -44,7 +45,7 @@ class Server:
         self._requests = requests
         self._events = events
         self._events_lock = threading.Lock()
-        self._session = Session(self._progress, self._cancelled)
+        self._session = Session(self._progress, self._cancelled, self._takes)
         self._todo: queue.Queue[_Todo | None] = queue.Queue()
         self._previews: queue.SimpleQueue[_Todo] = queue.SimpleQueue()  # each is announced in _todo too
         self._waiting: list[_Todo] = []  # asked for and not yet answered, the current one included
@@ -150,6 +151,10 @@ class Server:
         if left is not None:
             event["seconds_left"] = left
         self._send(event)
+
+    def _takes(self, takes: dict[str, Take]) -> None:
+        folders = {name: str(take.folder) for name, take in takes.items()}
+        self._send({"id": self._current.id, "event": "takes", "takes": folders})
 
     def _error(self, todo: _Todo, error: MatteError) -> None:
         self._send(

@@ -26,6 +26,7 @@ from .preview import Previewer
 from .propagate import frames_of, missing, propagate, takes
 from .store import Store, Take, key_of
 
+OnTakes = Callable[[dict[str, Take]], None]  # where the mattes of each object are, or will appear
 Progress = Callable[[Stage, int, int, int], None]  # stage, done, total, clip frame
 
 
@@ -59,9 +60,12 @@ class Tracked:
 class Session:
     """Carries out Jobs one after the other; not thread-safe, `cancelled` is asked from the same thread."""
 
-    def __init__(self, progress: Progress, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self, progress: Progress, cancelled: Callable[[], bool], on_takes: OnTakes = lambda takes: None
+    ) -> None:
         self._progress = progress
         self._cancelled = cancelled
+        self._on_takes = on_takes
         self._loaded: model.Loaded | None = None
         self._previewer: Previewer | None = None
         self._opened: tuple[Footage, Reader, str] | None = None  # the last previewed; and its fingerprint
@@ -130,6 +134,8 @@ class Session:
         source = model.find(job.model)
         store = Store(job)
         where = takes(job, store, reader.fingerprint(), source.facts)
+        kept = {name: take for name, (take, _) in where.items()}
+        self._on_takes(kept)
         if missing(job, where):
             with store.open_for_writing(where), _explaining_memory():
                 propagate(
@@ -141,7 +147,6 @@ class Session:
                     self._cancelled,
                 )
         frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})
-        kept = {name: take for name, (take, _) in where.items()}
         untracked = sorted(set(job.frames) - set(frames))
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began)
 

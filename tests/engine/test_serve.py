@@ -70,9 +70,11 @@ def job(clip, checkpoint: Model, tmp_path: Path) -> dict[str, Any]:
 
 def test_it_tracks_exports_and_stays(engine: Child, job: dict[str, Any]) -> None:
     engine.send(id=1, do="track", job=job)
-    events = []
-    while not events or events[-1]["event"] == "progress":
+    events = [engine.next()]
+    assert events[0]["event"] == "takes"
+    while events[-1]["event"] != "done":
         events.append(engine.next())
+    assert len(list((Path(events[0]["takes"]["subject"]) / "matte").iterdir())) == 12
     assert events[-1] == {"id": 1, "event": "done", "device": events[-1]["device"], "frames": 12}
     tracked = [each for each in events if each.get("stage") == "track"]
     assert [each["done"] for each in tracked] == list(range(1, 13))

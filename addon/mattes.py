@@ -1,0 +1,48 @@
+"""The matte store as Blender reads it: one frame of one object, turned as the clip editor shows the plate.
+
+Knows neither bpy nor torch; needs the numpy that comes with Blender. engine/store.py says what is on disk.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def matte_file(take: Path, frame: int) -> Path:
+    """Where the matte of a clip frame is, once it is tracked."""
+    return take / "matte" / f"{frame:06d}.npz"
+
+
+def read_logits(file: Path) -> NDArray[np.float32] | None:
+    """float32 (h, w), above 0 is subject, upright, row 0 on top; None if it is not there, or damaged."""
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            return np.asarray(data["logits"], np.float32)
+    except _DAMAGED:
+        return None
+
+
+def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
+    """The mattes of a preview by object, as `read_logits` gives them; empty if there is none."""
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            return {
+                str(name): each.astype(np.float32) for name, each in zip(data["names"], data["logits"], strict=True)
+            }
+    except _DAMAGED:
+        return {}
+
+
+def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Upright (h, w) pixels turned back to how the file stores them, which is what the clip editor shows."""
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels.T if orientation >= 5 else pixels)
