@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 import OpenImageIO
 import pytest
-from export_process import matte, run
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
@@ -25,6 +24,7 @@ from addon.engine.export.png import write_rgba
 from addon.engine.footage import Reader, scan
 from addon.errors import Cancelled, ExitCode, FootageError
 from addon.job import Job, MatteObject, Point, Prompt
+from tests.engine.export_process import matte, run
 
 PROCESS = Path(__file__).with_name("export_process.py")
 WIDTH, HEIGHT, FRAMES = 90, 60, 10
