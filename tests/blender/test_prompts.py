@@ -121,7 +121,7 @@ def test_an_object_is_left_out(clip) -> None:
 
 
 def test_tracked_markers_count_on_request(clip) -> None:
-    track = add_track(camera(clip), {frame: (0.5, 0.5) for frame in range(1, 11)})
+    track = add_track(camera(clip), dict.fromkeys(range(1, 11), (0.5, 0.5)))
     for marker in track.markers[1:]:
         marker.is_keyed = False
     prompts = read(clip)
