@@ -31,14 +31,16 @@ def main() -> int:
     clip = bpy.data.movieclips.load(str(first))
     set_markers(clip, json.loads(options.about.read_text(encoding="utf-8"))["prompts"])
     bpy.ops.wm.save_as_mainfile(filepath=str(options.blend))
-    if bpy.ops.splat_matte.track(clip=clip.name) != {"FINISHED"}:
+    operators: Any = bpy.ops.splat_matte  # type: ignore[attr-defined]  # there since the extension is
+    if operators.track(clip=clip.name) != {"FINISHED"}:
         return 1
-    return 0 if bpy.ops.splat_matte.export(clip=clip.name) == {"FINISHED"} else 1
+    return 0 if operators.export(clip=clip.name) == {"FINISHED"} else 1
 
 
 def set_markers(clip: bpy.types.MovieClip, prompts: list[dict[str, Any]]) -> None:
     """One track a prompt; x and y are pixels from the top left, markers count from 0 to 1 from the bottom left."""
-    width, height = clip.size
+    size: Any = clip.size
+    width, height = size
     tracks = clip.tracking.objects["Camera"].tracks
     for prompt in prompts:
         track = tracks.new(name=prompt["label"].capitalize(), frame=prompt["frame"])

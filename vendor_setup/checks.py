@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from addon.runtime import PYTHON_VARIABLE
+
 from .environments import BLENDERS, ENGINE, LINT, ROOT, Environment, prepare, python_of
 from .processes import quiet_environment
 from .pythons import SUPPORTED, find_pythons
@@ -88,6 +90,6 @@ def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
 
 def _run(check: Check, pytest_arguments: Sequence[str]) -> int:
     extra = pytest_arguments if check.is_pytest else ()
-    variables = {"SPLAT_MATTE_PYTHON": str(python_of(ENGINE))}
+    variables = {PYTHON_VARIABLE: str(python_of(ENGINE))}
     command = [str(python_of(check.environment)), *check.arguments, *extra]
     return subprocess.run(command, cwd=ROOT, env=quiet_environment(os.environ) | variables, check=False).returncode

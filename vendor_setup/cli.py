@@ -11,6 +11,7 @@ from pathlib import Path
 
 from addon.checkpoints import OFFICIAL, checkpoints_folder
 from addon.errors import ExitCode, MatteError
+from addon.runtime import engine_environment, runtime_python
 from addon.user_folder import user_folder
 
 from .checks import PARTS, test
@@ -18,7 +19,6 @@ from .demo import demo
 from .download import download
 from .environments import ENGINE, ROOT, RUNTIME, RUNTIME_ENGINE, make, prepare, python_of
 from .package import newest_blender, package
-from .processes import quiet_environment, venv_python
 from .pythons import find_or_fetch
 from .say import say
 
@@ -64,7 +64,7 @@ def _pass_on(module: str, arguments: Sequence[str]) -> int:
     prepare([ENGINE])
     # -P: the folder that the person is in must not shadow packages.
     command = [str(python_of(ENGINE)), "-P", "-m", module, *arguments]
-    environment = quiet_environment() | {"PYTHONPATH": str(ROOT)}
+    environment = engine_environment(ROOT)
     if sys.platform != "win32":
         os.execve(command[0], command, environment)
     return subprocess.run(command, env=environment, check=False).returncode
@@ -88,7 +88,7 @@ def _runtime(arguments: Sequence[str]) -> int:
     folder = parser.parse_args(arguments).folder
     folder = folder.absolute() if folder else user_folder() / "runtime"
     make(RUNTIME_ENGINE, folder, next(iter(find_or_fetch(RUNTIME).values())))
-    print(venv_python(folder))
+    print(runtime_python(folder))
     return ExitCode.OK
 
 

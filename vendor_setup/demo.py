@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from addon.errors import EngineError, ExitCode, FootageError, OutputError
+from addon.runtime import PYTHON_VARIABLE
 
 from .environments import ENGINE, ROOT, RUNTIME, python_of
 from .package import newest_blender, package
@@ -31,7 +32,7 @@ def demo(name: str) -> int:
         raise OutputError(f"The demo's folder can't be made: {error.strerror}.", where=str(work)) from None
     say(f"Tracking {clip.name} in Blender {blender.name.removeprefix('bpy-')}, without a window ...")
     blend = work / f"{clip.name}.blend"
-    variables = {"BLENDER_USER_RESOURCES": str(work / "blender"), "SPLAT_MATTE_PYTHON": str(python_of(ENGINE))}
+    variables = {"BLENDER_USER_RESOURCES": str(work / "blender"), PYTHON_VARIABLE: str(python_of(ENGINE))}
     script = str(ROOT / "demo" / "track_in_blender.py")
     command = [str(python_of(blender)), script, str(extension), str(plates), str(clip / "clip.json"), str(blend)]
     code = subprocess.run(command, env=quiet_environment() | variables, check=False).returncode

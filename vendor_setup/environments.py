@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from addon.errors import EngineError, OutputError
+from addon.runtime import runtime_python
 
 from .lock import only_one
-from .processes import last_line, quiet_environment, run_quietly, venv_python
+from .processes import last_line, quiet_environment, run_quietly
 from .pythons import SUPPORTED, Python, Version, find_or_fetch
 from .say import megabytes, say
 from .torch_source import choose_index, has_nvidia, index_answers
@@ -67,7 +68,7 @@ def folder_of(environment: Environment) -> Path:
 
 def python_of(environment: Environment) -> Path:
     """The interpreter in the checkout's copy."""
-    return venv_python(folder_of(environment))
+    return runtime_python(folder_of(environment))
 
 
 def pins(environment: Environment) -> str:
@@ -84,7 +85,7 @@ def is_ready(environment: Environment, folder: Path) -> bool:
         stamp = (folder / _STAMP).read_text(encoding="utf-8")
     except OSError:
         return False
-    return stamp == pins(environment) and venv_python(folder).exists()
+    return stamp == pins(environment) and runtime_python(folder).exists()
 
 
 def prepare(environments: Sequence[Environment]) -> None:
@@ -155,7 +156,7 @@ def _try_engine(name: str, folder: Path) -> None:
     """Load what was installed: a missing system library shows here, not in front of an artist."""
     code = "import torch, sam2, cv2, av, OpenImageIO; print(torch.__version__, torch.cuda.is_available())"
     try:
-        version, cuda = last_line(run_quietly([str(venv_python(folder)), "-c", code])).split()
+        version, cuda = last_line(run_quietly([str(runtime_python(folder)), "-c", code])).split()
     except EngineError as error:
         raise EngineError(f"Installed, but it can't be loaded: {error.message}", where=name) from None
     say(f"[{name}] torch {version}, {'with' if cuda == 'True' else 'without'} CUDA")
@@ -166,7 +167,7 @@ def _try_engine(name: str, folder: Path) -> None:
 def _share_packages(folder: Path, other: Path) -> None:
     """Let mypy in `folder` see the packages of `other`, so that torch is not installed twice."""
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = Path(run_quietly([str(venv_python(folder)), "-c", code]).strip())
+    site = Path(run_quietly([str(runtime_python(folder)), "-c", code]).strip())
     if sys.platform == "win32":
         shared = [other / "Lib" / "site-packages"]
     else:  # whichever Python the other was made with; paths that don't exist are skipped
@@ -187,7 +188,14 @@ class _Installer:
 
     def install(self, *arguments: str, **variables: str) -> None:
         """`pip install *arguments` with the environment variables. Raises EngineError with pip's reason."""
-        command = [str(venv_python(self.folder)), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        command = [
+            str(runtime_python(self.folder)),
+            "-m",
+            "pip",
+            "install",
+            "--no-input",
+            "--disable-pip-version-check",
+        ]
         environment = quiet_environment(os.environ | variables)
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.scratch))
         process = subprocess.Popen(

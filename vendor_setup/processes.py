@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from addon.errors import EngineError
 
@@ -20,11 +18,6 @@ def quiet_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
     }
-
-
-def venv_python(folder: Path, platform: str = sys.platform) -> Path:
-    """The interpreter of the virtual environment in `folder`."""
-    return folder / "Scripts" / "python.exe" if platform == "win32" else folder / "bin" / "python"
 
 
 def last_line(text: str) -> str:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from addon.errors import EngineError
+from addon.runtime import runtime_python
 
-from .processes import last_line, quiet_environment, run_quietly, venv_python
+from .processes import last_line, quiet_environment, run_quietly
 from .say import say
 
 Version = tuple[int, int]
@@ -90,11 +91,11 @@ def find_or_fetch(runtime: Path) -> dict[Version, Python]:
 def _fetch(runtime: Path, wanted: str) -> Python:
     tool = runtime / "uv"
     environment = quiet_environment() | {"UV_PYTHON_INSTALL_DIR": str(runtime / "python")}
-    if not venv_python(tool).exists():
+    if not runtime_python(tool).exists():
         shutil.rmtree(tool, ignore_errors=True)
         run_quietly([sys.executable, "-m", "venv", str(tool)])
-    run_quietly([str(venv_python(tool)), "-m", "pip", "install", "--disable-pip-version-check", UV])
-    uv = [str(venv_python(tool)), "-m", "uv"]
+    run_quietly([str(runtime_python(tool)), "-m", "pip", "install", "--disable-pip-version-check", UV])
+    uv = [str(runtime_python(tool)), "-m", "uv"]
     run_quietly([*uv, "python", "install", "--no-bin", wanted], environment)
     where = run_quietly([*uv, "python", "find", "--managed-python", wanted], environment)
     python = probe([last_line(where)])

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from addon.errors import EngineError, ExitCode
+from addon.runtime import runtime_python
 from vendor_setup.environments import ENGINE, ROOT, Environment, folder_of, is_ready, make
-from vendor_setup.processes import quiet_environment, run_quietly, venv_python
+from vendor_setup.processes import quiet_environment, run_quietly
 from vendor_setup.pythons import probe
 
 
@@ -40,7 +41,7 @@ def test_made_once_and_again_after_an_interruption(tmp_path: Path, pinned: Path)
     assert is_ready(environment, folder)
     assert not (folder / "half").exists()
     assert not (folder / "downloads").exists()
-    assert run_quietly([str(venv_python(folder)), "-c", "import tiny; print(tiny.ANSWER)"]).strip() == "42"
+    assert run_quietly([str(runtime_python(folder)), "-c", "import tiny; print(tiny.ANSWER)"]).strip() == "42"
 
     (folder / "kept").touch()
     make(environment, folder, python)

@@ -15,10 +15,11 @@ import pytest
 
 from addon.checkpoints import EMBEDDED_CONFIG, OFFICIAL, checkpoints_folder
 from addon.errors import EngineError
+from addon.runtime import runtime_python
 from addon.user_folder import user_folder
 from vendor_setup import checks, cli, environments, pythons
 from vendor_setup.environments import BLENDERS, ENGINE, LINT, REQUIREMENTS, RUNTIME_ENGINE, Environment
-from vendor_setup.processes import quiet_environment, run_quietly, venv_python
+from vendor_setup.processes import quiet_environment, run_quietly
 from vendor_setup.say import megabytes
 from vendor_setup.torch_source import CPU_INDEX, CUDA_INDEX, choose_index, index_answers
 
@@ -165,11 +166,11 @@ def test_user_folder_by_xdg() -> None:
     assert user_folder("linux", {"XDG_DATA_HOME": "/data"}, Path("/home/mia")) == Path("/data/splat_matte")
 
 
-def test_venv_python_on_three_systems() -> None:
+def test_runtime_python_on_three_systems() -> None:
     folder = Path("env")
-    assert venv_python(folder, "linux") == Path("env/bin/python")
-    assert venv_python(folder, "darwin") == Path("env/bin/python")
-    assert venv_python(folder, "win32") == Path("env/Scripts/python.exe")
+    assert runtime_python(folder, "linux") == Path("env/bin/python")
+    assert runtime_python(folder, "darwin") == Path("env/bin/python")
+    assert runtime_python(folder, "win32") == Path("env/Scripts/python.exe")
 
 
 def test_checkpoints() -> None:
@@ -214,7 +215,7 @@ def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monk
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
     folder = tmp_path / "env"
     assert not environments.is_ready(LINT, folder)
-    python = venv_python(folder)
+    python = runtime_python(folder)
     python.parent.mkdir(parents=True)
     python.touch()
     assert not environments.is_ready(LINT, folder)  # interrupted before its stamp
