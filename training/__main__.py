@@ -1,0 +1,73 @@
+"""python -m training render | train | export. `render` needs bpy, the others the engine's Python."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    render = verbs.add_parser("render", help="render training shots, or the demo's clips (--demo)")
+    render.add_argument("--out", type=Path, default=HERE / "work" / "clips")
+    render.add_argument("--demo", nargs="*", metavar="NAME", help="render the shipped clips, or the named ones, instead")
+    render.add_argument("--first", type=int, default=0)
+    render.add_argument("--count", type=int, default=200)
+    render.add_argument("--minutes", type=float, default=1e9)
+    render.add_argument("--threads", type=int, default=2)
+    train = verbs.add_parser("train", help="train in stages, from the shipped weights where they exist")
+    train.add_argument("--minutes", type=float, default=90.0, help="for all stages together, or for --stage alone")
+    train.add_argument("--clips", type=Path, default=HERE / "work" / "clips", help="where `render` put its shots")
+    train.add_argument("--state", type=Path, default=HERE / "work" / "training", help="folder of resume.pt and best.pt")
+    train.add_argument("--device", default="cpu", help="cpu or cuda (bf16)")
+    train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--resume", action="store_true", help="go on from resume.pt")
+    train.add_argument("--from", dest="start", type=Path, default=None, help="weights to start from")
+    train.add_argument("--scratch", action="store_true", help="start from random weights")
+    train.add_argument("--stage", choices=["images", "clips", "large"], help="only this stage")
+    train.add_argument("--rate", type=float, help="learning rate instead of the stage's own")
+    train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
+    train.add_argument("--seed", type=int, default=1)
+    export = verbs.add_parser("export", help="write the best weights as the shipped checkpoint, in half precision")
+    export.add_argument("source", type=Path, nargs="?", default=HERE / "work" / "training" / "best.pt")
+    return parser
+
+
+def _train(a: argparse.Namespace) -> None:
+    from .network import WEIGHTS
+    from .train import Run, Settings
+
+    start = None if a.scratch else a.start or WEIGHTS
+    Run(
+        Settings(
+            minutes=a.minutes, clips=a.clips, state=a.state, device=a.device, threads=a.threads, resume=a.resume,
+            start=start, stage=a.stage, rate=a.rate, batch=a.batch, seed=a.seed,
+        )
+    ).run()  # fmt: skip
+
+
+def main() -> int:
+    """Run one verb; returns the exit code."""
+    arguments = _parser().parse_args()
+    if arguments.verb == "render":
+        from .render import render_demos, render_training
+
+        if arguments.demo is not None:
+            render_demos(HERE / "demo" / "clips", arguments.demo, arguments.threads)
+        else:
+            made = render_training(arguments.out, arguments.first, arguments.count, arguments.minutes, arguments.threads)
+            print(f"{made} shots rendered")
+    elif arguments.verb == "train":
+        _train(arguments)
+    else:
+        from .train import export
+
+        export(arguments.source)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,119 @@
+"""2-D composites made on the fly: shapes and cut-outs that move, scale and hide each other over a background."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .clips import Clip
+from .textures import texture
+
+Rng = np.random.Generator
+Sprite = NDArray[np.uint8]  # H x W x 4, straight alpha
+
+
+class Composer:
+    """Keeps a bank of textures and draws composites from it."""
+
+    def __init__(self, rng: Rng, size: int, textures: int = 160) -> None:
+        self.size = size
+        self.bank = [texture(rng, size) for _ in range(textures)]
+
+    def _texture(self, rng: Rng) -> NDArray[np.uint8]:
+        picture = self.bank[int(rng.integers(len(self.bank)))]
+        return np.ascontiguousarray(np.rot90(picture, int(rng.integers(4)))[..., rng.permutation(3)])
+
+    def _shape(self, rng: Rng) -> Sprite:
+        """A textured shape: a lumpy outline, a few bars, or an ellipse with holes at times."""
+        size = self.size // 2
+        alpha = np.zeros((size, size), np.uint8)
+        centre, kind = size // 2, rng.integers(0, 4)
+        if kind <= 1:
+            turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+            radius = 0.3 + sum(
+                rng.normal(0, 0.12 / k) * np.cos(k * turns + rng.uniform(0, 6)) for k in range(1, int(rng.integers(3, 9)))
+            )
+            radius = np.clip(radius, 0.06, 0.48)[:, None] * size
+            outline = centre + radius * np.stack([np.cos(turns), np.sin(turns)], 1)
+            cv2.fillPoly(alpha, [outline.astype(np.int32)], 255, cv2.LINE_AA)
+        elif kind == 2:
+            corners = rng.uniform(0.1, 0.9, (int(rng.integers(3, 9)), 2)) * size
+            thick = int(rng.integers(2, max(3, size // 12)))
+            for a, b in zip(corners, np.roll(corners, 1, 0), strict=True):
+                cv2.line(alpha, a.astype(int).tolist(), b.astype(int).tolist(), 255, thick, cv2.LINE_AA)
+        else:
+            axes = (rng.uniform(0.1, 0.45, 2) * size).astype(int).tolist()
+            cv2.ellipse(alpha, (centre, centre), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
+            if rng.random() < 0.4:
+                hole = [a // 2 for a in axes]
+                cv2.ellipse(alpha, (centre, centre), hole, float(rng.uniform(0, 180)), 0, 360, 0, -1, cv2.LINE_AA)
+        fill = cv2.resize(self._texture(rng), (size, size), interpolation=cv2.INTER_AREA)
+        if rng.random() < 0.3:  # two parts of different stuff
+            split = np.zeros((size, size), np.uint8)
+            cv2.rectangle(split, (0, 0), (size, int(rng.uniform(0.3, 0.7) * size)), 1, -1)
+            other = cv2.resize(self._texture(rng), (size, size), interpolation=cv2.INTER_AREA)
+            fill = np.where(split[..., None] > 0, other, fill)
+        return np.dstack([fill, alpha])
+
+    def _cut_out(self, rng: Rng, clip: Clip) -> Sprite | None:
+        """One object of one frame of a clip."""
+        index = int(rng.integers(len(clip.pictures)))
+        ids = clip.ids[index]
+        numbers = np.unique(ids[::4, ::4])
+        numbers = numbers[numbers > 0]
+        if not len(numbers):
+            return None
+        mask = ids == rng.choice(numbers)
+        ys, xs = np.nonzero(mask)
+        if len(xs) < 150:
+            return None
+        area = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+        return np.dstack([clip.pictures[index][area], mask[area].astype(np.uint8) * 255])
+
+    def compose(self, rng: Rng, frames: int, clips: list[Clip]) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+        """`frames` pictures (S x S x 3) and id maps (S x S) of one composite."""
+        size = self.size
+        if clips and rng.random() < 0.5:
+            clip = clips[int(rng.integers(len(clips)))]
+            back = cv2.resize(clip.pictures[int(rng.integers(len(clip.pictures)))], (size, size))
+        else:
+            back = self._texture(rng)
+        pictures = [_pan(back, drift, size) for drift in np.linspace(0, 1, frames)[:, None] * rng.normal(0, 12, 2)]
+        ids = [np.zeros((size, size), np.uint8) for _ in range(frames)]
+        for number in range(1, int(rng.integers(3, 8))):
+            sprite = None
+            if clips and rng.random() < 0.5:
+                sprite = self._cut_out(rng, clips[int(rng.integers(len(clips)))])
+            if sprite is None:
+                sprite = self._shape(rng)
+            self._stamp(rng, sprite, pictures, ids, number)
+        return pictures, ids
+
+    def _stamp(
+        self, rng: Rng, sprite: Sprite, pictures: list[NDArray[np.uint8]], ids: list[NDArray[np.uint8]], number: int
+    ) -> None:
+        """Draw the sprite into every frame along a path."""
+        size = self.size
+        scale = rng.uniform(0.25, 0.75) * size / max(sprite.shape[:2])
+        angle, spin, grow = rng.normal(0, 20), rng.normal(0, 6), rng.normal(0, 0.04)
+        place, speed = rng.uniform(0.1, 0.9, 2) * size, rng.normal(0, 0.05, 2) * size
+        if rng.random() < 0.15:
+            speed *= 3
+        flip = rng.random() < 0.5
+        if flip:
+            sprite = np.ascontiguousarray(sprite[:, ::-1])
+        for t, (picture, ids_t) in enumerate(zip(pictures, ids, strict=True)):
+            turn = cv2.getRotationMatrix2D(
+                (sprite.shape[1] / 2, sprite.shape[0] / 2), angle + spin * t, scale * (1 + grow) ** t
+            )
+            turn[:, 2] += place + speed * t - np.array(sprite.shape[1::-1]) / 2
+            drawn = cv2.warpAffine(sprite, turn, (size, size), flags=cv2.INTER_LINEAR)
+            alpha = drawn[..., 3:].astype(np.uint16)
+            picture[:] = ((picture * (255 - alpha) + drawn[..., :3] * alpha) // 255).astype(np.uint8)
+            ids_t[drawn[..., 3] >= 128] = number
+
+
+def _pan(picture: NDArray[np.uint8], drift: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    move = np.array([[1.06, 0, drift[0] - 0.03 * size], [0, 1.06, drift[1] - 0.03 * size]])
+    return cv2.warpAffine(picture, move, (size, size), borderMode=cv2.BORDER_REFLECT)

@@ -1,0 +1,114 @@
+"""Training samples: short stretches of clips or composites, cropped and recoloured, with the objects to ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .clips import Clip
+from .composites import Composer
+
+Rng = np.random.Generator
+Masks = NDArray[np.bool_]
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
+SMALLEST = 0.0015  # of the picture: what is smaller on the first frame is not asked for
+
+
+@dataclass
+class Batch:
+    """B pictures over T frames, N objects in them."""
+
+    images: Tensor  # B x T x 3 x S x S, normalised
+    masks: Masks  # N x T x S x S
+    owner: Tensor  # N: the row of `images` that an object is in
+
+    def targets(self, device: torch.device) -> Tensor:
+        """N x T x S/4 x S/4 coverage in 0..1: what the mask logits are compared with."""
+        n, t, s, _ = self.masks.shape
+        return torch.from_numpy(self.masks).to(device).view(n, t, s // 4, 4, s // 4, 4).float().mean((3, 5))
+
+
+class Sampler:
+    """Draws batches from composites, rendered shots and DAVIS in a fixed mix."""
+
+    def __init__(self, rng: Rng, size: int, rendered: list[Clip], davis: list[Clip], mix: tuple[float, float, float]) -> None:
+        self.rng, self.size, self.rendered, self.davis, self.mix = rng, size, rendered, davis, mix
+        self.composer = Composer(rng, size)
+
+    def _stretch(self, clip: Clip, frames: int) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+        """`frames` frames at a random stride, forwards or backwards."""
+        rng, count = self.rng, len(clip.pictures)
+        stride = int(rng.integers(1, max(2, min(4, (count - 1) // max(1, frames - 1)) + 1)))
+        start = int(rng.integers(max(1, count - stride * (frames - 1))))
+        index = np.clip(start + stride * np.arange(frames), 0, count - 1)
+        if rng.random() < 0.5:
+            index = index[::-1]
+        return [clip.pictures[i] for i in index], [clip.ids[i] for i in index]
+
+    def _crop(
+        self, pictures: list[NDArray[np.uint8]], ids: list[NDArray[np.uint8]]
+    ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+        """The same random window of every frame, squashed to S x S as sam2 does."""
+        rng, (h, w) = self.rng, ids[0].shape
+        scale = rng.uniform(0.5, 1.0) if rng.random() < 0.7 else 1.0
+        ch, cw = int(h * min(1, scale * rng.uniform(0.9, 1.1))), int(w * min(1, scale * rng.uniform(0.9, 1.1)))
+        ys, xs = np.nonzero(ids[0][::4, ::4])
+        if len(ys) and rng.random() < 0.8:  # around something
+            pick = int(rng.integers(len(ys)))
+            y, x = int(4 * ys[pick] - rng.uniform(0.2, 0.8) * ch), int(4 * xs[pick] - rng.uniform(0.2, 0.8) * cw)
+        else:
+            y, x = int(rng.integers(h - ch + 1)), int(rng.integers(w - cw + 1))
+        y, x = min(max(y, 0), h - ch), min(max(x, 0), w - cw)
+        step = -1 if rng.random() < 0.5 else 1
+        area, size = np.s_[y : y + ch, x : x + cw], (self.size, self.size)
+        how = cv2.INTER_AREA if ch > self.size else cv2.INTER_LINEAR
+        return (
+            [cv2.resize(p[area], size, interpolation=how)[:, ::step] for p in pictures],
+            [cv2.resize(i[area], size, interpolation=cv2.INTER_NEAREST)[:, ::step] for i in ids],
+        )
+
+    def _recolour(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Other exposure, contrast, colour and noise; the light also drifts a little from frame to frame."""
+        rng = self.rng
+        clip = np.stack(pictures).astype(np.float32)
+        gain, lift = rng.uniform(0.7, 1.35, 1) * rng.uniform(0.9, 1.1, 3), rng.normal(0, 12)
+        clip = clip * gain.astype(np.float32) + np.float32(lift)
+        clip *= (1 + rng.normal(0, 0.04, (len(clip), 1, 1, 1))).astype(np.float32)
+        if rng.random() < 0.15:
+            clip[:] = clip.mean(-1, keepdims=True)
+        if rng.random() < 0.4:
+            noise = rng.standard_normal(clip.shape, np.float32)
+            clip += noise * np.float32(rng.uniform(1, 9))
+        return np.clip(clip, 0, 255)
+
+    def _one(self, frames: int, objects: int) -> tuple[NDArray[np.float32], Masks]:
+        """T x S x S x 3 values in 0..255, and K <= objects masks K x T x S x S."""
+        rng = self.rng
+        while True:
+            weights = np.array(self.mix) * [1, bool(self.rendered), bool(self.davis)]
+            source = int(rng.choice(3, p=weights / weights.sum()))
+            if source == 0:
+                pictures, ids = self.composer.compose(rng, frames, self.rendered + self.davis)
+            else:
+                pool = self.rendered if source == 1 else self.davis
+                pictures, ids = self._crop(*self._stretch(pool[int(rng.integers(len(pool)))], frames))
+            numbers, areas = np.unique(ids[0], return_counts=True)
+            numbers = numbers[(numbers > 0) & (areas > SMALLEST * self.size**2)]
+            if len(numbers):
+                chosen = rng.permutation(numbers)[:objects]
+                if source == 1 and 1 in numbers and 1 not in chosen:
+                    chosen[0] = 1  # the subject is what the shot was made for
+                return self._recolour(pictures), np.stack([[i == n for i in ids] for n in chosen])
+
+    def batch(self, pictures: int, frames: int, objects: int) -> Batch:
+        """A batch of `pictures` stretches with up to `objects` objects each."""
+        drawn = [self._one(frames, objects) for _ in range(pictures)]
+        images = torch.from_numpy(np.stack([d[0] for d in drawn])) / 255
+        images = ((images - MEAN) / STD).permute(0, 1, 4, 2, 3).contiguous()
+        owner = torch.tensor([i for i, d in enumerate(drawn) for _ in d[1]])
+        return Batch(images, np.concatenate([d[1] for d in drawn]), owner)

@@ -1,0 +1,1 @@
+"""Procedural scenes for Blender's Cycles. `meshes` and `subjects` are plain numpy; only `blender` imports bpy."""

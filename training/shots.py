@@ -1,0 +1,56 @@
+"""Which shots are rendered: endless random ones for training, and the fixed ones that ship as the demo's clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .scenes.shot import Shot
+from .scenes.subjects import COMPACT, THIN
+
+TRAIN_SEEDS = 10_000  # training shots are numbered from here; the demo's seeds lie below
+
+
+@dataclass(frozen=True)
+class DemoClip:
+    """A shipped evaluation clip: its folder's name, what it shows, and how it is rendered."""
+
+    name: str
+    shows: str
+    shot: Shot
+
+
+def _demo(seed: int, subject: str, floor: str, **more: object) -> Shot:
+    large: dict[str, object] = {"width": 854, "height": 480, "frames": 24, "samples": 12, "coverage_samples": 16}
+    return Shot(seed=seed, subject=subject, floor=floor, **{"fill": 0.55, "clutter": 9, "quality": 82} | large | more)  # type: ignore[arg-type]
+
+
+DEMO = (
+    DemoClip("toy", "A monkey's head on a checkered floor among clutter; the camera orbits.",
+             _demo(103, "suzanne", "checker", orbit=40)),
+    DemoClip("chair", "A thin-legged chair on bricks; the camera orbits.", _demo(113, "chair", "brick", orbit=40)),
+    DemoClip("plant", "A pot plant among clutter; the camera orbits.", _demo(121, "plant", "any", orbit=40)),
+    DemoClip("bicycle", "A bicycle, partly hidden by clutter, seen from its side to its back; the camera orbits.",
+             _demo(124, "bicycle", "brick", orbit=30)),
+    DemoClip("pillar", "A toy animal slides behind a pillar, is hidden for four frames, and comes out again.",
+             _demo(132, "animal", "checker", orbit=4, fill=0.4, occlusion="pillar")),
+)  # fmt: skip
+
+
+def training_shot(number: int) -> Shot:
+    """The `number`-th training shot, the same on every machine."""
+    rng = np.random.default_rng(TRAIN_SEEDS + number)
+    kinds = THIN if rng.random() < 0.45 else COMPACT
+    occlusion = str(rng.choice(["none", "clutter", "pillar"], p=[0.6, 0.3, 0.1]))
+    return Shot(
+        seed=TRAIN_SEEDS + number,
+        subject=str(rng.choice(list(kinds))),
+        frames=12 if occlusion == "pillar" else 6,
+        orbit=float(rng.uniform(-45, 45)) if occlusion != "pillar" else 6.0,
+        clutter=int(rng.integers(2, 12)),
+        occlusion=occlusion,
+        moving=bool(rng.random() < 0.4),
+        fill=float(rng.uniform(0.3, 0.75)) if occlusion != "pillar" else float(rng.uniform(0.25, 0.45)),
+        samples=5,
+    )

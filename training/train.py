@@ -1,0 +1,197 @@
+"""The training loop: stages of growing difficulty, a time limit for each, resumable, the best average of weights kept."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import numpy as np
+import torch
+
+from .clips import davis, davis_folder, rendered
+from .evaluate import measure
+from .network import WEIGHTS, build, set_size
+from .optimiser import Optimiser, schedule
+from .samples import Batch, Sampler
+from .steps import clip_step, image_step
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what a step sees, how fast it learns, and its share of the time."""
+
+    name: str
+    share: float
+    size: int  # pixels
+    pictures: int  # a step
+    frames: int
+    objects: int  # a picture
+    rate: float
+    mix: tuple[float, float, float]  # composites, rendered shots, DAVIS
+
+
+STAGES = (
+    Stage("images", 0.5, 256, 8, 1, 3, 1.2e-3, (0.35, 0.45, 0.2)),
+    Stage("clips", 0.3, 256, 3, 4, 2, 6e-4, (0.25, 0.5, 0.25)),
+    Stage("large", 0.2, 512, 1, 4, 2, 2e-4, (0.1, 0.6, 0.3)),
+)
+
+
+@dataclass
+class Settings:
+    """What the command line says."""
+
+    minutes: float
+    clips: Path
+    state: Path  # a folder: resume.pt, best.pt, log.txt
+    device: str = "cpu"
+    threads: int = 2
+    resume: bool = False
+    start: Path | None = WEIGHTS
+    stage: str | None = None  # only this one
+    rate: float | None = None
+    batch: int = 1  # times the stage's pictures: for a GPU
+    seed: int = 1
+    eval_every: float = 240.0  # seconds
+
+
+def _prefetch(sampler: Sampler, stage: Stage, times: int) -> Iterator[Batch]:
+    """Batches drawn by a thread, two ahead."""
+    queue: Queue[Batch] = Queue(2)
+
+    def work() -> None:
+        while True:
+            queue.put(sampler.batch(stage.pictures * times, stage.frames, stage.objects))
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        yield queue.get()
+
+
+def _save(path: Path, content: Any) -> None:
+    unfinished = path.with_suffix(".part")
+    torch.save(content, unfinished)
+    unfinished.replace(path)
+
+
+class Run:
+    """A training run: the network, its average, and where it is in which stage."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.device = settings, torch.device(settings.device)
+        torch.manual_seed(settings.seed)
+        torch.set_num_threads(settings.threads)
+        self.model = build().to(self.device)
+        if settings.start and settings.start.exists() and not settings.resume:
+            self.model.load_state_dict(torch.load(settings.start, map_location="cpu", weights_only=True)["model"])
+            self._say(f"starts from {settings.start.name}")
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.best, self.stage_index, self.spent, self.steps = -1.0, 0, 0.0, 0
+        self.optimiser_state: list[Any] | None = None
+        settings.state.mkdir(parents=True, exist_ok=True)
+        if settings.resume and (settings.state / "resume.pt").exists():
+            self._load(torch.load(settings.state / "resume.pt", map_location="cpu", weights_only=False))
+
+    def _say(self, text: str) -> None:
+        line = f"{time.strftime('%H:%M:%S')} {text}"
+        print(line, flush=True)
+        self.settings.state.mkdir(parents=True, exist_ok=True)
+        with (self.settings.state / "log.txt").open("a") as log:
+            log.write(line + "\n")
+
+    def _load(self, saved: dict[str, Any]) -> None:
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        self.best, self.stage_index = saved["best"], saved["stage"]
+        self.spent, self.steps, self.optimiser_state = saved["spent"], saved["steps"], saved["optimiser"]
+        self._say(f"resumes in stage {self.stage_index} after {self.spent:.0f} s")
+
+    def _keep(self, optimiser: Optimiser) -> None:
+        saved = {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best}
+        saved |= {"stage": self.stage_index, "spent": self.spent, "steps": self.steps, "optimiser": optimiser.state()}
+        _save(self.settings.state / "resume.pt", saved)
+
+    def run(self) -> None:
+        """All stages from where the run stands."""
+        while self.stage_index < len(STAGES):
+            stage = STAGES[self.stage_index]
+            if self.settings.stage in (None, stage.name):
+                self._stage(stage)
+            self.stage_index, self.spent, self.steps, self.best, self.optimiser_state = self.stage_index + 1, 0.0, 0, -1.0, None
+
+    def _stage(self, stage: Stage) -> None:
+        settings, device = self.settings, self.device
+        seconds = 60 * settings.minutes * (1 if settings.stage else stage.share)
+        set_size(self.model, stage.size)
+        set_size(self.average, stage.size)
+        known: set[str] = set()
+        shots = rendered(settings.clips, known)
+        held_out = [c for c in shots if c.name.endswith("9")]
+        learnt = [c for c in shots if not c.name.endswith("9")]
+        real, unseen = davis(davis_folder(), False), davis(davis_folder(), True)
+        self._say(f"stage {stage.name}: {len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips")
+        sampler = Sampler(np.random.default_rng(settings.seed + int(self.spent)), stage.size, learnt, real, stage.mix)
+        tests = {}
+        if held_out:
+            tests["rendered"] = Sampler(np.random.default_rng(7), stage.size, held_out, [], (0, 1, 0))
+        if unseen:
+            tests["DAVIS"] = Sampler(np.random.default_rng(7), stage.size, [], unseen, (0, 0, 1))
+        if not tests:
+            tests["composites"] = Sampler(np.random.default_rng(7), stage.size, [], [], (1, 0, 0))
+        optimiser = Optimiser(self.model, settings.rate or stage.rate)
+        if self.optimiser_state:
+            optimiser.load(self.optimiser_state)
+        batches = _prefetch(sampler, stage, settings.batch)
+        rng, forward = np.random.default_rng(settings.seed + 1), image_step if stage.frames == 1 else clip_step
+        self.model.train()
+        last = evaluated = time.monotonic()
+        seen: list[tuple[float, float]] = []
+        while self.spent < seconds:
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                total, quality = forward(self.model, next(batches), rng, device)
+            total.backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            if torch.isfinite(norm):
+                optimiser.step(schedule(self.steps, self.spent / seconds))
+            self._average(min(0.995, (1 + self.steps) / (10 + self.steps)))
+            self.steps += 1
+            now = time.monotonic()
+            self.spent, last = self.spent + now - last, now
+            seen.append((total.item(), quality.item()))
+            if self.steps % 25 == 0:
+                loss, iou = np.nanmean(seen, 0)
+                self._say(f"{stage.name} {self.steps} loss {loss:.3f} IoU {iou:.3f} {self.spent / self.steps:.2f} s a step")
+                seen.clear()
+                fresh = rendered(settings.clips, known)
+                learnt += [c for c in fresh if not c.name.endswith("9")]
+            if now - evaluated > settings.eval_every or self.spent >= seconds:
+                self._evaluate(tests, stage)
+                self._keep(optimiser)
+                last = evaluated = time.monotonic()
+
+    @torch.no_grad()
+    def _average(self, keep: float) -> None:
+        mine, theirs = list(self.average.parameters()), list(self.model.parameters())
+        torch._foreach_lerp_(mine, theirs, 1 - keep)
+
+    def _evaluate(self, tests: dict[str, Sampler], stage: Stage) -> None:
+        numbers = measure(self.average, tests, self.device, clips=stage.frames > 1)
+        mean = float(np.mean(list(numbers.values())))
+        self._say(f"{stage.name} held out: " + ", ".join(f"{k} {v:.3f}" for k, v in numbers.items()))
+        if mean > self.best:
+            self.best = mean
+            _save(self.settings.state / "best.pt", {"model": self.average.state_dict()})
+
+
+def export(source: Path, target: Path = WEIGHTS) -> None:
+    """Write {"model": weights in half precision} of a best.pt as the shipped checkpoint."""
+    state = torch.load(source, map_location="cpu", weights_only=True)["model"]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in state.items()}})
+    print(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB")
