@@ -107,8 +107,8 @@ class Engine:
         """Its process id."""
         return self._process.pid
 
-    def request(self, verb: Literal["track", "export"], job: Job) -> Reply:
-        """Send a Job; returns at once."""
+    def request(self, verb: Literal["track", "export", "preview"], job: Job, frame: int = 0) -> Reply:
+        """Send a Job; returns at once. `frame`: the clip frame of a preview."""
         reply = Reply()
         with self._lock:
             self._last_id += 1
@@ -116,7 +116,7 @@ class Engine:
                 reply.put(self._end)
                 return reply
             self._replies[self._last_id] = reply
-            self._requests.put({"id": self._last_id, "do": verb, "job": dataclasses.asdict(job)})
+            self._requests.put({"id": self._last_id, "do": verb, "job": dataclasses.asdict(job), "frame": frame})
         return reply
 
     def cancel(self) -> None:

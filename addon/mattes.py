@@ -5,11 +5,15 @@ Knows neither bpy nor torch; needs the numpy that comes with Blender. engine/sto
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .job import Prompt
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -37,6 +41,15 @@ def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
             }
     except _DAMAGED:
         return {}
+
+
+def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
+    """Whether a take is of just these prompts, or of others that were changed since."""
+    try:
+        facts = json.loads((take / "object.json").read_text(encoding="utf-8"))
+        return bool(facts["prompts"] == json.loads(json.dumps([dataclasses.asdict(each) for each in prompts])))
+    except _DAMAGED:
+        return False
 
 
 def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from .checkpoints import OFFICIAL
 from .clip.mask import forget_shape_keys
@@ -34,11 +42,22 @@ def _forget(settings: ClipSettings, _: bpy.types.Context) -> None:
     forget_shape_keys()
 
 
+OVERLAY_STYLES = [
+    ("fill", "Fill", "The objects' colours over the plate"),
+    ("outline", "Outline", "The objects' edges"),
+    ("checker", "Checkerboard", "The subject cut out: what a splat trainer sees"),
+    ("matte", "Matte", "White where the subject is, black elsewhere"),
+]
+
+
 class ObjectSettings(bpy.types.PropertyGroup):
     """What belongs to a tracking object or mask layer; found by its name, as those can't hold data themselves."""
 
     use: BoolProperty(  # type: ignore[valid-type]
         name="Use", description="Make a matte of this object", default=True
+    )
+    take: StringProperty(  # type: ignore[valid-type]
+        name="Mattes", description="The folder of the matte store that holds what was tracked last", options={"HIDDEN"}
     )
 
 
@@ -60,6 +79,24 @@ class ClipSettings(bpy.types.PropertyGroup):
         default=0,
         min=0,
         max=1000,
+    )
+    live: BoolProperty(  # type: ignore[valid-type]
+        name="Live", description="Show the matte of this frame again after each change of its markers"
+    )
+    overlay_show: BoolProperty(  # type: ignore[valid-type]
+        name="Overlay", description="Show the mattes over the plate", default=True
+    )
+    overlay_style: EnumProperty(  # type: ignore[valid-type]
+        name="Style", description="How the mattes are shown", items=OVERLAY_STYLES
+    )
+    overlay_opacity: FloatProperty(  # type: ignore[valid-type]
+        name="Opacity", description="Of the fill", default=0.45, min=0.0, max=1.0, subtype="FACTOR"
+    )
+    overlay_lane: BoolProperty(  # type: ignore[valid-type]
+        name="Lane",
+        description="Show along the bottom which frames are marked (yellow), tracked (green), "
+        "or tracked from markers that have changed since (orange)",
+        default=True,
     )
     checkpoint: EnumProperty(  # type: ignore[valid-type]
         name="Model", description="The SAM 2 weights that find the subject", items=_checkpoint_items()
@@ -113,6 +150,24 @@ class ClipSettings(bpy.types.PropertyGroup):
         """Whether the object of that name gets a matte."""
         found = self.objects.get(name)
         return found is None or found.use
+
+    def take_of(self, name: str) -> str:
+        """The folder that holds the object's mattes; empty if it was never tracked."""
+        found = self.objects.get(name)
+        return found.take if found else ""
+
+    def entry(self, name: str) -> ObjectSettings:
+        """What is kept of an object, made if there is nothing yet."""
+        found: ObjectSettings | None = self.objects.get(name)
+        if found is None:
+            found = self.objects.add()
+            found.name = name
+        return found
+
+    def keep_takes(self, takes: dict[str, str]) -> None:
+        """Remember where the mattes of the objects are."""
+        for name, folder in takes.items():
+            self.entry(name).take = folder
 
 
 class Preferences(bpy.types.AddonPreferences):

@@ -6,7 +6,7 @@ import atexit
 
 import bpy
 
-from . import cli, properties
+from . import cli, live, properties
 from .clip import watch
 from .engine_client import stop_shared_engine
 from .operators import running
@@ -15,13 +15,15 @@ from .operators.export import SPLATMATTE_OT_export
 from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
 from .operators.mark_include import SPLATMATTE_OT_mark_include
 from .operators.open_folder import SPLATMATTE_OT_open_folder
+from .operators.preview import SPLATMATTE_OT_preview
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.switch_object import SPLATMATTE_OT_switch_object
 from .operators.track import SPLATMATTE_OT_track
-from .ui import menus, panels
+from .ui import menus, overlay, panels
 
 CLASSES = (
     *properties.CLASSES,
+    SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,
@@ -32,7 +34,7 @@ CLASSES = (
     SPLATMATTE_OT_restart_engine,
     *panels.CLASSES,
 )
-MODULES = (properties, watch, menus, cli)
+MODULES = (properties, watch, menus, overlay, live, cli)
 
 
 def register() -> None:

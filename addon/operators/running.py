@@ -11,7 +11,7 @@ import bpy
 from ..clip.to_job import make_job
 from ..engine_client import EXTENSION, Engine, Reply, shared_engine
 from ..errors import EngineError, MatteError
-from ..properties import preferences
+from ..properties import preferences, settings_of
 from ..protocol import Event
 from ..runtime import engine_environment, find_python
 
@@ -102,6 +102,8 @@ class Run:
             self.progress = event
         elif event["event"] == "warning":
             self.notes.append(event.get("message", ""))
+        elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
+            settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"])
 
 
 _current: Run | None = None
@@ -126,13 +128,27 @@ def start(verb: Verb, clip: bpy.types.MovieClip) -> Run:
     global _current
     if running() is not None:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
-    chosen = preferences()
-    job, notes = make_job(clip, chosen.device, export=verb == "export")
-    folder = bpy.path.abspath(chosen.folder)
-    python = find_python(bpy.path.abspath(chosen.engine_python), folder)
-    engine = shared_engine(python, engine_environment(EXTENSION, folder, chosen.threads))
+    job, notes = make_job(clip, preferences().device, export=verb == "export")
+    engine = _engine()
     _current = Run(verb, clip.name, engine, engine.request(verb, job), notes)
     return _current
+
+
+def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
+    """Ask for the mattes of one clip frame; a Job that runs goes on.
+
+    Raises:
+        MatteError: what is wrong with footage, prompts, settings or the runtime.
+    """
+    job, _ = make_job(clip, preferences().device, export=False)
+    return _engine().request("preview", job, frame)
+
+
+def _engine() -> Engine:
+    chosen = preferences()
+    folder = bpy.path.abspath(chosen.folder)
+    python = find_python(bpy.path.abspath(chosen.engine_python), folder)
+    return shared_engine(python, engine_environment(EXTENSION, folder, chosen.threads))
 
 
 def forget() -> None:

@@ -29,10 +29,6 @@ class SPLATMATTE_OT_switch_object(bpy.types.Operator):
         clip = active_clip(context)
         if clip is None:
             return {"CANCELLED"}
-        objects = settings_of(clip).objects
-        entry = objects.get(self.name)
-        if entry is None:
-            entry = objects.add()
-            entry.name = self.name
+        entry = settings_of(clip).entry(self.name)
         entry.use = not entry.use
         return {"FINISHED"}

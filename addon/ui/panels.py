@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .. import live
 from ..clip.prompts import Prompts, count_of
 from ..errors import Cancelled, MatteError
 from ..operators import running
 from ..operators.job_operator import outcome
 from ..properties import EXTENSION_PACKAGE, preferences, settings_of
 from ..runtime import find_python
+from . import overlay
 from .summary import Summary, summary_of
 from .text import draw_text
 
@@ -159,7 +161,44 @@ class SPLATMATTE_PT_track(_ClipPanel, bpy.types.Panel):
             row.prop(settings, "range_end", text="")
         if _draw_no_engine(layout, context):
             return
+        row = layout.row(align=True)
+        row.operator("splat_matte.preview", icon="HIDE_OFF")
+        row.prop(settings, "live", toggle=True)
+        if live.error():
+            draw_text(layout, context, live.error(), "ERROR")
         _draw_job(layout, context, "track", clip, summary_of(clip))
+
+
+class SPLATMATTE_PT_overlay(_ClipPanel, bpy.types.Panel):
+    """How the mattes are shown."""
+
+    bl_label = "Overlay"
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """On and off."""
+        clip = _clip(context)
+        if clip is not None:
+            self.layout.prop(settings_of(clip), "overlay_show", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Style, lane; why nothing is to be seen."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        clip = _clip(context)
+        if clip is None:
+            return
+        settings = settings_of(clip)
+        column = layout.column()
+        column.active = settings.overlay_show
+        column.prop(settings, "overlay_style")
+        if settings.overlay_style == "fill":
+            column.prop(settings, "overlay_opacity", slider=True)
+        layout.prop(settings, "overlay_lane")
+        if overlay.is_stabilised(context.space_data):  # type: ignore[arg-type]
+            draw_text(
+                layout, context, "Mattes are not drawn over a stabilised plate: switch that off.", "INFO"
+            )
 
 
 class SPLATMATTE_PT_export(_ClipPanel, bpy.types.Panel):
@@ -267,5 +306,6 @@ CLASSES = (
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,
     SPLATMATTE_PT_track,
+    SPLATMATTE_PT_overlay,
     SPLATMATTE_PT_export,
 )

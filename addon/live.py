@@ -1,0 +1,146 @@
+"""Previews: the marked frame's matte at once, on request or, with *Live*, after each change of a marker.
+
+The newest request wins: an older answer that comes late is dropped. Nothing here waits for the engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .clip.to_job import make_job
+from .engine_client import Reply
+from .errors import Cancelled, MatteError
+from .mattes import read_preview
+from .operators import running
+from .properties import settings_of
+
+_TICK = 0.2  # seconds; a change is sent once it has stood for one
+_KEPT = 64  # previewed frames
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The mattes of one frame: logits float32 (h, w) by object, upright; `made` in nanoseconds as file times are."""
+
+    made: int
+    logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+_previews: dict[tuple[str, int], Preview] = {}
+_pending: tuple[Reply, str, int] | None = None
+_seen: object = None  # what is marked, as of the last tick
+_sent: object = None  # as of the last request
+_error = ""
+
+
+def preview_of(clip: str, frame: int) -> Preview | None:
+    """The newest preview of a clip frame."""
+    return _previews.get((clip, frame))
+
+
+def error() -> str:
+    """Why the last preview failed; empty if it did not."""
+    return _error
+
+
+def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
+    """Ask for the mattes of a clip frame. Raises MatteError if the clip makes no Job or the engine can't be started."""
+    global _pending
+    reply = running.request_preview(clip, frame)
+    _pending = (reply, clip.name, frame)
+    return reply
+
+
+def take_in(file: Path, clip: str, frame: int) -> None:
+    """Keep what the engine answered."""
+    while len(_previews) >= _KEPT:
+        _previews.pop(next(iter(_previews)))
+    _previews.pop((clip, frame), None)
+    _previews[clip, frame] = Preview(time.time_ns(), read_preview(file))
+
+
+def _tick() -> float:
+    global _error, _pending
+    try:
+        if _pending is not None:
+            _collect(*_pending)
+        _send()
+        return _TICK
+    except Cancelled:  # a newer one was asked for
+        _pending = None
+    except MatteError as error:
+        _pending = None
+        _error = str(error)
+        _redraw()
+    return _TICK
+
+
+def _collect(reply: Reply, clip: str, frame: int) -> None:
+    global _error, _pending
+    reply.poll()
+    if reply.result is not None:
+        _pending = None
+        _error = ""
+        take_in(Path(reply.result["file"]), clip, frame)
+        _redraw()
+
+
+def _send() -> None:
+    """With *Live*, ask for the frame that is looked at, once what is marked on it has stood for a tick."""
+    global _seen, _sent
+    clip = next((space.clip for space in _editors() if space.clip and settings_of(space.clip).live), None)
+    if clip is None:
+        _seen = _sent = None
+        return
+    frame = bpy.context.scene.frame_current - clip.frame_start + 1
+    marked = _marked(clip, frame)
+    stood, _seen = marked == _seen, marked
+    if marked is not None and stood and marked != _sent:
+        _sent = marked
+        request(clip, frame)
+
+
+def _marked(clip: bpy.types.MovieClip, frame: int) -> object:
+    """All that a preview of the frame depends on; None if nothing is marked on it."""
+    try:
+        job, _ = make_job(clip, "auto", export=False)
+    except MatteError:
+        return None
+    prompts = [(each.name, prompt) for each in job.objects for prompt in each.prompts if prompt.frame == frame]
+    return (clip.name, frame, prompts, job.model) if prompts else None
+
+
+def _editors() -> Iterator[bpy.types.SpaceClipEditor]:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if isinstance(area.spaces.active, bpy.types.SpaceClipEditor):
+                yield area.spaces.active
+
+
+def _redraw() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "CLIP_EDITOR":
+                area.tag_redraw()
+
+
+def register() -> None:
+    """Start the clock; without a window there is nobody to look."""
+    if not bpy.app.background:
+        bpy.app.timers.register(_tick, first_interval=_TICK, persistent=True)
+
+
+def unregister() -> None:
+    """Stop it, and forget."""
+    global _pending, _seen, _sent
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    _previews.clear()
+    _pending = _seen = _sent = None

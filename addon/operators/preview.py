@@ -1,0 +1,50 @@
+"""Preview: the matte of the frame that is looked at, at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from .. import live
+from ..clip.footage import active_clip
+from ..errors import MatteError
+from .base import Result
+
+
+class SPLATMATTE_OT_preview(bpy.types.Operator):
+    """Show the matte of this frame as its markers make it, without tracking"""
+
+    bl_idname = "splat_matte.preview"
+    bl_label = "Preview"
+    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip."""
+        if active_clip(context) is None:
+            cls.poll_message_set("Open footage first")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """In a window: ask; the answer is drawn when it comes."""
+        return self._request(context, wait=False)
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Without a window, or from a script: wait for the answer."""
+        return self._request(context, wait=True)
+
+    def _request(self, context: bpy.types.Context, wait: bool) -> Result:
+        clip = active_clip(context)
+        frame = context.scene.frame_current - clip.frame_start + 1
+        try:
+            reply = live.request(clip, frame)
+            if wait:
+                for _ in reply:
+                    pass
+                live.take_in(Path(reply.result["file"]), clip.name, frame)
+        except MatteError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}

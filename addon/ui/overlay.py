@@ -1,0 +1,322 @@
+"""The mattes over the plate, in the clip editor, and a lane below it that says which frames have one.
+
+Drawn with the gpu module from what is in the matte store: the logits go to the GPU as they are, and the shader finds
+the edge, so that it is as sharp at any zoom as the export's. A texture is kept until its frame or its file changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import gpu
+import numpy as np
+from gpu_extras.batch import batch_for_shader
+from numpy.typing import NDArray
+
+from .. import live
+from ..clip.coordinates import read_file_orientation
+from ..errors import MatteError
+from ..mattes import as_stored, is_made_from, matte_file, read_logits
+from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
+from .summary import summary_of
+
+_STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
+
+# Okabe and Ito's colours, told apart by everybody (Color Universal Design, 2008).
+_COLOURS = (
+    (0.34, 0.71, 0.91),
+    (0.90, 0.62, 0.0),
+    (0.0, 0.62, 0.45),
+    (0.80, 0.47, 0.65),
+    (0.94, 0.89, 0.26),
+    (0.84, 0.37, 0.0),
+    (0.0, 0.45, 0.70),
+)
+_LANE_HEIGHT = 6  # pixels at a scale of 1
+_LANE_BOTTOM = 6  # above Blender's own cache line
+_TRACKED = (0.25, 0.62, 0.36, 0.9)
+_STALE = (0.76, 0.55, 0.2, 0.9)
+_PROMPTED = (1.0, 0.85, 0.2, 1.0)
+_EMPTY = (0.1, 0.1, 0.1, 0.6)
+
+_VERTEX = """
+void main() {
+  place = uv;
+  gl_Position = matrix * vec4(pos, 0.0, 1.0);
+}
+"""
+# Bilinear by hand: whether a 32-bit float texture may be filtered depends on the GPU.
+_FRAGMENT = """
+float at(ivec2 texel) {
+  return texelFetch(logits, clamp(texel, ivec2(0), textureSize(logits, 0) - 1), 0).r;
+}
+void main() {
+  vec2 p = place * vec2(textureSize(logits, 0)) - 0.5;
+  ivec2 i = ivec2(floor(p));
+  vec2 f = p - vec2(i);
+  float logit = mix(mix(at(i), at(i + ivec2(1, 0)), f.x), mix(at(i + ivec2(0, 1)), at(i + ivec2(1, 1)), f.x), f.y);
+  float inside = step(1e-9, logit);
+  if (style == 0) {
+    colour = vec4(tint, inside * opacity);
+  } else if (style == 1) {
+    float pixels = abs(logit) / max(fwidth(logit), 1e-6);
+    colour = vec4(tint, 1.0 - smoothstep(0.5, 1.75, pixels));
+  } else if (style == 2) {
+    float square = mod(floor(gl_FragCoord.x / 8.0) + floor(gl_FragCoord.y / 8.0), 2.0);
+    colour = vec4(vec3(0.25 + 0.2 * square), 1.0 - inside);
+  } else {
+    colour = vec4(vec3(inside), 1.0);
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One object's matte, ready to draw."""
+
+    texture: gpu.types.GPUTexture
+    tint: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a matte is: a file of the matte store, or None for the frame's preview; and when it was made."""
+
+    made: int
+    file: Path | None
+
+
+_shader: gpu.types.GPUShader | None = None
+_textures: dict[tuple[str, int, str], tuple[dict[str, _Source], gpu.types.GPUTexture]] = {}
+_frames: dict[Path, tuple[int, set[int]]] = {}
+_handle: Any = None
+
+
+def colours(clip: bpy.types.MovieClip) -> dict[str, tuple[float, float, float]]:
+    """Each object's colour: tracking objects in their order, then what else has mattes (layers of a mask)."""
+    names = [each.name for each in clip.tracking.objects]
+    names += [each.name for each in settings_of(clip).objects if each.name not in names]
+    return {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+
+
+def is_stabilised(space: bpy.types.SpaceClipEditor) -> bool:
+    """Whether the plate is shown moved; by how much, Blender does not say."""
+    return space.show_stable and space.clip.tracking.stabilization.use_2d_stabilization
+
+
+def tracked_frames(take: str) -> set[int]:
+    """Clip frames that have a matte, looked up again when the folder changed."""
+    folder = Path(take) / "matte"
+    try:
+        changed = folder.stat().st_mtime_ns
+        if _frames.get(folder, (0, set()))[0] != changed:
+            _frames[folder] = (changed, {int(each.stem) for each in folder.glob("[0-9]*.npz")})
+        return _frames[folder][1]
+    except OSError:
+        return set()
+
+
+def clip_frame(context: bpy.types.Context, clip: bpy.types.MovieClip) -> int:
+    """The clip frame that the editor shows."""
+    return context.scene.frame_current - clip.frame_start + 1
+
+
+def _draw() -> None:
+    context = bpy.context
+    space = context.space_data
+    if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None or space.view != "CLIP":
+        return
+    settings = settings_of(space.clip)
+    if settings.overlay_show and not is_stabilised(space):
+        _draw_mattes(context, space.clip, settings)
+    if settings.overlay_lane:
+        _draw_lane(context, space.clip, settings)
+
+
+def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
+    frame = clip_frame(context, clip)
+    style = settings.overlay_style
+    layers = list(_layers(clip, settings, frame, merged=style in ("checker", "matte")))
+    if not layers:
+        return
+    view = context.region.view2d
+    corners: Any = view.view_to_region(0, 0, clip=False), view.view_to_region(1, 1, clip=False)
+    (left, bottom), (right, top) = corners
+    shader = _get_shader()
+    batch = batch_for_shader(
+        shader,
+        "TRI_STRIP",
+        {
+            "pos": [(left, bottom), (right, bottom), (left, top), (right, top)],
+            "uv": [(0, 0), (1, 0), (0, 1), (1, 1)],
+        },
+    )
+    gpu.state.blend_set("ALPHA")
+    shader.bind()
+    matrix: Any = gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix()
+    shader.uniform_float("matrix", matrix)
+    shader.uniform_float("opacity", settings.overlay_opacity)
+    shader.uniform_int("style", _STYLE_NUMBERS[style])
+    for layer in layers:
+        shader.uniform_float("tint", layer.tint)
+        shader.uniform_sampler("logits", layer.texture)
+        batch.draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _layers(clip: bpy.types.MovieClip, settings: ClipSettings, frame: int, merged: bool) -> Iterator[_Layer]:
+    """What is to be drawn of a frame: a layer an object, or one of all together."""
+    tints = colours(clip)
+    sources = {
+        name: source
+        for name in tints
+        if settings.uses(name) and (source := _source(clip, name, settings.take_of(name), frame))
+    }
+    for old in [key for key in _textures if key[:2] != (clip.name, frame)]:
+        del _textures[old]
+    if not sources:
+        return
+    if merged:
+        yield _Layer(_texture(clip, frame, "", sources), (1.0, 1.0, 1.0))
+    else:
+        for name, source in sources.items():
+            yield _Layer(_texture(clip, frame, name, {name: source}), tints[name])
+
+
+def _source(clip: bpy.types.MovieClip, name: str, take: str, frame: int) -> _Source | None:
+    """Where an object's matte of a frame is; a preview, if it is newer than what is tracked."""
+    file = matte_file(Path(take), frame) if take else None
+    try:
+        made = file.stat().st_mtime_ns if file else 0
+    except OSError:
+        made = 0
+    preview = live.preview_of(clip.name, frame)
+    if preview is not None and name in preview.logits and preview.made > made:
+        return _Source(preview.made, None)
+    return _Source(made, file) if made else None
+
+
+def _texture(clip: bpy.types.MovieClip, frame: int, key: str, sources: dict[str, _Source]) -> gpu.types.GPUTexture:
+    known = _textures.get((clip.name, frame, key))
+    if known is not None and known[0] == sources:
+        return known[1]
+    logits = [each for name, source in sources.items() if (each := _read(clip, frame, name, source)) is not None]
+    union = np.maximum.reduce(logits) if logits else np.full((1, 1), -1, np.float32)
+    rows_up = np.ascontiguousarray(as_stored(union, _orientation(clip, frame))[::-1], np.float32)
+    height, width = rows_up.shape
+    samples: Any = rows_up.ravel()  # a buffer is what Blender wants, whatever its stubs say
+    buffer = gpu.types.Buffer("FLOAT", width * height, samples)
+    texture = gpu.types.GPUTexture((width, height), format="R32F", data=buffer)
+    _textures[clip.name, frame, key] = (sources, texture)
+    return texture
+
+
+def _read(clip: bpy.types.MovieClip, frame: int, name: str, source: _Source) -> NDArray[np.float32] | None:
+    if source.file is not None:
+        return read_logits(source.file)
+    preview = live.preview_of(clip.name, frame)
+    return preview.logits.get(name) if preview else None
+
+
+def _orientation(clip: bpy.types.MovieClip, frame: int) -> int:
+    plate = summary_of(clip).plate
+    if plate is None or plate.footage.movie:
+        return 1
+    try:
+        return read_file_orientation(plate.footage.files[frame - 1])
+    except (MatteError, IndexError):
+        return 1
+
+
+def _get_shader() -> gpu.types.GPUShader:
+    """Made at the first drawing: in the background there is no GPU to make it for."""
+    global _shader
+    if _shader is None:
+        interface = gpu.types.GPUStageInterfaceInfo("splat_matte_interface")
+        interface.smooth("VEC2", "place")
+        info = gpu.types.GPUShaderCreateInfo()
+        info.vertex_in(0, "VEC2", "pos")
+        info.vertex_in(1, "VEC2", "uv")
+        info.vertex_out(interface)
+        info.push_constant("MAT4", "matrix")
+        info.push_constant("VEC3", "tint")
+        info.push_constant("FLOAT", "opacity")
+        info.push_constant("INT", "style")
+        info.sampler(0, "FLOAT_2D", "logits")
+        info.fragment_out(0, "VEC4", "colour")
+        info.vertex_source(_VERTEX)
+        info.fragment_source(_FRAGMENT)
+        _shader = gpu.shader.create_from_info(info)
+    return _shader
+
+
+def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
+    """Along the bottom, over the scene's range as Blender's cache line: prompted, tracked, stale, nothing."""
+    scene = context.scene
+    first, last = scene.frame_start, scene.frame_end
+    shift = clip.frame_start - 1  # clip frame to scene frame
+    takes = [each for each in settings.objects if each.use and each.take]
+    prompts = summary_of(clip).prompts
+    marks = prompts.marks if prompts else {}
+    fresh: set[int] = set()
+    stale: set[int] = set()
+    for each in takes:
+        current = each.name in marks and is_made_from(Path(each.take), marks[each.name].prompts())
+        (fresh if current else stale).update(frame + shift for frame in tracked_frames(each.take))
+    prompted = {frame + shift for each in marks.values() for frame in each.frames}
+    if not (fresh or stale or prompted):
+        return
+    scale = context.preferences.system.ui_scale
+    low, high = _LANE_BOTTOM * scale, (_LANE_BOTTOM + _LANE_HEIGHT) * scale
+    width = context.region.width / (last - first + 1)
+    bars = [(first, last + 1, low, high, _EMPTY)]
+    bars += [(*span, low, high, _STALE) for span in _spans(stale - fresh)]
+    bars += [(*span, low, high, _TRACKED) for span in _spans(fresh)]
+    bars += [(frame, frame + 1, low, high + 2 * scale, _PROMPTED) for frame in prompted]
+    positions: list[tuple[float, float]] = []
+    colours: list[tuple[float, ...]] = []
+    for start, end, bottom, top, colour in bars:
+        x0 = (max(start, first) - first) * width
+        x1 = max((min(end, last + 1) - first) * width, x0 + 1)
+        if end <= first or start > last:
+            continue
+        positions += [(x0, bottom), (x1, bottom), (x1, top), (x0, bottom), (x1, top), (x0, top)]
+        colours += [colour] * 6
+    shader = gpu.shader.from_builtin("FLAT_COLOR")
+    gpu.state.blend_set("ALPHA")
+    batch_for_shader(shader, "TRIS", {"pos": positions, "color": colours}).draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _spans(frames: set[int]) -> Iterator[tuple[int, int]]:
+    """Runs of consecutive frames as (first, one past the last)."""
+    start = end = None
+    for frame in sorted(frames):
+        if end is not None and frame == end:
+            end += 1
+            continue
+        if start is not None and end is not None:
+            yield start, end
+        start, end = frame, frame + 1
+    if start is not None and end is not None:
+        yield start, end
+
+
+def register() -> None:
+    """Start drawing."""
+    global _handle
+    _handle = bpy.types.SpaceClipEditor.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL")
+
+
+def unregister() -> None:
+    """Stop drawing, and give the GPU its memory back."""
+    global _shader, _handle
+    bpy.types.SpaceClipEditor.draw_handler_remove(_handle, "WINDOW")
+    _textures.clear()
+    _frames.clear()
+    _shader = _handle = None
