@@ -15,7 +15,7 @@ import bpy
 
 from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
-from .errors import Cancelled, ExitCode, MatteError
+from .errors import Cancelled, CheckpointError, ExitCode, MatteError
 from .job import Direction
 from .operators import running
 from .properties import settings_of
@@ -52,9 +52,13 @@ def _run(options: argparse.Namespace) -> int:
         settings.range_start, settings.range_end = options.range
     if options.direction:
         settings.direction = options.direction
-    if options.checkpoint in ("embedded", *OFFICIAL):
+    names = ("embedded", *OFFICIAL)
+    if options.checkpoint in names:
         settings.checkpoint = options.checkpoint
     elif options.checkpoint:
+        if Path(options.checkpoint).suffix not in (".pt", ".pth"):
+            known = f"Known: {', '.join(names)}; or the path of a .pt file."
+            raise CheckpointError("This is no checkpoint.", where=options.checkpoint, hint=known)
         settings.checkpoint = "FILE"
         settings.checkpoint_file = str(Path(options.checkpoint).absolute())
         settings.checkpoint_config = options.config

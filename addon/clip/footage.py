@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
@@ -46,7 +47,7 @@ def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
     Raises:
         FootageError: a file is missing or can't be read; it names the file.
     """
-    path = Path(bpy.path.abspath(clip.filepath, library=clip.library))
+    path = Path(os.path.normpath(bpy.path.abspath(clip.filepath, library=clip.library)))
     width, height = clip.size[0], clip.size[1]  # type: ignore[index]
     if clip.source == "MOVIE":
         return _read_movie(clip, path, width, height)

@@ -1,0 +1,113 @@
+"""The zip, and what enabling and disabling it leaves behind: nothing."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import bpy
+import pytest
+from conftest import PACKAGE, ROOT, part
+
+
+def test_the_zip_holds_what_is_needed(package: Path) -> None:
+    names = set(zipfile.ZipFile(package).namelist())
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"__init__.py", "blender_manifest.toml", "LICENSE", "addon"}
+    files = (file for file in (ROOT / "addon").rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    assert {name for name in names if name.startswith("addon/")} == {
+        file.relative_to(ROOT).as_posix() for file in files
+    }
+
+
+def traces() -> dict[str, object]:
+    """Everything that Blender knows of us."""
+    handlers = bpy.app.handlers
+    return {
+        "types": sorted(name for name in dir(bpy.types) if "SPLATMATTE" in name.upper()),
+        "operators": sorted(dir(bpy.ops.splat_matte)),
+        "clips": "splat_matte" in bpy.types.MovieClip.bl_rna.properties,
+        "handlers": [
+            function.__module__
+            for each in (handlers.depsgraph_update_post, handlers.load_post, handlers.undo_post, handlers.redo_post)
+            for function in each
+            if function.__module__.startswith(PACKAGE)
+        ],
+        "menus": [
+            function.__module__
+            for menu in (bpy.types.CLIP_MT_track, bpy.types.CLIP_MT_tracking_context_menu)
+            for function in menu._dyn_ui_initialize()
+            if function.__module__.startswith(PACKAGE)
+        ],
+    }
+
+
+def test_enabled_and_disabled_twice() -> None:
+    enabled = traces()
+    assert all(enabled.values())
+    for _ in range(2):
+        bpy.ops.preferences.addon_disable(module=PACKAGE)
+        assert not any(traces().values())
+        bpy.ops.preferences.addon_enable(module=PACKAGE)
+        assert traces() == enabled
+
+
+def test_registering_swallows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second registration is an error, and it is seen."""
+    with pytest.raises(ValueError, match="already registered"):
+        sys.modules[PACKAGE].register()
+
+
+def test_every_button_says_what_it_does() -> None:
+    for name in dir(bpy.ops.splat_matte):
+        description = getattr(bpy.ops.splat_matte, name).get_rna_type().description
+        assert len(description) > 10
+        assert not description.endswith(".")
+    for group in (part("properties").ClipSettings, part("properties").Preferences):
+        for each in group.__annotations__:
+            if each != "objects":
+                assert group.bl_rna.properties[each].description
+
+
+def test_settings_are_saved_with_the_clip(tmp_path: Path) -> None:
+    (tmp_path / "still.png").write_bytes(b"")
+    clip = bpy.data.movieclips.load(str(tmp_path / "still.png"))
+    clip.use_fake_user = True
+    clip.splat_matte.direction = "backward"
+    clip.splat_matte.mask = bpy.data.masks.new("Drawn")
+    entry = clip.splat_matte.objects.add()
+    entry.name, entry.use = "Person", False
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    settings = bpy.data.movieclips[0].splat_matte
+    assert settings.direction == "backward"
+    assert settings.mask == bpy.data.masks["Drawn"]
+    assert not settings.uses("Person")
+    assert settings.uses("Camera")
+
+
+def test_a_range_stays_a_range(tmp_path: Path) -> None:
+    (tmp_path / "still.png").write_bytes(b"")
+    settings = bpy.data.movieclips.load(str(tmp_path / "still.png")).splat_matte
+    settings.range_start, settings.range_end = 30, 40
+    settings.range_start = 50
+    assert (settings.range_start, settings.range_end) == (50, 50)
+    settings.range_end = 20
+    assert (settings.range_start, settings.range_end) == (20, 20)
+
+
+def test_blender_never_imports_torch() -> None:
+    """Every module of Blender's side is imported here already, or now."""
+    addon = Path(part("job").__file__).parent
+    for file in addon.rglob("*.py"):
+        inside = file.relative_to(addon)
+        if inside.parts[0] != "engine" and inside.name != "__init__.py":
+            part(".".join(inside.with_suffix("").parts))
+    assert not {"torch", "sam2", "torchvision", "cv2"} & set(sys.modules)
+
+
+def test_the_package_is_importable_without_blender() -> None:
+    """The engine starts from the same folder."""
+    program = "import addon, sys; assert not {'bpy', 'torch'} & set(sys.modules)"
+    root = Path(part("job").__file__).parents[1]
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True)

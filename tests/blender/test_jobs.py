@@ -1,0 +1,194 @@
+"""Track and export from Blender, with the real engine: SPLAT_MATTE_PYTHON says which Python runs it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import pytest
+from conftest import PACKAGE, part
+from PIL import Image, ImageDraw
+
+SIZE = (96, 64)
+COUNT = 4
+
+
+@pytest.fixture(autouse=True)
+def engine_python() -> None:
+    assert os.environ.get("SPLAT_MATTE_PYTHON"), "Set SPLAT_MATTE_PYTHON to a Python that has torch and sam2."
+
+
+@pytest.fixture(autouse=True)
+def own_engine():
+    yield
+    part("operators.running").forget()
+    part("engine_client").stop_shared_engine()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> bpy.types.MovieClip:
+    """A bright disc that moves over grey, marked in the middle of its first frame."""
+    folder = tmp_path / "plätes"
+    folder.mkdir()
+    for i in range(COUNT):
+        image = Image.new("RGB", SIZE, (60, 60, 60))
+        ImageDraw.Draw(image).ellipse((20 + 4 * i, 16, 52 + 4 * i, 48), fill=(230, 200, 40))
+        image.save(folder / f"shot.{i + 1:04d}.png")
+    clip = bpy.data.movieclips.load(str(folder / "shot.0001.png"))
+    clip.use_fake_user = True
+    bpy.context.scene.active_clip = clip
+    track = clip.tracking.objects["Camera"].tracks.new(name="Track", frame=1)
+    track.markers.insert_frame(1, co=(36 / SIZE[0], 0.5))
+    return clip
+
+
+def matte_folder(clip: bpy.types.MovieClip) -> Path:
+    return Path(bpy.path.abspath(clip.filepath)).parent / "shot_matte"
+
+
+def versions(clip: bpy.types.MovieClip) -> list[str]:
+    folder = matte_folder(clip)
+    return sorted(each.name for each in folder.glob("v*")) if folder.exists() else []
+
+
+def test_track_then_export(clip, capfd) -> None:
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    assert versions(clip) == []
+    assert bpy.ops.splat_matte.export() == {"FINISHED"}
+    assert versions(clip) == ["v001", "v001.json"]
+    assert f"{COUNT}/{COUNT}" in capfd.readouterr().out
+    source = Path(clip.filepath).parent
+    for i in range(COUNT):
+        name = f"shot.{i + 1:04d}.png"
+        with Image.open(source / "shot_matte" / "v001" / name) as matte, Image.open(source / name) as plate:
+            assert matte.mode == "RGBA"
+            assert matte.convert("RGB").tobytes() == plate.tobytes()
+            assert not any(matte.getchannel("A").histogram()[1:255])
+
+
+def test_the_engine_stays_warm(clip) -> None:
+    bpy.ops.splat_matte.track()
+    first = part("operators.running").latest().engine.pid
+    bpy.ops.splat_matte.export()
+    assert part("operators.running").latest().engine.pid == first
+    bpy.ops.splat_matte.restart_engine()
+    bpy.ops.splat_matte.export()
+    assert part("operators.running").latest().engine.pid != first
+
+
+def test_a_killed_engine_is_reported_and_the_next_run_goes_on(clip) -> None:
+    running = part("operators.running")
+    run = running.start("track", clip)
+    for event in run.reply:
+        if event.get("stage") == "track":
+            break
+    os.kill(run.engine.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+    with pytest.raises(part("errors").EngineError, match="What was finished is kept"):
+        run.wait(print)
+    assert running.running() is None
+    assert bpy.ops.splat_matte.export() == {"FINISHED"}
+    assert versions(clip) == ["v001", "v001.json"]
+
+
+def test_stopping_keeps_what_is_done(clip) -> None:
+    running = part("operators.running")
+    run = running.start("track", clip)
+    for event in run.reply:
+        if event.get("stage") == "track":
+            bpy.ops.splat_matte.cancel()
+            break
+    with pytest.raises(part("errors").Cancelled):
+        run.wait(print)
+    assert run.in_words() == "Stopping"
+    assert run.engine.alive
+    assert bpy.ops.splat_matte.export() == {"FINISHED"}
+
+
+def test_one_at_a_time(clip) -> None:
+    run = part("operators.running").start("track", clip)
+    assert not bpy.ops.splat_matte.track.poll()
+    with pytest.raises(part("errors").EngineError, match="running already"):
+        part("operators.running").start("track", clip)
+    run.wait(print)
+    assert bpy.ops.splat_matte.track.poll()
+
+
+def test_what_is_wrong_is_said(clip) -> None:
+    clip.tracking.objects["Camera"].tracks[0].hide = True
+    with pytest.raises(RuntimeError, match="Nothing is marked"):
+        bpy.ops.splat_matte.track()
+    clip.tracking.objects["Camera"].tracks[0].hide = False
+    bpy.context.scene.active_clip = clip
+    clip.tracking.objects["Camera"].tracks[0].select = True
+    bpy.ops.splat_matte.mark_exclude()
+    with pytest.raises(RuntimeError, match="only exclude points"):
+        bpy.ops.splat_matte.track()
+    bpy.ops.splat_matte.mark_include()
+    clip.splat_matte.checkpoint = "FILE"
+    with pytest.raises(RuntimeError, match="No checkpoint file"):
+        bpy.ops.splat_matte.track()
+    clip.splat_matte.checkpoint_file = str(Path(clip.filepath).with_name("none.pt"))
+    with pytest.raises(RuntimeError, match=r"none\.pt"):
+        bpy.ops.splat_matte.track()
+
+
+def test_an_engine_that_is_not_there(clip, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPLAT_MATTE_PYTHON", str(tmp_path / "python"))
+    with pytest.raises(RuntimeError, match="SPLAT_MATTE_PYTHON"):
+        bpy.ops.splat_matte.track()
+
+
+def command_line(blend: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`blender -b blend --command splat_matte ...`: the wheels' Blender has no command line, so this calls the same."""
+    program = f"""
+import sys
+import bpy
+bpy.ops.preferences.addon_enable(module={PACKAGE!r})
+bpy.ops.wm.open_mainfile(filepath={str(blend)!r})
+from {PACKAGE}.addon import cli
+code = cli.main({list(arguments)!r})
+sys.stdout.flush()
+bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+sys.exit(code)
+"""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.fixture
+def blend(clip, tmp_path: Path) -> Path:
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    return tmp_path / "shot.blend"
+
+
+def test_command_line(blend: Path, clip) -> None:
+    matte = matte_folder(clip)
+    result = command_line(blend, "export", "--range", "1:2", "--direction", "forward")
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.splitlines()[-1]) == matte / "v001"
+    assert sorted(each.name for each in (matte / "v001").iterdir()) == ["shot.0001.png", "shot.0002.png"]
+    shutil.rmtree(matte)
+    result = command_line(blend, "track", "--clip", clip.name)
+    assert result.returncode == 0, result.stderr
+    assert versions(clip) == []
+    assert f"{COUNT} frames" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["export", "--clip", "other"], 4, "no clip of that name"),
+        (["export", "--range", "3:9000"], 3, "Nothing is marked"),
+        (["export", "--range", "x"], 2, "not two frames"),
+        (["track", "--checkpoint", "sam9"], 5, "sam9"),
+        ([], 2, "usage"),
+    ],
+)
+def test_command_line_errors(blend: Path, arguments: list[str], code: int, words: str) -> None:
+    result = command_line(blend, *arguments)
+    assert result.returncode == code, result.stdout + result.stderr
+    assert words in result.stderr
