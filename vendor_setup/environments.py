@@ -52,6 +52,7 @@ class Environment:
     engine: bool = False
 
 
+ENGINE_EXTRAS = ("build.txt", "cuda.txt", "sam2.txt")
 RUNTIME_ENGINE = Environment("runtime", ("engine.txt",), engine=True)  # an artist's: nothing for tests
 ENGINE = Environment("engine", ("engine.txt", "tests.txt"), engine=True)
 LINT = Environment("lint", ("lint.txt",))
@@ -74,7 +75,7 @@ def python_of(environment: Environment) -> Path:
 def pins(environment: Environment) -> str:
     """Hash of everything that is installed; another hash means another environment."""
     digest = hashlib.sha256()
-    for name in (*environment.requirements, *(("build.txt", "sam2.txt") if environment.engine else ())):
+    for name in (*environment.requirements, *(ENGINE_EXTRAS if environment.engine else ())):
         digest.update((REQUIREMENTS / name).read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 
@@ -136,7 +137,7 @@ def make(environment: Environment, folder: Path, python: Python) -> None:
                 except EngineError as error:
                     say(f"[{environment.name}] {error.message} Going on with the default registry.")
         files = [part for name in environment.requirements for part in ("-r", name)]
-        installer.install("--no-build-isolation", *files)
+        installer.install("--no-build-isolation", *files, *(("-c", "cuda.txt") if environment.engine else ()))
         if environment.engine:
             installer.install("--no-build-isolation", "--no-deps", "-r", "sam2.txt", SAM2_BUILD_CUDA="0")
             _try_engine(environment.name, folder)

@@ -18,7 +18,7 @@ from addon.errors import EngineError
 from addon.runtime import runtime_python
 from addon.user_folder import user_folder
 from vendor_setup import checks, cli, environments, pythons
-from vendor_setup.environments import BLENDERS, ENGINE, LINT, REQUIREMENTS, RUNTIME_ENGINE, Environment
+from vendor_setup.environments import BLENDERS, ENGINE, ENGINE_EXTRAS, LINT, REQUIREMENTS, RUNTIME_ENGINE, Environment
 from vendor_setup.processes import quiet_environment, run_quietly
 from vendor_setup.say import megabytes
 from vendor_setup.torch_source import CPU_INDEX, CUDA_INDEX, choose_index, index_answers
@@ -189,7 +189,7 @@ def test_checkpoints() -> None:
 
 
 def requirements(environment: Environment) -> list[str]:
-    files = [*environment.requirements, *(("build.txt", "sam2.txt") if environment.engine else ())]
+    files = [*environment.requirements, *(ENGINE_EXTRAS if environment.engine else ())]
     lines = [line for name in files for line in (REQUIREMENTS / name).read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
@@ -238,11 +238,11 @@ def test_sam2_and_build_tools_are_pins_of_the_engine(tmp_path: Path, monkeypatch
     shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
     seen = {environments.pins(ENGINE)}
-    for name in ("engine.txt", "tests.txt", "build.txt", "sam2.txt"):
+    for name in ("engine.txt", "tests.txt", *ENGINE_EXTRAS):
         file = tmp_path / "requirements" / name
         file.write_text(file.read_text(encoding="utf-8") + "more==1.0\n", encoding="utf-8")
         seen.add(environments.pins(ENGINE))
-    assert len(seen) == 5
+    assert len(seen) == 3 + len(ENGINE_EXTRAS)
 
 
 # --- what runs
