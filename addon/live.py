@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .clip.footage import shown_frame
 from .clip.to_job import make_job
 from .engine_client import Reply
 from .errors import Cancelled, MatteError
@@ -95,11 +96,12 @@ def _collect(reply: Reply, clip: str, frame: int) -> None:
 def _send() -> None:
     """With *Live*, ask for the frame that is looked at, once what is marked on it has stood for a tick."""
     global _seen, _sent
-    clip = next((space.clip for space in _editors() if space.clip and settings_of(space.clip).live), None)
-    if clip is None:
+    editor = next((space for space in _editors() if space.clip and settings_of(space.clip).live), None)
+    if editor is None:
         _seen = _sent = None
         return
-    frame = bpy.context.scene.frame_current - clip.frame_start + 1
+    clip = editor.clip
+    frame = shown_frame(clip, editor, bpy.context.scene)
     marked = _marked(clip, frame)
     stood, _seen = marked == _seen, marked
     if marked is not None and stood and marked != _sent:

@@ -25,6 +25,13 @@ def active_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
     return clips[0] if len(clips) == 1 else None
 
 
+def shown_frame(clip: bpy.types.MovieClip, space: bpy.types.Space | None, scene: bpy.types.Scene) -> int:
+    """The clip frame that a clip editor shows; elsewhere, and without a window, the scene's current one."""
+    follows = isinstance(space, bpy.types.SpaceClipEditor) and not bpy.app.background
+    frame: int = space.clip_user.frame_current if follows else scene.frame_current
+    return frame - clip.frame_start + 1
+
+
 def find_clip(name: str) -> bpy.types.MovieClip:
     """The clip called `name`; with an empty name, the file's active or only one. Raises FootageError."""
     if name:

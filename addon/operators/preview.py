@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 
 from .. import live
-from ..clip.footage import active_clip
+from ..clip.footage import active_clip, shown_frame
 from ..errors import MatteError
 from .base import Result
 
@@ -37,7 +37,7 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
 
     def _request(self, context: bpy.types.Context, wait: bool) -> Result:
         clip = active_clip(context)
-        frame = context.scene.frame_current - clip.frame_start + 1
+        frame = shown_frame(clip, context.space_data, context.scene)
         try:
             reply = live.request(clip, frame)
             if wait:

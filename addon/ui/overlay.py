@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .. import live
 from ..clip.coordinates import read_file_orientation
+from ..clip.footage import shown_frame
 from ..errors import MatteError
 from ..mattes import as_stored, is_made_from, matte_file, read_logits
 from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
@@ -121,11 +122,6 @@ def tracked_frames(take: str) -> set[int]:
         return set()
 
 
-def clip_frame(context: bpy.types.Context, clip: bpy.types.MovieClip) -> int:
-    """The clip frame that the editor shows."""
-    return context.scene.frame_current - clip.frame_start + 1
-
-
 def _draw() -> None:
     context = bpy.context
     space = context.space_data
@@ -139,7 +135,7 @@ def _draw() -> None:
 
 
 def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-    frame = clip_frame(context, clip)
+    frame = shown_frame(clip, context.space_data, context.scene)
     style = settings.overlay_style
     layers = list(_layers(clip, settings, frame, merged=style in ("checker", "matte")))
     if not layers:

@@ -196,9 +196,7 @@ class SPLATMATTE_PT_overlay(_ClipPanel, bpy.types.Panel):
             column.prop(settings, "overlay_opacity", slider=True)
         layout.prop(settings, "overlay_lane")
         if overlay.is_stabilised(context.space_data):  # type: ignore[arg-type]
-            draw_text(
-                layout, context, "Mattes are not drawn over a stabilised plate: switch that off.", "INFO"
-            )
+            draw_text(layout, context, "Mattes are not drawn over a stabilised plate: switch that off.", "INFO")
 
 
 class SPLATMATTE_PT_export(_ClipPanel, bpy.types.Panel):
