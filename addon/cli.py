@@ -68,9 +68,9 @@ def _run(options: argparse.Namespace) -> int:
     run = running.start(options.verb, clip)
     for note in run.notes:
         print(f"Note: {note}", flush=True)
-    known = len(run.notes)
+    told = len(run.notes)
     run.wait(lambda words: print(words, flush=True))
-    for note in run.notes[known:]:
+    for note in run.notes[told:]:
         print(f"Note: {note}", flush=True)
     if run.result is not None:
         print(f"{run.result.get('frames', 0)} frames, {run.result.get('device', '')}")

@@ -27,9 +27,9 @@ def active_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
 
 def shown_frame(clip: bpy.types.MovieClip, space: bpy.types.Space | None, scene: bpy.types.Scene) -> int:
     """The clip frame that a clip editor shows; elsewhere, and without a window, the scene's current one."""
-    follows = isinstance(space, bpy.types.SpaceClipEditor) and not bpy.app.background
-    frame: int = space.clip_user.frame_current if follows else scene.frame_current
-    return frame - clip.frame_start + 1
+    if isinstance(space, bpy.types.SpaceClipEditor) and not bpy.app.background:
+        return space.clip_user.frame_current - clip.frame_start + 1
+    return scene.frame_current - clip.frame_start + 1
 
 
 def find_clip(name: str) -> bpy.types.MovieClip:
