@@ -2,7 +2,8 @@
 
     python3 vendor_setup bench memory [FOLDER] [--frames 50 200]
 
-Each row is a process of its own; its peak is what the operating system says of it (ru_maxrss, POSIX only). Ours tracks
+Every PNG that ours wrote is compared with its plate and with the matte store, value by value. Each row is a process
+of its own; its peak is what the operating system says of it (ru_maxrss, POSIX only). Ours tracks
 both ways from a prompt in the middle and exports a version; upstream loads the folder and propagates both ways.
 """
 
@@ -13,12 +14,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from addon.checkpoints import EMBEDDED_CONFIG
+from addon.engine.matte import union
+from addon.engine.session import Session
 from addon.job import Footage, Job, MatteObject, Point, Prompt
 
-from .common import demo_frames, links, measure, upstream_predictor
+from ._common import demo_frames, links, measure, upstream_predictor
 
 
 def main() -> int:
@@ -33,7 +37,10 @@ def main() -> int:
         for count in options.frames:
             frames = links(files, Path(room) / f"{count}", count)
             job = _job(frames, Path(room) / f"mattes{count}")
-            peaks["ours", count] = measure(["-m", "addon.engine", "run", str(job)]).peak
+            ours = measure(["-m", "addon.engine", "run", str(job)])
+            peaks["ours", count] = ours.peak
+            checked = _check(job, Path(ours.output.splitlines()[-1]))
+            print(f"{checked} frames checked: RGB is the plate's, alpha the store's, value by value")
             peaks["upstream", count] = measure(["-m", "bench.memory", "--upstream", str(frames)]).peak
     few, many = options.frames
     print(f"{'peak MB':>10} {f'{few} frames':>12} {f'{many} frames':>12} {'ratio':>7}")
@@ -53,6 +60,21 @@ def _job(frames: Path, output: Path) -> Path:
     path = output.with_suffix(".json")
     path.write_text(job.to_json(), encoding="utf-8")
     return path
+
+
+def _check(job_file: Path, version: Path) -> int:
+    """Compare a version with plates and store; how many frames. Raises AssertionError where they differ."""
+    job = Job.load(job_file)
+    takes = Session(lambda *_: None, lambda: False).track(job).takes
+    for frame in job.frames:
+        plate = Path(job.footage.files[frame - 1])
+        with Image.open(plate) as source, Image.open(version / f"{plate.stem}.png") as result:
+            rgba = np.asarray(result)
+            assert np.array_equal(rgba[..., :3], np.asarray(source.convert("RGB"))), plate
+        mattes = [take.matte(frame) for take in takes.values()]
+        alpha = union((each.logits for each in mattes if each), job.footage.width, job.footage.height)
+        assert np.array_equal(rgba[..., 3], alpha), plate
+    return len(job.frames)
 
 
 def _upstream(frames: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
 from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
 
-from .common import measure, photos, upstream_predictor
+from ._common import measure, photos, upstream_predictor
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What the overlay draws from: previews, and mattes that are found again. (Drawing itself needs a window: tests/gui.)"""
+"""What the overlay draws from: previews, and mattes that are found again. Drawing itself needs a window."""
 
 from pathlib import Path
 
