@@ -1,0 +1,1 @@
+"""Benchmarks: what the product is measured by. Not shipped to users."""
