@@ -17,6 +17,14 @@ def focal(logits: Tensor, target: Tensor) -> Tensor:
     return (bce * (target - logits.sigmoid()).square()).mean((-2, -1))
 
 
+def balanced(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy with inside and outside counting alike: an empty answer is no way out, so learning starts at once."""
+    inside, outside = target.sum((-2, -1)).clamp(min=1), (1 - target).sum((-2, -1)).clamp(min=1)
+    miss = (F.softplus(-logits) * target).sum((-2, -1)) / inside
+    surplus = (F.softplus(logits) * (1 - target)).sum((-2, -1)) / outside
+    return 0.5 * (miss + surplus)
+
+
 def dice(logits: Tensor, target: Tensor) -> Tensor:
     """1 - soft dice of ... x h x w logits."""
     p = logits.sigmoid()
@@ -30,16 +38,19 @@ def iou(logits: Tensor, target: Tensor) -> Tensor:
     return torch.where(union > 0, (a & b).sum((-2, -1)) / union.clamp(min=1), torch.ones_like(union, dtype=torch.float32))
 
 
-def loss(answer: Decoded, target: Tensor, candidates: bool) -> Tensor:
+def loss(answer: Decoded, target: Tensor, candidates: bool, early: float = 0.0) -> Tensor:
     """Mean loss of N objects against N x h x w coverage.
 
     The single mask always counts; with `candidates` the best of the three multimask candidates as well, a little.
-    Where the object is hidden only its score counts, as in the paper.
+    Where the object is hidden only its score counts, as in the paper. `early` (1 to 0 over the first stage) mixes the
+    balanced cross entropy in for the focal loss.
     """
     logits = answer.logits.float()
     visible = (target.flatten(1).amax(1) >= 0.5).float()
     every = target[:, None].expand_as(logits)
-    per_mask = FOCAL * focal(logits, every) + DICE * dice(logits, every)
+    per_mask = (1 - early) * FOCAL * focal(logits, every) + DICE * dice(logits, every)
+    if early:
+        per_mask = per_mask + early * balanced(logits, every)
     with torch.no_grad():
         quality = iou(logits, every)
     per_mask = per_mask + IOU * (answer.ious.float() - quality).abs()

@@ -16,7 +16,7 @@ from .composites import Composer
 Rng = np.random.Generator
 Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
-SMALLEST = 0.0015  # of the picture: what is smaller on the first frame is not asked for
+SMALLEST = 0.004  # of the picture: what is smaller on the first frame is not asked for
 
 
 @dataclass

@@ -23,20 +23,22 @@ def _answers(logits: Tensor, size: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
         return (full[:, 0] > 0).cpu().numpy()
 
 
-def image_step(model: Any, batch: Batch, rng: Rng, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Loss and mean IoU of the first answers on the batch's first frames: a prompt, then one corrected answer."""
+def image_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Loss and mean IoU of the first answers on the batch's first frames: a prompt, at times corrected."""
     size = batch.images.shape[-1]
     features = repeat(encode(model, batch.images[:, 0].to(device)), batch.owner.to(device))
     target, truth = batch.targets(device)[:, 0], batch.masks[:, 0]
     top = without_memory(model, features)
     points, labels = first_prompts(rng, truth)
     answer = decode(model, features, top, *tensors(points, labels, device), None)
-    total = loss(answer, target, candidates=True)
+    total = loss(answer, target, True, early)
     quality = iou(answer.logits[:, 0], target).mean()
+    if rng.random() < 0.7:
+        return total, quality
     points, labels = corrected(rng, points, labels, _answers(answer.logits, size), truth)
     before = answer.logits[:, :1].detach().clamp(-32, 32)
     second = decode(model, features, top, *tensors(points, labels, device), before)
-    return total + 0.5 * loss(second, target, candidates=False), quality
+    return total + 0.5 * loss(second, target, False, early), quality
 
 
 def _remember(model: Any, features: Features, logits: Tensor, token: Tensor, visible: Tensor, clicked: bool) -> dict[str, Any]:
@@ -53,7 +55,7 @@ def _remember(model: Any, features: Features, logits: Tensor, token: Tensor, vis
     return {"maskmem_features": memory, "maskmem_pos_enc": positions, "obj_ptr": pointer}
 
 
-def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device) -> tuple[Tensor, Tensor]:
+def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: float = 0.0) -> tuple[Tensor, Tensor]:
     """Loss and mean IoU of the tracked frames: a prompt (at times a mask) on the first frame, then memory alone.
 
     One clip in three gets a correcting click on a later frame, which then becomes a conditioning frame.
@@ -94,9 +96,9 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device) -> tuple
             answer = decode(model, features, top, None, None, None)
             qualities.append(iou(answer.logits[:, 0], target)[visible].mean())
         if t == correct_at:
-            total = total + loss(answer, target, candidates=False)
+            total = total + loss(answer, target, False, early)
             answer = _correct(model, features, top, answer, truth, rng, size, device)
-        total = total + weight * loss(answer, target, candidates=t == 0) if weight else total
+        total = total + weight * loss(answer, target, t == 0, early) if weight else total
         kind = "cond_frame_outputs" if t in (0, correct_at) else "non_cond_frame_outputs"
         outputs[kind][t] = _remember(model, features, answer.logits[:, :1], answer.tokens[:, 0], visible, t in (0, correct_at))
     return total / frames, torch.stack(qualities).nanmean()

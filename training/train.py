@@ -19,6 +19,7 @@ from .evaluate import measure
 from .network import WEIGHTS, build, set_size
 from .optimiser import Optimiser, schedule
 from .samples import Batch, Sampler
+from .start import place_aware
 from .steps import clip_step, image_step
 
 
@@ -88,6 +89,7 @@ class Run:
         torch.manual_seed(settings.seed)
         torch.set_num_threads(settings.threads)
         self.model = build().to(self.device)
+        place_aware(self.model)
         if settings.start and settings.start.exists() and not settings.resume:
             self.model.load_state_dict(torch.load(settings.start, map_location="cpu", weights_only=True)["model"])
             self._say(f"starts from {settings.start.name}")
@@ -154,7 +156,8 @@ class Run:
         seen: list[tuple[float, float]] = []
         while self.spent < seconds:
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                total, quality = forward(self.model, next(batches), rng, device)
+                early = max(0.0, 1 - 1.5 * self.spent / seconds) if stage.name == "images" else 0.0
+                total, quality = forward(self.model, next(batches), rng, device, early)
             total.backward()
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             if torch.isfinite(norm):
