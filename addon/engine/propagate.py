@@ -8,6 +8,8 @@ of the Job alone:
 2. *Forward*, from the earliest prompted frame to the end of the range.
 3. *Backward*, from there to its start ("backward" alone starts at the latest prompted frame).
 
+A frame's matte does not depend on the range, so a track can be made longer piece by piece.
+
 What a later frame can still read is kept in memory and on disk, and no more, so that memory is flat and a killed engine
 goes on where it was, with the same result to the last bit.
 """
@@ -78,14 +80,12 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
     """
     result = {}
     for each in job.objects:
-        start = _start(job, each)
         facts: dict[str, Any] = {
             "store": STORE_VERSION,
             "footage": fingerprint,
             "model": model,
-            "direction": job.direction,
-            # a backward pass reads forward frames near its start, so a range that ends there changes it
-            "reach": min(job.frames[-1], start + REACH) if job.direction == "both" else 0,
+            # not the range, and forward is the first half of both: what is tracked is there for a wider one
+            "starts": "last prompt" if job.direction == "backward" else "first prompt",
             "prompts": [_facts(prompt) for prompt in each.prompts],
         }
         result[each.name] = (store.take(each.name, facts), facts)
@@ -166,7 +166,13 @@ class _Propagation:
 
     def run(self) -> None:
         first, last = self.job.frames[0] - 1, self.job.frames[-1] - 1
-        forward = {s.id: range(s.start, last + 1) for s in self.subjects}
+        if self.job.direction == "both":
+            # the backward pass reads forward frames near its start: these are tracked even beyond the range, so that
+            # what comes of it does not depend on the range
+            ends = [min(s.start + REACH, self.job.footage.frame_count - 1) for s in self.subjects]
+        else:
+            ends = [last] * len(self.subjects)
+        forward = {s.id: range(s.start, max(last, end) + 1) for s, end in zip(self.subjects, ends, strict=True)}
         backward = {s.id: range(s.start - 1, first - 1, -1) for s in self.subjects}
         if self.job.direction == "forward":
             backward = {}
@@ -251,7 +257,7 @@ class _Propagation:
             needed.update(range(max(s.start, ahead[0] - REACH), ahead[0]))
         if back:
             # of the forward pass, what will be tracked in this run is not needed from disk
-            known = ahead[0] if ahead else self.job.frames[-1]
+            known = ahead[0] if ahead else self.job.footage.frame_count
             stop = min(back[0] + REACH, s.start + REACH if has_forward else s.start, known - 1)
             needed.update(range(back[0] + 1, stop + 1))
         memories = self.predictor.tracked(self.state, s.id)
