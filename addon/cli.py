@@ -1,6 +1,7 @@
 """`blender -b shot.blend --command splat_matte track | export`: the operators' work without a window.
 
-Progress is a line a step; the last line of output is the folder of the finished version. Exit codes: errors.ExitCode.
+Progress is a line a step; the last line of output is the folder of the finished version (of the matte store,
+without an export). Exit codes: errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def _run(options: argparse.Namespace) -> int:
         settings.checkpoint = options.checkpoint
     elif options.checkpoint:
         if Path(options.checkpoint).suffix not in (".pt", ".pth"):
-            known = f"Known: {', '.join(names)}; or the path of a .pt file."
-            raise CheckpointError("This is no checkpoint.", where=options.checkpoint, hint=known)
+            hint = f"Known: {', '.join(names)}; or the path of a .pt file."
+            raise CheckpointError("This is no checkpoint.", where=options.checkpoint, hint=hint)
         settings.checkpoint = "FILE"
         settings.checkpoint_file = str(Path(options.checkpoint).absolute())
         settings.checkpoint_config = options.config
@@ -66,15 +67,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.output:
         settings.output = str(Path(options.output).absolute())
     run = running.start(options.verb, clip)
-    for note in run.notes:
-        print(f"Note: {note}", flush=True)
-    told = len(run.notes)
     run.wait(lambda words: print(words, flush=True))
-    for note in run.notes[told:]:
-        print(f"Note: {note}", flush=True)
     if run.result is not None:
         print(f"{run.result.get('frames', 0)} frames, {run.result.get('device', '')}")
-        print(run.result.get("folder", ""), flush=True)
+        print(run.result.get("folder", run.folder / "work"), flush=True)
     return ExitCode.OK
 
 

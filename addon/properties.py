@@ -31,11 +31,13 @@ def _checkpoint_items() -> list[tuple[str, str, str]]:
 
 
 def _to_end(settings: ClipSettings, _: bpy.types.Context) -> None:
-    settings.range_end = max(settings.range_start, settings.range_end)
+    if settings.range_end < settings.range_start:  # setting one calls the other's update
+        settings.range_end = settings.range_start
 
 
 def _to_start(settings: ClipSettings, _: bpy.types.Context) -> None:
-    settings.range_start = min(settings.range_start, settings.range_end)
+    if settings.range_start > settings.range_end:
+        settings.range_start = settings.range_end
 
 
 def _forget(settings: ClipSettings, _: bpy.types.Context) -> None:
@@ -73,7 +75,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         update=_forget,
     )
     tracked_step: IntProperty(  # type: ignore[valid-type]
-        name="Tracked Markers",
+        name="Tracked Step",
         description="Of markers that Blender's tracker has set, use every n-th frame too. "
         "0: only those that were set by hand",
         default=0,

@@ -32,7 +32,8 @@ class Composer:
         if kind <= 1:
             turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
             radius = 0.3 + sum(
-                rng.normal(0, 0.12 / k) * np.cos(k * turns + rng.uniform(0, 6)) for k in range(1, int(rng.integers(3, 9)))
+                rng.normal(0, 0.12 / k) * np.cos(k * turns + rng.uniform(0, 6))
+                for k in range(1, int(rng.integers(3, 9)))
             )
             radius = np.clip(radius, 0.06, 0.48)[:, None] * size
             outline = centre + radius * np.stack([np.cos(turns), np.sin(turns)], 1)
@@ -71,7 +72,9 @@ class Composer:
         area = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
         return np.dstack([clip.pictures[index][area], mask[area].astype(np.uint8) * 255])
 
-    def compose(self, rng: Rng, frames: int, clips: list[Clip]) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    def compose(
+        self, rng: Rng, frames: int, clips: list[Clip]
+    ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
         """`frames` pictures (S x S x 3) and id maps (S x S) of one composite."""
         size = self.size
         if clips and rng.random() < 0.5:

@@ -15,7 +15,9 @@ from .steps import clip_step
 
 
 @torch.no_grad()
-def measure(model: Any, samplers: dict[str, Sampler], device: torch.device, rounds: int = 3, clips: bool = False) -> dict[str, float]:
+def measure(
+    model: Any, samplers: dict[str, Sampler], device: torch.device, rounds: int = 3, clips: bool = False
+) -> dict[str, float]:
     """Mean IoU for each named sampler: of one click on the deepest point, and (`clips`) of frames tracked through memory."""
     model.eval()
     result: dict[str, float] = {}

@@ -36,7 +36,9 @@ class Batch:
 class Sampler:
     """Draws batches from composites, rendered shots and DAVIS in a fixed mix."""
 
-    def __init__(self, rng: Rng, size: int, rendered: list[Clip], davis: list[Clip], mix: tuple[float, float, float]) -> None:
+    def __init__(
+        self, rng: Rng, size: int, rendered: list[Clip], davis: list[Clip], mix: tuple[float, float, float]
+    ) -> None:
         self.rng, self.size, self.rendered, self.davis, self.mix = rng, size, rendered, davis, mix
         self.composer = Composer(rng, size)
 

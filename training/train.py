@@ -125,7 +125,13 @@ class Run:
             stage = STAGES[self.stage_index]
             if self.settings.stage in (None, stage.name):
                 self._stage(stage)
-            self.stage_index, self.spent, self.steps, self.best, self.optimiser_state = self.stage_index + 1, 0.0, 0, -1.0, None
+            self.stage_index, self.spent, self.steps, self.best, self.optimiser_state = (
+                self.stage_index + 1,
+                0.0,
+                0,
+                -1.0,
+                None,
+            )
 
     def _stage(self, stage: Stage) -> None:
         settings, device = self.settings, self.device
@@ -137,7 +143,9 @@ class Run:
         held_out = [c for c in shots if c.name.endswith("9")]
         learnt = [c for c in shots if not c.name.endswith("9")]
         real, unseen = davis(davis_folder(), False), davis(davis_folder(), True)
-        self._say(f"stage {stage.name}: {len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips")
+        self._say(
+            f"stage {stage.name}: {len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips"
+        )
         sampler = Sampler(np.random.default_rng(settings.seed + int(self.spent)), stage.size, learnt, real, stage.mix)
         tests = {}
         if held_out:
@@ -169,7 +177,9 @@ class Run:
             seen.append((total.item(), quality.item()))
             if self.steps % 25 == 0:
                 loss, iou = np.nanmean(seen, 0)
-                self._say(f"{stage.name} {self.steps} loss {loss:.3f} IoU {iou:.3f} {self.spent / self.steps:.2f} s a step")
+                self._say(
+                    f"{stage.name} {self.steps} loss {loss:.3f} IoU {iou:.3f} {self.spent / self.steps:.2f} s a step"
+                )
                 seen.clear()
                 fresh = rendered(settings.clips, known)
                 learnt += [c for c in fresh if not c.name.endswith("9")]

@@ -90,12 +90,12 @@ class JobOperator(OperatorMixin):
         if words != self._words:
             self._words = words
             context.workspace.status_text_set(f"Splat Matte: {words}    Esc: stop")
-            redraw(context)
+            _redraw(context)
 
     def _finish(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
         context.workspace.status_text_set(None)
-        redraw(context)
+        _redraw(context)
 
     def _fail(self, error: MatteError) -> Result:
         if isinstance(error, Cancelled):
@@ -119,7 +119,7 @@ def outcome(run: running.Run) -> str:
     return f"{words}. Saved: {Path(folder).name}" if (folder := result.get("folder")) else words
 
 
-def redraw(context: bpy.types.Context) -> None:
+def _redraw(context: bpy.types.Context) -> None:
     """Draw the clip editors anew."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:

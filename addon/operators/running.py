@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import bpy
@@ -25,16 +26,20 @@ class Run:
     """One Job on its way.
 
     clip: name of the clip.
-    notes: what the artist should know, from making the Job and from the engine.
+    folder: where its versions and its matte store are.
+    notes: what the artist should know of footage and prompts; the panel shows it anyway.
+    warnings: what the engine has to say.
     progress: the latest progress event.
     error: what it ended with; None while it runs and when it succeeded.
     """
 
     verb: Verb
     clip: str
+    folder: Path
     engine: Engine
     reply: Reply
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
+    warnings: list[str] = field(default_factory=list)
     progress: Event | None = None
     stopping: bool = False
     error: MatteError | None = None
@@ -64,11 +69,15 @@ class Run:
             raise
 
     def wait(self, show: Callable[[str], None]) -> None:
-        """Until its end; `show` gets a line when the words change. Raises MatteError: what it ended with."""
+        """Until its end; `show` gets lines for the console. Raises MatteError: what it ended with."""
+        for note in self.notes:
+            show(f"Note: {note}")
         last = ""
         try:
             for event in self.reply:
                 self._note(event)
+                if event["event"] == "warning":
+                    show(f"Warning: {self.warnings[-1]}")
                 if self.active and (words := self.in_words()) != last:
                     show(words)
                     last = words
@@ -101,7 +110,7 @@ class Run:
         if event["event"] == "progress":
             self.progress = event
         elif event["event"] == "warning":
-            self.notes.append(event.get("message", ""))
+            self.warnings.append(event.get("message", ""))
         elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"])
 
@@ -130,7 +139,7 @@ def start(verb: Verb, clip: bpy.types.MovieClip) -> Run:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
     job, notes = make_job(clip, preferences().device, export=verb == "export")
     engine = _engine()
-    _current = Run(verb, clip.name, engine, engine.request(verb, job), notes)
+    _current = Run(verb, clip.name, job.matte_folder, engine, engine.request(verb, job), notes)
     return _current
 
 

@@ -15,7 +15,7 @@ from ..properties import EXTENSION_PACKAGE, preferences, settings_of
 from ..runtime import find_python
 from . import overlay
 from .summary import Summary, summary_of
-from .text import draw_text
+from .text import draw_error, draw_text
 
 # Blender takes a panel's attributes from mix-ins too, as long as these are plain classes.
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SPLATMATTE_PT_footage(_Panel, bpy.types.Panel):
             return
         summary = summary_of(clip)
         if summary.plate is None:
-            draw_text(layout, context, summary.error, "ERROR")
+            draw_error(layout, context, summary.error)
             layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
             return
         footage = summary.plate.footage
@@ -159,9 +159,12 @@ class SPLATMATTE_PT_track(_ClipPanel, bpy.types.Panel):
             row = layout.row(align=True)
             row.prop(settings, "range_start", text="Frames")
             row.prop(settings, "range_end", text="")
-        if _draw_no_engine(layout, context):
-            return
+        if missing := _missing_engine():
+            draw_error(layout, context, missing)
+            open_preferences = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
+            open_preferences.module = EXTENSION_PACKAGE
         row = layout.row(align=True)
+        row.enabled = missing is None
         row.operator("splat_matte.preview", icon="HIDE_OFF")
         row.prop(settings, "live", toggle=True)
         if live.error():
@@ -238,10 +241,10 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompt
     box = layout.box()
     draw_text(box, context, f"Will be sent: {prompts.in_words()}.", "CHECKMARK")
     for name, marks in prompts.marks.items():
-        if any(prompt.stands_alone for prompt in marks.prompts()):
+        if not any(prompt.stands_alone for prompt in marks.prompts()):
+            draw_text(box, context, f"{name} has only exclude marks: add a marker on the subject.", "ERROR")
+        elif len(prompts.marks) > 1:
             draw_text(box, context, f"{name}: {marks.in_words()}")
-        else:
-            draw_text(box, context, f"{name}: {marks.in_words()}. Add a marker on the subject.", "ERROR")
 
 
 def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
@@ -254,18 +257,14 @@ def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, prompt
             draw_text(body, context, sentence, "DOT")
 
 
-def _draw_no_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
-    """Says so and offers the preferences, where the engine isn't set up."""
+def _missing_engine() -> MatteError | None:
+    """Why the engine can't be started, if it can't."""
     chosen = preferences()
     try:
         find_python(bpy.path.abspath(chosen.engine_python), bpy.path.abspath(chosen.folder))
     except MatteError as error:
-        draw_text(layout, context, str(error), "ERROR")
-        layout.operator(
-            "preferences.addon_show", text="Open Preferences", icon="PREFERENCES"
-        ).module = EXTENSION_PACKAGE
-        return True
-    return False
+        return error
+    return None
 
 
 def _draw_job(
@@ -283,20 +282,20 @@ def _draw_job(
         return
     row = layout.row()
     row.scale_y = 1.4
-    row.enabled = summary.prompts is not None and bool(summary.prompts.marks)
+    row.enabled = summary.prompts is not None and bool(summary.prompts.marks) and _missing_engine() is None
     row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
     if run is None or run.active or run.verb != verb or run.clip != clip.name:
         return
     if run.error is None:
         draw_text(layout, context, outcome(run) + ".", "CHECKMARK")
-        for note in run.notes:
-            draw_text(layout, context, note, "INFO")
+        for warning in run.warnings:
+            draw_text(layout, context, warning, "ERROR")
         if run.result is not None and "folder" in run.result:
             layout.operator("splat_matte.open_folder", icon="FILE_FOLDER")
     elif isinstance(run.error, Cancelled):
         draw_text(layout, context, "Stopped. What was tracked is kept: start again to go on.", "INFO")
     else:
-        draw_text(layout, context, str(run.error), "ERROR")
+        draw_error(layout, context, run.error)
 
 
 CLASSES = (

@@ -23,7 +23,7 @@ class Summary:
     plate: Plate | None = None
     warnings: tuple[str, ...] = ()
     prompts: Prompts | None = None
-    error: str = ""
+    error: MatteError | None = None
 
 
 def summary_of(clip: bpy.types.MovieClip) -> Summary:
@@ -33,7 +33,7 @@ def summary_of(clip: bpy.types.MovieClip) -> Summary:
         frame_range = frame_range_of(clip, plate.footage.frame_count)
         return Summary(plate, tuple(warnings), read_prompts(clip, plate, frame_range))
     except MatteError as error:
-        return Summary(error=str(error))
+        return Summary(error=error)
 
 
 def refresh() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import blf
 import bpy
 
+from ..errors import MatteError
+
 _FONT = 0  # the interface's own
-_MARGIN = 45  # pixels at scale 1: the panel's borders and an icon
+_MARGIN = 85  # pixels at scale 1: tabs, the borders of panel and box, an icon
 _POINTS = 11
 
 
@@ -21,6 +23,13 @@ def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
         for line in _wrap(paragraph, width):
             column.label(text=line, icon=icon, translate=False)  # type: ignore[arg-type]
             icon = "BLANK1"
+
+
+def draw_error(layout: bpy.types.UILayout, context: bpy.types.Context, error: MatteError) -> None:
+    """What happened and what to do, then where: a path is the longest and says the least."""
+    draw_text(layout, context, f"{error.message} {error.hint}", "ERROR")
+    if error.where:
+        draw_text(layout, context, error.where)
 
 
 def _wrap(text: str, width: float) -> list[str]:

@@ -176,6 +176,7 @@ def test_command_line(blend: Path, clip) -> None:
     assert result.returncode == 0, result.stderr
     assert versions(clip) == []
     assert f"{COUNT} frames" in result.stdout
+    assert Path(result.stdout.splitlines()[-1]) == matte / "work"
 
 
 @pytest.mark.parametrize(

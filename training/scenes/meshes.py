@@ -126,7 +126,11 @@ def leaf(base: Point, tip: Point, width: float, droop: float) -> Mesh:
     spine = start + (end - start) * t[:, None] - np.array([0, 0, droop]) * (t**2)[:, None]
     half = width * np.sin(np.pi * np.clip(t, 0.04, 0.98)) ** 0.7
     fold = np.array([0, 0, 0.25])
-    edges = [spine + side * half[:, None] + fold * half[:, None], spine, spine - side * half[:, None] + fold * half[:, None]]
+    edges = [
+        spine + side * half[:, None] + fold * half[:, None],
+        spine,
+        spine - side * half[:, None] + fold * half[:, None],
+    ]
     faces = [
         (row * 7 + i, row * 7 + i + 1, (row + 1) * 7 + i + 1, (row + 1) * 7 + i) for row in range(2) for i in range(6)
     ]
