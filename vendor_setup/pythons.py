@@ -82,7 +82,7 @@ def find_or_fetch(runtime: Path) -> dict[Version, Python]:
         python = _fetch(runtime, wanted)
     except EngineError as error:
         raise EngineError(
-            f"There is no Python 3.11 or 3.13 on this machine, and uv could not fetch one: {error.message.rstrip('.')}.",
+            f"There is no Python 3.11 or 3.13 on this machine, and uv could not fetch one: {error.message}.",
             hint=f"Install Python {wanted} from https://www.python.org and run this again.",
         ) from None
     return {python.version: python}
