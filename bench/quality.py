@@ -19,8 +19,8 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-from ._davis import boundary_f, jaccard
 from ._clips import Mask, Point, QualityClip, davis_clips, rendered_clips, spread_clicks
+from ._davis import boundary_f, jaccard
 
 HERE = Path(__file__).resolve().parent.parent
 CHECKPOINTS = HERE / "addon" / "checkpoints"
