@@ -6,7 +6,6 @@ The newest request wins: an older answer that comes late is dropped. Nothing her
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .clip.editors import clip_editors, redraw
 from .clip.footage import shown_frame
 from .clip.to_job import make_job
 from .engine_client import Reply
@@ -79,7 +79,7 @@ def _tick() -> float:
     except MatteError as error:
         _pending = None
         _error = str(error)
-        _redraw()
+        redraw()
     return _TICK
 
 
@@ -90,13 +90,13 @@ def _collect(reply: Reply, clip: str, frame: int) -> None:
         _pending = None
         _error = ""
         take_in(Path(reply.result["file"]), clip, frame)
-        _redraw()
+        redraw()
 
 
 def _send() -> None:
     """With *Live*, ask for the frame that is looked at, once what is marked on it has stood for a tick."""
     global _seen, _sent
-    editor = next((space for space in _editors() if space.clip and settings_of(space.clip).live), None)
+    editor = next((space for _, space in clip_editors() if space.clip and settings_of(space.clip).live), None)
     if editor is None:
         _seen = _sent = None
         return
@@ -117,20 +117,6 @@ def _marked(clip: bpy.types.MovieClip, frame: int) -> object:
         return None
     prompts = [(each.name, prompt) for each in job.objects for prompt in each.prompts if prompt.frame == frame]
     return (clip.name, frame, prompts, job.model) if prompts else None
-
-
-def _editors() -> Iterator[bpy.types.SpaceClipEditor]:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if isinstance(area.spaces.active, bpy.types.SpaceClipEditor):
-                yield area.spaces.active
-
-
-def _redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "CLIP_EDITOR":
-                area.tag_redraw()
 
 
 def register() -> None:

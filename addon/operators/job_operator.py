@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.props import StringProperty
 
+from ..clip.editors import redraw
 from ..clip.footage import active_clip, find_clip
 from ..errors import Cancelled, MatteError
 from . import running
@@ -90,12 +91,12 @@ class JobOperator(OperatorMixin):
         if words != self._words:
             self._words = words
             context.workspace.status_text_set(f"Splat Matte: {words}    Esc: stop")
-            _redraw(context)
+            redraw()
 
     def _finish(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
         context.workspace.status_text_set(None)
-        _redraw(context)
+        redraw()
 
     def _fail(self, error: MatteError) -> Result:
         if isinstance(error, Cancelled):
@@ -117,11 +118,3 @@ def outcome(run: running.Run) -> str:
     frames = result.get("frames", 0)
     words = f"{frames} {'frame has a matte' if frames == 1 else 'frames have mattes'} ({result.get('device', '')})"
     return f"{words}. Saved: {Path(folder).name}" if (folder := result.get("folder")) else words
-
-
-def _redraw(context: bpy.types.Context) -> None:
-    """Draw the clip editors anew."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "CLIP_EDITOR":
-                area.tag_redraw()
