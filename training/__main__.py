@@ -29,9 +29,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on from resume.pt")
     train.add_argument("--from", dest="start", type=Path, default=None, help="weights to start from")
     train.add_argument("--scratch", action="store_true", help="start from random weights")
-    train.add_argument("--stage", choices=["images", "clips", "large"], help="only this stage")
+    train.add_argument("--stage", choices=["small", "images", "clips", "large"], help="only this stage")
     train.add_argument("--rate", type=float, help="learning rate instead of the stage's own")
     train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
+    train.add_argument("--workers", type=int, default=0, help="processes that draw batches; as many as cores on a GPU")
     train.add_argument("--seed", type=int, default=1)
     export = verbs.add_parser("export", help="write the best weights as the shipped checkpoint, in half precision")
     export.add_argument("source", type=Path, nargs="?", default=HERE / "work" / "training" / "best.pt")
@@ -46,7 +47,7 @@ def _train(a: argparse.Namespace) -> None:
     Run(
         Settings(
             minutes=a.minutes, clips=a.clips, state=a.state, device=a.device, threads=a.threads, resume=a.resume,
-            start=start, stage=a.stage, rate=a.rate, batch=a.batch, seed=a.seed,
+            start=start, stage=a.stage, rate=a.rate, batch=a.batch, seed=a.seed, workers=a.workers,
         )
     ).run()  # fmt: skip
 

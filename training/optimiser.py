@@ -59,17 +59,17 @@ class Optimiser:
         matrices = [p for n, p in named if p.ndim == 2 and min(p.shape) >= 16 and any(part in n for part in INNER)]
         inner = {id(p) for p in matrices}
         others = [p for _, p in named if id(p) not in inner]
-        self.rate = rate
+        self.rates = rate, 0.4 * rate  # AdamW's share diverged at 1.2e-3
         self.parts: list[torch.optim.Optimizer] = [
             Muon(matrices, rate, decay),
-            torch.optim.AdamW(others, lr=rate, weight_decay=decay, betas=(0.9, 0.98)),
+            torch.optim.AdamW(others, lr=0.4 * rate, weight_decay=decay, betas=(0.9, 0.98)),
         ]
 
     def step(self, factor: float) -> None:
         """One step at factor x the learning rate, then clear the gradients."""
-        for part in self.parts:
+        for part, rate in zip(self.parts, self.rates, strict=True):
             for group in part.param_groups:
-                group["lr"] = self.rate * factor
+                group["lr"] = rate * factor
             part.step()
             part.zero_grad(set_to_none=True)
 

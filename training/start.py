@@ -1,8 +1,9 @@
 """Where a network that is trained from scratch starts: attention that already finds the same place.
 
-With sam2's own random start, attention has to discover that a click's position code and a pixel's are the same code,
-and that a place in memory is the same place now. On 500 steps it had not (measured); told so by its first weights it
-need not discover it.
+sam2's random start hides a click from its own mask: the decoder's first self-attention has no residual and averages
+all tokens, so every pixel is told the same, wherever the click is; and queries and keys project the position codes
+differently, so equal places do not attract each other. A linear probe for "near the click" on the decoder's output
+reached a correlation of 0.03 with it and 0.32 with the start below; 500 training steps had predicted nothing.
 """
 
 from __future__ import annotations
@@ -11,23 +12,41 @@ from typing import Any
 
 import torch
 
-CLICK_GAIN, MEMORY_BIAS = 2.0, 0.7
+CLICK_GAIN, SELF_GAIN, TOKEN_SCALE, MEMORY_BIAS = 2.0, 1.5, 0.5, 0.7
 
 
 @torch.no_grad()
 def place_aware(model: Any) -> None:
-    """Queries and keys of the decoder's cross attention share their weights; those of memory attention share a bias.
+    """Give fresh weights this start.
 
-    The decoder: a semi-orthogonal projection keeps the position codes' inner products, which peak at equal places.
-    Memory: a constant under the rotary code answers with the sum of cosines of the distance, which peaks at zero.
+    - Tokens of the decoder see themselves first: shared queries and keys, and an output that undoes the values.
+    - Its cross attention shares queries and keys: a semi-orthogonal projection keeps the position codes' inner
+      products, which peak at equal places. Learnt token embeddings are halved, so that those codes stand out.
+    - Memory attention gets a constant under the rotary code, which answers with the sum of the cosines of the
+      distance: largest at the same place.
     """
-    transformer = model.sam_mask_decoder.transformer
+    prompt, decoder = model.sam_prompt_encoder, model.sam_mask_decoder
+    for token in (*prompt.point_embeddings, prompt.not_a_point_embed, decoder.iou_token, decoder.mask_tokens):
+        token.weight.mul_(TOKEN_SCALE)
+    decoder.obj_score_token.weight.mul_(TOKEN_SCALE)
+
+    transformer = decoder.transformer
+    first = transformer.layers[0].self_attn
+    torch.nn.init.orthogonal_(first.q_proj.weight, SELF_GAIN)
+    first.k_proj.weight.copy_(first.q_proj.weight)
+    torch.nn.init.orthogonal_(first.v_proj.weight)
+    first.out_proj.weight.copy_(first.v_proj.weight.T)
+
     crossings = [transformer.final_attn_token_to_image]
     for layer in transformer.layers:
         crossings += [layer.cross_attn_token_to_image, layer.cross_attn_image_to_token]
     for attention in crossings:
         torch.nn.init.orthogonal_(attention.q_proj.weight, CLICK_GAIN)
         attention.k_proj.weight.copy_(attention.q_proj.weight)
+    for layer in transformer.layers:
+        torch.nn.init.orthogonal_(layer.cross_attn_image_to_token.v_proj.weight)
+        torch.nn.init.orthogonal_(layer.cross_attn_image_to_token.out_proj.weight)
+
     for layer in model.memory_attention.layers:
         for attention in (layer.self_attn, layer.cross_attn_image):
             attention.q_proj.bias.fill_(MEMORY_BIAS)

@@ -38,8 +38,9 @@ class Stage:
 
 
 STAGES = (
-    Stage("images", 0.5, 256, 8, 1, 3, 1.2e-3, (0.35, 0.45, 0.2)),
-    Stage("clips", 0.3, 256, 3, 4, 2, 6e-4, (0.25, 0.5, 0.25)),
+    Stage("small", 0.3, 128, 8, 1, 3, 1e-3, (0.4, 0.45, 0.15)),
+    Stage("images", 0.2, 256, 8, 1, 3, 6e-4, (0.35, 0.45, 0.2)),
+    Stage("clips", 0.3, 256, 3, 4, 2, 5e-4, (0.25, 0.5, 0.25)),
     Stage("large", 0.2, 512, 1, 4, 2, 2e-4, (0.1, 0.6, 0.3)),
 )
 
@@ -59,20 +60,38 @@ class Settings:
     rate: float | None = None
     batch: int = 1  # times the stage's pictures: for a GPU
     seed: int = 1
+    workers: int = 0  # processes that draw batches; 0: a thread
     eval_every: float = 240.0  # seconds
 
 
-def _prefetch(sampler: Sampler, stage: Stage, times: int) -> Iterator[Batch]:
-    """Batches drawn by a thread, two ahead."""
-    queue: Queue[Batch] = Queue(2)
-
-    def work() -> None:
-        while True:
-            queue.put(sampler.batch(stage.pictures * times, stage.frames, stage.objects))
-
-    threading.Thread(target=work, daemon=True).start()
+def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | None) -> None:
+    """Fill the queue with batches for ever; a process of its own gets its own seed and one thread."""
+    if seed is not None:
+        sampler.rng = np.random.default_rng(seed)
+        torch.set_num_threads(1)
     while True:
-        yield queue.get()
+        queue.put(sampler.batch(stage.pictures * times, stage.frames, stage.objects))
+
+
+def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, seed: int) -> Iterator[Batch]:
+    """Batches drawn ahead: by a thread, or by `workers` processes, which a GPU needs to be kept busy."""
+    processes: list[Any] = []
+    if workers == 0:
+        queue: Any = Queue(2)
+        threading.Thread(target=_draw, args=(sampler, stage, times, queue, None), daemon=True).start()
+    else:
+        fork = torch.multiprocessing.get_context("fork")
+        queue = fork.Queue(2 * workers)
+        for i in range(workers):
+            arguments = (sampler, stage, times, queue, seed + 1000 * (i + 1))
+            processes.append(fork.Process(target=_draw, args=arguments, daemon=True))
+            processes[-1].start()
+    try:
+        while True:
+            yield queue.get()
+    finally:
+        for process in processes:
+            process.terminate()
 
 
 def _save(path: Path, content: Any) -> None:
@@ -157,14 +176,14 @@ class Run:
         optimiser = Optimiser(self.model, settings.rate or stage.rate)
         if self.optimiser_state:
             optimiser.load(self.optimiser_state)
-        batches = _prefetch(sampler, stage, settings.batch)
+        batches = _prefetch(sampler, stage, settings.batch, settings.workers, settings.seed + int(self.spent))
         rng, forward = np.random.default_rng(settings.seed + 1), image_step if stage.frames == 1 else clip_step
         self.model.train()
         last = evaluated = time.monotonic()
         seen: list[tuple[float, float]] = []
         while self.spent < seconds:
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                early = max(0.0, 1 - 1.5 * self.spent / seconds) if stage.name == "images" else 0.0
+                early = max(0.0, 1 - 1.5 * self.spent / seconds) if self.stage_index == 0 else 0.0
                 total, quality = forward(self.model, next(batches), rng, device, early)
             total.backward()
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
