@@ -7,6 +7,7 @@ without an export). Exit codes: errors.ExitCode.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import sys
 import traceback
 from pathlib import Path
@@ -28,6 +29,7 @@ _handle: object = None
 
 def main(arguments: list[str]) -> int:
     """One command; returns the exit code."""
+    _flush_blender()
     try:
         options = _parser().parse_args(arguments)
     except SystemExit as usage:
@@ -74,6 +76,11 @@ def _run(options: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
+def _flush_blender() -> None:
+    """What Blender itself has printed stays in C's buffer, where output is not a terminal, and would come last."""
+    ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).fflush(None)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"blender -b FILE.blend --command {NAME}", description="Mattes from the markers of a .blend's clip."
@@ -93,7 +100,9 @@ def _range(text: str) -> tuple[int, int]:
     try:
         first, last = map(int, text.split(":"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not two frames as in 10:20") from None
+        first = last = 0
+    if not 1 <= first <= last:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two frames as in 10:20")
     return first, last
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ..errors import JobError
 from ..job import Mask
 from .blendfile import ControlPoint, ShapeKey, read_shape_keys
 from .coordinates import Plate, sample_outline
@@ -28,12 +29,22 @@ def shape_keys_of(mask: bpy.types.Mask) -> dict[str, list[ShapeKey]]:
 
     They aren't in Blender's Python API, and stepping through frames to see them would disturb the artist's scene: a
     copy of the mask is saved to a temporary file and read there.
+
+    Raises:
+        JobError: they can't be read.
     """
     if mask.name_full not in _shape_keys:
         with tempfile.TemporaryDirectory(dir=bpy.app.tempdir) as folder:
             file = Path(folder) / "mask.blend"
             bpy.data.libraries.write(str(file), {mask}, compress=False)
-            _shape_keys[mask.name_full] = read_shape_keys(file, mask.name)
+            try:
+                _shape_keys[mask.name_full] = read_shape_keys(file, mask.name)
+            except ValueError as error:
+                raise JobError(
+                    f"The mask's keys can't be read in this Blender: {error}.",
+                    where=mask.name,
+                    hint="Use markers instead, and please report this.",
+                ) from None
     return _shape_keys[mask.name_full]
 
 

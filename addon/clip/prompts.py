@@ -75,6 +75,7 @@ def read_prompts(clip: bpy.types.MovieClip, plate: Plate, frame_range: tuple[int
 
     Raises:
         FootageError: a file that is marked can't be read.
+        JobError: a mask can't be read.
     """
     settings = settings_of(clip)
     marks: dict[str, Marks] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, JobError
 from ..job import Device, Job, Model
 from ..properties import settings_of
 from .footage import plate_of, read_footage
@@ -42,9 +42,16 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
 
 
 def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | None:
-    """The clip frames to track, if not all; an end beyond the clip's means its end."""
+    """The clip frames to track, if not all; an end beyond the clip's means its end. Raises JobError."""
     settings = settings_of(clip)
-    return (settings.range_start, min(settings.range_end, count)) if settings.use_range else None
+    if not settings.use_range:
+        return None
+    if settings.range_start > count:
+        raise JobError(
+            f"The range begins with frame {settings.range_start}, the clip ends with frame {count}.",
+            hint="Set the range anew; the clip's first frame is 1.",
+        )
+    return settings.range_start, min(settings.range_end, count)
 
 
 def _model(clip: bpy.types.MovieClip, device: Device) -> Model:

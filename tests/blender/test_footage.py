@@ -32,8 +32,8 @@ def names(footage) -> list[str]:
     return [Path(file).name for file in footage.files]
 
 
-def shown(clip: bpy.types.MovieClip, scene_frame: int, file: Path) -> int:
-    """Which file of write_sequence Blender's compositor shows on a scene frame; 0: none."""
+def compose(clip: bpy.types.MovieClip) -> bpy.types.Scene:
+    """The scene renders the clip as it is."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = clip.size
     scene.render.resolution_percentage = 100
@@ -53,6 +53,12 @@ def shown(clip: bpy.types.MovieClip, scene_frame: int, file: Path) -> int:
     node = tree.nodes.new("CompositorNodeMovieClip")
     node.clip = clip
     tree.links.new(node.outputs[0], output.inputs[0])
+    return scene
+
+
+def shown(clip: bpy.types.MovieClip, scene_frame: int, file: Path) -> int:
+    """Which file of write_sequence Blender's compositor shows on a scene frame; 0: none."""
+    scene = compose(clip)
     scene.frame_set(scene_frame)
     scene.render.filepath = str(file)
     bpy.ops.render.render(write_still=True)
@@ -160,6 +166,52 @@ def test_negative_offset_is_explained(tmp_path: Path) -> None:
     clip = load(write_sequence(tmp_path / "seq", [1, 2, 3]))
     clip.frame_offset = -2
     with pytest.raises(part("errors").FootageError, match="offset of -2"):
+        read(clip)
+
+
+def write_movie(folder: Path, count: int) -> Path:
+    """A movie of the images of write_sequence, by Blender."""
+    scene = compose(load(write_sequence(folder / "seq", list(range(1, count + 1)))))
+    settings = scene.render.image_settings
+    if bpy.app.version >= (5, 0):
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
+    scene.render.ffmpeg.format = "MPEG4"
+    scene.frame_start, scene.frame_end = 1, count
+    scene.render.filepath = str(folder / "movie.mp4")
+    bpy.ops.render.render(animation=True)
+    if bpy.app.version >= (5, 0):
+        settings.media_type = "IMAGE"
+    return folder / "movie.mp4"
+
+
+def test_movie(tmp_path: Path) -> None:
+    clip = load(write_movie(tmp_path, 10))
+    footage, warnings = read(clip)
+    assert footage.movie
+    assert footage.files == (str(tmp_path / "movie.mp4"),)
+    assert (footage.frame_count, footage.movie_offset, warnings) == (10, 0, [])
+    clip.frame_offset, clip.frame_start = 3, 5
+    footage, warnings = read(clip)
+    assert (footage.frame_count, footage.movie_offset) == (7, 3)
+    assert "leaves 7 of the movie's 10 frames" in warnings[0]
+    # Clip frame 1 stands on scene frame 5: the movie's frame 4.
+    assert shown(clip, 5, tmp_path / "shown.png") == 4
+    assert shown(clip, 11, tmp_path / "shown.png") == 10
+
+
+@pytest.mark.parametrize(("offset", "words"), [(-1, "before the movie begins"), (10, "leaves nothing")])
+def test_offsets_that_a_movie_does_not_have(tmp_path: Path, offset: int, words: str) -> None:
+    clip = load(write_movie(tmp_path, 10))
+    clip.frame_offset = offset
+    with pytest.raises(part("errors").FootageError, match=words):
+        read(clip)
+
+
+def test_missing_movie(tmp_path: Path) -> None:
+    clip = load(write_movie(tmp_path, 2))
+    (tmp_path / "movie.mp4").unlink()
+    with pytest.raises(part("errors").FootageError, match="movie is missing"):
         read(clip)
 
 

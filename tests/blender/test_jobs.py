@@ -184,7 +184,9 @@ def test_command_line(blend: Path, clip) -> None:
     [
         (["export", "--clip", "other"], 4, "no clip of that name"),
         (["export", "--range", "3:9000"], 3, "Nothing is marked"),
+        (["export", "--range", "9:10"], 3, "ends with frame 4"),
         (["export", "--range", "x"], 2, "not two frames"),
+        (["export", "--range", "2:1"], 2, "not two frames"),
         (["track", "--checkpoint", "sam9"], 5, "sam9"),
         ([], 2, "usage"),
     ],
