@@ -77,11 +77,8 @@ class Loaded:
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
         """Inference mode at the model's precision."""
-        bfloat16 = self.source.precision == "bfloat16"
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.source.device.type, dtype=torch.bfloat16, enabled=bfloat16),
-        ):
+        half = torch.autocast(self.source.device.type, torch.bfloat16)
+        with torch.inference_mode(), half if self.source.precision == "bfloat16" else contextlib.nullcontext():
             yield
 
 
