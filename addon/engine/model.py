@@ -77,8 +77,10 @@ class Loaded:
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
         """Inference mode at the model's precision."""
-        half = torch.autocast(self.source.device.type, torch.bfloat16)
-        with torch.inference_mode(), half if self.source.precision == "bfloat16" else contextlib.nullcontext():
+        precision: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        if self.source.precision == "bfloat16":
+            precision = torch.autocast(self.source.device.type, torch.bfloat16)
+        with torch.inference_mode(), precision:
             yield
 
 
