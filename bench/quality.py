@@ -50,9 +50,7 @@ class Tracker:
     def clicks(self, frame: int, points: tuple[Point, ...], clear: bool = True) -> None:
         """Points on a frame (counted from 0)."""
         places, labels = [p[:2] for p in points], [p[2] for p in points]
-        self.predictor.add_new_points_or_box(
-            self.state, frame, 1, points=places, labels=labels, clear_old_points=clear
-        )
+        self.predictor.add_new_points_or_box(self.state, frame, 1, points=places, labels=labels, clear_old_points=clear)
 
     def box(self, mask: Mask) -> None:
         """The mask's bounding box on the first frame."""
@@ -153,7 +151,9 @@ def main(arguments: list[str] | None = None) -> int:
         for way, entry in numbers[clip.name].items():
             fps = f"{entry['frames a second']:7.1f}" if entry["frames a second"] else ""
             extra = "".join(f"  {k} {entry[k]:.3f}" for k in ("J after hiding", "empty while hidden") if k in entry)
-            print(f"{clip.name:16}{way:12}{entry['J']:7.3f}{entry['F']:7.3f}{entry['J&F']:7.3f}{fps}{extra}", flush=True)
+            print(
+                f"{clip.name:16}{way:12}{entry['J']:7.3f}{entry['F']:7.3f}{entry['J&F']:7.3f}{fps}{extra}", flush=True
+            )
     if a.json:
         a.json.write_text(json.dumps(numbers, indent=2) + "\n")
     return 0

@@ -13,7 +13,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     render = verbs.add_parser("render", help="render training shots, or the demo's clips (--demo)")
     render.add_argument("--out", type=Path, default=HERE / "work" / "clips")
-    render.add_argument("--demo", nargs="*", metavar="NAME", help="render the shipped clips, or the named ones, instead")
+    render.add_argument(
+        "--demo", nargs="*", metavar="NAME", help="render the shipped clips, or the named ones, instead"
+    )
     render.add_argument("--first", type=int, default=0)
     render.add_argument("--count", type=int, default=200)
     render.add_argument("--minutes", type=float, default=1e9)
@@ -59,7 +61,9 @@ def main() -> int:
         if arguments.demo is not None:
             render_demos(HERE / "demo" / "clips", arguments.demo, arguments.threads)
         else:
-            made = render_training(arguments.out, arguments.first, arguments.count, arguments.minutes, arguments.threads)
+            made = render_training(
+                arguments.out, arguments.first, arguments.count, arguments.minutes, arguments.threads
+            )
             print(f"{made} shots rendered")
     elif arguments.verb == "train":
         _train(arguments)

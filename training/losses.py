@@ -18,7 +18,7 @@ def focal(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def balanced(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy with inside and outside counting alike: an empty answer is no way out, so learning starts at once."""
+    """Cross entropy with inside and outside counting alike, so that an empty answer is no way out."""
     inside, outside = target.sum((-2, -1)).clamp(min=1), (1 - target).sum((-2, -1)).clamp(min=1)
     miss = (F.softplus(-logits) * target).sum((-2, -1)) / inside
     surplus = (F.softplus(logits) * (1 - target)).sum((-2, -1)) / outside
@@ -35,7 +35,9 @@ def iou(logits: Tensor, target: Tensor) -> Tensor:
     """Hard IoU of ... x h x w logits; 1 where both are empty."""
     a, b = logits > 0, target >= 0.5
     union = (a | b).sum((-2, -1))
-    return torch.where(union > 0, (a & b).sum((-2, -1)) / union.clamp(min=1), torch.ones_like(union, dtype=torch.float32))
+    return torch.where(
+        union > 0, (a & b).sum((-2, -1)) / union.clamp(min=1), torch.ones_like(union, dtype=torch.float32)
+    )
 
 
 def loss(answer: Decoded, target: Tensor, candidates: bool, early: float = 0.0) -> Tensor:

@@ -56,7 +56,11 @@ def first_prompts(rng: Rng, masks: NDArray[np.bool_]) -> tuple[NDArray[np.float3
 
 
 def corrected(
-    rng: Rng, points: NDArray[np.float32], labels: NDArray[np.int32], answers: NDArray[np.bool_], truths: NDArray[np.bool_]
+    rng: Rng,
+    points: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    answers: NDArray[np.bool_],
+    truths: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """The prompts with one correcting click more; where no place is left the last one is replaced."""
     points, labels = points.copy(), labels.copy()

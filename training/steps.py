@@ -41,7 +41,9 @@ def image_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: 
     return total + 0.5 * loss(second, target, False, early), quality
 
 
-def _remember(model: Any, features: Features, logits: Tensor, token: Tensor, visible: Tensor, clicked: bool) -> dict[str, Any]:
+def _remember(
+    model: Any, features: Features, logits: Tensor, token: Tensor, visible: Tensor, clicked: bool
+) -> dict[str, Any]:
     """What sam2 keeps of a frame: memory features, their positions, and the object pointer."""
     flat = features.top.flatten(2).permute(2, 0, 1)
     side = model.image_size
@@ -60,7 +62,7 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
 
     One clip in three gets a correcting click on a later frame, which then becomes a conditioning frame.
     """
-    count, frames = batch.images.shape[:2]
+    frames = batch.images.shape[1]
     size = batch.images.shape[-1]
     every = encode(model, batch.images.flatten(0, 1).to(device))
     owner, targets = batch.owner.to(device), batch.targets(device)
@@ -78,7 +80,9 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
                 given = torch.from_numpy(truth).to(device)[:, None].float()
                 hint = model.mask_downsample(given)
                 answer = decode(model, features, features.top, None, None, hint)
-                answer = answer._replace(logits=(torch.nn.functional.avg_pool2d(given, 4) * 20 - 10).expand(-1, 4, -1, -1))
+                answer = answer._replace(
+                    logits=(torch.nn.functional.avg_pool2d(given, 4) * 20 - 10).expand(-1, 4, -1, -1)
+                )
                 weight = 0.0
             else:
                 answer = decode(model, features, top, *tensors(*first_prompts(rng, truth), device), None)
@@ -100,7 +104,9 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
             answer = _correct(model, features, top, answer, truth, rng, size, device)
         total = total + weight * loss(answer, target, t == 0, early) if weight else total
         kind = "cond_frame_outputs" if t in (0, correct_at) else "non_cond_frame_outputs"
-        outputs[kind][t] = _remember(model, features, answer.logits[:, :1], answer.tokens[:, 0], visible, t in (0, correct_at))
+        outputs[kind][t] = _remember(
+            model, features, answer.logits[:, :1], answer.tokens[:, 0], visible, t in (0, correct_at)
+        )
     return total / frames, torch.stack(qualities).nanmean()
 
 
