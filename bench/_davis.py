@@ -37,7 +37,7 @@ def boundary(mask: Mask) -> Mask:
 
 def _disk(radius: int) -> NDArray[np.uint8]:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    return (x * x + y * y <= radius * radius).astype(np.uint8)
+    return np.asarray(x * x + y * y <= radius * radius, np.uint8)
 
 
 def boundary_f(answer: Mask, truth: Mask) -> float:

@@ -1,1 +1,1 @@
-"""Trains the embedded checkpoint: renders clips, mixes them with composites, trains, exports. Never shipped to users."""
+"""Trains the embedded checkpoint: renders clips, adds composites, trains, exports. Never shipped to users."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 HERE = Path(__file__).resolve().parent.parent
 DAVIS_KEPT_OUT = ("blackswan", "car-roundabout", "dance-twirl", "goat")  # measured on, never trained on
@@ -31,13 +32,13 @@ def davis_folder() -> Path:
 def _read(pictures: list[Path], ids: list[Path], width: int, height: int, subject_only: bool, name: str) -> Clip:
     clip = Clip(name, [], [])
     for picture, matte in zip(pictures, ids, strict=True):
-        rgb = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)
-        mask = cv2.imread(str(matte), cv2.IMREAD_GRAYSCALE)
+        rgb = np.asarray(Image.open(picture).convert("RGB"))
+        mask = np.asarray(Image.open(matte).convert("L"))
         if subject_only:
-            mask = (mask >= 128).astype(np.uint8)
+            mask = np.asarray(mask >= 128, np.uint8)
         if rgb.shape[:2] != (height, width):
-            rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-            mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+            rgb = np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            mask = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
         clip.pictures.append(rgb)
         clip.ids.append(mask)
     return clip
@@ -50,8 +51,8 @@ def rendered(folder: Path, known: set[str]) -> list[Clip]:
         if place.name not in known:
             known.add(place.name)
             pictures, ids = sorted(place.glob("rgb/*.jpg")), sorted(place.glob("id/*.png"))
-            size = cv2.imread(str(ids[0]), cv2.IMREAD_GRAYSCALE).shape
-            found.append(_read(pictures, ids, size[1], size[0], False, place.name))
+            width, height = Image.open(ids[0]).size
+            found.append(_read(pictures, ids, width, height, False, place.name))
     return found
 
 

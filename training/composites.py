@@ -10,6 +10,7 @@ from .clips import Clip
 from .textures import texture
 
 Rng = np.random.Generator
+Picture = NDArray[np.uint8]
 Sprite = NDArray[np.uint8]  # H x W x 4, straight alpha
 
 
@@ -31,10 +32,8 @@ class Composer:
         centre, kind = size // 2, rng.integers(0, 4)
         if kind <= 1:
             turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-            radius = 0.3 + sum(
-                rng.normal(0, 0.12 / k) * np.cos(k * turns + rng.uniform(0, 6))
-                for k in range(1, int(rng.integers(3, 9)))
-            )
+            waves = range(1, int(rng.integers(3, 9)))
+            radius = 0.3 + sum(rng.normal(0, 0.12 / k) * np.cos(k * turns + rng.uniform(0, 6)) for k in waves)
             radius = np.clip(radius, 0.06, 0.48)[:, None] * size
             outline = centre + radius * np.stack([np.cos(turns), np.sin(turns)], 1)
             cv2.fillPoly(alpha, [outline.astype(np.int32)], 255, cv2.LINE_AA)
@@ -72,14 +71,12 @@ class Composer:
         area = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
         return np.dstack([clip.pictures[index][area], mask[area].astype(np.uint8) * 255])
 
-    def compose(
-        self, rng: Rng, frames: int, clips: list[Clip]
-    ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    def compose(self, rng: Rng, frames: int, clips: list[Clip]) -> tuple[list[Picture], list[Picture]]:
         """`frames` pictures (S x S x 3) and id maps (S x S) of one composite."""
         size = self.size
         if clips and rng.random() < 0.5:
             clip = clips[int(rng.integers(len(clips)))]
-            back = cv2.resize(clip.pictures[int(rng.integers(len(clip.pictures)))], (size, size))
+            back = np.asarray(cv2.resize(clip.pictures[int(rng.integers(len(clip.pictures)))], (size, size)), np.uint8)
         else:
             back = self._texture(rng)
         pictures = [_pan(back, drift, size) for drift in np.linspace(0, 1, frames)[:, None] * rng.normal(0, 12, 2)]
@@ -100,9 +97,9 @@ class Composer:
         size = self.size
         scale = rng.uniform(0.25, 0.75) * size / max(sprite.shape[:2])
         angle, spin, grow = rng.normal(0, 20), rng.normal(0, 6), rng.normal(0, 0.04)
-        place, speed = rng.uniform(0.1, 0.9, 2) * size, rng.normal(0, 0.05, 2) * size
+        place, speed = rng.uniform(0.1, 0.9, 2) * size, np.asarray(rng.normal(0, 0.05, 2) * size)
         if rng.random() < 0.15:
-            speed *= 3
+            speed = speed * 3
         flip = rng.random() < 0.5
         if flip:
             sprite = np.ascontiguousarray(sprite[:, ::-1])
@@ -110,6 +107,7 @@ class Composer:
             turn = cv2.getRotationMatrix2D(
                 (sprite.shape[1] / 2, sprite.shape[0] / 2), angle + spin * t, scale * (1 + grow) ** t
             )
+            turn = np.asarray(turn, np.float64)
             turn[:, 2] += place + speed * t - np.array(sprite.shape[1::-1]) / 2
             drawn = cv2.warpAffine(sprite, turn, (size, size), flags=cv2.INTER_LINEAR)
             alpha = drawn[..., 3:].astype(np.uint16)
@@ -119,4 +117,4 @@ class Composer:
 
 def _pan(picture: NDArray[np.uint8], drift: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
     move = np.array([[1.06, 0, drift[0] - 0.03 * size], [0, 1.06, drift[1] - 0.03 * size]])
-    return cv2.warpAffine(picture, move, (size, size), borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(cv2.warpAffine(picture, move, (size, size), borderMode=cv2.BORDER_REFLECT), np.uint8)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .network import repeat, decode, encode, without_memory
+from .losses import iou
+from .network import decode, encode, repeat, without_memory
 from .prompts import deepest, tensors
 from .samples import Sampler
-from .losses import iou
 from .steps import clip_step
 
 
@@ -18,7 +18,7 @@ from .steps import clip_step
 def measure(
     model: Any, samplers: dict[str, Sampler], device: torch.device, rounds: int = 3, clips: bool = False
 ) -> dict[str, float]:
-    """Mean IoU for each named sampler: of one click on the deepest point, and (`clips`) of frames tracked through memory."""
+    """Mean IoU for each sampler: of one click on the deepest point, and (`clips`) of frames tracked through memory."""
     model.eval()
     result: dict[str, float] = {}
     for name, sampler in samplers.items():

@@ -18,7 +18,7 @@ def focal(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def balanced(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy with inside and outside counting alike: an empty answer is no way out, so learning starts at once."""
+    """Cross entropy with inside and outside counting alike, so that an empty answer is no way out."""
     inside, outside = target.sum((-2, -1)).clamp(min=1), (1 - target).sum((-2, -1)).clamp(min=1)
     miss = (F.softplus(-logits) * target).sum((-2, -1)) / inside
     surplus = (F.softplus(logits) * (1 - target)).sum((-2, -1)) / outside

@@ -110,7 +110,8 @@ def decode(
 
 def without_memory(model: Any, features: Features) -> Tensor:
     """The top features of a prompted first frame."""
-    return features.top + model.no_mem_embed.permute(0, 2, 1)[..., None]
+    nothing: Tensor = model.no_mem_embed.permute(0, 2, 1)[..., None]
+    return features.top + nothing
 
 
 def repeat(features: Features, index: Tensor) -> Features:

@@ -23,7 +23,8 @@ def orthogonal(updates: Tensor, steps: int = 4) -> Tensor:
     for _ in range(steps):
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.mT if updates.shape[1] > updates.shape[2] else x
+    result: Tensor = x.mT if updates.shape[1] > updates.shape[2] else x
+    return result
 
 
 class Muon(torch.optim.Optimizer):
@@ -43,9 +44,10 @@ class Muon(torch.optim.Optimizer):
             for shape, params in alike.items():
                 updates = []
                 for p in params:
-                    buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                    buffer.lerp_(p.grad, 1 - group["momentum"])
-                    updates.append(p.grad.lerp(buffer, group["momentum"]))
+                    gradient, buffer = p.grad, self.state[p].setdefault("momentum", torch.zeros_like(p))
+                    assert gradient is not None
+                    buffer.lerp_(gradient, 1 - group["momentum"])
+                    updates.append(gradient.lerp(buffer, group["momentum"]))
                 size = group["lr"] * 0.2 * math.sqrt(max(shape))
                 for p, update in zip(params, orthogonal(torch.stack(updates)), strict=True):
                     p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-size)

@@ -70,8 +70,8 @@ class Sampler:
         area, size = np.s_[y : y + ch, x : x + cw], (self.size, self.size)
         how = cv2.INTER_AREA if ch > self.size else cv2.INTER_LINEAR
         return (
-            [cv2.resize(p[area], size, interpolation=how)[:, ::step] for p in pictures],
-            [cv2.resize(i[area], size, interpolation=cv2.INTER_NEAREST)[:, ::step] for i in ids],
+            [np.asarray(cv2.resize(p[area], size, interpolation=how)[:, ::step], np.uint8) for p in pictures],
+            [np.asarray(cv2.resize(i[area], size, interpolation=cv2.INTER_NEAREST)[:, ::step], np.uint8) for i in ids],
         )
 
     def _recolour(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -22,14 +22,16 @@ class DemoClip:
 
 
 def _demo(seed: int, subject: str, floor: str, **more: object) -> Shot:
-    large: dict[str, object] = {"width": 854, "height": 480, "frames": 24, "samples": 8, "coverage_samples": 16}
-    return Shot(seed=seed, subject=subject, floor=floor, **{"fill": 0.55, "clutter": 9, "quality": 82} | large | more)  # type: ignore[arg-type]
+    large: dict[str, object] = {"width": 854, "height": 480, "frames": 24, "samples": 5, "coverage_samples": 16}
+    common: dict[str, object] = {"fill": 0.55, "clutter": 9, "quality": 82}
+    return Shot(seed=seed, subject=subject, floor=floor, **common | large | more)  # type: ignore[arg-type]
 
 
 DEMO = (
     DemoClip("toy", "A monkey's head on a checkered floor among clutter; the camera orbits.",
              _demo(103, "suzanne", "checker", orbit=40, samples=12)),
-    DemoClip("chair", "A thin-legged chair on bricks; the camera orbits.", _demo(113, "chair", "brick", orbit=40)),
+    DemoClip("chair", "A thin-legged chair on bricks; the camera orbits.",
+             _demo(113, "chair", "brick", orbit=40, samples=8)),
     DemoClip("plant", "A pot plant among clutter; the camera orbits.", _demo(121, "plant", "any", orbit=40)),
     DemoClip("bicycle", "A bicycle, partly hidden by clutter, seen from its side to its back; the camera orbits.",
              _demo(124, "bicycle", "brick", orbit=30)),

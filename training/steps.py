@@ -62,7 +62,7 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
 
     One clip in three gets a correcting click on a later frame, which then becomes a conditioning frame.
     """
-    count, frames = batch.images.shape[:2]
+    frames = batch.images.shape[1]
     size = batch.images.shape[-1]
     every = encode(model, batch.images.flatten(0, 1).to(device))
     owner, targets = batch.owner.to(device), batch.targets(device)

@@ -19,7 +19,7 @@ def _noise(rng: Rng, size: int) -> NDArray[np.float32]:
             rng.uniform(0.4, 0.9) ** octave
         )
     total -= total.min()
-    return total / (total.max() + 1e-6)
+    return np.asarray(total / (total.max() + 1e-6), np.float32)
 
 
 def texture(rng: Rng, size: int) -> Picture:
@@ -47,4 +47,4 @@ def texture(rng: Rng, size: int) -> Picture:
         second = np.clip(first + rng.normal(0, 40, 3), 0, 255)
     shade = 1 + rng.uniform(0, 0.5) * (_noise(rng, size) - 0.5) + rng.uniform(-0.4, 0.4) * (u - 0.5)
     picture = (first + blend[..., None] * (second - first)) * shade[..., None]
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)

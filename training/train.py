@@ -1,4 +1,4 @@
-"""The training loop: stages of growing difficulty, a time limit for each, resumable, the best average of weights kept."""
+"""The training loop: stages of growing difficulty, resumable, with time limits; the best averaged weights stay."""
 
 from __future__ import annotations
 
@@ -144,13 +144,8 @@ class Run:
             stage = STAGES[self.stage_index]
             if self.settings.stage in (None, stage.name):
                 self._stage(stage)
-            self.stage_index, self.spent, self.steps, self.best, self.optimiser_state = (
-                self.stage_index + 1,
-                0.0,
-                0,
-                -1.0,
-                None,
-            )
+            self.stage_index, self.spent, self.steps = self.stage_index + 1, 0.0, 0
+            self.best, self.optimiser_state = -1.0, None
 
     def _stage(self, stage: Stage) -> None:
         settings, device = self.settings, self.device
@@ -162,9 +157,8 @@ class Run:
         held_out = [c for c in shots if c.name.endswith("9")]
         learnt = [c for c in shots if not c.name.endswith("9")]
         real, unseen = davis(davis_folder(), False), davis(davis_folder(), True)
-        self._say(
-            f"stage {stage.name}: {len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips"
-        )
+        counts = f"{len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips"
+        self._say(f"stage {stage.name}: {counts}")
         sampler = Sampler(np.random.default_rng(settings.seed + int(self.spent)), stage.size, learnt, real, stage.mix)
         tests = {}
         if held_out:
@@ -185,7 +179,7 @@ class Run:
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 early = max(0.0, 1 - 1.5 * self.spent / seconds) if self.stage_index == 0 else 0.0
                 total, quality = forward(self.model, next(batches), rng, device, early)
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             if torch.isfinite(norm):
                 optimiser.step(schedule(self.steps, self.spent / seconds))
@@ -196,9 +190,8 @@ class Run:
             seen.append((total.item(), quality.item()))
             if self.steps % 25 == 0:
                 loss, iou = np.nanmean(seen, 0)
-                self._say(
-                    f"{stage.name} {self.steps} loss {loss:.3f} IoU {iou:.3f} {self.spent / self.steps:.2f} s a step"
-                )
+                pace = self.spent / self.steps
+                self._say(f"{stage.name} {self.steps} loss {loss:.3f} IoU {iou:.3f} {pace:.2f} s a step")
                 seen.clear()
                 fresh = rendered(settings.clips, known)
                 learnt += [c for c in fresh if not c.name.endswith("9")]

@@ -4,6 +4,7 @@ The ids come from a second pass in which every surface only emits its object's i
 touches them. Written and tried with bpy 4.5; it uses nothing that 4.2 and 5.0 lack.
 """
 
+# ruff: noqa: RUF005  (numpy vectors are added, not tuples joined)
 from __future__ import annotations
 
 import colorsys
@@ -11,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-import bpy
+import bpy  # type: ignore[import-not-found]
 import numpy as np
 
 from .meshes import Mesh

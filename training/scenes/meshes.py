@@ -46,7 +46,7 @@ def _solid(vertices: Array, faces: list[tuple[int, ...]]) -> Mesh:
 def box(size: Point, centre: Point = (0, 0, 0)) -> Mesh:
     """An axis-aligned box of the given edge lengths."""
     corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
-    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    faces: list[tuple[int, ...]] = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
     return _solid(corners * np.asarray(size) + np.asarray(centre), faces)
 
 
@@ -109,7 +109,7 @@ def ring(major: float, minor: float, sides: int = 40, axis: str = "y", centre: P
     r = np.broadcast_to(major + minor * np.cos(b), (sides, 8))
     flat = np.stack([np.cos(a)[:, None] * r, np.sin(a)[:, None] * r, np.broadcast_to(minor * np.sin(b), r.shape)], -1)
     order = {"z": [0, 1, 2], "y": [0, 2, 1], "x": [2, 0, 1]}[axis]
-    faces = [
+    faces: list[tuple[int, ...]] = [
         (i * 8 + j, ((i + 1) % sides) * 8 + j, ((i + 1) % sides) * 8 + (j + 1) % 8, i * 8 + (j + 1) % 8)
         for i in range(sides)
         for j in range(8)
@@ -126,12 +126,9 @@ def leaf(base: Point, tip: Point, width: float, droop: float) -> Mesh:
     spine = start + (end - start) * t[:, None] - np.array([0, 0, droop]) * (t**2)[:, None]
     half = width * np.sin(np.pi * np.clip(t, 0.04, 0.98)) ** 0.7
     fold = np.array([0, 0, 0.25])
-    edges = [
-        spine + side * half[:, None] + fold * half[:, None],
-        spine,
-        spine - side * half[:, None] + fold * half[:, None],
-    ]
-    faces = [
+    across, up = side * half[:, None], fold * half[:, None]
+    edges = [spine + across + up, spine, spine - across + up]
+    faces: list[tuple[int, ...]] = [
         (row * 7 + i, row * 7 + i + 1, (row + 1) * 7 + i + 1, (row + 1) * 7 + i) for row in range(2) for i in range(6)
     ]
     return _solid(np.concatenate(edges), faces)

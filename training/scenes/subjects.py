@@ -4,6 +4,7 @@ Each maker takes a numpy random generator and returns a Mesh that stands on z = 
 in its largest extent, with up to three material slots. A new subject is one function and one line in SUBJECTS.
 """
 
+# ruff: noqa: RUF005  (numpy vectors are added, not tuples joined)
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -246,9 +247,10 @@ def table(rng: Rng) -> Mesh:
 
 def crate(rng: Rng) -> Mesh:
     """A box or carton, or two."""
-    mesh = Mesh().add(box(s := rng.uniform(0.25, 0.6, 3), (0, 0, s[2] / 2)), 0)
+    s = [float(v) for v in rng.uniform(0.25, 0.6, 3)]
+    mesh = Mesh().add(box(s, (0, 0, s[2] / 2)), 0)
     if rng.random() < 0.3:
-        t = rng.uniform(0.15, 0.3, 3)
+        t = [float(v) for v in rng.uniform(0.15, 0.3, 3)]
         mesh.add(box(t).moved((0, 0, s[2] + t[2] / 2), 1, rng.uniform(0, 3)), 1)
     return mesh
 
