@@ -60,11 +60,9 @@ class SPLATMATTE_PT_footage(_Panel, bpy.types.Panel):
             layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
             return
         footage = summary.plate.footage
-        kind = "movie" if footage.movie else "image sequence"
         draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE")
-        draw_text(
-            layout, context, f"{count_of(footage.frame_count, 'frame')}, {footage.width} x {footage.height}, {kind}"
-        )
+        size = f"{footage.width} x {footage.height} pixels"
+        draw_text(layout, context, f"{count_of(footage.frame_count, 'frame')}, {size}")
         for warning in summary.warnings:
             draw_text(layout, context, warning, "ERROR")
         if summary.warnings:
@@ -163,13 +161,17 @@ class SPLATMATTE_PT_track(_ClipPanel, bpy.types.Panel):
             draw_error(layout, context, missing)
             open_preferences = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
             open_preferences.module = EXTENSION_PACKAGE
+        summary = summary_of(clip)
         row = layout.row(align=True)
+        row.use_property_split = False
         row.enabled = missing is None
-        row.operator("splat_matte.preview", icon="HIDE_OFF")
+        preview = row.row(align=True)
+        preview.enabled = _is_marked(summary)
+        preview.operator("splat_matte.preview", icon="HIDE_OFF")
         row.prop(settings, "live", toggle=True)
         if live.error():
             draw_text(layout, context, live.error(), "ERROR")
-        _draw_job(layout, context, "track", clip, summary_of(clip))
+        _draw_job(layout, context, "track", clip, summary)
 
 
 class SPLATMATTE_PT_overlay(_ClipPanel, bpy.types.Panel):
@@ -233,6 +235,10 @@ def _switch(layout: bpy.types.UILayout, name: str, used: bool) -> None:
     switch.name = name
 
 
+def _is_marked(summary: Summary) -> bool:
+    return summary.prompts is not None and bool(summary.prompts.marks)
+
+
 def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
     """What will be sent, per object."""
     if not prompts.marks:
@@ -282,7 +288,7 @@ def _draw_job(
         return
     row = layout.row()
     row.scale_y = 1.4
-    row.enabled = summary.prompts is not None and bool(summary.prompts.marks) and _missing_engine() is None
+    row.enabled = _is_marked(summary) and _missing_engine() is None
     row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
     if run is None or run.active or run.verb != verb or run.clip != clip.name:
         return

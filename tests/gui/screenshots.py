@@ -88,6 +88,7 @@ def story() -> Iterator[Condition]:
     yield settled()
     shot("engine-died")
 
+    settings.use_range = False
     start("export")
     yield idle
     yield settled()
