@@ -4,7 +4,6 @@ The ids come from a second pass in which every surface only emits its object's i
 touches them. Written and tried with bpy 4.5; it uses nothing that 4.2 and 5.0 lack.
 """
 
-# ruff: noqa: RUF005  (numpy vectors are added, not tuples joined)
 from __future__ import annotations
 
 import colorsys
@@ -12,7 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-import bpy  # type: ignore[import-not-found]
+import bpy
 import numpy as np
 
 from .meshes import Mesh
@@ -87,7 +86,7 @@ def _suzanne(number: int, materials: list[Any]) -> Any:
     modifier = thing.modifiers.new("smooth", "SUBSURF")
     modifier.render_levels = 2
     thing.data.materials.append(materials[0])
-    thing.data.polygons.foreach_set("use_smooth", np.ones(len(thing.data.polygons), dtype=bool))
+    thing.data.polygons.foreach_set("use_smooth", np.ones(len(thing.data.polygons), np.bool_))
     thing.rotation_euler = (-0.6, 0, 0)
     thing.pass_index = number
     return thing
@@ -117,7 +116,7 @@ def _room(rng: Rng, shot: Shot) -> None:
 def _lights(rng: Rng, frames: int) -> None:
     """One to three lamps; half of the clips change in brightness while they run."""
     for _ in range(int(rng.integers(1, 4))):
-        kind = str(rng.choice(["SUN", "AREA", "POINT"]))
+        kind: Any = str(rng.choice(["SUN", "AREA", "POINT"]))
         lamp = bpy.data.lights.new("l", kind)
         power = rng.uniform(0.8, 3) if kind == "SUN" else rng.uniform(80, 350)
         lamp.color = tuple(0.6 + 0.4 * rng.random(3))
