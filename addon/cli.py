@@ -21,6 +21,7 @@ from .errors import Cancelled, CheckpointError, ExitCode, MatteError
 from .job import Direction
 from .operators import running
 from .properties import settings_of
+from .targets import TARGETS
 
 NAME = "splat_matte"
 
@@ -66,6 +67,12 @@ def _run(options: argparse.Namespace) -> int:
         settings.checkpoint_file = str(Path(options.checkpoint).absolute())
         settings.checkpoint_config = options.config
         settings.checkpoint_trust = options.trust_checkpoint
+    if options.target:
+        settings.target = options.target
+    if options.invert:
+        settings.invert = True
+    if options.transforms:
+        settings.transforms = str(Path(options.transforms).absolute())
     if options.output:
         settings.output = str(Path(options.output).absolute())
     run = running.start(options.verb, clip)
@@ -92,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", default="", metavar="NAME|FILE", help="default: the clip's")
     parser.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
     parser.add_argument("--trust-checkpoint", action="store_true", help="use a checkpoint FILE of unknown hash")
+    parser.add_argument("--target", choices=TARGETS, help="who reads the files; default: the clip's")
+    parser.add_argument("--invert", action="store_true", help="swap the subject and the rest; default: the clip's")
+    parser.add_argument(
+        "--transforms", default="", metavar="FILE", help="nerfstudio: transforms.json that gets the masks"
+    )
     parser.add_argument("--output", default="", metavar="DIR", help="folder of versions; default: the clip's")
     return parser
 

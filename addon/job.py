@@ -132,7 +132,9 @@ class Job:
 
     frame_range: first and last frame to track, both included; None = all.
     output: absolute folder of versions; empty = `<name>_matte` beside the footage.
-    export: the name of an export target; empty = track only.
+    export: a name of targets.TARGETS; empty = track only.
+    invert: swap the subject and the rest in what is exported.
+    transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
     """
 
     footage: Footage
@@ -142,6 +144,8 @@ class Job:
     frame_range: tuple[int, int] | None = None
     output: str = ""
     export: str = "postshot"
+    invert: bool = False
+    transforms: str = ""
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -245,6 +249,8 @@ def _check(job: Job) -> None:
         )
     if job.output:
         _check_path(job.output, "output")
+    if job.transforms:
+        _check_path(job.transforms, "transforms")
     if not job.objects:
         raise JobError(
             "Nothing is marked.", where="objects", hint="Add a marker on the subject, or give --point, --box or --mask."

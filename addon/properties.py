@@ -15,6 +15,7 @@ from bpy.props import (
 
 from .checkpoints import OFFICIAL
 from .clip.mask import forget_shape_keys
+from .targets import TARGETS
 from .user_folder import user_folder
 
 EXTENSION_PACKAGE = (__package__ or "").rpartition(".")[0]
@@ -140,7 +141,18 @@ class ClipSettings(bpy.types.PropertyGroup):
     target: EnumProperty(  # type: ignore[valid-type]
         name="For",
         description="Who reads the files",
-        items=[("postshot", "Postshot", "PNGs with the matte as straight alpha; the colours stay as they are")],
+        items=[(name, each.label, each.description) for name, each in TARGETS.items()],
+    )
+    invert: BoolProperty(  # type: ignore[valid-type]
+        name="Invert",
+        description="Swap the subject and the rest in what is exported: to leave the subject out, "
+        "or for a program that means the opposite by black and white",
+    )
+    transforms: StringProperty(  # type: ignore[valid-type]
+        name="Transforms",
+        description="The transforms.json of the data set with these images. It is read, never changed: "
+        "the version gets a copy with the masks added",
+        subtype="FILE_PATH",
     )
     output: StringProperty(  # type: ignore[valid-type]
         name="Folder",

@@ -9,6 +9,7 @@ import bpy
 from ..errors import CheckpointError, JobError
 from ..job import Device, Job, Model
 from ..properties import settings_of
+from ..targets import TARGETS
 from .footage import plate_of, read_footage
 from .mask import forget_shape_keys
 from .prompts import read_prompts
@@ -29,6 +30,8 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     footage, warnings = read_footage(clip)
     frame_range = frame_range_of(clip, footage.frame_count)
     prompts = read_prompts(clip, plate_of(clip, footage), frame_range)
+    rules = TARGETS[settings.target].rules
+    transforms = settings.transforms if rules.writer == "nerfstudio" else ""
     job = Job(
         footage=footage,
         objects=prompts.objects(),
@@ -37,6 +40,8 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
         frame_range=frame_range,
         output=bpy.path.abspath(settings.output, library=clip.library) if settings.output else "",
         export=settings.target if export else "",
+        invert=settings.invert and rules.invertible,
+        transforms=str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",
     )
     return job, warnings + prompts.ignored
 

@@ -24,6 +24,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 from ..errors import ExitCode, JobError, MatteError
 from ..job import Box, Device, Direction, Job, Mask, MatteObject, Model, Point, Precision, Prompt
 from ..protocol import Stage
+from ..targets import TARGETS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,7 +72,16 @@ def _parser() -> argparse.ArgumentParser:
     track.add_argument("--device", choices=get_args(Device), default="auto")
     track.add_argument("--precision", choices=get_args(Precision), default="auto")
     track.add_argument("--output", type=Path, metavar="DIR", help="folder of versions; default: beside the footage")
-    track.add_argument("--export", default="postshot", metavar="TARGET", help='default: postshot; "" tracks only')
+    track.add_argument(
+        "--export",
+        default="postshot",
+        metavar="TARGET",
+        help=f'{", ".join(TARGETS)}; default: postshot; "" tracks only',
+    )
+    track.add_argument("--invert", action="store_true", help="swap the subject and the rest in what is exported")
+    track.add_argument(
+        "--transforms", type=Path, metavar="FILE", help="nerfstudio: transforms.json that gets the masks"
+    )
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
     return parser
 
@@ -177,6 +187,8 @@ def _job(options: argparse.Namespace) -> Job:
         frame_range=frame_range,
         output=str(options.output.absolute()) if options.output else "",
         export=options.export,
+        invert=options.invert,
+        transforms=str(options.transforms.absolute()) if options.transforms else "",
     )
 
 

@@ -242,6 +242,14 @@ class Reader:
             return f"{Path(self._footage.files[0]).stem}_{frame:06d}"
         return self._file(frame).stem
 
+    def file_name(self, frame: int) -> str:
+        """A frame's image as programs beside this one call it: its file name, or `<movie>_000001.png`."""
+        return f"{self.stem(frame)}.png" if self._footage.movie else self._file(frame).name
+
+    def as_stored(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
+        """An upright (H, W) turned to where the frame's file has its pixels, before EXIF orientation."""
+        return upright if self._footage.movie else images.as_stored(upright, read_orientation(self._file(frame)))
+
     def plate(self, frame: int) -> Plate:
         """The frame at full size and depth. Raises FootageError."""
         if self._footage.movie:

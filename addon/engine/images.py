@@ -145,6 +145,11 @@ def upright(pixels: Any, orientation: int) -> Any:
     return np.ascontiguousarray(pixels)
 
 
+def as_stored(pixels: Any, orientation: int) -> Any:
+    """The reverse of `upright`."""
+    return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))  # a mirror is its own reverse, a turn is not
+
+
 def to_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
     """Any plate's pixels as 8-bit sRGB."""
     if pixels.dtype == np.uint8:

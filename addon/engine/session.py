@@ -20,7 +20,7 @@ from ..errors import EngineError, JobError
 from ..job import Footage, Job
 from ..protocol import Stage
 from . import matte, model
-from .export import TARGETS, export
+from .export import export, prepare
 from .footage import Reader
 from .preview import Previewer
 from .propagate import frames_of, missing, propagate, takes
@@ -98,16 +98,14 @@ class Session:
 
     def export(self, job: Job) -> tuple[Tracked, Path]:
         """Track what is missing, then write a version. Returns its folder. Raises MatteError."""
-        if job.export not in TARGETS:
-            raise JobError(
-                f"There is no export target {job.export!r}.", where="export", hint=f"Known: {', '.join(TARGETS)}."
-            )
         reader = _open(job)
+        writer = prepare(job, reader)
         tracked = self._track(job, reader)
         footage = job.footage
 
-        def alpha(frame: int) -> NDArray[np.uint8]:
-            mattes = (take.matte(frame) for take in tracked.takes.values())
+        def made(frame: int, name: str | None) -> NDArray[np.uint8]:
+            takes = tracked.takes.values() if name is None else [tracked.takes[name]]
+            mattes = (take.matte(frame) for take in takes)
             return matte.union((each.logits for each in mattes if each), footage.width, footage.height)
 
         report = {
@@ -118,9 +116,8 @@ class Session:
             "scores": {name: _scores(take, tracked.frames) for name, take in tracked.takes.items()},
         }
         folder = export(
-            job,
-            reader,
-            alpha,
+            writer,
+            made,
             frames=tracked.frames,
             key=key_of({"takes": [take.folder.name for take in tracked.takes.values()], "frames": tracked.frames}),
             report=report,

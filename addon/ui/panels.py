@@ -13,6 +13,7 @@ from ..operators import running
 from ..operators.job_operator import outcome
 from ..properties import EXTENSION_PACKAGE, preferences, settings_of
 from ..runtime import find_python
+from ..targets import TARGETS
 from . import overlay
 from .summary import Summary, summary_of
 from .text import draw_error, draw_text
@@ -219,6 +220,11 @@ class SPLATMATTE_PT_export(_ClipPanel, bpy.types.Panel):
             return
         settings = settings_of(clip)
         layout.prop(settings, "target")
+        rules = TARGETS[settings.target].rules
+        if rules.writer == "nerfstudio":
+            layout.prop(settings, "transforms")
+        if rules.invertible:
+            layout.prop(settings, "invert")
         layout.prop(settings, "output", placeholder="beside the footage")
         _draw_job(layout, context, "export", clip, summary_of(clip))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from addon.engine.export import export, postshot
+from addon.engine.export import export, postshot, prepare
+from addon.engine.export.writer import Matte, Write
 from addon.engine.footage import Reader, scan
 from addon.errors import MatteError
 from addon.job import Job, MatteObject, Point, Prompt
@@ -50,9 +52,8 @@ def run(footage_folder: Path, output: Path, key: str, said: list[str] | None = N
             said.append(text)
 
     return export(
-        job,
-        Reader(footage),
-        lambda frame: matte(frame, footage.width, footage.height),
+        prepare(job, Reader(footage)),
+        lambda frame, name: matte(frame, footage.width, footage.height),
         frames=job.frames,
         key=key,
         report={"model": "none"},
@@ -61,21 +62,22 @@ def run(footage_folder: Path, output: Path, key: str, said: list[str] | None = N
     )
 
 
-def _stuck(file: BinaryIO, reader: Reader, frame: int, alpha: NDArray[np.uint8]) -> None:
-    if frame == 6:
-        file.write(b"\x89PNG half a frame")
-        file.flush()
-        say("half")
-        threading.Event().wait()
-    _write(file, reader, frame, alpha)
+class Stuck(postshot.Writer):
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        def stuck(file: BinaryIO) -> None:
+            file.write(b"\x89PNG half a frame")
+            file.flush()
+            say("half")
+            threading.Event().wait()
 
+        files = super().frame_files(frame, matte)
+        return dict.fromkeys(files, stuck) if frame == 6 else files
 
-_write = postshot.write
 
 if __name__ == "__main__":
     _, footage_folder, output, key, mode = sys.argv
     if mode == "half":
-        postshot.write = _stuck
+        postshot.Writer = Stuck
     if mode == "gate":
         say("ready")
         sys.stdin.readline()

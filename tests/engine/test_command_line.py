@@ -1,5 +1,6 @@
 """The engine's command line as a person on a farm meets it: exit codes, last lines, bad input, nothing half-written."""
 
+import json
 import os
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_track_and_export(frames: Path, clip) -> None:
     assert version == frames / "chair_matte" / "v001"
     assert [path.name for path in sorted(version.iterdir())] == [f"chair {i:04d}.png" for i in range(1, 7)]
 
-    job = Job.from_dict(__import__("json").loads((frames / "chair_matte" / "v001.json").read_text())["job"])
+    job = Job.from_dict(json.loads((frames / "chair_matte" / "v001.json").read_text())["job"])
     takes = Session(lambda *_: None, lambda: False).track(job).takes
     for i in range(1, 7):
         plate = np.asarray(Image.open(frames / f"chair {i:04d}.jpg").convert("RGB"))
@@ -62,6 +63,33 @@ def test_track_and_export(frames: Path, clip) -> None:
         assert (second / path.name).read_bytes() == path.read_bytes()
     after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in frames.glob("*.jpg")}
     assert after == before, "footage is never touched"
+
+
+def test_masks_of_two_objects_by_a_programs_rules(frames: Path, clip) -> None:
+    """Each object's own mattes reach its own files; inverted, what was white is black; nothing is tracked twice."""
+    x, y = clip.subject
+    marked = ("track", frames, "--point", f"seat:1:{x}:{y}", "--box", "left:1:10:10:300:470", "--range", "1:2")
+    versions = []
+    for arguments in (("objects",), ("objects", "--invert"), ("labels",)):
+        done = engine(*marked, "--export", *arguments)
+        assert done.returncode == ExitCode.OK, done.stderr
+        versions.append(Path(done.stdout.splitlines()[-1]))
+    assert "track " not in done.stdout
+    takes = Session(lambda *_: None, lambda: False).track(Job.load(_job_beside(versions[0], clip.room))).takes
+    labels = np.asarray(Image.open(versions[2] / "chair 0002.png"))
+    for number, name in enumerate(("seat", "left"), 1):
+        expected = union([takes[name].matte(2).logits], clip.width, clip.height)
+        white, black = (np.asarray(Image.open(each / name / "chair 0002.png")) for each in versions[:2])
+        assert np.array_equal(white, expected)
+        assert np.array_equal(black, 255 - expected)
+        assert np.all(labels[expected > 0] >= number)
+
+
+def _job_beside(version: Path, room: Path) -> Path:
+    document = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))
+    path = room / "beside.json"
+    path.write_text(json.dumps(document["job"]), encoding="utf-8")
+    return path
 
 
 def test_a_saved_job_runs_alike(frames: Path, tmp_path: Path) -> None:

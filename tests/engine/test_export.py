@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
-from addon.engine.export import export
+from addon.engine.export import export, prepare
 from addon.engine.export.png import write_rgba
 from addon.engine.footage import Reader, scan
 from addon.errors import Cancelled, ExitCode, FootageError
@@ -265,9 +265,8 @@ class TestVersions:
         footage, _ = scan(plates)
         job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),))
         version = export(
-            job,
-            Reader(footage),
-            lambda frame: matte(frame, WIDTH, HEIGHT),
+            prepare(job, Reader(footage)),
+            lambda frame, name: matte(frame, WIDTH, HEIGHT),
             frames=[2, 3],
             key="key",
             report={},
@@ -284,14 +283,13 @@ class TestVersions:
         done: list[int] = []
         asked: list[int] = []
 
-        def alpha(frame: int) -> NDArray[np.uint8]:
+        def alpha(frame: int, name: str | None) -> NDArray[np.uint8]:
             asked.append(frame)
             return matte(frame, WIDTH, HEIGHT)
 
         def go(stop_after: int) -> Path:
             return export(
-                job,
-                Reader(footage),
+                prepare(job, Reader(footage)),
                 alpha,
                 frames=job.frames,
                 key="key",

@@ -238,11 +238,11 @@ def test_sam2_and_build_tools_are_pins_of_the_engine(tmp_path: Path, monkeypatch
     shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
     seen = {environments.pins(ENGINE)}
-    for name in ("engine.txt", "tests.txt", *ENGINE_EXTRAS):
+    for name in ("engine.txt", "tests.txt", "readers.txt", *ENGINE_EXTRAS):
         file = tmp_path / "requirements" / name
         file.write_text(file.read_text(encoding="utf-8") + "more==1.0\n", encoding="utf-8")
         seen.add(environments.pins(ENGINE))
-    assert len(seen) == 3 + len(ENGINE_EXTRAS)
+    assert len(seen) == 4 + len(ENGINE_EXTRAS)
 
 
 # --- what runs

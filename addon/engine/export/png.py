@@ -1,8 +1,8 @@
-"""A PNG writer for straight RGBA, 8 and 16 bit: fast, small in memory, the same bytes every time.
+"""A PNG writer for straight RGBA, 8 and 16 bit, and for 8-bit grey: fast, small in memory, the same bytes every time.
 
 Portable Network Graphics (PNG) Specification, third edition, W3C: 5.3 chunk layout, 7.2 filtering, 9.2 filter type 2
-"Up", 10 zlib stream in consecutive IDAT chunks, 11.2.1 IHDR, 11.3.2.3 iCCP, 11.3.5.5 eXIf. Colour type 6 is RGB with
-alpha that is not multiplied in; 16-bit samples are big-endian.
+"Up", 10 zlib stream in consecutive IDAT chunks, 11.2.1 IHDR, 11.3.2.3 iCCP, 11.3.5.5 eXIf. Colour type 0 is grey, 6
+is RGB with alpha that is not multiplied in; 16-bit samples are big-endian.
 
 Rows are filtered with numpy and deflated by ISA-L (igzip) at level 1, a band at a time: extra memory is a few bands.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 _BAND_BYTES = 4 * 1024 * 1024
 _UP = 2
+_GREY = 0
 _RGBA = 6
 
 
@@ -29,7 +31,7 @@ def write_rgba(
     icc: bytes | None = None,
     exif: bytes | None = None,
 ) -> None:
-    """Write one PNG image.
+    """Write one PNG image with straight alpha.
 
     Args:
         file: open for writing.
@@ -41,27 +43,53 @@ def write_rgba(
     Raises:
         OSError: the file can't be written.
     """
-    height, width, _ = rgb.shape
-    sample = rgb.dtype.itemsize
+
+    def fill(rows: slice, band: NDArray[Any]) -> None:
+        band[..., :3] = rgb[rows]
+        band[..., 3] = alpha[rows]
+        if rgb.dtype == np.uint16:
+            band[..., 3] *= 257
+
+    _write(file, rgb.shape[:2], _RGBA, 4, rgb.dtype, fill, icc, exif)
+
+
+def write_grey(file: BinaryIO, grey: NDArray[np.uint8]) -> None:
+    """Write one PNG image of a single channel, uint8 (H, W). Raises OSError."""
+
+    def fill(rows: slice, band: NDArray[Any]) -> None:
+        band[..., 0] = grey[rows]
+
+    _write(file, grey.shape, _GREY, 1, grey.dtype, fill)
+
+
+def _write(
+    file: BinaryIO,
+    size: tuple[int, ...],
+    colour_type: int,
+    channels: int,
+    dtype: np.dtype[Any],
+    fill: Callable[[slice, NDArray[Any]], None],
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+) -> None:
+    """`fill` puts rows of the image into (rows, width, channels) of the file's samples."""
+    height, width = size
     file.write(b"\x89PNG\r\n\x1a\n")
-    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * sample, _RGBA, 0, 0, 0))
+    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * dtype.itemsize, colour_type, 0, 0, 0))
     if icc is not None:
         _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
     if exif is not None:
         _chunk(file, b"eXIf", exif)
-    stride = 4 * sample * width
+    stride = channels * dtype.itemsize * width
     rows = max(1, _BAND_BYTES // stride)
-    band = np.empty((min(rows, height) + 1, width, 4), rgb.dtype.newbyteorder(">"))  # row 0: the one above the band
+    band = np.empty((min(rows, height) + 1, width, channels), dtype.newbyteorder(">"))  # row 0: the one above the band
     band[0] = 0
     filtered = np.empty((len(band) - 1, 1 + stride), np.uint8)
     filtered[:, 0] = _UP
     deflate = isal_zlib.compressobj(1)
     for top in range(0, height, rows):
         count = min(rows, height - top)
-        band[1 : count + 1, :, :3] = rgb[top : top + count]
-        band[1 : count + 1, :, 3] = alpha[top : top + count]
-        if sample == 2:
-            band[1 : count + 1, :, 3] *= 257
+        fill(slice(top, top + count), band[1 : count + 1])
         samples: NDArray[np.uint8] = band.view(np.uint8).reshape(len(band), stride)
         np.subtract(samples[1 : count + 1], samples[:count], out=filtered[:count, 1:])
         _chunk(file, b"IDAT", deflate.compress(filtered[:count]))

@@ -6,29 +6,34 @@ for value, at its own depth. Camera data (EXIF) and colour profile go along. (Ja
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..footage import Reader
 from ..images import to_integers
 from .png import write_rgba
+from .writer import BaseWriter, Matte, Write
 
 
-def file_name(reader: Reader, frame: int) -> str:
-    """What the file of `frame` is called."""
-    return f"{reader.stem(frame)}.png"
+class Writer(BaseWriter):
+    """Straight RGBA."""
 
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        """One image."""
 
-def describe(reader: Reader) -> str:
-    """What the files hold, for the report."""
-    if reader.dtype == np.float32:
-        return "straight RGBA PNG, 16-bit sRGB made from scene-linear float: 0 to 1 kept, the rest clipped"
-    return f"straight RGBA PNG, RGB as in the footage, {8 * reader.dtype.itemsize} bits a channel"
+        def write(file: BinaryIO) -> None:
+            alpha = matte(frame, None)
+            plate = self.reader.plate(frame)
+            write_rgba(file, to_integers(plate.pixels), ~alpha if self.job.invert else alpha, plate.icc, plate.exif)
 
+        return {self.path(frame): write}
 
-def write(file: BinaryIO, reader: Reader, frame: int, alpha: NDArray[np.uint8]) -> None:
-    """Write `frame` with alpha, uint8 (H, W). Raises FootageError, OSError."""
-    plate = reader.plate(frame)
-    write_rgba(file, to_integers(plate.pixels), alpha, plate.icc, plate.exif)
+    def describe(self) -> Mapping[str, Any]:
+        """Depth and curve depend on the footage."""
+        alpha = ", alpha 0 on the subject" if self.job.invert else ""
+        if self.reader.dtype == np.float32:
+            kept = "16-bit sRGB made from scene-linear float: 0 to 1 kept, the rest clipped"
+        else:
+            kept = f"RGB as in the footage, {8 * self.reader.dtype.itemsize} bits a channel"
+        return {"files": f"straight RGBA PNG, {kept}{alpha}"}

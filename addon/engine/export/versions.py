@@ -1,6 +1,6 @@
 """Version folders: v001, v002 ... that appear whole or not at all, also when several exports run at once.
 
-    <matte folder>/v001/                       only images
+    <matte folder>/v001/                       only images, and what their target has beside them
     <matte folder>/v001.json                   the Job and the report
     <matte folder>/work/.export-<key>/         a version on its way; -2, -3 ... if the same is exported twice at once
     <matte folder>/work/.export-<key>.lock     held by the process that writes there
@@ -42,14 +42,20 @@ class Partial:
         return (self._folder / name).exists()
 
     def add(self, name: str, write: Callable[[BinaryIO], None]) -> None:
-        """Write one file; from several threads, if the names differ. Raises OutputError that names the folder."""
+        """Write one file, `name` may be in a sub-folder; from several threads, if the names differ.
+
+        Raises OutputError that names the matte folder.
+        """
+        path = self._folder / name
         with writing(self._matte_folder):
-            write_file(self._folder / name, write)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, write)
 
     def publish(self, document: str) -> Path:
         """Make it the next version, with `document` as its vNNN.json. Returns its folder. Raises OutputError."""
         with writing(self._matte_folder), self._guard:
-            sync_folder(self._folder)
+            for folder in (*(each for each in self._folder.rglob("*") if each.is_dir()), self._folder):
+                sync_folder(folder)
             version = self._matte_folder / f"v{_highest(self._matte_folder) + 1:03d}"
             write_file(version.with_suffix(".json"), lambda file: write_bytes(file, document.encode()))
             self._folder.rename(version)
@@ -72,7 +78,7 @@ def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
             folder, lock = _take(work, key)
             try:
                 folder.mkdir(exist_ok=True)
-                for unfinished in folder.glob(".*.part"):
+                for unfinished in folder.rglob(".*.part"):
                     unfinished.unlink()
             except OSError:
                 lock.release()

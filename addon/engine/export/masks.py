@@ -1,0 +1,40 @@
+"""Masks: one channel of 8 bits, 0 or 255 and nothing between, as trainers and photogrammetry read them.
+
+Some of them count any grey as white, so there is none. Names, folders and polarity are the target's rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from .png import write_grey
+from .writer import BaseWriter, Matte, Write
+
+
+class Writer(BaseWriter):
+    """A mask a frame, of all objects together."""
+
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        """One mask."""
+        return {self.path(frame): self.mask(frame, matte, None)}
+
+    def mask(self, frame: int, matte: Matte, name: str | None) -> Write:
+        """Writes the mask of an object, or of all."""
+
+        def write(file: BinaryIO) -> None:
+            subject = self.turned(matte(frame, name), frame)
+            write_grey(file, subject if self.subject_is_white else ~subject)
+
+        return write
+
+    @property
+    def subject_is_white(self) -> bool:
+        """By the target's rule and the Job's wish."""
+        return self.rules.subject_is_white != self.job.invert
+
+    def describe(self) -> Mapping[str, Any]:
+        """Polarity and orientation."""
+        subject, rest = ("white", "black") if self.subject_is_white else ("black", "white")
+        placed = "as the image's pixels are stored" if self.rules.as_stored else "upright"
+        return {"files": f"8-bit grey PNG, subject {subject}, the rest {rest}, {placed}"}

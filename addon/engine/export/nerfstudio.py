@@ -1,0 +1,153 @@
+"""Nerfstudio: masks, and the dataset's transforms.json with a `mask_path` in every frame.
+
+Its nerfstudio dataparser wants a mask for all frames or for none, and finds it from the file's own folder. Nothing
+else of the file changes, not a byte: numbers keep all their digits, and fields that nobody here knows stay.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from ...errors import JobError
+from ...job import Job
+from ..disk import write_bytes
+from ..footage import Reader
+from . import masks
+from .writer import Write
+
+_BOM = "\ufeff"
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+class Writer(masks.Writer):
+    """Masks and transforms.json."""
+
+    def __init__(self, job: Job, reader: Reader) -> None:
+        super().__init__(job, reader)
+        if not job.transforms:
+            raise JobError(
+                "No transforms.json is named.",
+                where="transforms",
+                hint="Name that of the data set with these images.",
+            )
+        self._text = _read(job.transforms)
+        self._needed = _frames_of(self._text, job, reader)
+
+    def frames(self, tracked: Sequence[int]) -> Sequence[int]:
+        """All of transforms.json have to be among them."""
+        lacking = sorted(set(self._needed) - set(tracked))
+        if lacking:
+            raise JobError(
+                f"{len(lacking)} of its images have no matte, {self.reader.file_name(lacking[0])} is the first; "
+                "nerfstudio wants masks for all or none.",
+                where=self.job.transforms,
+                hint="Track all of them, both ways.",
+            )
+        return tracked
+
+    def other_files(self) -> Mapping[str, Write]:
+        """transforms.json, which finds its masks where it lies."""
+        text = with_mask_paths(self._text, [self.path(frame) for frame in self._needed])
+        return {"transforms.json": functools.partial(write_bytes, data=text.encode())}
+
+
+def with_mask_paths(text: str, mask_paths: Sequence[str]) -> str:
+    """A transforms.json with `mask_path` of each frame set, in the order of its `frames`; all else as it was."""
+    pieces = []
+    done = 0
+    for frame, path in zip(_frames(text), mask_paths, strict=True):
+        value = json.dumps(path, ensure_ascii=False)
+        members = _members(text, frame.start)
+        if "mask_path" in members:
+            there = members["mask_path"]
+            pieces += [text[done : there.start], value]
+        else:
+            there = members["file_path"]
+            space = _SPACE.match(text, there.before)
+            pieces += [text[done : there.end], ",", space[0] if space else "", f'"mask_path": {value}']
+        done = there.end
+    return "".join([*pieces, text[done:]])
+
+
+def _read(file: str) -> str:
+    """Its text. Raises JobError that names it if it is no transforms.json."""
+    try:
+        text = Path(file).read_bytes().decode()
+        data = json.loads(text.removeprefix(_BOM))
+    except OSError as error:
+        raise JobError(f"It can't be read: {error.strerror}.", where=file) from None
+    except (ValueError, RecursionError) as error:
+        raise JobError(f"This is not JSON: {error}.", where=file) from None
+    frames = data.get("frames") if isinstance(data, dict) else None
+    if not isinstance(frames, list) or not frames:
+        raise JobError("It has no frames.", where=file, hint="Name a transforms.json as nerfstudio reads it.")
+    for i, each in enumerate(frames):
+        if not isinstance(each, dict) or not isinstance(each.get("file_path"), str):
+            raise JobError(f"frames[{i}] has no file_path.", where=file)
+    return text
+
+
+def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
+    """The clip frame of each of its frames. Raises JobError if one has none, or two have the same."""
+    by_name = {reader.file_name(frame): frame for frame in range(1, job.footage.frame_count + 1)}
+    by_stem = {reader.stem(frame): frame for frame in range(1, job.footage.frame_count + 1)}
+    found: dict[int, str] = {}
+    for each in json.loads(text.removeprefix(_BOM))["frames"]:
+        path = PurePosixPath(each["file_path"].replace("\\", "/"))
+        # Blender's synthetic data sets leave the suffix out; images may have been converted.
+        frame = by_name.get(path.name) or by_stem.get(path.name) or by_stem.get(path.stem)
+        if frame is None:
+            raise JobError(
+                f"{each['file_path']} is no image of this footage.",
+                where=job.transforms,
+                hint="Open the images of the data set as footage, or name its own transforms.json.",
+            )
+        if frame in found:
+            raise JobError(
+                f"{found[frame]} and {each['file_path']} both match {reader.file_name(frame)}.", where=job.transforms
+            )
+        found[frame] = each["file_path"]
+    return list(found)
+
+
+class _Span(NamedTuple):
+    """Of a value in JSON text; before: where the space before its key begins."""
+
+    before: int
+    start: int
+    end: int
+
+
+def _frames(text: str) -> Iterator[_Span]:
+    at = _after_space(text, len(_BOM) if text.startswith(_BOM) else 0)
+    at = _members(text, at)["frames"].start + 1
+    while text[at := _after_space(text, at)] != "]":
+        _, end = _DECODER.raw_decode(text, at)
+        yield _Span(at, at, end)
+        at = _after_space(text, end)
+        at += text[at] == ","
+
+
+def _members(text: str, at: int) -> dict[str, _Span]:
+    """Where the values of the object that begins at `at` are. The text is valid JSON."""
+    found = {}
+    before = at + 1
+    while text[at := _after_space(text, before)] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        start = _after_space(text, _after_space(text, at) + 1)
+        _, end = _DECODER.raw_decode(text, start)
+        found[key] = _Span(before, start, end)
+        before = _after_space(text, end)
+        before += text[before] == ","
+    return found
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at

@@ -1,0 +1,46 @@
+"""Mattes per object: the masks of each object in a folder of its own."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...job import Job
+from ..footage import Reader
+from . import masks
+from .writer import Matte, Write
+
+_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # Windows has no files of these names
+
+
+class Writer(masks.Writer):
+    """A mask a frame and object."""
+
+    def __init__(self, job: Job, reader: Reader) -> None:
+        super().__init__(job, reader)
+        self._folders = folders_of(each.name for each in job.objects)
+
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        """One mask for each object."""
+        return {self.path(frame, folder): self.mask(frame, matte, name) for name, folder in self._folders.items()}
+
+    def describe(self) -> Mapping[str, Any]:
+        """With the folder of each object."""
+        return {**super().describe(), "folders": self._folders}
+
+
+def folders_of(names: Iterable[str]) -> dict[str, str]:
+    """A folder for each name, that every system can have; no two the same where case doesn't count."""
+    folders: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        readable = re.sub(r"[^\w-]+", "_", name)[:60]
+        if _RESERVED.fullmatch(readable):
+            readable += "_"
+        numbered = (f"{readable}_{i}" for i in itertools.count(2))
+        folder = next(each for each in itertools.chain([readable], numbered) if each.casefold() not in taken)
+        taken.add(folder.casefold())
+        folders[name] = folder
+    return folders

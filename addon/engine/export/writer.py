@@ -1,0 +1,55 @@
+"""What all kinds of export have in common. Each is one file of this package with a class `Writer`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...job import Job
+from ...targets import TARGETS
+from ..footage import Reader
+
+# The matte of an object, or with None of all together, on a clip frame: uint8 (H, W), 0 or 255; 0 if it has none.
+# Called from several threads.
+Matte = Callable[[int, str | None], NDArray[np.uint8]]
+Write = Callable[[BinaryIO], None]  # fills a file; raises FootageError, OSError
+
+
+class BaseWriter(ABC):
+    """Writes one version of one Job. Files are named by their path inside the version, with `/`.
+
+    Raises JobError, before anything is tracked, if the Job can't be exported like that.
+    """
+
+    def __init__(self, job: Job, reader: Reader) -> None:
+        self.job = job
+        self.reader = reader
+        self.rules = TARGETS[job.export].rules
+
+    def frames(self, tracked: Sequence[int]) -> Sequence[int]:
+        """The clip frames to write, of those that have a matte. Raises JobError if the target needs others."""
+        return range(1, self.job.footage.frame_count + 1) if self.rules.every_frame else tracked
+
+    @abstractmethod
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        """The files of a frame. All the work is done by what is returned."""
+
+    def other_files(self) -> Mapping[str, Write]:
+        """What there is beside the files of frames."""
+        return {}
+
+    @abstractmethod
+    def describe(self) -> Mapping[str, Any]:
+        """For the report: in `files` what they hold, and what else their reader has to know."""
+
+    def path(self, frame: int, folder: str = "") -> str:
+        """Where the target expects a frame's file; `folder`: of its object."""
+        return self.rules.pattern.format(stem=self.reader.stem(frame), name=self.reader.file_name(frame), object=folder)
+
+    def turned(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
+        """An upright mask, uint8 (H, W), as the target's program sees the image."""
+        return self.reader.as_stored(upright, frame) if self.rules.as_stored else upright

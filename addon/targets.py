@@ -1,0 +1,90 @@
+"""Export targets: one table of who reads the mattes and by which rules. Standard library only; both sides import it.
+
+A new target that follows a writer's rules is one line here; one with rules of its own is a line and a file in
+engine/export. docs/export-targets.md says the same for people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is written, and where.
+
+    writer: the module of engine/export.
+    pattern: path of a frame's file inside the version. {stem}: the image's base name, {name}: its whole file name,
+        {object}: a folder for each object.
+    subject_is_white: of masks, unless the Job inverts it; the rest is black, or the other way round.
+    as_stored: masks lie as the image's pixels are stored, for programs that don't look at EXIF orientation;
+        otherwise upright.
+    every_frame: the whole footage gets files, also frames that nothing was tracked on.
+    invertible: whether inverting it means anything.
+    """
+
+    writer: str
+    pattern: str = "{stem}.png"
+    subject_is_white: bool = True
+    as_stored: bool = False
+    every_frame: bool = False
+    invertible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One reader of mattes: its label, and what it does with the files, for people."""
+
+    label: str
+    description: str
+    rules: Rules
+
+
+_BY_STEM = Rules("masks")
+_MASKS_FOLDER = Rules("masks", "masks/{stem}.png")
+
+TARGETS: dict[str, Target] = {
+    "postshot": Target(
+        "Postshot",
+        "PNGs with the matte as straight alpha; the colours stay as they are. Zero alpha is reconstructed as empty",
+        Rules("postshot"),
+    ),
+    "masks": Target(
+        "Masks",
+        "Black and white PNGs named as the images, white where the subject is. Most programs read them",
+        _BY_STEM,
+    ),
+    "colmap": Target(
+        "COLMAP",
+        "Masks for its mask path, named as the image with .png after it. No features are found in black",
+        Rules("masks", "{name}.png", as_stored=True),
+    ),
+    "realityscan": Target(
+        "RealityScan",
+        "Masks to lie beside the images, as .mask.png. Black is left out; invert it if yours does the opposite",
+        Rules("masks", "{name}.mask.png"),
+    ),
+    "metashape": Target("Metashape", "Masks to import by the template {filename}.png. Black is left out", _BY_STEM),
+    "nerfstudio": Target(
+        "Nerfstudio",
+        "A folder of masks, and your transforms.json with mask_path added. Black is not trained on",
+        Rules("nerfstudio", "masks/{stem}.png", as_stored=True),
+    ),
+    "brush": Target("Brush", "A folder of masks to lie beside the images. Black is not trained on", _MASKS_FOLDER),
+    "lichtfeld": Target("LichtFeld Studio", "A folder of masks to lie beside the images. White is kept", _MASKS_FOLDER),
+    "t3dgs": Target(
+        "T-3DGS",
+        "What moves is marked as the subject: black there, white where the scene is static; a mask for every frame",
+        Rules("masks", subject_is_white=False, every_frame=True),
+    ),
+    "objects": Target(
+        "Mattes per Object",
+        "A folder of masks for each object, white where it is",
+        Rules("objects", "{object}/{stem}.png"),
+    ),
+    "labels": Target(
+        "Object IDs",
+        "One grey PNG a frame: 0 is the background, 1 the first object, 2 the second; the report names them",
+        Rules("labels", invertible=False),
+    ),
+}
