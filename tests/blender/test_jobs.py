@@ -179,6 +179,31 @@ def test_command_line(blend: Path, clip) -> None:
     assert Path(result.stdout.splitlines()[-1]) == matte / "work"
 
 
+def test_masks_for_nerfstudio(blend: Path, clip) -> None:
+    """The clip's choices reach the engine, from the panel's settings and from the command line."""
+    transforms = blend.with_name("transforms.json")
+    transforms.write_text('{"frames": [{"file_path": "plates/shot.0002.png"}]}')
+    settings = part("properties").settings_of(clip)
+    targets = part("targets").TARGETS
+    assert settings.bl_rna.properties["target"].enum_items.keys() == list(targets)
+    assert settings.target == "postshot"
+    settings.target, settings.transforms, settings.invert = "nerfstudio", str(transforms), True
+    job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
+    assert (job.export, job.invert, Path(job.transforms)) == ("nerfstudio", True, transforms)
+    settings.target = "labels"
+    job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
+    assert (job.export, job.invert, job.transforms) == ("labels", False, "")
+
+    result = command_line(blend, "export", "--target", "nerfstudio", "--invert", "--transforms", str(transforms))
+    assert result.returncode == 0, result.stdout + result.stderr
+    version = Path(result.stdout.splitlines()[-1])
+    assert '"mask_path": "masks/shot.0002.png"' in (version / "transforms.json").read_text()
+    with Image.open(version / "masks" / "shot.0002.png") as mask:
+        assert mask.mode == "L"
+        assert mask.size == SIZE
+    assert '"invert": true' in version.with_suffix(".json").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
