@@ -108,7 +108,7 @@ class Composer:
                 (sprite.shape[1] / 2, sprite.shape[0] / 2), angle + spin * t, scale * (1 + grow) ** t
             )
             turn = np.asarray(turn, np.float64)
-            turn[:, 2] += place + speed * t - np.array(sprite.shape[1::-1]) / 2
+            turn[:, 2] = turn[:, 2] + place + speed * t - np.array(sprite.shape[1::-1]) / 2
             drawn = cv2.warpAffine(sprite, turn, (size, size), flags=cv2.INTER_LINEAR)
             alpha = drawn[..., 3:].astype(np.uint16)
             picture[:] = ((picture * (255 - alpha) + drawn[..., :3] * alpha) // 255).astype(np.uint8)

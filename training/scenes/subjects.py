@@ -227,7 +227,9 @@ def blob(rng: Rng) -> Mesh:
     """A smooth lumpy body: a stone, a fruit, a cushion."""
     mesh = ellipsoid((1, 1, 1), sides=32)
     v = mesh.vertices
-    bump = sum(rng.uniform(0.05, 0.2) * np.sin(v @ rng.normal(0, 2.2, 3) + rng.uniform(0, 6)) for _ in range(5))
+    bump = np.zeros(len(v))
+    for _ in range(5):
+        bump += rng.uniform(0.05, 0.2) * np.sin(v @ rng.normal(0, 2.2, 3) + rng.uniform(0, 6))
     v = v * (1 + bump)[:, None] * rng.uniform(0.18, 0.42, 3)
     v[:, 2] -= v[:, 2].min()
     return Mesh(v, mesh.faces, mesh.slots)
