@@ -35,12 +35,13 @@ class Stage:
     objects: int  # a picture
     rate: float
     mix: tuple[float, float, float]  # composites, rendered shots, DAVIS
+    early: float = 0.0  # how much of the balanced loss at its start
 
 
 STAGES = (
-    Stage("small", 0.3, 128, 8, 1, 3, 1e-3, (0.4, 0.45, 0.15)),
-    Stage("images", 0.2, 256, 8, 1, 3, 6e-4, (0.35, 0.45, 0.2)),
-    Stage("clips", 0.3, 256, 3, 4, 2, 5e-4, (0.25, 0.5, 0.25)),
+    Stage("small", 0.3, 128, 8, 1, 3, 1e-3, (0.4, 0.45, 0.15), 1.0),
+    Stage("images", 0.2, 256, 8, 1, 3, 6e-4, (0.35, 0.45, 0.2), 0.5),
+    Stage("clips", 0.3, 256, 3, 4, 2, 5e-4, (0.25, 0.5, 0.25), 0.5),
     Stage("large", 0.2, 512, 1, 4, 2, 2e-4, (0.1, 0.6, 0.3)),
 )
 
@@ -177,13 +178,13 @@ class Run:
         seen: list[tuple[float, float]] = []
         while self.spent < seconds:
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                early = max(0.0, 1 - 1.5 * self.spent / seconds) if self.stage_index == 0 else 0.0
+                early = stage.early * max(0.0, 1 - 1.5 * self.spent / seconds)
                 total, quality = forward(self.model, next(batches), rng, device, early)
             total.backward()  # type: ignore[no-untyped-call]
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             if torch.isfinite(norm):
                 optimiser.step(schedule(self.steps, self.spent / seconds))
-            self._average(min(0.995, (1 + self.steps) / (10 + self.steps)))
+            self._average(1 - 1 / min(0.05 * self.steps + 2, 400))  # over the last twentieth of the steps
             self.steps += 1
             now = time.monotonic()
             self.spent, last = self.spent + now - last, now
