@@ -4,7 +4,7 @@ Each maker takes a numpy random generator and returns a Mesh that stands on z = 
 in its largest extent, with up to three material slots. A new subject is one function and one line in SUBJECTS.
 """
 
-# ruff: noqa: RUF005  (numpy vectors are added, not tuples joined)
+
 from __future__ import annotations
 
 from collections.abc import Callable
