@@ -22,7 +22,8 @@ EXTENSION_PACKAGE = (__package__ or "").rpartition(".")[0]
 
 
 def _checkpoint_items() -> list[tuple[str, str, str]]:
-    items = [("embedded", "Embedded", "Small, comes with the extension: to try things out, and for slow computers")]
+    words = "Small and not trained yet: to try out how things work. Choose a SAM 2.1 model for real mattes"
+    items = [("embedded", "Embedded", words)]
     for each in OFFICIAL.values():
         release, _, size = each.name.partition("_hiera_")
         label = f"{release.upper().replace('SAM2', 'SAM 2')} {size.replace('_', ' ').capitalize()}"
