@@ -3,8 +3,9 @@
     blender --factory-startup --window-geometry 0 0 WIDTH HEIGHT -P tests/gui/screenshots.py -- ZIP FOOTAGE FOLDER
 
 The window fills the display. Run inside Blender with xdotool and ImageMagick's `import`; SPLAT_MATTE_PYTHON is set, and
-BLENDER_USER_RESOURCES names an empty folder. FOOTAGE is the first file of an image sequence, beside which can be
-written. Blender ends with exit code 0 when all went as told and all pictures are taken.
+BLENDER_USER_RESOURCES names an empty folder. FOOTAGE is the first file of a copy of demo/clips/toy/rgb: marks are placed
+on what is to be seen there, and mattes are written beside it. Blender ends with exit code 0 when all went as told and
+all pictures are taken.
 
 `story` is a generator: each `yield` gives the window back to Blender until what is yielded holds. Keys and clicks are
 real ones.
@@ -58,7 +59,7 @@ def story() -> Iterator[Condition]:
 
     tracks = clip.tracking.objects["Camera"].tracks
     # One input at a time: Blender asks for the state of the keys when it takes a click.
-    for arguments in (place(0.5, 0.45), ("keydown", "ctrl"), ("click", "1"), ("keyup", "ctrl")):
+    for arguments in (place(0.72, 0.3), ("keydown", "ctrl"), ("click", "1"), ("keyup", "ctrl")):
         xdotool(*arguments)
         yield settled()
     yield lambda: len(tracks) == 1
@@ -133,15 +134,15 @@ def choose_tab() -> None:
 def mark(clip: bpy.types.MovieClip) -> None:
     """A subject in the middle with a correction, another object, and some marks that do not count."""
     camera = clip.tracking.objects["Camera"]
-    marks = (("On", (0.42, 0.68)), ("On too", (0.4, 0.52)))
+    marks = (("On", (0.49, 0.6)), ("On too", (0.62, 0.57)))
     camera.tracks[0].name = "Off"
     for name, place in marks:
         track = camera.tracks.new(name=name, frame=1)
         track.markers.insert_frame(1, co=place)
-    camera.tracks["On"].markers.insert_frame(4, co=(0.43, 0.66))
+    camera.tracks["On"].markers.insert_frame(4, co=(0.5, 0.62))
     camera.tracks.new(name="Hidden", frame=1).hide = True
-    other = clip.tracking.objects.new("Boy")
-    other.tracks.new(name="On", frame=1).markers.insert_frame(1, co=(0.27, 0.55))
+    other = clip.tracking.objects.new("Horse")
+    other.tracks.new(name="On", frame=1).markers.insert_frame(1, co=(0.9, 0.43))
     clip.tracking.objects.new("Lamp").tracks.new(name="On", frame=1).markers[0].mute = True
     clip.tracking.objects.active = camera
     for track in camera.tracks:
