@@ -11,7 +11,7 @@ from ..clip.prompts import Prompts, count_of
 from ..errors import Cancelled, MatteError
 from ..operators import running
 from ..operators.job_operator import outcome
-from ..properties import EXTENSION_PACKAGE, preferences, settings_of
+from ..properties import EXTENSION_PACKAGE, ClipSettings, preferences, settings_of
 from ..runtime import find_python
 from ..targets import TARGETS
 from . import overlay
@@ -40,6 +40,23 @@ class _ClipPanel(_Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip in the editor."""
         return _clip(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What the panel says of the clip."""
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        clip = _clip(context)
+        self.draw_clip(context, self.layout, clip, settings_of(clip))
+
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
+        """Each panel's own."""
+        raise NotImplementedError
 
 
 class SPLATMATTE_PT_footage(_Panel, bpy.types.Panel):
@@ -102,13 +119,14 @@ class SPLATMATTE_PT_objects(_ClipPanel, bpy.types.Panel):
 
     bl_label = "Objects and Prompts"
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
         """The objects, how to mark them, what will be sent and what won't."""
-        layout = self.layout
-        clip = _clip(context)
-        if clip is None:
-            return
-        settings = settings_of(clip)
         tracking = clip.tracking
         row = layout.row()
         row.template_list(
@@ -122,11 +140,8 @@ class SPLATMATTE_PT_objects(_ClipPanel, bpy.types.Panel):
         row.operator("splat_matte.mark_include", text="Include", icon="ADD")
         row.operator("splat_matte.mark_exclude", text="Exclude", icon="REMOVE")
 
-        column = layout.column()
-        column.use_property_split = True
-        column.use_property_decorate = False
-        column.prop(settings, "mask")
-        column.prop(settings, "tracked_step")
+        layout.prop(settings, "mask")
+        layout.prop(settings, "tracked_step")
 
         summary = summary_of(clip)
         if summary.prompts is not None:
@@ -139,15 +154,14 @@ class SPLATMATTE_PT_track(_ClipPanel, bpy.types.Panel):
 
     bl_label = "Track"
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
         """Model, direction, range; the button, or how far it is."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        clip = _clip(context)
-        if clip is None:
-            return
-        settings = settings_of(clip)
         layout.prop(settings, "checkpoint")
         if settings.checkpoint == "FILE":
             for name in ("checkpoint_file", "checkpoint_config", "checkpoint_trust"):
@@ -186,15 +200,14 @@ class SPLATMATTE_PT_overlay(_ClipPanel, bpy.types.Panel):
         if clip is not None:
             self.layout.prop(settings_of(clip), "overlay_show", text="")
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
         """Style, lane; why nothing is to be seen."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        clip = _clip(context)
-        if clip is None:
-            return
-        settings = settings_of(clip)
         column = layout.column()
         column.active = settings.overlay_show
         column.prop(settings, "overlay_style")
@@ -210,15 +223,14 @@ class SPLATMATTE_PT_export(_ClipPanel, bpy.types.Panel):
 
     bl_label = "Export"
 
-    def draw(self, context: bpy.types.Context) -> None:
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
         """Target and folder; the button; the version that was written."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        clip = _clip(context)
-        if clip is None:
-            return
-        settings = settings_of(clip)
         layout.prop(settings, "target")
         rules = TARGETS[settings.target].rules
         if rules.writer == "nerfstudio":

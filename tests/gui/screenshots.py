@@ -3,9 +3,9 @@
     blender --factory-startup --window-geometry 0 0 WIDTH HEIGHT -P tests/gui/screenshots.py -- ZIP FOOTAGE FOLDER
 
 The window fills the display. Run inside Blender with xdotool and ImageMagick's `import`; SPLAT_MATTE_PYTHON is set, and
-BLENDER_USER_RESOURCES names an empty folder. FOOTAGE is the first file of a copy of demo/clips/toy/rgb: marks are placed
-on what is to be seen there, and mattes are written beside it. Blender ends with exit code 0 when all went as told and
-all pictures are taken.
+BLENDER_USER_RESOURCES names an empty folder. FOOTAGE is the first file of a copy of demo/clips/toy/rgb: marks are
+placed on what is to be seen there, and mattes are written beside it. Blender ends with exit code 0 when all went as
+told and all pictures are taken.
 
 `story` is a generator: each `yield` gives the window back to Blender until what is yielded holds. Keys and clicks are
 real ones.
