@@ -4,7 +4,6 @@ Each maker takes a numpy random generator and returns a Mesh that stands on z = 
 in its largest extent, with up to three material slots. A new subject is one function and one line in SUBJECTS.
 """
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
