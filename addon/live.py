@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .clip.editors import clip_editors, redraw
 from .clip.footage import shown_frame
-from .clip.to_job import make_job
+from .clip.summary import summary_of
 from .engine_client import Reply
 from .errors import Cancelled, MatteError
 from .mattes import read_preview
@@ -110,13 +110,13 @@ def _send() -> None:
 
 
 def _marked(clip: bpy.types.MovieClip, frame: int) -> object:
-    """All that a preview of the frame depends on; None if nothing is marked on it."""
-    try:
-        job, _ = make_job(clip, "auto", export=False)
-    except MatteError:
-        return None
-    prompts = [(each.name, prompt) for each in job.objects for prompt in each.prompts if prompt.frame == frame]
-    return (clip.name, frame, prompts, job.model) if prompts else None
+    """All that a preview of the frame depends on; None if nothing is marked on it. Looks at no file."""
+    found = summary_of(clip).prompts
+    marks = found.marks if found else {}
+    prompts = [(name, each) for name, mark in marks.items() for each in mark.prompts() if each.frame == frame]
+    settings = settings_of(clip)
+    model = (settings.checkpoint, settings.checkpoint_file, settings.checkpoint_config)
+    return (clip.name, frame, prompts, model) if prompts else None
 
 
 def register() -> None:

@@ -7,6 +7,7 @@ but the sam2 package's own classes.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import pickle
 from collections.abc import Iterator
@@ -288,11 +289,18 @@ def _sam2_config(name: str) -> Path:
 
 
 def _hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
+    """sha256 of a file, read again only when its size or time changed: every preview asks for it."""
     try:
-        with path.open("rb") as file:
-            while block := file.read(_HASH_BLOCK):
-                digest.update(block)
+        status = path.stat()
+        return _hash(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise CheckpointError(f"It can't be read: {error.strerror}.", where=str(path)) from None
+
+
+@functools.lru_cache(maxsize=8)
+def _hash(path: Path, size: int, changed: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_HASH_BLOCK):
+            digest.update(block)
     return digest.hexdigest()

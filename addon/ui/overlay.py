@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from .. import live
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
+from ..clip.summary import summary_of
 from ..errors import MatteError
 from ..mattes import as_stored, is_made_from, matte_file, read_logits
 from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
-from .summary import summary_of
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
 

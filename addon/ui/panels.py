@@ -8,6 +8,7 @@ import bpy
 
 from .. import live
 from ..clip.prompts import Prompts, count_of
+from ..clip.summary import Summary, summary_of
 from ..errors import Cancelled, MatteError
 from ..operators import running
 from ..operators.job_operator import outcome
@@ -15,7 +16,6 @@ from ..properties import EXTENSION_PACKAGE, ClipSettings, preferences, settings_
 from ..runtime import find_python
 from ..targets import TARGETS
 from . import overlay
-from .summary import Summary, summary_of
 from .text import draw_error, draw_text
 
 # Blender takes a panel's attributes from mix-ins too, as long as these are plain classes.

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import OpenImageIO
+import pycolmap
 import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
@@ -382,7 +383,7 @@ class TestNerfstudio:
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_colmap_finds_features_on_the_subject_only(tmp_path: Path, orientation: int) -> None:
     """On a clip of the demo with its true mattes, also if the camera was held upright."""
-    pycolmap = pytest.importorskip("pycolmap", reason="not in this environment: requirements/readers.txt")
+
     folder = tmp_path / "images"
     folder.mkdir()
     exif = Image.Exif()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..clip.coordinates import Plate
-from ..clip.footage import plate_of, read_footage
-from ..clip.prompts import Prompts, read_prompts
-from ..clip.to_job import frame_range_of
 from ..errors import MatteError
+from .coordinates import Plate
+from .footage import plate_of, read_footage
+from .prompts import Prompts, read_prompts
+from .to_job import frame_range_of
 
 _plates: dict[tuple[object, ...], tuple[Plate, list[str]]] = {}
 _MOST = 8
