@@ -6,7 +6,7 @@ import atexit
 
 import bpy
 
-from . import cli, live, properties
+from . import cli, live, preferences, properties
 from .clip import watch
 from .engine_client import stop_shared_engine
 from .operators import running
@@ -22,6 +22,7 @@ from .operators.track import SPLATMATTE_OT_track
 from .ui import menus, overlay, panels
 
 CLASSES = (
+    *preferences.CLASSES,
     *properties.CLASSES,
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,

@@ -12,7 +12,8 @@ import bpy
 from ..clip.to_job import make_job
 from ..engine_client import EXTENSION, Engine, Reply, shared_engine
 from ..errors import EngineError, MatteError
-from ..properties import preferences, settings_of
+from ..preferences import preferences
+from ..properties import settings_of
 from ..protocol import Event
 from ..runtime import engine_environment, find_python
 

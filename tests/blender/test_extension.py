@@ -63,7 +63,7 @@ def test_every_button_says_what_it_does() -> None:
         description = getattr(bpy.ops.splat_matte, name).get_rna_type().description
         assert len(description) > 10
         assert not description.endswith(".")
-    for group in (part("properties").ClipSettings, part("properties").Preferences):
+    for group in (part("properties").ClipSettings, part("preferences").Preferences):
         for each in group.__annotations__:
             if each != "objects":
                 assert group.bl_rna.properties[each].description

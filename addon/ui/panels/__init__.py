@@ -1,0 +1,18 @@
+"""The panels under the tab "Splat Matte", in the order of the work: a file each."""
+
+from __future__ import annotations
+
+from .export import SPLATMATTE_PT_export
+from .footage import SPLATMATTE_PT_footage
+from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
+from .overlay import SPLATMATTE_PT_overlay
+from .track import SPLATMATTE_PT_track
+
+CLASSES = (
+    SPLATMATTE_UL_objects,
+    SPLATMATTE_PT_footage,
+    SPLATMATTE_PT_objects,
+    SPLATMATTE_PT_track,
+    SPLATMATTE_PT_overlay,
+    SPLATMATTE_PT_export,
+)

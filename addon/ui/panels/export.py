@@ -1,0 +1,34 @@
+"""Export: where the mattes go."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...clip.summary import summary_of
+from ...properties import ClipSettings
+from ...targets import TARGETS
+from .base import ClipPanel
+from .job import draw_job
+
+
+class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
+    """Where the mattes go."""
+
+    bl_label = "Export"
+
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
+        """Target and folder; the button; the version that was written."""
+        layout.prop(settings, "target")
+        rules = TARGETS[settings.target].rules
+        if rules.writer == "nerfstudio":
+            layout.prop(settings, "transforms")
+        if rules.invertible:
+            layout.prop(settings, "invert")
+        layout.prop(settings, "output", placeholder="beside the footage")
+        draw_job(layout, context, "export", clip, summary_of(clip))

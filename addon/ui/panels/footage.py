@@ -1,0 +1,38 @@
+"""Footage: what will be read."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...clip.prompts import count_of
+from ...clip.summary import summary_of
+from ..text import draw_error, draw_text
+from .base import Panel, clip_of
+
+
+class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
+    """What will be read."""
+
+    bl_label = "Footage"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The clip and what is odd about it."""
+        layout = self.layout
+        clip = clip_of(context)
+        if clip is None:
+            draw_text(layout, context, "Open an image sequence or a movie to start.", "INFO")
+            layout.operator("clip.open", text="Open Footage", icon="FILE_FOLDER")
+            return
+        summary = summary_of(clip)
+        if summary.plate is None:
+            draw_error(layout, context, summary.error)
+            layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
+            return
+        footage = summary.plate.footage
+        draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE")
+        size = f"{footage.width} x {footage.height} pixels"
+        draw_text(layout, context, f"{count_of(footage.frame_count, 'frame')}, {size}")
+        for warning in summary.warnings:
+            draw_text(layout, context, warning, "ERROR")
+        if summary.warnings:
+            layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")

@@ -1,0 +1,59 @@
+"""What panels with a verb share: its button, how far it is, how it went."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...clip.summary import Summary
+from ...errors import Cancelled, MatteError
+from ...operators import running
+from ...operators.job_operator import outcome
+from ...preferences import preferences
+from ...runtime import find_python
+from ..text import draw_error, draw_text
+
+
+def is_marked(summary: Summary) -> bool:
+    """Whether there is anything to send."""
+    return summary.prompts is not None and bool(summary.prompts.marks)
+
+
+def missing_engine() -> MatteError | None:
+    """Why the engine can't be started, if it can't."""
+    chosen = preferences()
+    try:
+        find_python(bpy.path.abspath(chosen.engine_python), bpy.path.abspath(chosen.folder))
+    except MatteError as error:
+        return error
+    return None
+
+
+def draw_job(
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    verb: running.Verb,
+    clip: bpy.types.MovieClip,
+    summary: Summary,
+) -> None:
+    """The verb's button; while it runs, how far it is; then, how it went."""
+    run = running.latest()
+    if run is not None and run.active and run.verb == verb:
+        layout.progress(factor=run.fraction, text=run.in_words())
+        layout.operator("splat_matte.cancel", icon="CANCEL")
+        return
+    row = layout.row()
+    row.scale_y = 1.4
+    row.enabled = is_marked(summary) and missing_engine() is None
+    row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
+    if run is None or run.active or run.verb != verb or run.clip != clip.name:
+        return
+    if run.error is None:
+        draw_text(layout, context, outcome(run) + ".", "CHECKMARK")
+        for warning in run.warnings:
+            draw_text(layout, context, warning, "ERROR")
+        if run.result is not None and "folder" in run.result:
+            layout.operator("splat_matte.open_folder", icon="FILE_FOLDER")
+    elif isinstance(run.error, Cancelled):
+        draw_text(layout, context, "Stopped. What was tracked is kept: start again to go on.", "INFO")
+    else:
+        draw_error(layout, context, run.error)

@@ -1,0 +1,104 @@
+"""Objects and prompts: what is marked, what will be sent, what won't."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...clip.prompts import Prompts
+from ...clip.summary import summary_of
+from ...properties import ClipSettings, settings_of
+from ..text import draw_text
+from .base import ClipPanel, clip_of
+
+
+class SPLATMATTE_UL_objects(bpy.types.UIList):
+    """Tracking objects: whether they get a matte, their name, how much is marked."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: object,
+        item: bpy.types.MovieTrackingObject,
+        icon: int,
+        active_data: object,
+        active_property: str,
+        index: int = 0,
+        flt_flag: int = 0,
+    ) -> None:
+        """One row."""
+        clip = clip_of(context)
+        if clip is None:
+            return
+        used = settings_of(clip).uses(item.name)
+        row = layout.row(align=True)
+        _switch(row, item.name, used)
+        name = row.row()
+        name.active = used
+        name.prop(item, "name", text="", emboss=False)
+
+
+class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
+    """What is marked."""
+
+    bl_label = "Objects and Prompts"
+
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
+        """The objects, how to mark them, what will be sent and what won't."""
+        tracking = clip.tracking
+        row = layout.row()
+        row.template_list(
+            "SPLATMATTE_UL_objects", "", tracking, "objects", tracking, "active_object_index", rows=3, maxrows=8
+        )
+        buttons = row.column(align=True)
+        buttons.operator("clip.tracking_object_new", text="", icon="ADD")
+        buttons.operator("clip.tracking_object_remove", text="", icon="REMOVE")
+
+        row = layout.row(align=True)
+        row.operator("splat_matte.mark_include", text="Include", icon="ADD")
+        row.operator("splat_matte.mark_exclude", text="Exclude", icon="REMOVE")
+
+        layout.prop(settings, "mask")
+        layout.prop(settings, "tracked_step")
+
+        summary = summary_of(clip)
+        if summary.prompts is not None:
+            _draw_prompts(layout, context, summary.prompts)
+            _draw_ignored(layout, context, summary.prompts)
+
+
+def _switch(layout: bpy.types.UILayout, name: str, used: bool) -> None:
+    switch = layout.operator(
+        "splat_matte.switch_object", text="", icon="CHECKBOX_HLT" if used else "CHECKBOX_DEHLT", emboss=False
+    )
+    switch.name = name
+
+
+def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
+    """What will be sent, per object."""
+    if not prompts.marks:
+        draw_text(layout, context, "Ctrl-click on the subject to add a marker.", "INFO")
+        return
+    box = layout.box()
+    draw_text(box, context, f"Will be sent: {prompts.in_words()}.", "CHECKMARK")
+    for name, marks in prompts.marks.items():
+        if not any(prompt.stands_alone for prompt in marks.prompts()):
+            draw_text(box, context, f"{name} has only exclude marks: add a marker on the subject.", "ERROR")
+        elif len(prompts.marks) > 1:
+            draw_text(box, context, f"{name}: {marks.in_words()}")
+
+
+def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
+    if not prompts.ignored:
+        return
+    header, body = layout.panel("splat_matte_ignored", default_closed=True)
+    header.label(text=f"Ignored ({len(prompts.ignored)})", icon="HIDE_ON")
+    if body is not None:
+        for sentence in prompts.ignored:
+            draw_text(body, context, sentence, "DOT")

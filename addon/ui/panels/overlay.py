@@ -1,0 +1,39 @@
+"""Overlay: how the mattes are shown."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...properties import ClipSettings, settings_of
+from .. import overlay
+from ..text import draw_text
+from .base import ClipPanel, clip_of
+
+
+class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
+    """How the mattes are shown."""
+
+    bl_label = "Overlay"
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        """On and off."""
+        clip = clip_of(context)
+        if clip is not None:
+            self.layout.prop(settings_of(clip), "overlay_show", text="")
+
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
+        """Style, lane; why nothing is to be seen."""
+        column = layout.column()
+        column.active = settings.overlay_show
+        column.prop(settings, "overlay_style")
+        if settings.overlay_style == "fill":
+            column.prop(settings, "overlay_opacity", slider=True)
+        layout.prop(settings, "overlay_lane")
+        if overlay.is_stabilised(context.space_data):  # type: ignore[arg-type]
+            draw_text(layout, context, "Mattes are not drawn over a stabilised plate: switch that off.", "INFO")

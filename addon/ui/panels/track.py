@@ -1,0 +1,53 @@
+"""Track: how the model is run."""
+
+from __future__ import annotations
+
+import bpy
+
+from ... import live
+from ...clip.summary import summary_of
+from ...preferences import EXTENSION_PACKAGE
+from ...properties import ClipSettings
+from ..text import draw_error, draw_text
+from .base import ClipPanel
+from .job import draw_job, is_marked, missing_engine
+
+
+class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
+    """How the model is run."""
+
+    bl_label = "Track"
+
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
+        """Model, direction, range; the button, or how far it is."""
+        layout.prop(settings, "checkpoint")
+        if settings.checkpoint == "FILE":
+            for name in ("checkpoint_file", "checkpoint_config", "checkpoint_trust"):
+                layout.prop(settings, name)
+        layout.prop(settings, "direction")
+        layout.prop(settings, "use_range")
+        if settings.use_range:
+            row = layout.row(align=True)
+            row.prop(settings, "range_start", text="Frames")
+            row.prop(settings, "range_end", text="")
+        if missing := missing_engine():
+            draw_error(layout, context, missing)
+            open_preferences = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
+            open_preferences.module = EXTENSION_PACKAGE
+        summary = summary_of(clip)
+        row = layout.row(align=True)
+        row.use_property_split = False
+        row.enabled = missing is None
+        preview = row.row(align=True)
+        preview.enabled = is_marked(summary)
+        preview.operator("splat_matte.preview", icon="HIDE_OFF")
+        row.prop(settings, "live", toggle=True)
+        if live.error():
+            draw_text(layout, context, live.error(), "ERROR")
+        draw_job(layout, context, "track", clip, summary)
