@@ -49,7 +49,7 @@ class Preferences(bpy.types.AddonPreferences):
 
 def preferences() -> Preferences:
     """This extension's."""
-    return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value]
+    return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value, union-attr]
 
 
 CLASSES = (Preferences,)
