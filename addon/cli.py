@@ -18,7 +18,7 @@ import bpy
 from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .errors import Cancelled, CheckpointError, ExitCode, MatteError
-from .job import Direction
+from .job import Direction, Scope
 from .operators import running
 from .properties import settings_of
 from .targets import TARGETS
@@ -73,6 +73,13 @@ def _run(options: argparse.Namespace) -> int:
         settings.invert = True
     if options.transforms:
         settings.transforms = str(Path(options.transforms).absolute())
+    if options.scope:
+        settings.export_scope = options.scope
+    if options.frames:
+        settings.export_use_range = True
+        settings.export_start, settings.export_end = options.frames
+    if options.into:
+        settings.export_into = options.into
     if options.output:
         settings.output = str(Path(options.output).absolute())
     run = running.start(options.verb, clip)
@@ -104,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--transforms", default="", metavar="FILE", help="nerfstudio: transforms.json that gets the masks"
     )
+    parser.add_argument("--scope", choices=get_args(Scope), help="which frames are written; default: the clip's")
+    parser.add_argument("--frames", type=_range, metavar="A:B", help="first and last clip frame to write")
+    parser.add_argument("--into", choices=("new", "latest"), help="which version gets them; default: the clip's")
     parser.add_argument("--output", default="", metavar="DIR", help="folder of versions; default: the clip's")
     return parser
 

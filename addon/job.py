@@ -32,6 +32,7 @@ MAX_JOB_BYTES = 256 * 1024 * 1024
 Direction = Literal["forward", "backward", "both"]
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Scope = Literal["all", "missing", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,22 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """Which frames an export writes, and into which version.
+
+    scope: all; missing: frames that the version before has no files of; changed: those, and frames whose matte or
+        plate is another than they were written from.
+    frame_range: first and last frame to write, both included; None = all that have a matte.
+    into: empty = a new version, which takes over what isn't written from the one before; "latest" = on with the latest
+        of the same target, if there is one; "v003" = on with that one.
+    """
+
+    scope: Scope = "all"
+    frame_range: tuple[int, int] | None = None
+    into: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What to segment, how, and where the mattes go.
 
@@ -135,6 +152,7 @@ class Job:
     export: a name of targets.TARGETS; empty = track only.
     invert: swap the subject and the rest in what is exported.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
+    delivery: which frames of it are written, and into which version.
     """
 
     footage: Footage
@@ -146,6 +164,7 @@ class Job:
     export: str = "postshot"
     invert: bool = False
     transforms: str = ""
+    delivery: Delivery = field(default_factory=Delivery)
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -242,10 +261,13 @@ def _check(job: Job) -> None:
         )
     if footage.movie_offset < 0:
         raise JobError("It can't be negative.", where="footage.movie_offset")
-    if job.frame_range is not None and not 1 <= job.frame_range[0] <= job.frame_range[1] <= footage.frame_count:
+    _check_range(job.frame_range, footage, "frame_range")
+    _check_range(job.delivery.frame_range, footage, "delivery.frame_range")
+    if not re.fullmatch(r"|latest|v\d{3,}", job.delivery.into):
         raise JobError(
-            f"{job.frame_range[0]} to {job.frame_range[1]} is not inside the clip's frames 1 to {footage.frame_count}.",
-            where="frame_range",
+            f"{job.delivery.into!r} is no version.",
+            where="delivery.into",
+            hint='Name one, such as "v003", or "latest"; leave it empty for a new one.',
         )
     if job.output:
         _check_path(job.output, "output")
@@ -263,6 +285,14 @@ def _check(job: Job) -> None:
             raise JobError(f"The name {each.name!r} is empty or used twice.", where=f"objects[{i}].name")
         _check_text(each.name, f"objects[{i}].name")
         _check_object(each, job, f"objects[{i}]")
+
+
+def _check_range(frame_range: tuple[int, int] | None, footage: Footage, where: str) -> None:
+    if frame_range is not None and not 1 <= frame_range[0] <= frame_range[1] <= footage.frame_count:
+        raise JobError(
+            f"{frame_range[0]} to {frame_range[1]} is not inside the clip's frames 1 to {footage.frame_count}.",
+            where=where,
+        )
 
 
 def _check_object(each: MatteObject, job: Job, where: str) -> None:

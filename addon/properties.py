@@ -39,6 +39,16 @@ def _to_start(settings: ClipSettings, _: bpy.types.Context) -> None:
         settings.range_start = settings.range_end
 
 
+def _export_end(settings: ClipSettings, _: bpy.types.Context) -> None:
+    if settings.export_end < settings.export_start:
+        settings.export_end = settings.export_start
+
+
+def _export_start(settings: ClipSettings, _: bpy.types.Context) -> None:
+    if settings.export_start > settings.export_end:
+        settings.export_start = settings.export_end
+
+
 def _forget(settings: ClipSettings, _: bpy.types.Context) -> None:
     forget_shape_keys()
 
@@ -151,6 +161,36 @@ class ClipSettings(bpy.types.PropertyGroup):
         description="The transforms.json of the data set with these images. It is read, never changed: "
         "the version gets a copy with the masks added",
         subtype="FILE_PATH",
+    )
+    export_scope: EnumProperty(  # type: ignore[valid-type]
+        name="Write",
+        description="Which frames are written, as against the version before",
+        items=[
+            ("all", "All Frames", "All frames that have a matte"),
+            ("missing", "Missing Frames", "Only frames that the version before has no files of"),
+            ("changed", "Missing and Changed", "Also frames whose matte or plate has changed since they were written"),
+        ],
+    )
+    export_into: EnumProperty(  # type: ignore[valid-type]
+        name="Into",
+        description="Where they are written",
+        items=[
+            ("new", "New Version", "A new version. Frames that are not written again are copied from the one before"),
+            ("latest", "Latest Version", "On with the latest version for this target. Its other frames stay untouched"),
+        ],
+    )
+    export_use_range: BoolProperty(  # type: ignore[valid-type]
+        name="Range", description="Write a part of the tracked frames only"
+    )
+    export_start: IntProperty(  # type: ignore[valid-type]
+        name="Start",
+        description="First clip frame to write; the clip starts with frame 1",
+        default=1,
+        min=1,
+        update=_export_end,
+    )
+    export_end: IntProperty(  # type: ignore[valid-type]
+        name="End", description="Last clip frame to write", default=100, min=1, update=_export_start
     )
     output: StringProperty(  # type: ignore[valid-type]
         name="Folder",

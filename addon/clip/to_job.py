@@ -7,8 +7,8 @@ from pathlib import Path
 import bpy
 
 from ..errors import CheckpointError, JobError
-from ..job import Device, Job, Model
-from ..properties import settings_of
+from ..job import Delivery, Device, Footage, Job, Model
+from ..properties import ClipSettings, settings_of
 from ..targets import TARGETS
 from .footage import plate_of, read_footage
 from .mask import forget_shape_keys
@@ -42,8 +42,23 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
         export=settings.target if export else "",
         invert=settings.invert and rules.invertible,
         transforms=str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",
+        delivery=_delivery(settings, footage) if export else Delivery(),
     )
     return job, warnings + prompts.ignored
+
+
+def _delivery(settings: ClipSettings, footage: Footage) -> Delivery:
+    """What to write. Raises JobError if nothing of the range is in the clip."""
+    frame_range = None
+    if settings.export_use_range:
+        if settings.export_start > footage.frame_count:
+            raise JobError(
+                f"The range to export begins with frame {settings.export_start}, the clip ends with frame "
+                f"{footage.frame_count}.",
+                hint="Set the range anew; the clip's first frame is 1.",
+            )
+        frame_range = settings.export_start, min(settings.export_end, footage.frame_count)
+    return Delivery(settings.export_scope, frame_range, "" if settings.export_into == "new" else settings.export_into)
 
 
 def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..errors import ExitCode, JobError, MatteError
-from ..job import Box, Device, Direction, Job, Mask, MatteObject, Model, Point, Precision, Prompt
+from ..job import Box, Delivery, Device, Direction, Job, Mask, MatteObject, Model, Point, Precision, Prompt, Scope
 from ..protocol import Stage
 from ..targets import TARGETS
 
@@ -81,6 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     track.add_argument("--invert", action="store_true", help="swap the subject and the rest in what is exported")
     track.add_argument(
         "--transforms", type=Path, metavar="FILE", help="nerfstudio: transforms.json that gets the masks"
+    )
+    track.add_argument(
+        "--scope",
+        choices=get_args(Scope),
+        default="all",
+        help="which frames are written, against the version before",
+    )
+    track.add_argument("--frames", metavar="A:B", help="first and last frame to export; default: all that are tracked")
+    track.add_argument(
+        "--into", default="", metavar="latest|v003", help="go on with that version; default: write a new one"
     )
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
     return parser
@@ -163,10 +173,6 @@ def _job(options: argparse.Namespace) -> Job:
         if prompt.mask is not None:
             raise JobError("An object has one mask a frame.", where=f"--mask {text}")
         prompts[number] = dataclasses.replace(prompt, mask=Mask(file=str(Path(file).absolute())))
-    frame_range = None
-    if options.range:
-        first, last = _split(options.range, "--range", (2,))
-        frame_range = (int(_number(first, "--range")), int(_number(last, "--range")))
     checkpoint = options.checkpoint
     if Path(checkpoint).suffix in (".pt", ".pth"):
         checkpoint = str(Path(checkpoint).absolute())
@@ -184,12 +190,20 @@ def _job(options: argparse.Namespace) -> Job:
             options.precision,
         ),
         direction=options.direction,
-        frame_range=frame_range,
+        frame_range=_range(options.range, "--range"),
         output=str(options.output.absolute()) if options.output else "",
         export=options.export,
         invert=options.invert,
         transforms=str(options.transforms.absolute()) if options.transforms else "",
+        delivery=Delivery(options.scope, _range(options.frames, "--frames"), options.into),
     )
+
+
+def _range(text: str | None, option: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    first, last = _split(text, option, (2,))
+    return int(_number(first, option)), int(_number(last, option))
 
 
 def _split(text: str, option: str, counts: tuple[int, ...]) -> list[str]:

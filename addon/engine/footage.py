@@ -174,6 +174,17 @@ def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
 
 
+def _facts(file: str) -> list[Any]:
+    """What changes when a file does. Raises FootageError."""
+    try:
+        status = os.stat(file)  # noqa: PTH116
+        return [file, status.st_size, status.st_mtime_ns, read_orientation(file)]
+    except OSError as error:
+        raise FootageError(
+            f"It can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
+        ) from None
+
+
 class Reader:
     """A job.Footage as pixels. Thread-safe; frames are clip frames, the first is 1.
 
@@ -221,15 +232,14 @@ class Reader:
     def fingerprint(self) -> str:
         """sha256 that changes when the footage does: paths, sizes, times, orientation. Raises FootageError."""
         facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
-        for file in self._footage.files:
-            try:
-                status = os.stat(file)  # noqa: PTH116
-                facts.append([file, status.st_size, status.st_mtime_ns, read_orientation(file)])
-            except OSError as error:
-                raise FootageError(
-                    f"It can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
-                ) from None
+        facts += [_facts(file) for file in self._footage.files]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def fingerprint_of(self, frame: int) -> str:
+        """sha256 that changes when the frame's image, or the movie, does. Raises FootageError."""
+        number = self._footage.movie_offset + frame if self._footage.movie else 0
+        file = self._footage.files[0 if self._footage.movie else frame - 1]
+        return hashlib.sha256(json.dumps([number, _facts(file)]).encode()).hexdigest()
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -108,6 +109,10 @@ class Session:
             mattes = (take.matte(frame) for take in takes)
             return matte.union((each.logits for each in mattes if each), footage.width, footage.height)
 
+        def key(frame: int) -> str:
+            mattes = [(name, take.matte(frame)) for name, take in tracked.takes.items()]
+            return key_of({"mattes": [[name, each and _hash(each.logits)] for name, each in mattes]})
+
         report = {
             "model": tracked.model,
             "versions": {"torch": torch.__version__, "python": platform.python_version()},
@@ -120,6 +125,7 @@ class Session:
             made,
             frames=tracked.frames,
             key=key_of({"takes": [take.folder.name for take in tracked.takes.values()], "frames": tracked.frames}),
+            frame_key=key,
             report=report,
             on_frame=lambda done, total, frame: self._progress("export", done, total, frame),
             cancelled=self._cancelled,
@@ -175,6 +181,10 @@ def _scores(take: Take, frames: list[int]) -> dict[str, dict[str, float]]:
         for frame, each in scores.items()
         if each
     }
+
+
+def _hash(logits: NDArray[np.float16]) -> str:
+    return hashlib.sha256(logits.tobytes()).hexdigest()
 
 
 def _open(job: Job) -> Reader:

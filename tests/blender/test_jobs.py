@@ -204,6 +204,28 @@ def test_masks_for_nerfstudio(blend: Path, clip) -> None:
     assert '"invert": true' in version.with_suffix(".json").read_text(encoding="utf-8")
 
 
+def test_going_on_with_a_version(blend: Path, clip) -> None:
+    """The panel's choices and the command line's: which frames, into which version."""
+    settings = part("properties").settings_of(clip)
+    settings.export_scope, settings.export_into, settings.export_use_range = "changed", "latest", True
+    settings.export_start, settings.export_end = 2, 900
+    job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
+    assert job.delivery == part("job").Delivery("changed", (2, COUNT), "latest")
+    settings.export_start = 1000
+    assert settings.export_end == 1000
+    with pytest.raises(part("errors").JobError, match="range to export begins with frame 1000"):
+        part("clip.to_job").make_job(clip, "cpu", export=True)
+
+    shots = []
+    for arguments in (["--frames", "1:2"], ["--scope", "missing", "--into", "latest"]):
+        result = command_line(blend, "export", "--target", "masks", *arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+        version = Path(result.stdout.splitlines()[-1])
+        assert version.name == "v001"
+        shots.append(sorted(each.name for each in version.iterdir()))
+    assert [len(names) for names in shots] == [2, COUNT]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -14,7 +14,7 @@ import pytest
 
 from addon import job as contract
 from addon.errors import ExitCode, JobError
-from addon.job import Box, Footage, Job, Mask, MatteObject, Model, Point, Prompt, default_matte_folder
+from addon.job import Box, Delivery, Footage, Job, Mask, MatteObject, Model, Point, Prompt, default_matte_folder
 
 DRIVE = "C:" if sys.platform == "win32" else ""
 
@@ -63,6 +63,7 @@ def full_job() -> Job:
         frame_range=(3, 240),
         output=f"{DRIVE}/out",
         export="",
+        delivery=Delivery("changed", (5, 9), "v012"),
     )
 
 
@@ -84,7 +85,7 @@ def test_every_field_is_in_the_json() -> None:
             return set(data).union(*map(fields, data.values()))
         return set().union(*map(fields, data)) if isinstance(data, list) else set()
 
-    kinds = (Footage, Point, Box, Mask, Prompt, MatteObject, Model, Job)
+    kinds = (Footage, Point, Box, Mask, Prompt, MatteObject, Model, Delivery, Job)
     assert fields(json.loads(full_job().to_json())) == {name for kind in kinds for name in kind.__dataclass_fields__}
 
 
@@ -273,6 +274,9 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"frame_range": (0, 5)}, "frame_range", "0 to 5"),
     ({"frame_range": (5, 4)}, "frame_range", "5 to 4"),
     ({"frame_range": (1, 11)}, "frame_range", "1 to 11"),
+    ({"delivery": Delivery(frame_range=(5, 11))}, "delivery.frame_range", "5 to 11"),
+    ({"delivery": Delivery(into="../v001")}, "delivery.into", "no version"),
+    ({"delivery": Delivery(into="v1")}, "delivery.into", "no version"),
     ({"objects": ()}, "objects", "Nothing is marked"),
     ({"objects": (MatteObject("", (prompt(),)),)}, "objects[0].name", "empty"),
     ({"objects": tuple(MatteObject("a", (prompt(),)) for _ in range(2))}, "objects[1].name", "twice"),
@@ -472,6 +476,6 @@ def test_documented_job_is_one() -> None:
     made = Job.from_json(example)
     assert Job.from_json(made.to_json()) == made
     assert made.matte_folder == Path(f"{DRIVE}/plates/shot/shot_matte")
-    for kind in (Footage, Model, Job):
+    for kind in (Footage, Model, Delivery, Job):
         for name in kind.__dataclass_fields__:
             assert re.search(rf"\b{name}\b", text.split("| field | |")[1]), name

@@ -16,6 +16,7 @@ from ...errors import Cancelled, JobError
 from ...job import Job
 from ...targets import TARGETS
 from ..footage import Reader
+from .scope import plan, settings_of
 from .versions import Partial, claim
 from .writer import BaseWriter, Matte
 
@@ -43,11 +44,12 @@ def export(
     *,
     frames: Sequence[int],
     key: str,
+    frame_key: Callable[[int], str] | None = None,
     report: dict[str, Any],
     on_frame: Callable[[int, int, int], None],
     cancelled: Callable[[], bool],
 ) -> Path:
-    """Write one version: all frames, or none that anybody sees.
+    """Write one version: all frames that are asked for, or none that anybody sees.
 
     Args:
         writer: from `prepare`.
@@ -55,33 +57,45 @@ def export(
         frames: clip frames that have a matte.
         key: hash of all that decides the mattes and the plates; what an interrupted export with the same key, target
             and frame finished is not written again.
+        frame_key: hash of a frame's mattes, for what was changed since an earlier version; without it, that is `key`.
         report: goes into vNNN.json, read when the last frame is there.
         on_frame: told of each frame written here: how many are finished, of how many, which clip frame.
         cancelled: asked again and again; True stops after the frames being written.
 
     Returns:
-        The version's folder.
+        The version's folder; that of the version before if it has all that is asked for.
 
     Raises:
-        JobError: the target needs frames that have no matte.
+        JobError: the target needs frames that have no matte; there is no version to go on with.
         OutputError: full disk, read-only folder.
         FootageError: a plate can't be read.
         Cancelled: as asked for. As after an error, finished frames are kept for the next run.
     """
     job = writer.job
-    frames = writer.frames(frames)
-    claimed = hashlib.sha256(f"{_FORMAT}/{job.export}/{job.invert}/{key}".encode()).hexdigest()[:20]
+    planned = plan(writer, matte, frames, frame_key or (lambda frame: key))
+    base, into = planned.base, bool(job.delivery.into)
+    if base is not None and not planned.frames:
+        return base.folder
+    settings = settings_of(writer)
+    todo = [settings, key, planned.made_from, planned.frames, base and [base.stamp, into]]
+    claimed = hashlib.sha256(json.dumps([_FORMAT, todo], sort_keys=True).encode()).hexdigest()[:20]
     with claim(job.matte_folder, claimed) as partial:
-        missing = [frame for frame in frames if not all(map(partial.has, writer.frame_files(frame, matte)))]
-        done = len(frames) - len(missing)
+        missing = [frame for frame in planned.frames if not all(map(partial.has, writer.frame_files(frame, matte)))]
+        done = len(planned.frames) - len(missing)
         for frame in _write_all(writer, matte, missing, partial, cancelled):
             done += 1
-            on_frame(done, len(frames), frame)
+            on_frame(done, len(planned.frames), frame)
         for name, write in writer.other_files().items():
             partial.add(name, write)
-        facts = {"target": job.export, **writer.describe(), "frames": len(frames), "key": key}
+        history = planned.history(job, report.get("model", ""))
+        facts = {**settings, "frames": len(history["made_from"]), "key": key, **history}
         document = {"job": json.loads(job.to_json()), "report": {**report, "export": facts}}
-        return partial.publish(json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1) + "\n")
+        text = json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+        if base is not None and into:
+            return partial.replace(base, text)
+        if base is not None:
+            partial.take_over(base)
+        return partial.publish(text)
 
 
 def _write_all(

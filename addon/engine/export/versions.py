@@ -4,29 +4,84 @@
     <matte folder>/v001.json                   the Job and the report
     <matte folder>/work/.export-<key>/         a version on its way; -2, -3 ... if the same is exported twice at once
     <matte folder>/work/.export-<key>.lock     held by the process that writes there
+    <matte folder>/work/.swap-v001/            v001 as it will be, whole; whoever comes next puts it in place
     <matte folder>/work/.versions.lock         held for a moment by whoever takes a folder or a number
 
 The key says what the frames will be, so a frame that has its final name there is finished and stays. Once a version is
 published, what other exports left unfinished and nobody writes to is removed: it was superseded.
+
+Going on with a version makes a whole new one, hard links of what stays among it, and puts it in the old one's place: at
+every moment, also after a power cut, there is the old one or the new one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
+import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import filelock
 
+from ...errors import JobError, OutputError
 from ..disk import sync_folder, write_bytes, write_file, writing
 
 _PREFIX = ".export-"
+_SWAP = ".swap-"
 _VERSION = re.compile(r"v(\d{3,})(?:\.json)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A finished version. facts: what its vNNN.json reports of the export; stamp: changes when the version does."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    stamp: str
+
+    def has(self, name: str) -> bool:
+        """Whether the file `name` is in it."""
+        return (self.folder / name).is_file()
+
+
+def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version | None:
+    """A finished version that was written with `settings`: the one called `name`, or of an empty name the latest.
+
+    Raises:
+        JobError: the named one is not there, or was written with others.
+        OutputError: what an interrupted export left can't be put in place.
+    """
+    if not matte_folder.is_dir():
+        numbers = []
+    else:
+        if any((matte_folder / "work").glob(f"{_SWAP}*")):
+            with writing(matte_folder), filelock.FileLock(matte_folder / "work" / ".versions.lock"):
+                _mend(matte_folder)
+        numbers = sorted(set(_numbers(matte_folder)), reverse=True)
+    for number in numbers:
+        version = _load(matte_folder / f"v{number:03d}")
+        if version is None or name not in ("", version.folder.name):
+            continue
+        differing = [key for key, value in settings.items() if version.facts.get(key) != value]
+        if not differing:
+            return version
+        if name:
+            was, now = version.facts.get(differing[0]), settings[differing[0]]
+            raise JobError(
+                f"{name} holds other {differing[0]}: {was}; now it would be {now}.",
+                where="delivery.into",
+                hint="Export as it was written, or write a new version.",
+            )
+    if name:
+        raise JobError(f"There is no {name} in {matte_folder}.", where="delivery.into", hint="Write a new version.")
+    return None
 
 
 class Partial:
@@ -54,14 +109,54 @@ class Partial:
     def publish(self, document: str) -> Path:
         """Make it the next version, with `document` as its vNNN.json. Returns its folder. Raises OutputError."""
         with writing(self._matte_folder), self._guard:
-            for folder in (*(each for each in self._folder.rglob("*") if each.is_dir()), self._folder):
-                sync_folder(folder)
-            version = self._matte_folder / f"v{_highest(self._matte_folder) + 1:03d}"
+            _sync_folders(self._folder)
+            version = self._matte_folder / f"v{max(_numbers(self._matte_folder), default=0) + 1:03d}"
             write_file(version.with_suffix(".json"), lambda file: write_bytes(file, document.encode()))
             self._folder.rename(version)
             sync_folder(self._matte_folder)
             _remove_abandoned(self._folder.parent)
         return version
+
+    def take_over(self, base: Version) -> None:
+        """Copy what only `base` has. Raises OutputError."""
+        with writing(self._matte_folder):
+            self._fill(base, lambda source, target: shutil.copyfile(source, target))
+
+    def replace(self, base: Version, document: str) -> Path:
+        """Put it in the place of `base`, with what only `base` has, and with `document`. Returns the folder.
+
+        Raises OutputError, also if another export has changed `base` meanwhile; then `base` is as it was.
+        """
+        with writing(self._matte_folder), self._guard:
+            now = _load(base.folder)
+            if now is None or now.stamp != base.stamp:
+                raise OutputError(
+                    f"Another export has changed {base.folder.name} meanwhile.",
+                    where=str(base.folder),
+                    hint="Export again.",
+                )
+            self._fill(base, _link)
+            _sync_folders(self._folder)
+            swap = self._folder.with_name(f"{_SWAP}{base.folder.name}")
+            making = swap.with_name(f"{swap.name}.part")
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            write_file(making / "document", lambda file: write_bytes(file, document.encode()))
+            self._folder.rename(making / "new")
+            making.rename(swap)
+            sync_folder(swap.parent)
+            _mend(self._matte_folder)
+            _remove_abandoned(swap.parent)
+        return base.folder
+
+    def _fill(self, base: Version, put: Callable[[Path, Path], object]) -> None:
+        for source in base.folder.rglob("*"):
+            target = self._folder / source.relative_to(base.folder)
+            if source.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                unfinished = target.with_name(f".{target.name}.part")
+                put(source, unfinished)
+                unfinished.replace(target)
 
 
 @contextlib.contextmanager
@@ -123,7 +218,60 @@ def _remove_abandoned(work: Path) -> None:
             _let_go(lock)
 
 
-def _highest(matte_folder: Path) -> int:
-    """The highest version number that a folder or a vNNN.json has; 0 if there is none."""
+def _mend(matte_folder: Path) -> None:
+    """Put versions in place that were about to be; the guard is held.
+
+    Raises OSError, and OutputError where a program keeps the old one from being moved; then that is still there.
+    """
+    for swap in (matte_folder / "work").glob(f"{_SWAP}v*"):
+        if swap.suffix == ".part":
+            shutil.rmtree(swap, ignore_errors=True)
+            continue
+        version, new, old = matte_folder / swap.name.removeprefix(_SWAP), swap / "new", swap / "old"
+        if new.exists():
+            try:
+                if version.exists():
+                    version.rename(old)
+                new.rename(version)
+            except PermissionError:  # Windows moves no folder with an open file
+                if old.exists():
+                    old.rename(version)
+                raise OutputError(
+                    f"{version.name} is in use.",
+                    where=str(version),
+                    hint="Close what has its files open and export again: all is written and waits to take its place.",
+                ) from None
+        if (swap / "document").exists():
+            (swap / "document").replace(version.with_suffix(".json"))
+        sync_folder(matte_folder)
+        shutil.rmtree(swap, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name of a file whose first one goes away; a copy where the disk knows no such thing."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _load(folder: Path) -> Version | None:
+    """A version, if it is one: a folder with a report that can be read."""
+    try:
+        text = folder.with_suffix(".json").read_bytes()
+        facts = json.loads(text)["report"]["export"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Version(folder, facts, hashlib.sha256(text).hexdigest()) if folder.is_dir() else None
+
+
+def _sync_folders(folder: Path) -> None:
+    for each in (*(each for each in folder.rglob("*") if each.is_dir()), folder):
+        sync_folder(each)
+
+
+def _numbers(matte_folder: Path) -> list[int]:
+    """The version numbers that a folder or a vNNN.json has."""
     found = (_VERSION.fullmatch(name) for name in os.listdir(matte_folder))  # noqa: PTH208
-    return max((int(match[1]) for match in found if match), default=0)
+    return [int(match[1]) for match in found if match]

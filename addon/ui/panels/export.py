@@ -31,4 +31,20 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.invertible:
             layout.prop(settings, "invert")
         layout.prop(settings, "output", placeholder="beside the footage")
+        _draw_scope(layout, settings)
         draw_job(layout, context, "export", clip, summary_of(clip))
+
+
+def _draw_scope(layout: bpy.types.UILayout, settings: ClipSettings) -> None:
+    """Which frames, into which version."""
+    header, body = layout.panel("splat_matte_scope", default_closed=True)
+    header.label(text="Frames and Version")
+    if body is None:
+        return
+    body.prop(settings, "export_scope")
+    body.prop(settings, "export_into")
+    body.prop(settings, "export_use_range")
+    if settings.export_use_range:
+        row = body.row(align=True)
+        row.prop(settings, "export_start", text="Frames")
+        row.prop(settings, "export_end", text="")

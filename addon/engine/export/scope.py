@@ -1,0 +1,88 @@
+"""Which frames an export writes: all, those that a version lacks, or those that have changed since it was written.
+
+What each frame of a version was written from stands in its report (`made_from`, a hash by frame), and which run wrote
+which frames (`written`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...job import Job
+from .versions import Version, find
+from .writer import BaseWriter, Matte
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """frames: to write, in clip order; made_from: of each; base: the version that has the others, if there is one."""
+
+    frames: list[int]
+    made_from: dict[int, str]
+    base: Version | None
+
+    def history(self, job: Job, model: str) -> dict[str, Any]:
+        """For the report: when which frames came, and from what."""
+        earlier: Mapping[str, Any] = self.base.facts if self.base else {}
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        entry = {"at": now, "frames": spans(self.frames), "scope": job.delivery.scope, "model": model}
+        return {
+            "made_from": {
+                **earlier.get("made_from", {}),
+                **{str(frame): self.made_from[frame] for frame in self.frames},
+            },
+            "written": [*earlier.get("written", []), entry],
+        }
+
+
+def settings_of(writer: BaseWriter) -> dict[str, Any]:
+    """What all frames of a version have in common: the target, and what its report says of the files."""
+    return {"target": writer.job.export, **writer.describe()}
+
+
+def plan(writer: BaseWriter, matte: Matte, tracked: Sequence[int], frame_key: Callable[[int], str]) -> Plan:
+    """What is to be done for the Job's delivery.
+
+    Args:
+        tracked: clip frames that have a matte.
+        frame_key: hash of a frame's mattes.
+
+    Raises:
+        JobError: there is no such version, or the target needs frames that have no matte.
+    """
+    job, delivery = writer.job, writer.job.delivery
+    base = None
+    if delivery.into or delivery.scope != "all":
+        base = find(job.matte_folder, delivery.into.removeprefix("latest"), settings_of(writer))
+    first, last = delivery.frame_range or (1, job.footage.frame_count)
+    wanted = [frame for frame in tracked if first <= frame <= last]
+    there: set[int] = set()
+    if base is not None:
+        frames = range(1, job.footage.frame_count + 1)
+        there = {frame for frame in frames if all(map(base.has, writer.frame_files(frame, matte)))}
+    frames_of_all = writer.frames(sorted(there.union(wanted)))
+    if writer.rules.every_frame:
+        wanted = [frame for frame in frames_of_all if first <= frame <= last]
+    made_from = {frame: _made_from(frame, writer, frame_key) for frame in wanted}
+    if base is not None and delivery.scope != "all":
+        known: Mapping[str, str] = base.facts.get("made_from", {}) if delivery.scope == "changed" else {}
+        kept = {
+            frame for frame in there if delivery.scope == "missing" or known.get(str(frame)) == made_from.get(frame)
+        }
+        wanted = [frame for frame in wanted if frame not in kept]
+    return Plan(wanted, made_from, base)
+
+
+def spans(frames: Iterable[int]) -> list[list[int]]:
+    """Ascending numbers as [first, last] of each unbroken run."""
+    runs = itertools.groupby(enumerate(frames), lambda each: each[1] - each[0])
+    return [[run[0][1], run[-1][1]] for run in (list(group) for _, group in runs)]
+
+
+def _made_from(frame: int, writer: BaseWriter, frame_key: Callable[[int], str]) -> str:
+    return hashlib.sha256(f"{frame_key(frame)}/{writer.reader.fingerprint_of(frame)}".encode()).hexdigest()[:20]
