@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--state", type=Path, default=HERE / "work" / "training", help="folder of resume.pt and best.pt")
     train.add_argument("--device", default="cpu", help="cpu or cuda (bf16)")
     train.add_argument("--threads", type=int, default=2)
-    train.add_argument("--resume", action="store_true", help="go on from resume.pt")
+    train.add_argument("--resume", action="store_true", help="go on from resume.pt, if there is one")
     train.add_argument("--from", dest="start", type=Path, default=None, help="weights to start from")
     train.add_argument("--scratch", action="store_true", help="start from random weights")
     train.add_argument("--stage", choices=["small", "images", "clips", "large"], help="only this stage")

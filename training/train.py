@@ -110,15 +110,17 @@ class Run:
         torch.set_num_threads(settings.threads)
         self.model = build().to(self.device)
         place_aware(self.model)
-        if settings.start and settings.start.exists() and not settings.resume:
+        resumed = settings.state / "resume.pt"
+        resumes = settings.resume and resumed.exists()
+        if settings.start and settings.start.exists() and not resumes:
             self.model.load_state_dict(torch.load(settings.start, map_location="cpu", weights_only=True)["model"])
             self._say(f"starts from {settings.start.name}")
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.best, self.stage_index, self.spent, self.steps = -1.0, 0, 0.0, 0
         self.optimiser_state: list[Any] | None = None
         settings.state.mkdir(parents=True, exist_ok=True)
-        if settings.resume and (settings.state / "resume.pt").exists():
-            self._load(torch.load(settings.state / "resume.pt", map_location="cpu", weights_only=False))
+        if resumes:
+            self._load(torch.load(resumed, map_location="cpu", weights_only=False))
 
     def _say(self, text: str) -> None:
         line = f"{time.strftime('%H:%M:%S')} {text}"

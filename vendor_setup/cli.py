@@ -21,6 +21,7 @@ from .environments import ENGINE, ROOT, RUNTIME, RUNTIME_ENGINE, make, prepare, 
 from .package import newest_blender, package
 from .pythons import find_or_fetch
 from .say import say
+from .train import train
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,10 +45,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def _engine(arguments: Sequence[str]) -> int:
     return _pass_on("addon.engine", arguments)
-
-
-def _train(arguments: Sequence[str]) -> int:
-    return _pass_on("training", arguments)
 
 
 def _bench(arguments: Sequence[str]) -> int:
@@ -113,7 +110,7 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "package": (_package, "build the extension's zip in dist/"),
     "runtime": (_runtime, "set up the engine's environment that the extension uses"),
     "checkpoint": (_checkpoint, "download a published SAM 2 checkpoint"),
-    "train": (_train, "train the embedded checkpoint"),
+    "train": (train, "train the embedded checkpoint: all of it, or one step: render, train, export"),
     "bench": (_bench, "measure: bench quality ..."),
 }
 

@@ -1,0 +1,41 @@
+"""`train`: render shots with Blender, train the embedded network on them, export its weights; or one of these steps."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from addon.errors import ExitCode
+
+from .environments import ENGINE, ROOT, Environment, prepare, python_of
+from .package import newest_blender
+from .processes import quiet_environment
+
+
+def commands(arguments: Sequence[str]) -> list[tuple[str, ...]]:
+    """What `python -m training` is called with: the step that is named, with its options, or all, each resuming."""
+    if arguments:
+        return [tuple(arguments)]
+    return [("render",), ("train", "--resume"), ("export",)]
+
+
+def train(arguments: Sequence[str]) -> int:
+    """Run the steps until one fails; returns its exit code. Raises EngineError."""
+    for command in commands(arguments):
+        python = python_of(_environment(command[0]))
+        code = subprocess.run(
+            [str(python), "-P", "-m", "training", *command],
+            env=quiet_environment() | {"PYTHONPATH": str(ROOT)},
+            check=False,
+        ).returncode
+        if code:
+            return code
+    return ExitCode.OK
+
+
+def _environment(step: str) -> Environment:
+    """Rendering needs Blender, the rest (and what isn't a step: its usage) torch."""
+    if step == "render":
+        return newest_blender()
+    prepare([ENGINE])
+    return ENGINE
