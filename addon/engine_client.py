@@ -107,7 +107,7 @@ class Engine:
         """Its process id."""
         return self._process.pid
 
-    def request(self, verb: Literal["track", "export", "preview"], job: Job, frame: int = 0) -> Reply:
+    def request(self, verb: Literal["track", "retrack", "export", "preview"], job: Job, frame: int = 0) -> Reply:
         """Send a Job; returns at once. `frame`: the clip frame of a preview."""
         reply = Reply()
         with self._lock:

@@ -148,6 +148,8 @@ class Job:
     """What to segment, how, and where the mattes go.
 
     frame_range: first and last frame to track, both included; None = all.
+    part: first and last frame of those that are wanted now; None = all of them. Other than outside the range, prompts
+        outside the part count, and frames that its mattes depend on are tracked on the way.
     output: absolute folder of versions; empty = `<name>_matte` beside the footage.
     export: a name of targets.TARGETS; empty = track only.
     invert: swap the subject and the rest in what is exported.
@@ -160,6 +162,7 @@ class Job:
     model: Model = field(default_factory=Model)
     direction: Direction = "both"
     frame_range: tuple[int, int] | None = None
+    part: tuple[int, int] | None = None
     output: str = ""
     export: str = "postshot"
     invert: bool = False
@@ -175,6 +178,11 @@ class Job:
         """The frames to track, in clip order."""
         first, last = self.frame_range or (1, self.footage.frame_count)
         return range(first, last + 1)
+
+    @property
+    def wanted(self) -> range:
+        """The frames that get their mattes now, in clip order."""
+        return range(self.part[0], self.part[1] + 1) if self.part else self.frames
 
     @property
     def matte_folder(self) -> Path:
@@ -268,6 +276,11 @@ def _check(job: Job) -> None:
             f"{job.delivery.into!r} is no version.",
             where="delivery.into",
             hint='Name one, such as "v003", or "latest"; leave it empty for a new one.',
+        )
+    if job.part is not None and not job.frames[0] <= job.part[0] <= job.part[1] <= job.frames[-1]:
+        raise JobError(
+            f"{job.part[0]} to {job.part[1]} is not inside the frames {job.frames[0]} to {job.frames[-1]}.",
+            where="part",
         )
     if job.output:
         _check_path(job.output, "output")

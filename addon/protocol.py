@@ -14,9 +14,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL_VERSION = 1
 
-Verb = Literal["track", "export", "preview", "cancel", "quit"]
+Verb = Literal["track", "retrack", "export", "preview", "cancel", "quit"]
 # track: fill the matte store with what the Job needs and the store lacks.
-# export: the same, then write a version; `done` carries its folder.
+# retrack: the same, but what the store has of the frames that are wanted is forgotten first.
+# export: track, then write a version; `done` carries its folder.
 # preview: the mattes of one frame, at once, also between two frames of a track; `done` carries their file
 #   (engine/session.py says what is in it). A newer preview makes one that waits pointless: that ends CANCELLED.
 Stage = Literal["model", "track", "export"]

@@ -8,7 +8,11 @@ of the Job alone:
 2. *Forward*, from the earliest prompted frame to the end of the range.
 3. *Backward*, from there to its start ("backward" alone starts at the latest prompted frame).
 
-A frame's matte does not depend on the range, so a track can be made longer piece by piece.
+A frame's matte does not depend on the range (see plan.py), so a track can be made longer piece by piece.
+
+SAM 2 lets every frame attend to all prompted frames, those after it too. So a changed prompt changes every matte of its
+object, however little, and all of them are tracked again: a frame taken over from before would not be what a full run
+gives. Other objects keep theirs.
 
 What a later frame can still read is kept in memory and on disk, and no more, so that memory is flat and a killed engine
 goes on where it was, with the same result to the last bit.
@@ -18,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,11 +32,13 @@ from ..job import Job, MatteObject, Prompt
 from . import memory
 from .footage import Reader, read_ahead
 from .model import Loaded
+from .plan import Plan, frames_of, merge, plan_of
 from .predictor import REACH, Predictor, State
 from .prompting import Images, give
 from .store import STORE_VERSION, Store, Take
 
 _READ_AHEAD = 4  # frames
+_MILESTONE = 128  # frames: so often, what is needed to go on from there stays on disk
 
 Takes = dict[str, tuple[Take, dict[str, Any]]]  # by object: where its mattes are, and the facts that decide them
 OnFrame = Callable[[int, int, int], None]  # done, total, clip frame
@@ -45,8 +51,13 @@ class _Subject:
     id: int
     spec: MatteObject
     take: Take
-    start: int  # where its forward pass begins, or its backward pass if there is no forward one
+    plan: Plan
     prompts: dict[int, Prompt] = field(default_factory=dict)
+
+    @property
+    def start(self) -> int:
+        """Where its first pass begins."""
+        return self.plan.start
 
     @property
     def anchor(self) -> int:
@@ -90,17 +101,6 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
         }
         result[each.name] = (store.take(each.name, facts), facts)
     return result
-
-
-def frames_of(job: Job, each: MatteObject) -> list[int]:
-    """The clip frames on which `each` gets a matte, in clip order."""
-    start = _start(job, each)
-    wanted = job.frames
-    if job.direction == "forward":
-        return list(range(start, wanted[-1] + 1))
-    if job.direction == "backward":
-        return list(range(wanted[0], start + 1))
-    return list(wanted)
 
 
 def missing(job: Job, where: Takes) -> bool:
@@ -155,7 +155,7 @@ class _Propagation:
                 i,
                 each,
                 where[each.name][0],
-                _start(job, each) - 1,
+                plan_of(job, each),
                 {prompt.frame - 1: prompt for prompt in each.prompts},
             )
             for i, each in enumerate(job.objects)
@@ -165,25 +165,11 @@ class _Propagation:
         self.total = 0
 
     def run(self) -> None:
-        first, last = self.job.frames[0] - 1, self.job.frames[-1] - 1
-        if self.job.direction == "both":
-            # the backward pass reads forward frames near its start: these are tracked even beyond the range, so that
-            # what comes of it does not depend on the range
-            ends = [min(s.start + REACH, self.job.footage.frame_count - 1) for s in self.subjects]
-        else:
-            ends = [last] * len(self.subjects)
-        forward = {s.id: range(s.start, max(last, end) + 1) for s, end in zip(self.subjects, ends, strict=True)}
-        backward = {s.id: range(s.start - 1, first - 1, -1) for s in self.subjects}
-        if self.job.direction == "forward":
-            backward = {}
-        elif self.job.direction == "backward":
-            forward = {}
-            backward = {s.id: range(s.start, first - 1, -1) for s in self.subjects}
         new = [s for s in self.subjects if not self._load_conditioning(s)]
-        left = {s.id: self._left(s, forward, backward) for s in self.subjects}
-        self.total = len(_merge(self._correction_path(s, False) for s in new))
-        self.total += len(_merge(self._correction_path(s, True) for s in new))
-        self.total += len(_merge(each[0] for each in left.values())) + len(_merge(each[1] for each in left.values()))
+        left = {s.id: self._left(s) for s in self.subjects}
+        for reverse in (False, True):
+            self.total += len(merge(self._correction_path(s, reverse) for s in new))
+            self.total += len(merge(each[reverse] for each in left.values()))
 
         self._condition(new)
         for reverse in (False, True):
@@ -202,7 +188,7 @@ class _Propagation:
             give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
         for reverse in (False, True):
             paths = {s.id: self._correction_path(s, reverse) for s in new}
-            for index in self._frames(_merge(paths.values()), reverse):
+            for index in self._frames(merge(paths.values()), reverse):
                 for s in new:
                     if index not in paths[s.id] or index in self.predictor.conditioning(self.state, s.id):
                         continue
@@ -239,38 +225,55 @@ class _Propagation:
 
     # -- passes ---------------------------------------------------------------------------------------------------
 
-    def _left(self, s: _Subject, forward: dict[int, range], backward: dict[int, range]) -> tuple[range, range]:
+    def _left(self, s: _Subject) -> tuple[range, range]:
         """What is left of a subject's forward and backward pass; loads the memory it goes on with."""
-        remaining = [_remaining(s.take, passes.get(s.id, range(0))) for passes in (forward, backward)]
-        if not self._load_memories(s, remaining, bool(forward)):
-            # The memory to go on with is gone: from the start again, and backward too, which reads forward frames.
-            for frame in frames_of(self.job, s.spec):
-                s.take.forget_matte(frame)
-            return forward.get(s.id, range(0)), backward.get(s.id, range(0))
-        return remaining[0], remaining[1]
+        forward = self._resume(s, s.plan.forward, lambda index: range(max(s.start, index - REACH), index))
+        # what the forward pass tracks in this run need not be on disk
+        known = forward[0] if forward else self.job.footage.frame_count
+        last = min(s.start if self.job.direction == "backward" else s.start + REACH, known - 1)
+        backward = self._resume(s, s.plan.backward, lambda index: range(index + 1, min(index + REACH, last) + 1))
+        if forward is None or backward is None:
+            self._forget(s, s.plan.forward)
+            self._forget(s, s.plan.backward)
+            return s.plan.passes
+        return forward, backward
 
-    def _load_memories(self, s: _Subject, remaining: Sequence[range], has_forward: bool) -> bool:
-        """Load what the next frames of both passes read from finished ones. False if any of it is lost."""
-        needed: set[int] = set()
-        ahead, back = remaining
-        if ahead:
-            needed.update(range(max(s.start, ahead[0] - REACH), ahead[0]))
-        if back:
-            # of the forward pass, what will be tracked in this run is not needed from disk
-            known = ahead[0] if ahead else self.job.footage.frame_count
-            stop = min(back[0] + REACH, s.start + REACH if has_forward else s.start, known - 1)
-            needed.update(range(back[0] + 1, stop + 1))
-        memories = self.predictor.tracked(self.state, s.id)
-        for index in sorted(needed - set(s.prompts)):
-            output = memory.load(s.take, index, self.state, conditioning=False)
-            if output is None:
-                memories.clear()
-                return False
-            memories[index] = output
+    def _resume(self, s: _Subject, frames: range, reads: Callable[[int], range]) -> range | None:
+        """What is left of a pass: from its first frame without a matte, or, if memory for that is lost, a milestone.
+
+        Loads what the first of them reads. None if the pass can't even begin.
+        """
+        done = next((i for i, index in enumerate(frames) if not s.take.has_matte(index + 1)), len(frames))
+        if done == len(frames):
+            return frames[done:]
+        while not self._load(s, reads(frames[done])):
+            if done == 0:
+                return None
+            done = (done - 1) // _MILESTONE * _MILESTONE
+        self._forget(s, frames[done:])
+        return frames[done:]
+
+    def _load(self, s: _Subject, indices: range) -> bool:
+        """Load the memory of tracked frames; False, and nothing, unless all are there."""
+        found = {
+            index: memory.load(s.take, index, self.state, conditioning=False)
+            for index in indices
+            if index not in s.prompts
+        }
+        whole = {index: output for index, output in found.items() if output is not None}
+        if len(whole) < len(found):
+            return False
+        self.predictor.tracked(self.state, s.id).update(whole)
         return True
 
+    @staticmethod
+    def _forget(s: _Subject, frames: range) -> None:
+        """Count frames as not tracked, so that an interruption does not leave a gap behind it."""
+        for index in frames:
+            s.take.forget_matte(index + 1)
+
     def _pass(self, subjects: Sequence[_Subject], left: dict[int, range], reverse: bool) -> None:
-        for index in self._frames(_merge(left[s.id] for s in subjects), reverse):
+        for index in self._frames(merge(left[s.id] for s in subjects), reverse):
             for s in subjects:
                 if index not in left[s.id]:
                     continue
@@ -296,8 +299,10 @@ class _Propagation:
 
     @staticmethod
     def _trim_disk(s: _Subject, index: int, reverse: bool) -> None:
+        """Drop from disk what is neither read near the start nor needed to go on from a milestone."""
         old = index + REACH + 1 if reverse else index - REACH - 1
-        if abs(old - s.start) > REACH:
+        position = abs(old - s.plan.passes[reverse].start)
+        if abs(old - s.start) > REACH and position % _MILESTONE < _MILESTONE - REACH:
             s.take.forget_state(old + 1)
 
     def _frames(self, order: Sequence[int], reverse: bool) -> Iterator[int]:
@@ -311,12 +316,6 @@ class _Propagation:
             yield frame - 1
 
 
-def _start(job: Job, each: MatteObject) -> int:
-    """The clip frame its first pass starts from."""
-    prompted = [prompt.frame for prompt in each.prompts]
-    return max(prompted) if job.direction == "backward" else min(prompted)
-
-
 def _facts(prompt: Prompt) -> Any:
     """A prompt as plain data; a mask file counts by its content."""
     facts = dataclasses.asdict(prompt)
@@ -326,13 +325,3 @@ def _facts(prompt: Prompt) -> Any:
         except OSError as error:
             raise JobError(f"The mask can't be read: {error.strerror}.", where=prompt.mask.file) from None
     return facts
-
-
-def _remaining(take: Take, frames: range) -> range:
-    """The part of a pass that starts with the first frame without a matte."""
-    done = next((i for i, index in enumerate(frames) if not take.has_matte(index + 1)), len(frames))
-    return frames[done:]
-
-
-def _merge(ranges: Iterable[range]) -> list[int]:
-    return sorted(set().union(*ranges))

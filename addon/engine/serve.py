@@ -89,11 +89,11 @@ class Server:
         if todo.verb == "preview":
             return {"id": todo.id, "event": "done", "file": str(self._session.preview(job, todo.frame))}
         done: Event = {"id": todo.id, "event": "done"}
-        if todo.verb == "track":
-            tracked = self._session.track(job)
-        else:
+        if todo.verb == "export":
             tracked, folder = self._session.export(job)
             done["folder"] = str(folder)
+        else:
+            tracked = self._session.retrack(job) if todo.verb == "retrack" else self._session.track(job)
         if warning := tracked.warning(job):
             self._send({"id": todo.id, "event": "warning", "message": warning})
         return done | {"device": tracked.model, "frames": len(tracked.frames)}
@@ -111,7 +111,7 @@ class Server:
             except (ValueError, KeyError):
                 print(f"Not a request: {line[:200]!r}", file=sys.stderr)
                 continue
-            if verb in ("track", "export", "preview"):
+            if verb in ("track", "retrack", "export", "preview"):
                 todo = _Todo(int(request.get("id", 0)), verb, request.get("job"), int(request.get("frame", 0)))
                 if verb == "preview":
                     self._cancel("preview")

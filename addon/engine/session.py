@@ -23,8 +23,9 @@ from ..protocol import Stage
 from . import matte, model
 from .export import export, prepare
 from .footage import Reader
+from .plan import frames_of
 from .preview import Previewer
-from .propagate import frames_of, missing, propagate, takes
+from .propagate import missing, propagate, takes
 from .store import Store, Take, key_of
 
 OnTakes = Callable[[dict[str, Take]], None]  # where the mattes of each object are, or will appear
@@ -74,6 +75,17 @@ class Session:
     def track(self, job: Job) -> Tracked:
         """Fill the matte store with what the Job needs. Raises MatteError."""
         return self._track(job, _open(job))
+
+    def retrack(self, job: Job) -> Tracked:
+        """Forget the mattes of the wanted frames, then track them. Raises MatteError."""
+        reader = _open(job)
+        store = Store(job)
+        where = takes(job, store, reader.fingerprint(), model.find(job.model).facts)
+        with store.open_for_writing(where):
+            for each in job.objects:
+                for frame in frames_of(job, each):
+                    where[each.name][0].forget_matte(frame)
+        return self._track(job, reader)
 
     def preview(self, job: Job, frame: int) -> Path:
         """The mattes of one clip frame, without tracking. Returns the file that holds them. Raises MatteError.
@@ -137,6 +149,14 @@ class Session:
         source = model.find(job.model)
         store = Store(job)
         where = takes(job, store, reader.fingerprint(), source.facts)
+        frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})
+        if not frames:
+            raise JobError(
+                f"Tracking {job.direction} from the prompts reaches none of the frames {job.wanted[0]} to "
+                f"{job.wanted[-1]}.",
+                where="part",
+                hint="Track both ways, or mark a frame there.",
+            )
         kept = {name: take for name, (take, _) in where.items()}
         self._on_takes(kept)
         if missing(job, where):
@@ -149,8 +169,7 @@ class Session:
                     lambda done, total, frame: self._progress("track", done, total, frame),
                     self._cancelled,
                 )
-        frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})
-        untracked = sorted(set(job.frames) - set(frames))
+        untracked = sorted(set(job.wanted) - set(frames))
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began)
 
     def _model(self, source: model.Source) -> model.Loaded:

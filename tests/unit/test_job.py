@@ -61,6 +61,7 @@ def full_job() -> Job:
         ),
         direction="backward",
         frame_range=(3, 240),
+        part=(41, 200),
         output=f"{DRIVE}/out",
         export="",
         delivery=Delivery("changed", (5, 9), "v012"),
