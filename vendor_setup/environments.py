@@ -54,7 +54,7 @@ class Environment:
 
 ENGINE_EXTRAS = ("build.txt", "cuda.txt", "sam2.txt")
 RUNTIME_ENGINE = Environment("runtime", ("engine.txt",), engine=True)  # an artist's: nothing for tests
-ENGINE = Environment("engine", ("engine.txt", "tests.txt", "readers.txt"), engine=True)
+ENGINE = Environment("engine", ("engine.txt", "tests.txt", "readers.txt", "upstream.txt"), engine=True)
 LINT = Environment("lint", ("lint.txt",))
 BLENDERS = tuple(
     Environment(f"bpy-{version}", ("bpy.txt", "tests.txt", f"bpy-{version}.txt"), python)

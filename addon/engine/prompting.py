@@ -28,7 +28,7 @@ class Images:
 
     def put(self, index: int, pixels: NDArray[np.uint8]) -> None:
         """Make frame `index` (from 0), uint8 (S, S, 3) sRGB, the current one."""
-        self._current = (index, _normalise(pixels))
+        self._current = (index, normalise(pixels))
 
     def __getitem__(self, index: int) -> torch.Tensor:
         if self._current is None or self._current[0] != index:
@@ -37,7 +37,7 @@ class Images:
         return self._current[1]
 
 
-def _normalise(pixels: NDArray[np.uint8]) -> torch.Tensor:
+def normalise(pixels: NDArray[np.uint8]) -> torch.Tensor:
     """uint8 (S, S, 3) sRGB to float32 (3, S, S), as upstream's loader does it, to the last bit."""
     image = torch.from_numpy(pixels / 255.0).permute(2, 0, 1).float()
     return (image - _MEAN) / _STD

@@ -1,0 +1,337 @@
+"""All masks of one picture, without a prompt: what upstream's SAM2AutomaticMaskGenerator makes.
+
+In: a picture, uint8 (H, W, 3) sRGB. Out: `AutomaticMask`s, best first within a crop, smaller crops first.
+
+A grid of points prompts the model, each for three masks; doubtful and unstable ones and those cut by a crop's border
+are dropped, then duplicates by their boxes (Kirillov et al., Segment Anything, 2023, appendix B). Names, defaults and
+arithmetic are upstream's; what is different: torchvision is not needed, masks are dropped before they are made large,
+small regions are cleaned without a CUDA extension, and masks are at most `MASK_SIDE` pixels wide or high, so that
+memory does not grow with the plate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..predictor import Predictor
+from ..prompting import normalise
+from .rle import Rle
+
+MASK_SIDE = 1024
+_AT_ONCE = 16  # masks made large together: 64 MB of logits at MASK_SIDE
+_EDGE = 20.0  # pixels from a crop's border that count as cut by it
+_FILLED = 10.0  # logit given to what is cleaned
+_CLAMP = 32.0  # bound of logits that go back in as a prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Upstream's parameters, under its names, with its defaults."""
+
+    points_per_side: int = 32
+    points_per_batch: int = 64
+    pred_iou_thresh: float = 0.8
+    stability_score_thresh: float = 0.95
+    stability_score_offset: float = 1.0
+    mask_threshold: float = 0.0
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+    crop_nms_thresh: float = 0.7
+    crop_overlap_ratio: float = 512 / 1500
+    crop_n_points_downscale_factor: int = 1
+    min_mask_region_area: int = 0
+    use_m2m: bool = False
+    multimask_output: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticMask:
+    """One mask. Lengths and areas are pixels of the picture.
+
+    segmentation: the mask, at the picture's size or reduced to MASK_SIDE.
+    area: its size.
+    bbox: (x, y, width, height), as upstream counts them: from pixel to pixel.
+    predicted_iou: the model's own estimate, 0..1.
+    point: (x, y) that it was asked for with.
+    stability_score: IoU of the mask thresholded a little higher and a little lower, 0..1.
+    crop_box: (x, y, width, height) of the part of the picture that it was found in.
+    """
+
+    segmentation: Rle
+    area: float
+    bbox: tuple[float, float, float, float]
+    predicted_iou: float
+    point: tuple[float, float]
+    stability_score: float
+    crop_box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A mask on its way: boxes are (x0, y0, x1, y1), all in pixels of the reduced picture."""
+
+    mask: Rle
+    box: tuple[float, float, float, float]
+    iou: float
+    point: tuple[float, float]
+    stability: float
+    crop: tuple[int, int, int, int]
+
+
+def generate(
+    predictor: Predictor,
+    picture: NDArray[np.uint8],
+    settings: Settings,
+    *,
+    points: NDArray[np.float64] | None = None,
+    cancelled: Callable[[], None] = lambda: None,
+) -> list[AutomaticMask]:
+    """All masks of a picture.
+
+    Args:
+        predictor: the model; called inside `Loaded.computing()`.
+        picture: uint8 (H, W, 3) sRGB, upright.
+        settings: upstream's parameters.
+        points: (n, 2), x and y in 0..1: asked instead of the grid, in every crop (upstream's `point_grids`).
+        cancelled: called between two batches; raises to stop.
+    """
+    height, width = picture.shape[:2]
+    scale = min(1.0, MASK_SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    boxes, layers = crop_boxes(size, settings.crop_n_layers, settings.crop_overlap_ratio)
+    found: list[_Found] = []
+    for box, layer in zip(boxes, layers, strict=True):
+        grid = points
+        if grid is None:
+            grid = point_grid(int(settings.points_per_side / settings.crop_n_points_downscale_factor**layer))
+        crop = _crop(picture, box, size)
+        inside = _Crop(predictor, crop, box, size, settings, cancelled)
+        found += inside.masks(grid)
+    if len(boxes) > 1:
+        areas = np.array([(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (each.crop for each in found)], np.float32)
+        found = [found[i] for i in nms(_boxes(found), np.float32(1) / areas, settings.crop_nms_thresh)]
+    return [_public(each, width / size[1], height / size[0]) for each in found]
+
+
+class _Crop:
+    """A part of the picture, encoded once."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        pixels: NDArray[np.uint8],
+        box: tuple[int, int, int, int],
+        size: tuple[int, int],
+        settings: Settings,
+        cancelled: Callable[[], None],
+    ) -> None:
+        self._predictor = predictor
+        self._box = box
+        self._picture = size
+        self._size = (box[3] - box[1], box[2] - box[0])
+        self._settings = settings
+        self._cancelled = cancelled
+        side = predictor.image_size
+        squashed = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
+        image = normalise(np.asarray(squashed)).to(predictor.device)
+        backbone = predictor.forward_image(image[None])
+        _, features, _, sizes = predictor._prepare_backbone_features(backbone)
+        if predictor.directly_add_no_mem_embed:
+            features[-1] = features[-1] + predictor.no_mem_embed
+        maps = [each.permute(1, 2, 0).view(1, -1, *hw) for each, hw in zip(features, sizes, strict=True)]
+        self._embedding, self._high_res = maps[-1], maps[:-1]
+
+    def masks(self, grid: NDArray[np.float64]) -> list[_Found]:
+        """What the points of `grid`, (n, 2) in 0..1 of the crop, find; without duplicates, best first."""
+        found: list[_Found] = []
+        batch = self._settings.points_per_batch
+        for start in range(0, len(grid), batch):
+            self._cancelled()
+            found += self._batch(grid[start : start + batch])
+        scores = np.array([each.iou for each in found], np.float32)
+        return [found[i] for i in nms(_boxes(found), scores, self._settings.box_nms_thresh)]
+
+    def _batch(self, points: NDArray[np.float64]) -> Iterator[_Found]:
+        settings = self._settings
+        places = torch.as_tensor(
+            points * self._predictor.image_size, dtype=torch.float32, device=self._embedding.device
+        )
+        logits, ious = self._decode(places, None, settings.multimask_output)
+        each = logits.shape[1]
+        logits, ious = logits.flatten(0, 1), ious.flatten(0, 1)
+        places = places.repeat_interleave(each, dim=0)
+        if settings.use_m2m:
+            logits, ious = self._refine(places, logits)
+        asked = np.repeat(points, each, axis=0) * self._size[::-1] + self._box[:2]
+        if settings.pred_iou_thresh > 0:
+            kept = ious > settings.pred_iou_thresh
+            logits, ious, asked = logits[kept], ious[kept], asked[kept.cpu().numpy()]
+        if settings.min_mask_region_area > 0:
+            logits = _clean(logits, settings.mask_threshold, settings.min_mask_region_area)
+        for start in range(0, len(logits), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            yield from self._enlarge(logits[part], ious[part], asked[part])
+
+    def _decode(
+        self, places: torch.Tensor, masks: torch.Tensor | None, multimask: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (n, m, h, w) and predicted IoUs (n, m) for one include point each, in pixels of the input."""
+        model: Any = self._predictor
+        labels = torch.ones((len(places), 1), dtype=torch.int32, device=places.device)
+        sparse, dense = model.sam_prompt_encoder(points=(places[:, None], labels), boxes=None, masks=masks)
+        logits, ious, _, _ = model.sam_mask_decoder(
+            image_embeddings=self._embedding,
+            image_pe=model.sam_prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=multimask,
+            repeat_image=len(places) > 1,
+            high_res_features=self._high_res,
+        )
+        return logits.float(), ious.float()
+
+    def _refine(self, places: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One more step with each mask as a prompt (upstream's m2m)."""
+        batch = self._settings.points_per_batch
+        parts = [
+            self._decode(places[i : i + batch], logits[i : i + batch, None].clamp(-_CLAMP, _CLAMP), False)
+            for i in range(0, len(places), batch)
+        ]
+        return torch.cat([each[0] for each in parts])[:, 0], torch.cat([each[1] for each in parts])[:, 0]
+
+    def _enlarge(self, logits: torch.Tensor, ious: torch.Tensor, asked: NDArray[np.float64]) -> Iterator[_Found]:
+        settings = self._settings
+        large = torch.nn.functional.interpolate(logits[None], self._size, mode="bilinear", align_corners=False)[0]
+        offset = settings.stability_score_offset
+        inner = (large > settings.mask_threshold + offset).sum((1, 2))
+        outer = (large > settings.mask_threshold - offset).sum((1, 2))
+        stability = inner / outer  # NaN where there is nothing: not stable
+        for i in range(len(large)):
+            if settings.stability_score_thresh > 0 and not stability[i] >= settings.stability_score_thresh:
+                continue
+            mask = (large[i] > settings.mask_threshold).cpu().numpy()
+            box = _offset(_box_of(mask), self._box)
+            if _is_cut(box, self._box, (0, 0, self._picture[1], self._picture[0])):
+                continue
+            x, y = asked[i]
+            whole = Rle.of(_pad(mask, self._box, self._picture))
+            yield _Found(whole, box, float(ious[i]), (float(x), float(y)), float(stability[i]), self._box)
+
+
+def point_grid(n_per_side: int) -> NDArray[np.float64]:
+    """Evenly spaced points, (n * n, 2) of x and y in 0..1, row by row."""
+    line = np.linspace(1 / (2 * n_per_side), 1 - 1 / (2 * n_per_side), n_per_side)
+    x, y = np.meshgrid(line, line)
+    return np.stack([x, y], axis=-1).reshape(-1, 2)
+
+
+def crop_boxes(
+    size: tuple[int, int], n_layers: int, overlap_ratio: float
+) -> tuple[list[tuple[int, int, int, int]], list[int]]:
+    """(x0, y0, x1, y1) of the picture (height, width) itself and of 2**i x 2**i overlapping crops in layer i."""
+    height, width = size
+    boxes, layers = [(0, 0, width, height)], [0]
+    for layer in range(1, n_layers + 1):
+        side = 2**layer
+        overlap = int(overlap_ratio * min(size) * (2 / side))
+        w, h = (math.ceil((overlap * (side - 1) + length) / side) for length in (width, height))
+        for i in range(side):
+            for j in range(side):
+                x, y = (w - overlap) * i, (h - overlap) * j
+                boxes.append((x, y, min(x + w, width), min(y + h, height)))
+                layers.append(layer)
+    return boxes, layers
+
+
+def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: float) -> list[int]:
+    """Non-maximum suppression: indices of the kept (n, 4) boxes, best first; torchvision.ops.nms gives the same."""
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    left = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        low = np.maximum(boxes[best, :2], boxes[left, :2])
+        high = np.minimum(boxes[best, 2:], boxes[left, 2:])
+        shared = np.clip(high - low, 0, None).prod(axis=1)
+        with np.errstate(invalid="ignore"):  # two boxes without area: 0 / 0 suppresses nothing
+            left = left[~(shared / (areas[best] + areas[left] - shared) > threshold)]
+    return kept
+
+
+def _clean(logits: torch.Tensor, threshold: float, area: int) -> torch.Tensor:
+    """Fill holes and remove islands of at most `area` pixels of the logits, (n, h, w), as upstream's extension does."""
+    cleaned = logits.cpu().numpy().copy()
+    for each in cleaned:
+        for inside in (False, True):
+            region = ((each > threshold) == inside).astype(np.uint8)
+            _, labels, stats, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
+            small = stats[:, cv2.CC_STAT_AREA] <= area
+            small[0] = False
+            each[small[labels]] = threshold + (-_FILLED if inside else _FILLED)
+    return torch.from_numpy(cleaned).to(logits.device)
+
+
+def _crop(picture: NDArray[np.uint8], box: tuple[int, int, int, int], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The part of the picture that `box`, in pixels of its reduced size, means."""
+    height, width = picture.shape[:2]
+    x0, x1 = (round(x * width / size[1]) for x in (box[0], box[2]))
+    y0, y1 = (round(y * height / size[0]) for y in (box[1], box[3]))
+    return picture[y0:y1, x0:x1]
+
+
+def _box_of(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """First and last column and row, (x0, y0, x1, y1); zeros of an empty mask."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(columns):
+        return 0, 0, 0, 0
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
+
+
+def _offset(box: tuple[int, int, int, int], crop: tuple[int, int, int, int]) -> tuple[float, float, float, float]:
+    x, y = crop[:2]
+    return box[0] + x, box[1] + y, box[2] + x, box[3] + y
+
+
+def _is_cut(
+    box: tuple[float, float, float, float], crop: tuple[int, int, int, int], picture: tuple[int, int, int, int]
+) -> bool:
+    """Whether a box ends at its crop's border where the picture goes on."""
+    return any(
+        abs(a - b) <= _EDGE and not abs(a - whole) <= _EDGE for a, b, whole in zip(box, crop, picture, strict=True)
+    )
+
+
+def _pad(mask: NDArray[np.bool_], box: tuple[int, int, int, int], size: tuple[int, int]) -> NDArray[np.bool_]:
+    whole = np.zeros(size, np.bool_)
+    whole[box[1] : box[3], box[0] : box[2]] = mask
+    return whole
+
+
+def _boxes(found: list[_Found]) -> NDArray[np.float32]:
+    return np.array([each.box for each in found], np.float32).reshape(-1, 4)
+
+
+def _public(found: _Found, x_scale: float, y_scale: float) -> AutomaticMask:
+    def xywh(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        x0, y0, x1, y1 = box
+        return x0 * x_scale, y0 * y_scale, (x1 - x0) * x_scale, (y1 - y0) * y_scale
+
+    return AutomaticMask(
+        found.mask,
+        found.mask.area * x_scale * y_scale,
+        xywh(found.box),
+        found.iou,
+        (found.point[0] * x_scale, found.point[1] * y_scale),
+        found.stability,
+        xywh(found.crop),
+    )
