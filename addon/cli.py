@@ -18,7 +18,7 @@ import bpy
 from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .errors import Cancelled, CheckpointError, ExitCode, MatteError
-from .job import Direction, Scope
+from .job import Direction, PlateAlpha, Scope
 from .operators import running
 from .properties import settings_of
 from .targets import TARGETS
@@ -80,6 +80,8 @@ def _run(options: argparse.Namespace) -> int:
         settings.export_start, settings.export_end = options.frames
     if options.into:
         settings.export_into = options.into
+    if options.plate_alpha:
+        settings.plate_alpha = options.plate_alpha
     if options.output:
         settings.output = str(Path(options.output).absolute())
     run = running.start(options.verb, clip)
@@ -114,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scope", choices=get_args(Scope), help="which frames are written; default: the clip's")
     parser.add_argument("--frames", type=_range, metavar="A:B", help="first and last clip frame to write")
     parser.add_argument("--into", choices=("new", "latest"), help="which version gets them; default: the clip's")
+    parser.add_argument(
+        "--plate-alpha", choices=get_args(PlateAlpha), help="alpha the footage has; default: the clip's"
+    )
     parser.add_argument("--output", default="", metavar="DIR", help="folder of versions; default: the clip's")
     return parser
 

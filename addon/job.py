@@ -33,6 +33,7 @@ Direction = Literal["forward", "backward", "both"]
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Scope = Literal["all", "missing", "changed"]
+PlateAlpha = Literal["replace", "multiply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +130,20 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Which frames an export writes, and into which version.
+    """Which frames an export writes, into which version, and what beside the target's rules decides what is in them.
 
     scope: all; missing: frames that the version before has no files of; changed: those, and frames whose matte or
         plate is another than they were written from.
     frame_range: first and last frame to write, both included; None = all that have a matte.
     into: empty = a new version, which takes over what isn't written from the one before; "latest" = on with the latest
         of the same target, if there is one; "v003" = on with that one.
+    plate_alpha: the matte replaces alpha that the footage has, or is multiplied with it.
     """
 
     scope: Scope = "all"
     frame_range: tuple[int, int] | None = None
     into: str = ""
+    plate_alpha: PlateAlpha = "replace"
 
 
 @dataclass(frozen=True, slots=True)

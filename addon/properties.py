@@ -162,6 +162,14 @@ class ClipSettings(bpy.types.PropertyGroup):
         "the version gets a copy with the masks added",
         subtype="FILE_PATH",
     )
+    plate_alpha: EnumProperty(  # type: ignore[valid-type]
+        name="Footage Alpha",
+        description="What becomes of alpha that the footage has",
+        items=[
+            ("replace", "Replace", "The matte alone is the alpha"),
+            ("multiply", "Multiply", "What is transparent in the footage stays so inside the matte"),
+        ],
+    )
     export_scope: EnumProperty(  # type: ignore[valid-type]
         name="Write",
         description="Which frames are written, as against the version before",

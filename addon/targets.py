@@ -21,6 +21,7 @@ class Rules:
         otherwise upright.
     every_frame: the whole footage gets files, also frames that nothing was tracked on.
     invertible: whether inverting it means anything.
+    has_alpha: images with alpha are written, so that alpha of the footage may count.
     """
 
     writer: str
@@ -29,6 +30,7 @@ class Rules:
     as_stored: bool = False
     every_frame: bool = False
     invertible: bool = True
+    has_alpha: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ TARGETS: dict[str, Target] = {
     "postshot": Target(
         "Postshot",
         "PNGs with the matte as straight alpha; the colours stay as they are. Zero alpha is reconstructed as empty",
-        Rules("postshot"),
+        Rules("postshot", has_alpha=True),
     ),
     "masks": Target(
         "Masks",

@@ -58,7 +58,12 @@ def _delivery(settings: ClipSettings, footage: Footage) -> Delivery:
                 hint="Set the range anew; the clip's first frame is 1.",
             )
         frame_range = settings.export_start, min(settings.export_end, footage.frame_count)
-    return Delivery(settings.export_scope, frame_range, "" if settings.export_into == "new" else settings.export_into)
+    return Delivery(
+        settings.export_scope,
+        frame_range,
+        "" if settings.export_into == "new" else settings.export_into,
+        settings.plate_alpha if TARGETS[settings.target].rules.has_alpha else "replace",
+    )
 
 
 def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | None:

@@ -22,7 +22,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..errors import ExitCode, JobError, MatteError
-from ..job import Box, Delivery, Device, Direction, Job, Mask, MatteObject, Model, Point, Precision, Prompt, Scope
+from ..job import (
+    Box,
+    Delivery,
+    Device,
+    Direction,
+    Job,
+    Mask,
+    MatteObject,
+    Model,
+    PlateAlpha,
+    Point,
+    Precision,
+    Prompt,
+    Scope,
+)
 from ..protocol import Stage
 from ..targets import TARGETS
 
@@ -91,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     track.add_argument("--frames", metavar="A:B", help="first and last frame to export; default: all that are tracked")
     track.add_argument(
         "--into", default="", metavar="latest|v003", help="go on with that version; default: write a new one"
+    )
+    track.add_argument(
+        "--plate-alpha", choices=get_args(PlateAlpha), default="replace", help="what becomes of alpha the footage has"
     )
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
     return parser
@@ -195,7 +212,7 @@ def _job(options: argparse.Namespace) -> Job:
         export=options.export,
         invert=options.invert,
         transforms=str(options.transforms.absolute()) if options.transforms else "",
-        delivery=Delivery(options.scope, _range(options.frames, "--frames"), options.into),
+        delivery=Delivery(options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha),
     )
 
 

@@ -260,11 +260,12 @@ class Reader:
         """An upright (H, W) turned to where the frame's file has its pixels, before EXIF orientation."""
         return upright if self._footage.movie else images.as_stored(upright, read_orientation(self._file(frame)))
 
-    def plate(self, frame: int) -> Plate:
-        """The frame at full size and depth. Raises FootageError."""
+    def plate(self, frame: int, *, alpha: bool = False) -> Plate:
+        """The frame at full size and depth, with its alpha if that is wanted. Raises FootageError."""
         if self._footage.movie:
-            return Plate(self._movie.pixels(self._footage.movie_offset + frame - 1))
-        return read_plate(self._file(frame))
+            index = self._footage.movie_offset + frame - 1
+            return Plate(self._movie.pixels(index), alpha=self._movie.alpha(index) if alpha else None)
+        return read_plate(self._file(frame), alpha=alpha)
 
     def model_input(self, frame: int, side: int) -> NDArray[np.uint8]:
         """The frame as uint8 (side, side, 3) sRGB, see images.read_model_input. Raises FootageError."""

@@ -3,9 +3,9 @@
 JPEG and WebP are decoded by Pillow, as upstream SAM 2 does; PNG, TIFF and EXR by OpenImageIO, which keeps 16-bit and
 float samples. The content decides, not the file's name. Everything that leaves here is upright.
 
-An alpha channel in the footage is not used; RGB is kept exactly as stored beside it (OpenImageIO would multiply it in,
-unless told). EXR: the first part, its R, G and B (of the first layer that has them), the data window, which is what
-Blender shows too. Scene-linear float is shown with the sRGB curve, primaries as they are.
+RGB is kept exactly as stored, whatever alpha there is beside it (OpenImageIO would multiply it in, unless told). EXR:
+the first part, its R, G and B (of the first layer that has them), the data window, which is what Blender shows too.
+Scene-linear float is shown with the sRGB curve, primaries as they are.
 """
 
 from __future__ import annotations
@@ -63,11 +63,13 @@ class Plate:
     pixels: (H, W, 3) RGB, the source's own values: uint8 or uint16 as encoded, float32 scene-linear. Grey is repeated.
     icc: the source's colour profile, if it is one of RGB.
     exif: the source's EXIF as a TIFF structure, untouched but for the orientation, which is 1.
+    alpha: (H, W) of the same dtype, if it was asked for and the source has it.
     """
 
     pixels: Pixels
     icc: bytes | None = None
     exif: bytes | None = None
+    alpha: Pixels | None = None
 
 
 def read_header(path: Path) -> Header:
@@ -84,8 +86,8 @@ def read_header(path: Path) -> Header:
             return Header(*oriented_size(spec.width, spec.height, orientation), np.dtype(_dtype(path, spec)))
 
 
-def read_plate(path: Path) -> Plate:
-    """Decode at full size. Raises FootageError."""
+def read_plate(path: Path, *, alpha: bool = False) -> Plate:
+    """Decode at full size, with the source's alpha if that is wanted. Raises FootageError."""
     with _reading(path):
         orientation = read_orientation(path)
         if _is_lossy(path):
@@ -93,11 +95,15 @@ def read_plate(path: Path) -> Plate:
                 _refuse_cmyk(path, image.mode == "CMYK")
                 icc = image.info.get("icc_profile")
                 pixels: Pixels = _decode_lossy(path, image)
+                has_alpha = alpha and image.mode == "RGBA"
+                transparency: Pixels | None = np.asarray(image.getchannel("A")) if has_alpha else None
         else:
-            pixels, icc = _decode(path)
+            pixels, transparency, icc = _decode(path, alpha)
         if icc is not None and icc[16:20] != b"RGB ":  # a grey profile says nothing about RGB pixels
             icc = None
-        return Plate(upright(pixels, orientation), icc, _exif(path))
+        if transparency is not None:
+            transparency = upright(transparency, orientation)
+        return Plate(upright(pixels, orientation), icc, _exif(path), transparency)
 
 
 def read_model_input(path: Path, side: int) -> NDArray[np.uint8]:
@@ -244,22 +250,24 @@ def _decode_lossy(path: Path, image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))
 
 
-def _decode(path: Path) -> tuple[Pixels, bytes | None]:
-    """(H, W, 3) as stored, and the colour profile."""
+def _decode(path: Path, alpha: bool = False) -> tuple[Pixels, Pixels | None, bytes | None]:
+    """(H, W, 3) as stored; (H, W) of its alpha, if it is wanted and there; the colour profile."""
     with _openimageio(path) as file:
         spec = file.spec()
         dtype = _dtype(path, spec)
         channels = _channels(path, spec)
-        first, last = min(channels), max(channels) + 1
+        wanted = [*channels, *_alpha_channel(spec, channels)] if alpha else channels
+        first, last = min(wanted), max(wanted) + 1
         kind = "float" if dtype is np.float32 else str(spec.format)
         pixels = file.read_image(0, 0, first, last, kind)
         if pixels is None or file.has_error:
             raise OSError(file.geterror() or "unknown error")
         icc = spec.getattribute("ICCProfile")
         pixels = pixels.reshape(spec.height, spec.width, last - first)
+        transparency = np.ascontiguousarray(pixels[..., wanted[3] - first]) if len(wanted) > 3 else None
         if channels != [first, first + 1, first + 2] or last - first != 3:
             pixels = pixels[..., [channel - first for channel in channels]]
-        return pixels, None if icc is None else bytes(icc)
+        return pixels, transparency, None if icc is None else bytes(icc)
 
 
 def _dtype(path: Path, spec: Any) -> Any:
@@ -290,6 +298,14 @@ def _channels(path: Path, spec: Any) -> list[int]:
         where=str(path),
         hint="Render or convert it to RGB.",
     )
+
+
+def _alpha_channel(spec: Any, channels: list[int]) -> list[int]:
+    """The index of the alpha that goes with `channels`, in the same layer; none if there is none."""
+    layer = spec.channelnames[channels[0]].rpartition(".")[0]
+    name = f"{layer}.a" if layer else "a"
+    named = [i for i, each in enumerate(spec.channelnames) if each.lower() == name]
+    return named or ([spec.alpha_channel] if spec.alpha_channel >= 0 and not layer else [])
 
 
 def _refuse_cmyk(path: Path, is_cmyk: bool) -> None:

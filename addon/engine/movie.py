@@ -76,6 +76,16 @@ class Movie:
         pixels: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgb, self.orientation)
         return pixels
 
+    def alpha(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
+        """(H, W) upright, of the dtype of `pixels`; None if the movie has none. Raises FootageError."""
+        with self._lock:
+            frame = self._frame(index)
+            if not any(component.is_alpha for component in frame.format.components):
+                return None
+            rgba = frame.to_ndarray(format=self._pixel_format.replace("rgb48", "rgba64").replace("rgb24", "rgba"))
+        found: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgba[..., 3], self.orientation)
+        return found
+
     def _open(self) -> None:
         """Start at the first frame."""
         with self._reading():

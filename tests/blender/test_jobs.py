@@ -209,8 +209,9 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
     settings = part("properties").settings_of(clip)
     settings.export_scope, settings.export_into, settings.export_use_range = "changed", "latest", True
     settings.export_start, settings.export_end = 2, 900
+    settings.plate_alpha = "multiply"
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
-    assert job.delivery == part("job").Delivery("changed", (2, COUNT), "latest")
+    assert job.delivery == part("job").Delivery("changed", (2, COUNT), "latest", "multiply")
     settings.export_start = 1000
     assert settings.export_end == 1000
     with pytest.raises(part("errors").JobError, match="range to export begins with frame 1000"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import shutil
@@ -23,7 +24,7 @@ from addon.engine.export import export, prepare
 from addon.engine.export.png import write_rgba
 from addon.engine.footage import Reader, scan
 from addon.errors import Cancelled, ExitCode, FootageError
-from addon.job import Job, MatteObject, Point, Prompt
+from addon.job import Delivery, Job, MatteObject, Point, Prompt
 from tests.engine.export_process import matte, run
 
 PROCESS = Path(__file__).with_name("export_process.py")
@@ -116,6 +117,20 @@ class TestPng:
         assert list(dict.fromkeys(kinds)) == [b"IHDR", b"iCCP", b"eXIf", b"IDAT", b"IEND"]
 
 
+def write(job: Job) -> Path:
+    """Export all frames, with the wandering disc as matte."""
+    footage = job.footage
+    return export(
+        prepare(job, Reader(footage)),
+        lambda frame, name: matte(frame, footage.width, footage.height),
+        frames=job.frames,
+        key="key",
+        report={},
+        on_frame=lambda *_: None,
+        cancelled=lambda: False,
+    )
+
+
 def one(folder: Path, output: Path) -> Path:
     """Export a folder of one image; returns the file."""
     version = run(folder, output, "key", [])
@@ -140,6 +155,74 @@ class TestContent:
         expected = np.where(matte(1, WIDTH, HEIGHT), np.iinfo(dtype).max, 0)
         np.testing.assert_array_equal(result[..., 3], expected)
         assert {0, np.iinfo(dtype).max} == set(result[..., 3].ravel().tolist())
+
+    @pytest.mark.parametrize(
+        ("suffix", "mode", "dtype"),
+        [
+            (".png", "RGBA", np.uint8),
+            (".png", "LA", np.uint8),
+            (".webp", "RGBA", np.uint8),
+            (".tif", "RGBA", np.uint8),
+            (".tif", "RGBA", np.uint16),
+            (".png", "LA", np.uint16),
+            (".png", "L", np.uint16),
+            (".jpg", "RGB", np.uint8),
+        ],
+    )
+    @pytest.mark.parametrize("orientation", [1, 6])
+    def test_alpha_of_the_footage_times_the_matte(
+        self, tmp_path: Path, suffix: str, mode: str, dtype: Any, orientation: int
+    ) -> None:
+        """Colour, or grey, stays; without alpha in the footage the matte is the alpha."""
+        folder = tmp_path / "plates"
+        folder.mkdir()
+        pixels = noise(3, dtype, len(mode))
+        source = folder / f"a{suffix}"
+        if dtype == np.uint8:
+            exif = Image.Exif()
+            exif[ExifTags.Base.Orientation] = orientation
+            Image.fromarray(pixels, mode).save(source, exif=exif.tobytes(), lossless=True, exact=True)
+        else:  # Pillow writes no 16 bits
+            spec = OpenImageIO.ImageSpec(WIDTH, HEIGHT, len(mode), "uint16")
+            if mode[-1] == "A":
+                spec.alpha_channel = len(mode) - 1
+            spec.attribute("oiio:UnassociatedAlpha", 1)
+            spec.attribute("Orientation", orientation)
+            file = OpenImageIO.ImageOutput.create(str(source))
+            assert file is not None
+            assert file.open(str(source), spec), file.geterror()
+            file.write_image(pixels)
+            file.close()
+        if suffix == ".jpg":
+            pixels = Reader(scan(folder)[0]).plate(1).pixels
+        elif orientation == 6:
+            pixels = np.rot90(pixels, -1)
+        footage = scan(folder)[0]
+        job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(tmp_path / "out"))
+        job = dataclasses.replace(job, delivery=Delivery(plate_alpha="multiply"))
+        version = write(job)
+        result = read_everywhere(version / "a.png")
+        colours = pixels[..., :3] if len(mode) > 2 else np.repeat(pixels[..., :1], 3, axis=2)
+        np.testing.assert_array_equal(result[..., :3], colours)
+        inside = matte(1, footage.width, footage.height) > 0
+        own = pixels[..., -1] if mode[-1] == "A" else np.iinfo(dtype).max
+        np.testing.assert_array_equal(result[..., 3], np.where(inside, own, 0))
+        report = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))["report"]
+        assert "alpha multiplied" in report["export"]["files"]
+
+    def test_alpha_of_a_movie(self, tmp_path: Path) -> None:
+        import av
+
+        rgba = np.dstack([noise(3), np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))])
+        with av.open(str(tmp_path / "Clip.mov"), "w") as container:
+            stream: Any = container.add_stream("qtrle", rate=25)
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "argb"
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="argb")))
+            container.mux(stream.encode())
+        footage = scan(tmp_path / "Clip.mov")[0]
+        job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(tmp_path / "out"))
+        (file,) = write(dataclasses.replace(job, delivery=Delivery(plate_alpha="multiply"))).iterdir()
+        np.testing.assert_array_equal(read_everywhere(file)[..., 3], np.where(matte(1, WIDTH, HEIGHT), rgba[..., 3], 0))
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])

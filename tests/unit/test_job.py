@@ -64,7 +64,7 @@ def full_job() -> Job:
         part=(41, 200),
         output=f"{DRIVE}/out",
         export="",
-        delivery=Delivery("changed", (5, 9), "v012"),
+        delivery=Delivery("changed", (5, 9), "v012", "multiply"),
     )
 
 

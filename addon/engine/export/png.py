@@ -27,7 +27,7 @@ _RGBA = 6
 def write_rgba(
     file: BinaryIO,
     rgb: NDArray[np.uint8] | NDArray[np.uint16],
-    alpha: NDArray[np.uint8],
+    alpha: NDArray[np.uint8] | NDArray[np.uint16],
     icc: bytes | None = None,
     exif: bytes | None = None,
 ) -> None:
@@ -36,7 +36,7 @@ def write_rgba(
     Args:
         file: open for writing.
         rgb: (H, W, 3), uint8 or uint16; its depth is the file's.
-        alpha: (H, W), 0 to 255; at 16 bits 255 becomes 65535.
+        alpha: (H, W), of rgb's dtype; or uint8 beside 16 bits, where 255 becomes 65535.
         icc: RGB colour profile.
         exif: EXIF data as a TIFF structure, without the `Exif` prefix that JPEG has.
 
@@ -47,7 +47,7 @@ def write_rgba(
     def fill(rows: slice, band: NDArray[Any]) -> None:
         band[..., :3] = rgb[rows]
         band[..., 3] = alpha[rows]
-        if rgb.dtype == np.uint16:
+        if rgb.dtype != alpha.dtype:
             band[..., 3] *= 257
 
     _write(file, rgb.shape[:2], _RGBA, 4, rgb.dtype, fill, icc, exif)

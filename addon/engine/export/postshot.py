@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..images import to_integers
+from .alpha import alpha_of, in_words, to_integer_alpha
 from .png import write_rgba
 from .writer import BaseWriter, Matte, Write
 
@@ -23,17 +24,16 @@ class Writer(BaseWriter):
         """One image."""
 
         def write(file: BinaryIO) -> None:
-            alpha = matte(frame, None)
-            plate = self.reader.plate(frame)
-            write_rgba(file, to_integers(plate.pixels), ~alpha if self.job.invert else alpha, plate.icc, plate.exif)
+            plate = self.reader.plate(frame, alpha=self.job.delivery.plate_alpha == "multiply")
+            alpha = to_integer_alpha(alpha_of(plate, frame, matte, self.job))
+            write_rgba(file, to_integers(plate.pixels), alpha, plate.icc, plate.exif)
 
         return {self.path(frame): write}
 
     def describe(self) -> Mapping[str, Any]:
         """Depth and curve depend on the footage."""
-        alpha = ", alpha 0 on the subject" if self.job.invert else ""
         if self.reader.dtype == np.float32:
             kept = "16-bit sRGB made from scene-linear float: 0 to 1 kept, the rest clipped"
         else:
             kept = f"RGB as in the footage, {8 * self.reader.dtype.itemsize} bits a channel"
-        return {"files": f"straight RGBA PNG, {kept}{alpha}"}
+        return {"files": f"straight RGBA PNG, {kept}{in_words(self.job)}"}

@@ -30,6 +30,8 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
             layout.prop(settings, "transforms")
         if rules.invertible:
             layout.prop(settings, "invert")
+        if rules.has_alpha:
+            layout.prop(settings, "plate_alpha")
         layout.prop(settings, "output", placeholder="beside the footage")
         _draw_scope(layout, settings)
         draw_job(layout, context, "export", clip, summary_of(clip))
