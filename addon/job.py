@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 import math
 import re
@@ -27,6 +28,8 @@ MAX_FRAMES = 1_000_000
 MAX_OBJECTS = 256
 MAX_POINTS_PER_FRAME = 1_000
 MAX_SIDE = 65_536  # pixels
+MAX_LENGTH = 1_000  # pixels, of finishing
+MAX_TEMPORAL = 10  # frames
 MAX_JOB_BYTES = 256 * 1024 * 1024
 
 Direction = Literal["forward", "backward", "both"]
@@ -103,11 +106,61 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlines:
+    """Closed outlines of (x, y) as they are keyed on a clip frame, which may lie outside the clip."""
+
+    frame: int
+    polygons: tuple[tuple[tuple[float, float], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """A drawn area that the subject is not in, on every frame.
+
+    keys: ordered by frame, all with the same outlines and corners. Between two of them corners move in straight lines;
+        before the first and after the last they stand still.
+    holes: overlaps count as outside, as in Mask.
+    outside: the area is all but the inside of the outlines.
+    """
+
+    keys: tuple[Outlines, ...]
+    holes: bool = False
+    outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """What is done to an object's tracked matte, in this order; it is never tracked again for that.
+
+    temporal: frames to either side; the median over them takes chatter away, and thin parts that move fast.
+    fill_holes: holes up to this area are filled; pixels of the plate.
+    remove_islands: separate parts up to this area are removed; pixels of the plate.
+    smooth: evens out bumps and notches; standard deviation of a Gaussian in pixels of the plate.
+    grow: moves the edge outwards by so many pixels of the plate; inwards if negative.
+    subtract: the name of an object whose matte (as it is before its own subtraction) is taken away; or empty.
+    invert: swaps the object and the rest.
+    feather: width of a soft edge in pixels of the plate; for targets that keep greys.
+    garbage: what lies in any of these areas is taken away.
+    """
+
+    temporal: int = 0
+    fill_holes: int = 0
+    remove_islands: int = 0
+    smooth: float = 0.0
+    grow: float = 0.0
+    subtract: str = ""
+    invert: bool = False
+    feather: float = 0.0
+    garbage: tuple[Garbage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MatteObject:
     """One SAM 2 object. Prompts are ordered by frame, one a frame."""
 
     name: str
     prompts: tuple[Prompt, ...]
+    finishing: Finishing = field(default_factory=Finishing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +354,7 @@ def _check(job: Job) -> None:
             raise JobError(f"The name {each.name!r} is empty or used twice.", where=f"objects[{i}].name")
         _check_text(each.name, f"objects[{i}].name")
         _check_object(each, job, f"objects[{i}]")
+        _check_finishing(each, names, f"objects[{i}].finishing")
 
 
 def _check_range(frame_range: tuple[int, int] | None, footage: Footage, where: str) -> None:
@@ -349,11 +403,48 @@ def _check_object(each: MatteObject, job: Job, where: str) -> None:
                 raise JobError("A mask is a file or polygons.", where=f"{place}.mask")
             if prompt.mask.file:
                 _check_path(prompt.mask.file, f"{place}.mask.file")
-            for j, polygon in enumerate(prompt.mask.polygons):
-                if len(polygon) < 3:
-                    raise JobError("A polygon has at least three corners.", where=f"{place}.mask.polygons[{j}]")
-                if not all(math.isfinite(value) for corner in polygon for value in corner):
-                    raise JobError("A corner is not a number.", where=f"{place}.mask.polygons[{j}]")
+            _check_polygons(prompt.mask.polygons, f"{place}.mask.polygons")
+
+
+def _check_polygons(polygons: tuple[tuple[tuple[float, float], ...], ...], where: str) -> None:
+    for i, polygon in enumerate(polygons):
+        if len(polygon) < 3:
+            raise JobError("A polygon has at least three corners.", where=f"{where}[{i}]")
+        if not all(math.isfinite(value) for corner in polygon for value in corner):
+            raise JobError("A corner is not a number.", where=f"{where}[{i}]")
+
+
+def _check_finishing(each: MatteObject, names: list[str], where: str) -> None:
+    finishing = each.finishing
+    for name, least, most in (
+        ("temporal", 0, MAX_TEMPORAL),
+        ("fill_holes", 0, MAX_SIDE**2),
+        ("remove_islands", 0, MAX_SIDE**2),
+        ("smooth", 0, MAX_LENGTH),
+        ("grow", -MAX_LENGTH, MAX_LENGTH),
+        ("feather", 0, MAX_LENGTH),
+    ):
+        value = getattr(finishing, name)
+        if not least <= value <= most:
+            raise JobError(f"{value} is not between {least} and {most}.", where=f"{where}.{name}")
+    if finishing.subtract and (finishing.subtract not in names or finishing.subtract == each.name):
+        raise JobError(
+            f"{finishing.subtract!r} is no other object.",
+            where=f"{where}.subtract",
+            hint=f"Choose another than {each.name!r}, and mark it.",
+        )
+    for i, garbage in enumerate(finishing.garbage):
+        place = f"{where}.garbage[{i}].keys"
+        shapes = [tuple(map(len, key.polygons)) for key in garbage.keys]
+        frames = [key.frame for key in garbage.keys]
+        if not shapes or not shapes[0]:
+            raise JobError("Nothing is drawn.", where=place)
+        if any(shape != shapes[0] for shape in shapes):
+            raise JobError("Keys differ in the number of outlines or corners.", where=place)
+        if any(first >= second for first, second in itertools.pairwise(frames)):
+            raise JobError("Keys are ordered by frame, one a frame.", where=place)
+        for j, key in enumerate(garbage.keys):
+            _check_polygons(key.polygons, f"{place}[{j}].polygons")
 
 
 def _check_inside(x: float, y: float, footage: Footage, where: str) -> None:

@@ -22,6 +22,7 @@ class Rules:
     every_frame: the whole footage gets files, also frames that nothing was tracked on.
     invertible: whether inverting it means anything.
     has_alpha: images with alpha are written, so that alpha of the footage may count.
+    soft: mattes may have greys; otherwise they are 0 or 255 and nothing between.
     """
 
     writer: str
@@ -31,6 +32,7 @@ class Rules:
     every_frame: bool = False
     invertible: bool = True
     has_alpha: bool = False
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ TARGETS: dict[str, Target] = {
         "Postshot",
         "PNGs with the matte as straight alpha; the colours stay as they are. Zero alpha is reconstructed as empty",
         Rules("postshot", has_alpha=True),
+    ),
+    "compositing": Target(
+        "Compositing",
+        "PNGs with the matte as straight alpha, as for Postshot, but with soft edges where an object is feathered",
+        Rules("postshot", has_alpha=True, soft=True),
     ),
     "masks": Target(
         "Masks",

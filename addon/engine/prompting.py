@@ -11,6 +11,7 @@ from PIL import Image
 from ..errors import JobError
 from ..job import Footage, Mask, Prompt
 from .footage import Reader
+from .polygons import fill
 from .predictor import Predictor, State
 
 _MEAN = torch.tensor((0.485, 0.456, 0.406))[:, None, None]  # sam2/utils/misc.py, load_video_frames
@@ -63,11 +64,7 @@ def _mask_input(mask: Mask, footage: Footage, side: int) -> torch.Tensor:
     if mask.polygons:
         fine = side * _POLYGON_SUPERSAMPLING
         canvas = np.zeros((fine, fine), np.uint8)
-        scale = np.array((fine / footage.width, fine / footage.height))
-        # cv2 puts pixel centres at whole numbers
-        outlines = [np.rint(np.asarray(p) * scale - 0.5).astype(np.int32) for p in mask.polygons]
-        for together in [outlines] if mask.holes else [[each] for each in outlines]:
-            cv2.fillPoly(canvas, together, 255)  # several at once fill by even-odd
+        fill(canvas, mask.polygons, fine / footage.width, fine / footage.height, holes=mask.holes)
         small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     else:
         try:

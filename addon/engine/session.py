@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +19,10 @@ from numpy.typing import NDArray
 from ..errors import EngineError, JobError
 from ..job import Footage, Job
 from ..protocol import Stage
-from . import matte, model
+from . import finish, model
 from .export import export, prepare
 from .footage import Reader
+from .mattes import Mattes, stored
 from .plan import frames_of
 from .preview import Previewer
 from .propagate import missing, propagate, takes
@@ -114,16 +114,10 @@ class Session:
         reader = _open(job)
         writer = prepare(job, reader)
         tracked = self._track(job, reader)
-        footage = job.footage
+        mattes = Mattes(job, {name: stored(take) for name, take in tracked.takes.items()})
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
-            takes = tracked.takes.values() if name is None else [tracked.takes[name]]
-            mattes = (take.matte(frame) for take in takes)
-            return matte.union((each.logits for each in mattes if each), footage.width, footage.height)
-
-        def key(frame: int) -> str:
-            mattes = [(name, take.matte(frame)) for name, take in tracked.takes.items()]
-            return key_of({"mattes": [[name, each and _hash(each.logits)] for name, each in mattes]})
+            return mattes.finished(frame, name, soft=writer.rules.soft)
 
         report = {
             "model": tracked.model,
@@ -136,8 +130,14 @@ class Session:
             writer,
             made,
             frames=tracked.frames,
-            key=key_of({"takes": [take.folder.name for take in tracked.takes.values()], "frames": tracked.frames}),
-            frame_key=key,
+            key=key_of(
+                {
+                    "takes": [take.folder.name for take in tracked.takes.values()],
+                    "frames": tracked.frames,
+                    "finishing": finish.facts(job),
+                }
+            ),
+            frame_key=mattes.key,
             report=report,
             on_frame=lambda done, total, frame: self._progress("export", done, total, frame),
             cancelled=self._cancelled,
@@ -200,10 +200,6 @@ def _scores(take: Take, frames: list[int]) -> dict[str, dict[str, float]]:
         for frame, each in scores.items()
         if each
     }
-
-
-def _hash(logits: NDArray[np.float16]) -> str:
-    return hashlib.sha256(logits.tobytes()).hexdigest()
 
 
 def _open(job: Job) -> Reader:

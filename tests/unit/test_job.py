@@ -14,9 +14,26 @@ import pytest
 
 from addon import job as contract
 from addon.errors import ExitCode, JobError
-from addon.job import Box, Delivery, Footage, Job, Mask, MatteObject, Model, Point, Prompt, default_matte_folder
+from addon.job import (
+    Box,
+    Delivery,
+    Finishing,
+    Footage,
+    Garbage,
+    Job,
+    Mask,
+    MatteObject,
+    Model,
+    Outlines,
+    Point,
+    Prompt,
+    default_matte_folder,
+)
 
 DRIVE = "C:" if sys.platform == "win32" else ""
+
+
+TRIANGLE = ((-5.5, 0.0), (9.0, 0.0), (9.0, 9e9))
 
 
 def sequence(count: int = 10) -> Footage:
@@ -44,6 +61,19 @@ def full_job() -> Job:
                     Prompt(3, points=(Point(0, 0), Point(3840, 2160, include=False), Point(0.5, 1e-9))),
                     Prompt(7, box=Box(10, 20.25, 30, 40), points=(Point(12, 30),)),
                     Prompt(9, mask=Mask(file=f"{DRIVE}/masks/ü 9.png"), points=(Point(1, 1, include=False),)),
+                ),
+                Finishing(
+                    temporal=2,
+                    fill_holes=500,
+                    remove_islands=60,
+                    smooth=2.5,
+                    grow=-1.5,
+                    subtract="hat",
+                    invert=True,
+                    feather=4,
+                    garbage=(
+                        Garbage((Outlines(-3, (TRIANGLE,)), Outlines(900, (TRIANGLE,))), holes=True, outside=True),
+                    ),
                 ),
             ),
             MatteObject(
@@ -86,7 +116,7 @@ def test_every_field_is_in_the_json() -> None:
             return set(data).union(*map(fields, data.values()))
         return set().union(*map(fields, data)) if isinstance(data, list) else set()
 
-    kinds = (Footage, Point, Box, Mask, Prompt, MatteObject, Model, Delivery, Job)
+    kinds = (Footage, Point, Box, Mask, Prompt, Outlines, Garbage, Finishing, MatteObject, Model, Delivery, Job)
     assert fields(json.loads(full_job().to_json())) == {name for kind in kinds for name in kind.__dataclass_fields__}
 
 
@@ -250,6 +280,10 @@ def actor(*prompts: Prompt) -> dict[str, Any]:
     return {"objects": (MatteObject("Actor", prompts),)}
 
 
+def finishing(**changes: Any) -> dict[str, Any]:
+    return {"objects": (MatteObject("hat", (prompt(),)), MatteObject("Actor", (prompt(),), Finishing(**changes)))}
+
+
 def footage(**changes: Any) -> dict[str, Any]:
     good = sequence()
     fields = {name: getattr(good, name) for name in Footage.__dataclass_fields__}
@@ -257,6 +291,31 @@ def footage(**changes: Any) -> dict[str, Any]:
 
 
 INVALID: list[tuple[dict[str, Any], str, str]] = [
+    *(
+        (finishing(**{name: value}), f"objects[1].finishing.{name}", "not between")
+        for name in ("temporal", "fill_holes", "remove_islands", "smooth", "feather", "grow")
+        for value in (-contract.MAX_LENGTH - 1, 1 << 40)
+    ),
+    (finishing(grow=math.nan), "objects[1].finishing.grow", "nan"),
+    (finishing(subtract="Actor"), "objects[1].finishing.subtract", "no other object"),
+    (finishing(subtract="nobody"), "objects[1].finishing.subtract", "no other object"),
+    (finishing(garbage=(Garbage(()),)), "objects[1].finishing.garbage[0].keys", "Nothing is drawn"),
+    (finishing(garbage=(Garbage((Outlines(1, ()),)),)), "objects[1].finishing.garbage[0].keys", "Nothing is drawn"),
+    (
+        finishing(garbage=(Garbage((Outlines(1, (TRIANGLE,)), Outlines(2, (TRIANGLE, TRIANGLE)))),)),
+        "objects[1].finishing.garbage[0].keys",
+        "differ",
+    ),
+    (
+        finishing(garbage=(Garbage((Outlines(2, (TRIANGLE,)), Outlines(2, (TRIANGLE,)))),)),
+        "objects[1].finishing.garbage[0].keys",
+        "ordered",
+    ),
+    (
+        finishing(garbage=(Garbage((Outlines(2, (TRIANGLE[:2],)),)),)),
+        "objects[1].finishing.garbage[0].keys[0].polygons[0]",
+        "three",
+    ),
     (footage(files=()), "footage.files", "no footage"),
     (footage(width=0), "footage.width", "0"),
     (footage(height=-1), "footage.height", "-1"),

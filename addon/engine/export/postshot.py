@@ -1,4 +1,4 @@
-"""Postshot: straight alpha in the plate's own PNG.
+"""Postshot, and compositing: straight alpha in the plate's own PNG.
 
 Postshot reconstructs nothing where alpha is 0, and takes RGB as it is, also there: so RGB stays the source's, value
 for value, at its own depth. Camera data (EXIF) and colour profile go along. (Jawset Postshot's user guide, "Masking".)

@@ -1,0 +1,207 @@
+"""Finishing: what is done to tracked mattes, the same for the export and for the overlay.
+
+Everything here is a function of the Job and of the mattes that it is given; nothing is tracked. Lengths are in pixels
+of the plate and areas in square pixels of it, so that a reduced matte (`scale` below 1) is what the export is, up to
+the reduction. Work on lengths is done in bands of rows, each with as much around it as it depends on: no seams, and no
+float image of a whole plate.
+
+job.Finishing says what there is, and in which order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..job import Finishing, Garbage, Job, MatteObject
+from .polygons import Polygon, fill
+
+Matte = NDArray[np.uint8]  # (h, w), 0 or 255; feathered, anything between too
+Logits = NDArray[np.float16]
+
+_BAND = 512  # rows
+_PARTS = threading.Lock()  # labels take four bytes a pixel: in one thread at a time
+
+
+def is_off(finishing: Finishing) -> bool:
+    """Whether it changes nothing."""
+    return finishing == Finishing()
+
+
+def facts(job: Job) -> dict[str, Any]:
+    """What decides the difference between tracked and finished mattes, as plain data."""
+    return {each.name: dataclasses.asdict(each.finishing) for each in job.objects if not is_off(each.finishing)}
+
+
+def steady(logits: Callable[[int], Logits | None], frame: int, reach: int) -> Logits | None:
+    """The median of a frame's logits (h, w) over `reach` frames to either side; None if the frame has none.
+
+    As many on one side as on the other, so that a steadily moving edge stays where it is: near the ends fewer.
+    """
+    own = logits(frame)
+    if own is None:
+        return None
+    stack = [own]
+    for distance in range(1, reach + 1):
+        before, after = logits(frame - distance), logits(frame + distance)
+        if before is None or after is None:
+            break
+        stack += [before, after]
+    return own if len(stack) == 1 else np.median(np.stack(stack), axis=0).astype(np.float16)
+
+
+def finish(
+    job: Job, wanted: Sequence[str], frame: int, cut: Callable[[str], Matte | None], *, soft: bool, scale: float = 1.0
+) -> Matte | None:
+    """The finished matte of objects together.
+
+    Args:
+        job: says what is done.
+        wanted: names of the objects.
+        frame: clip frame.
+        cut: gives an object's matte as it was tracked, a new array each time; None if it has none on the frame.
+        soft: whether edges are feathered.
+        scale: of the mattes to the plate.
+
+    Returns:
+        uint8 (h, w); None if none of the objects has a matte.
+    """
+    by_name = {each.name: each for each in job.objects}
+    shapes: dict[str, Matte | None] = {}
+
+    def shape(name: str) -> Matte | None:
+        if name not in shapes:
+            matte = cut(name)
+            shapes[name] = None if matte is None else _shape(matte, by_name[name].finishing, scale)
+        return shapes[name]
+
+    together: Matte | None = None
+    for name in wanted:
+        own = shape(name)
+        if own is None:
+            continue
+        other = shape(by_name[name].finishing.subtract) if by_name[name].finishing.subtract else None
+        finished = _combine(own, other, by_name[name], frame, scale, soft)
+        together = finished if together is None else np.maximum(together, finished)
+    return together
+
+
+def _shape(matte: Matte, finishing: Finishing, scale: float) -> Matte:
+    """All that is done to an object's matte by itself."""
+    if finishing.fill_holes:
+        _fill_holes(matte, finishing.fill_holes * scale**2)
+    if finishing.remove_islands:
+        _remove_islands(matte, finishing.remove_islands * scale**2)
+    if finishing.smooth:
+        matte = _blurred(matte, finishing.smooth * scale)
+        matte = np.where(matte >= 128, np.uint8(255), np.uint8(0))
+    if finishing.grow > 0:
+        matte = _grown(matte, finishing.grow * scale)
+    elif finishing.grow < 0:
+        matte = ~_grown(~matte, -finishing.grow * scale)
+    return matte
+
+
+def _combine(matte: Matte, other: Matte | None, each: MatteObject, frame: int, scale: float, soft: bool) -> Matte:
+    """All that is done to an object's matte with others. The arguments stay as they are."""
+    finishing = each.finishing
+    if other is not None:
+        matte = matte & ~other
+    if finishing.invert:
+        matte = ~matte
+    if finishing.feather and soft:
+        matte = _blurred(matte, finishing.feather * scale / 2)
+    for garbage in finishing.garbage:
+        matte = matte & ~_drawn(garbage, frame, scale, matte.shape)
+    return matte
+
+
+def _fill_holes(matte: Matte, most: float) -> None:
+    """Fill, in place, what is enclosed by the subject and has at most `most` pixels."""
+    x, y, width, height = cv2.boundingRect(matte)
+    inside = matte[y : y + height, x : x + width]
+    with _PARTS:
+        # the frame around it joins all that is not enclosed
+        labels, small = _parts(np.pad(~inside, 1, constant_values=255), most, connectivity=4)
+        small[labels[0, 0]] = False
+        inside[small[labels[1:-1, 1:-1]]] = 255
+
+
+def _remove_islands(matte: Matte, most: float) -> None:
+    """Remove, in place, connected parts of at most `most` pixels."""
+    x, y, width, height = cv2.boundingRect(matte)
+    if not width:
+        return
+    inside = matte[y : y + height, x : x + width]
+    with _PARTS:
+        labels, small = _parts(inside, most, connectivity=8)
+        inside[small[labels]] = 0
+
+
+def _parts(matte: Matte, most: float, connectivity: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """The connected parts of a matte: labels (h, w), 0 outside; and which labels have at most `most` pixels."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(matte, connectivity=connectivity, ltype=cv2.CV_32S)
+    small = stats[:, cv2.CC_STAT_AREA] <= most
+    small[0] = False
+    return labels.astype(np.int32, copy=False), small
+
+
+def _grown(matte: Matte, length: float) -> Matte:
+    """With its edge moved outwards: Euclidean distance from the edge, which lies half a pixel from pixel centres."""
+
+    def grow(band: Matte) -> Matte:
+        distance = cv2.distanceTransform(~band, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.where(distance <= length + 0.5, np.uint8(255), np.uint8(0))
+
+    return _in_bands(matte, math.ceil(length) + 1, grow)
+
+
+def _blurred(matte: Matte, sigma: float) -> Matte:
+    """With a Gaussian of standard deviation `sigma` over it; beyond its borders it goes on as it is there."""
+    reach = max(1, math.ceil(3 * sigma))
+    size = (2 * reach + 1, 2 * reach + 1)
+
+    def blur(band: Matte) -> Matte:
+        # at 16 bits, as OpenCV's 8-bit kernels have no weight below 1/256
+        wide = band.astype(np.uint16) * 257
+        cv2.GaussianBlur(wide, size, sigma, dst=wide, borderType=cv2.BORDER_REPLICATE)
+        return (wide >> 8).astype(np.uint8)
+
+    return _in_bands(matte, reach, blur)
+
+
+def _in_bands(matte: Matte, reach: int, work: Callable[[Matte], Matte]) -> Matte:
+    """`work`, where a pixel depends on none further than `reach` rows away, and which leaves flat areas alone."""
+    result = np.empty_like(matte)
+    for top in range(0, len(matte), _BAND):
+        bottom = min(top + _BAND, len(matte))
+        first = max(0, top - reach)
+        band = matte[first : bottom + reach]
+        flat = band.min() == band.max()
+        result[top:bottom] = (band if flat else work(np.ascontiguousarray(band)))[top - first : bottom - first]
+    return result
+
+
+def _drawn(garbage: Garbage, frame: int, scale: float, shape: tuple[int, ...]) -> Matte:
+    """The area of a garbage matte, uint8 (h, w), 0 or 255."""
+    area = np.zeros(shape, np.uint8)
+    fill(area, _outlines(garbage, frame), scale, scale, holes=garbage.holes)
+    return ~area if garbage.outside else area
+
+
+def _outlines(garbage: Garbage, frame: int) -> Sequence[Polygon]:
+    for before, after in itertools.pairwise(garbage.keys):
+        if before.frame <= frame < after.frame:
+            weight = (frame - before.frame) / (after.frame - before.frame)
+            pairs = zip(before.polygons, after.polygons, strict=True)
+            return [np.asarray(a) * (1 - weight) + np.asarray(b) * weight for a, b in pairs]
+    nearest = garbage.keys[0] if frame < garbage.keys[0].frame else garbage.keys[-1]
+    return [np.asarray(each) for each in nearest.polygons]

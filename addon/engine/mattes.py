@@ -1,0 +1,87 @@
+"""From the matte store to what leaves the engine: an object's logits, steadied, as large as wanted, finished.
+
+The one way for every export and for the overlay, which is why both show the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..job import Job
+from . import finish, matte
+from .finish import Logits
+from .plan import frames_of
+from .store import Take, key_of
+
+LogitsOf = Callable[[int], Logits | None]  # of one object, by clip frame; None if it has none there
+
+
+def stored(take: Take) -> LogitsOf:
+    """What is in the store."""
+
+    def logits(frame: int) -> Logits | None:
+        found = take.matte(frame)
+        return None if found is None else found.logits
+
+    return logits
+
+
+class Mattes:
+    """The finished mattes of a Job. May be asked from several threads.
+
+    Args:
+        job: its finishing and its frames count: no other frame of the store has a part in the result.
+        logits: of each object.
+        longest: what the longer side of the mattes is reduced to, in pixels; 0 = the plate's size.
+    """
+
+    def __init__(self, job: Job, logits: Mapping[str, LogitsOf], longest: int = 0) -> None:
+        footage = job.footage
+        self._job = job
+        self._logits = logits
+        self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
+        self._size = tuple(max(1, round(side * self._scale)) for side in (footage.width, footage.height))
+        self._finishing = {each.name: each.finishing for each in job.objects}
+        self._frames = {
+            each.name: (min(frames), max(frames)) for each in job.objects if (frames := frames_of(job, each))
+        }
+
+    def finished(self, frame: int, name: str | None, *, soft: bool) -> NDArray[np.uint8]:
+        """The matte of an object, or with None of all together, on a clip frame.
+
+        Returns:
+            uint8 (h, w), upright, 0 or 255 unless `soft` allows greys; 0 where there is no matte.
+
+        Raises:
+            OutputError: a stored matte is damaged.
+        """
+        width, height = self._size
+        wanted = list(self._logits) if name is None else [name]
+        if all(finish.is_off(self._finishing[each]) for each in wanted):
+            found = (self._within(each, frame) for each in wanted)
+            return matte.union((each for each in found if each is not None), width, height)
+        done = finish.finish(
+            self._job, wanted, frame, lambda each: self._cut(each, frame), soft=soft, scale=self._scale
+        )
+        return np.zeros((height, width), np.uint8) if done is None else done
+
+    def key(self, frame: int) -> str:
+        """Changes when one of the frame's mattes does. Raises OutputError."""
+        logits = {name: self._steady(name, frame) for name in self._logits}
+        hashes = {name: None if each is None else hashlib.sha256(each).hexdigest() for name, each in logits.items()}
+        return key_of({"mattes": hashes, "finishing": finish.facts(self._job)})
+
+    def _cut(self, name: str, frame: int) -> NDArray[np.uint8] | None:
+        logits = self._steady(name, frame)
+        return None if logits is None else matte.union([logits], *self._size)
+
+    def _steady(self, name: str, frame: int) -> Logits | None:
+        return finish.steady(lambda at: self._within(name, at), frame, self._finishing[name].temporal)
+
+    def _within(self, name: str, frame: int) -> Logits | None:
+        first, last = self._frames[name]
+        return self._logits[name](frame) if name in self._logits and first <= frame <= last else None
