@@ -46,9 +46,7 @@ class Mattes:
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
         self._size = tuple(max(1, round(side * self._scale)) for side in (footage.width, footage.height))
         self._finishing = {each.name: each.finishing for each in job.objects}
-        self._frames = {
-            each.name: (min(frames), max(frames)) for each in job.objects if (frames := frames_of(job, each))
-        }
+        self._frames = {each.name: set(frames_of(job, each)) for each in job.objects}
 
     def finished(self, frame: int, name: str | None, *, soft: bool) -> NDArray[np.uint8]:
         """The matte of an object, or with None of all together, on a clip frame.
@@ -72,7 +70,9 @@ class Mattes:
     def key(self, frame: int) -> str:
         """Changes when one of the frame's mattes does. Raises OutputError."""
         logits = {name: self._steady(name, frame) for name in self._logits}
-        hashes = {name: None if each is None else hashlib.sha256(each).hexdigest() for name, each in logits.items()}
+        hashes = {
+            name: None if each is None else hashlib.sha256(each.tobytes()).hexdigest() for name, each in logits.items()
+        }
         return key_of({"mattes": hashes, "finishing": finish.facts(self._job)})
 
     def _cut(self, name: str, frame: int) -> NDArray[np.uint8] | None:
@@ -83,5 +83,4 @@ class Mattes:
         return finish.steady(lambda at: self._within(name, at), frame, self._finishing[name].temporal)
 
     def _within(self, name: str, frame: int) -> Logits | None:
-        first, last = self._frames[name]
-        return self._logits[name](frame) if name in self._logits and first <= frame <= last else None
+        return self._logits[name](frame) if name in self._logits and frame in self._frames[name] else None

@@ -275,3 +275,14 @@ def test_an_export_is_finished_and_nothing_is_tracked_again(
         assert len(np.unique(alpha)) > 10
     assert tracked == []
     assert len(list(version.parent.glob("v*.json"))) == 4
+
+
+def test_changed_finishing_changes_a_frames_key() -> None:
+    """By which an export of changed frames knows what to write; a neighbour counts where it has a part in the matte."""
+    logits = {frame: blob(0.3 + 0.1 * frame) for frame in (1, 2, 3)}
+    plain = from_store(logits, Finishing(), 3).key(2)
+    assert from_store(dict(logits), Finishing(), 3).key(2) == plain
+    assert from_store(logits, Finishing(grow=1), 3).key(2) != plain
+    assert from_store(logits | {1: blob(0.1)}, Finishing(), 3).key(2) == plain
+    temporal = from_store(logits, Finishing(temporal=1), 3).key(2)
+    assert from_store(logits | {1: blob(0.1), 3: blob(0.1)}, Finishing(temporal=1), 3).key(2) != temporal
