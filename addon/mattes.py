@@ -6,6 +6,7 @@ Knows neither bpy nor torch; needs the numpy that comes with Blender. engine/sto
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import zipfile
 from pathlib import Path
@@ -43,13 +44,51 @@ def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
         return {}
 
 
+def tracked_frames(take: str) -> set[int]:
+    """Clip frames that have a matte, looked up again when the folder changed."""
+    folder = Path(take) / "matte"
+    try:
+        return _frames_in(folder, folder.stat().st_mtime_ns) if take else set()
+    except OSError:
+        return set()
+
+
+@functools.lru_cache(maxsize=64)
+def _frames_in(folder: Path, changed: int) -> set[int]:
+    return {int(each.stem) for each in folder.glob("[0-9]*.npz")}
+
+
+def exported_frames(matte_folder: Path) -> set[int]:
+    """Clip frames of the latest version, looked up again when the folder changed."""
+    try:
+        return _exported(matte_folder, matte_folder.stat().st_mtime_ns)
+    except OSError:
+        return set()
+
+
+@functools.lru_cache(maxsize=8)
+def _exported(matte_folder: Path, changed: int) -> set[int]:
+    reports = {int(file.stem[1:]): file for file in matte_folder.glob("v[0-9]*.json") if file.stem[1:].isdigit()}
+    try:
+        report = json.loads(reports[max(reports)].read_text(encoding="utf-8"))["report"]
+        return {int(frame) for frame in report["export"]["made_from"]}
+    except (*_DAMAGED, TypeError):
+        return set()
+
+
 def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
     """Whether a take is of just these prompts, or of others that were changed since."""
+    file = take / "object.json"
     try:
-        facts = json.loads((take / "object.json").read_text(encoding="utf-8"))
-        return bool(facts["prompts"] == json.loads(json.dumps([dataclasses.asdict(each) for each in prompts])))
+        made_from = _prompts_in(file, file.stat().st_mtime_ns)
+        return bool(made_from == json.loads(json.dumps([dataclasses.asdict(each) for each in prompts])))
     except _DAMAGED:
         return False
+
+
+@functools.lru_cache(maxsize=64)
+def _prompts_in(file: Path, changed: int) -> object:
+    return json.loads(file.read_text(encoding="utf-8"))["prompts"]
 
 
 def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

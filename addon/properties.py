@@ -106,7 +106,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     overlay_lane: BoolProperty(  # type: ignore[valid-type]
         name="Lane",
         description="Show along the bottom which frames are marked (yellow), tracked (green), "
-        "or tracked from markers that have changed since (orange)",
+        "tracked from markers that have changed since (orange), or in the latest version (blue line)",
         default=True,
     )
     checkpoint: EnumProperty(  # type: ignore[valid-type]

@@ -12,6 +12,7 @@ from .engine_client import stop_shared_engine
 from .operators import running
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.export import SPLATMATTE_OT_export
+from .operators.jump import SPLATMATTE_OT_jump
 from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
 from .operators.mark_include import SPLATMATTE_OT_mark_include
 from .operators.open_folder import SPLATMATTE_OT_open_folder
@@ -28,11 +29,13 @@ CLASSES = (
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,
+    SPLATMATTE_OT_jump,
     SPLATMATTE_OT_mark_include,
     SPLATMATTE_OT_mark_exclude,
     SPLATMATTE_OT_switch_object,
     SPLATMATTE_OT_open_folder,
     SPLATMATTE_OT_restart_engine,
+    *menus.CLASSES,
     *panels.CLASSES,
 )
 MODULES = (properties, watch, menus, overlay, live, cli)

@@ -41,7 +41,7 @@ class JobOperator(OperatorMixin):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """In a window: start, and watch from a timer."""
         try:
-            self._run = running.start(self.verb, self._find_clip(context))
+            self._run = self._start(context)
         except MatteError as error:
             return self._fail(error)
         self._words = ""
@@ -72,7 +72,7 @@ class JobOperator(OperatorMixin):
     def execute(self, context: bpy.types.Context) -> Result:
         """Without a window, or from a script: wait for the end."""
         try:
-            self._run = running.start(self.verb, self._find_clip(context))
+            self._run = self._start(context)
             self._run.wait(lambda words: print(words, flush=True))
         except MatteError as error:
             return self._fail(error)
@@ -82,6 +82,9 @@ class JobOperator(OperatorMixin):
         """Blender ends the operator: its window closes, another file is opened."""
         self._run.stop()
         self._finish(context)
+
+    def _start(self, context: bpy.types.Context) -> running.Run:
+        return running.start(self.verb, self._find_clip(context))
 
     def _find_clip(self, context: bpy.types.Context) -> bpy.types.MovieClip:
         return find_clip(self.clip) if self.clip else active_clip(context) or find_clip("")

@@ -10,6 +10,7 @@ from typing import Literal
 import bpy
 
 from ..clip.to_job import make_job
+from ..clip.transport import Towards, towards
 from ..engine_client import EXTENSION, Engine, Reply, shared_engine
 from ..errors import EngineError, MatteError
 from ..preferences import preferences
@@ -129,8 +130,12 @@ def running() -> Run | None:
     return _current if _current is not None and _current.active else None
 
 
-def start(verb: Verb, clip: bpy.types.MovieClip) -> Run:
+def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: int = 0, again: bool = False) -> Run:
     """Make the clip's Job and send it.
+
+    Args:
+        where: how far to track, as seen from clip frame `here`.
+        again: forget the mattes of these frames first.
 
     Raises:
         MatteError: what is wrong with footage, prompts, settings or the runtime; or another Job is running.
@@ -139,8 +144,10 @@ def start(verb: Verb, clip: bpy.types.MovieClip) -> Run:
     if running() is not None:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
     job, notes = make_job(clip, preferences().device, export=verb == "export")
+    job = towards(job, where, here)
     engine = _engine()
-    _current = Run(verb, clip.name, job.matte_folder, engine, engine.request(verb, job), notes)
+    reply = engine.request("retrack" if again else verb, job)
+    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes)
     return _current
 
 

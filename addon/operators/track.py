@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import bpy
+from bpy.props import BoolProperty, EnumProperty
 
+from ..clip.footage import shown_frame
+from . import running
+from .base import Result
 from .job_operator import JobOperator
 
 
@@ -13,3 +17,45 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
     bl_idname = "splat_matte.track"
     bl_label = "Track"
     verb = "track"
+
+    towards: EnumProperty(  # type: ignore[valid-type]
+        name="Towards",
+        description="How far to track; frames that the mattes there depend on are tracked on the way",
+        items=[
+            ("ALL", "All", "The clip or its range, in the direction that is set"),
+            ("START", "To the Start", "From this frame back to the start"),
+            ("PREVIOUS", "One Frame Back", "The frame before this one"),
+            ("NEXT", "One Frame On", "The frame after this one"),
+            ("END", "To the End", "From this frame on to the end"),
+        ],
+        options={"SKIP_SAVE"},
+    )
+    again: BoolProperty(  # type: ignore[valid-type]
+        name="Again",
+        description="Forget the mattes of these frames first",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        """What the button does that is looked at."""
+        if properties.towards == "ALL":
+            return ""
+        where = cls.bl_rna.properties["towards"].enum_items[properties.towards].description  # type: ignore[attr-defined]
+        return f"{'Forget these mattes and track again' if properties.again else 'Track'}: {where.lower()}"
+
+    def _start(self, context: bpy.types.Context) -> running.Run:
+        clip = self._find_clip(context)
+        self._scene = context.scene.name
+        here = shown_frame(clip, context.space_data, context.scene)
+        return running.start(self.verb, clip, self.towards, here, again=self.again)
+
+    def _succeed(self) -> Result:
+        """One frame on or back: the artist goes along, as with Blender's own tracker."""
+        step = {"PREVIOUS": -1, "NEXT": 1}.get(self.towards, 0)
+        scene: bpy.types.Scene = bpy.data.scenes.get(self._scene)
+        clip: bpy.types.MovieClip = bpy.data.movieclips.get(self._run.clip)
+        if step and scene is not None and clip is not None:
+            frame = scene.frame_current + step
+            scene.frame_current = min(max(frame, clip.frame_start), clip.frame_start + clip.frame_duration - 1)
+        return super()._succeed()

@@ -2,11 +2,83 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import bpy
 
-_KEYS = (("splat_matte.mark_include", "I"), ("splat_matte.mark_exclude", "X"))  # with Alt
+from ..clip.lane import KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the Clip Editor, and what it does. None of Blender's own (5.2) is taken."""
+
+    operator: str
+    type: str
+    shift: bool = False
+    ctrl: bool = False
+    alt: bool = False
+    value: str = "PRESS"
+    properties: dict[str, object] = field(default_factory=dict)
+
+
+KEYS = (
+    Key("splat_matte.mark_include", "I", shift=True, alt=True),
+    Key("splat_matte.mark_exclude", "X", shift=True, alt=True),
+    Key("splat_matte.track", "COMMA", alt=True, properties={"towards": "PREVIOUS"}),
+    Key("splat_matte.track", "PERIOD", alt=True, properties={"towards": "NEXT"}),
+    Key("splat_matte.track", "COMMA", alt=True, shift=True, properties={"towards": "START"}),
+    Key("splat_matte.track", "PERIOD", alt=True, shift=True, properties={"towards": "END"}),
+    Key("splat_matte.jump", "PAGE_UP", alt=True, properties={"kind": "prompted", "backwards": True}),
+    Key("splat_matte.jump", "PAGE_DOWN", alt=True, properties={"kind": "prompted"}),
+    Key("splat_matte.jump", "PAGE_UP", shift=True, properties={"kind": "stale", "backwards": True}),
+    Key("splat_matte.jump", "PAGE_DOWN", shift=True, properties={"kind": "stale"}),
+)
 
 _keymap_items: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
+
+
+class SPLATMATTE_MT_jump(bpy.types.Menu):
+    """Where to jump to."""
+
+    bl_label = "Jump to Frame"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Back and on, for each kind."""
+        for kind, each in KINDS.items():
+            for backwards, icon, words in ((True, "TRIA_LEFT", "Previous"), (False, "TRIA_RIGHT", "Next")):
+                text = f"{words} {each.label}"
+                jump = self.layout.operator("splat_matte.jump", text=text, icon=icon)  # type: ignore[arg-type]
+                jump.kind, jump.backwards = kind, backwards
+
+
+class SPLATMATTE_MT_mattes(bpy.types.Menu):
+    """All that is done with mattes."""
+
+    bl_label = "Mattes"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Track, piece by piece; again; export."""
+        layout = self.layout
+        layout.operator("splat_matte.track")
+        for towards, words in (
+            ("PREVIOUS", "One Frame Back"),
+            ("NEXT", "One Frame On"),
+            ("START", "To the Start"),
+            ("END", "To the End"),
+        ):
+            layout.operator("splat_matte.track", text=f"Track {words}").towards = towards
+        layout.separator()
+        for towards, words in (("START", "Backwards"), ("END", "Forwards")):
+            again = layout.operator("splat_matte.track", text=f"Re-Track {words} from Here")
+            again.towards, again.again = towards, True
+        layout.separator()
+        layout.menu("SPLATMATTE_MT_jump")
+        layout.separator()
+        layout.operator("splat_matte.export")
+
+
+CLASSES = (SPLATMATTE_MT_jump, SPLATMATTE_MT_mattes)
 
 
 def _draw_marks(self: bpy.types.Menu, context: bpy.types.Context) -> None:
@@ -17,8 +89,7 @@ def _draw_marks(self: bpy.types.Menu, context: bpy.types.Context) -> None:
 
 def _draw_all(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     _draw_marks(self, context)
-    self.layout.operator("splat_matte.track", text="Track Mattes")
-    self.layout.operator("splat_matte.export", text="Export Mattes")
+    self.layout.menu("SPLATMATTE_MT_mattes")
 
 
 def register() -> None:
@@ -29,8 +100,18 @@ def register() -> None:
     if configuration is None:  # in the background
         return
     keymap = configuration.keymaps.new(name="Clip Editor", space_type="CLIP_EDITOR")
-    for operator, key in _KEYS:
-        _keymap_items.append((keymap, keymap.keymap_items.new(operator, key, "PRESS", alt=True)))  # type: ignore[arg-type]
+    for key in KEYS:
+        item = keymap.keymap_items.new(
+            key.operator,
+            key.type,  # type: ignore[arg-type]
+            key.value,  # type: ignore[arg-type]
+            shift=key.shift,
+            ctrl=key.ctrl,
+            alt=key.alt,
+        )
+        for name, value in key.properties.items():
+            setattr(item.properties, name, value)
+        _keymap_items.append((keymap, item))
 
 
 def unregister() -> None:

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from .. import live
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
+from ..clip.lane import KINDS, Colour, Kind, lane_of, spans
 from ..clip.summary import summary_of
 from ..errors import MatteError
-from ..mattes import as_stored, is_made_from, matte_file, read_logits
+from ..mattes import as_stored, matte_file, read_logits
 from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
@@ -37,11 +38,8 @@ _COLOURS = (
     (0.84, 0.37, 0.0),
     (0.0, 0.45, 0.70),
 )
-_LANE_HEIGHT = 6  # pixels at a scale of 1
+_LANE_HEIGHT = 8  # pixels at a scale of 1
 _LANE_BOTTOM = 6  # above Blender's own cache line
-_TRACKED = (0.25, 0.62, 0.36, 0.9)
-_STALE = (0.76, 0.55, 0.2, 0.9)
-_PROMPTED = (1.0, 0.85, 0.2, 1.0)
 _EMPTY = (0.1, 0.1, 0.1, 0.6)
 
 _VERTEX = """
@@ -94,7 +92,6 @@ class _Source:
 
 _shader: gpu.types.GPUShader | None = None
 _textures: dict[tuple[str, int, str], tuple[dict[str, _Source], gpu.types.GPUTexture]] = {}
-_frames: dict[Path, tuple[int, set[int]]] = {}
 _handle: Any = None
 
 
@@ -110,18 +107,6 @@ def is_stabilised(space: bpy.types.SpaceClipEditor) -> bool:
     return space.show_stable and space.clip.tracking.stabilization.use_2d_stabilization
 
 
-def tracked_frames(take: str) -> set[int]:
-    """Clip frames that have a matte, looked up again when the folder changed."""
-    folder = Path(take) / "matte"
-    try:
-        changed = folder.stat().st_mtime_ns
-        if _frames.get(folder, (0, set()))[0] != changed:
-            _frames[folder] = (changed, {int(each.stem) for each in folder.glob("[0-9]*.npz")})
-        return _frames[folder][1]
-    except OSError:
-        return set()
-
-
 def _draw() -> None:
     context = bpy.context
     space = context.space_data
@@ -131,7 +116,7 @@ def _draw() -> None:
     if settings.overlay_show and not is_stabilised(space):
         _draw_mattes(context, space.clip, settings)
     if settings.overlay_lane:
-        _draw_lane(context, space.clip, settings)
+        _draw_lane(context, space.clip)
 
 
 def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
@@ -251,56 +236,32 @@ def _get_shader() -> gpu.types.GPUShader:
     return _shader
 
 
-def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-    """Along the bottom, over the scene's range as Blender's cache line: prompted, tracked, stale, nothing."""
+def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
+    """Along the bottom, over the scene's range as Blender's cache line."""
     scene = context.scene
     first, last = scene.frame_start, scene.frame_end
     shift = clip.frame_start - 1  # clip frame to scene frame
-    takes = [each for each in settings.objects if each.use and each.take]
-    prompts = summary_of(clip).prompts
-    marks = prompts.marks if prompts else {}
-    fresh: set[int] = set()
-    stale: set[int] = set()
-    for each in takes:
-        current = each.name in marks and is_made_from(Path(each.take), marks[each.name].prompts())
-        (fresh if current else stale).update(frame + shift for frame in tracked_frames(each.take))
-    prompted = {frame + shift for each in marks.values() for frame in each.frames}
-    if not (fresh or stale or prompted):
+    frames = lane_of(clip)
+    if not any(frames.values()):
         return
     scale = context.preferences.system.ui_scale
-    low, high = _LANE_BOTTOM * scale, (_LANE_BOTTOM + _LANE_HEIGHT) * scale
     width = context.region.width / (last - first + 1)
-    bars = [(first, last + 1, low, high, _EMPTY)]
-    bars += [(*span, low, high, _STALE) for span in _spans(stale - fresh)]
-    bars += [(*span, low, high, _TRACKED) for span in _spans(fresh)]
-    bars += [(frame, frame + 1, low, high + 2 * scale, _PROMPTED) for frame in prompted]
+    bars = [(first - shift, last + 1 - shift, Kind("", "", _EMPTY))]
+    bars += [(*span, kind) for name, kind in KINDS.items() for span in spans(frames[name])]
     positions: list[tuple[float, float]] = []
-    colours: list[tuple[float, ...]] = []
-    for start, end, bottom, top, colour in bars:
-        x0 = (max(start, first) - first) * width
-        x1 = max((min(end, last + 1) - first) * width, x0 + 1)
-        if end <= first or start > last:
+    colours: list[Colour] = []
+    for start, end, kind in bars:
+        if end + shift <= first or start + shift > last:
             continue
+        x0 = (max(start + shift, first) - first) * width
+        x1 = max((min(end + shift, last + 1) - first) * width, x0 + 1)
+        bottom, top = (scale * (_LANE_BOTTOM + _LANE_HEIGHT * each) for each in (kind.low, kind.high))
         positions += [(x0, bottom), (x1, bottom), (x1, top), (x0, bottom), (x1, top), (x0, top)]
-        colours += [colour] * 6
+        colours += [kind.colour] * 6
     shader = gpu.shader.from_builtin("FLAT_COLOR")
     gpu.state.blend_set("ALPHA")
     batch_for_shader(shader, "TRIS", {"pos": positions, "color": colours}).draw(shader)
     gpu.state.blend_set("NONE")
-
-
-def _spans(frames: set[int]) -> Iterator[tuple[int, int]]:
-    """Runs of consecutive frames as (first, one past the last)."""
-    start = end = None
-    for frame in sorted(frames):
-        if end is not None and frame == end:
-            end += 1
-            continue
-        if start is not None and end is not None:
-            yield start, end
-        start, end = frame, frame + 1
-    if start is not None and end is not None:
-        yield start, end
 
 
 def register() -> None:
@@ -314,5 +275,4 @@ def unregister() -> None:
     global _shader, _handle
     bpy.types.SpaceClipEditor.draw_handler_remove(_handle, "WINDOW")
     _textures.clear()
-    _frames.clear()
     _shader = _handle = None

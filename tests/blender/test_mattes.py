@@ -32,7 +32,7 @@ def test_a_reopened_file_finds_its_mattes(clip, tmp_path) -> None:  # noqa: F811
     bpy.ops.wm.open_mainfile(filepath=str(path))
     reopened = bpy.data.movieclips[0]
     take = reopened.splat_matte.take_of("Camera")
-    assert part("ui.overlay").tracked_frames(take) == set(range(1, COUNT + 1))
+    assert part("mattes").tracked_frames(take) == set(range(1, COUNT + 1))
 
 
 def test_a_changed_marker_makes_mattes_stale(clip) -> None:  # noqa: F811
@@ -51,8 +51,8 @@ def test_a_changed_marker_makes_mattes_stale(clip) -> None:  # noqa: F811
 
 
 def test_spans_of_the_lane() -> None:
-    assert list(part("ui.overlay")._spans({1, 2, 3, 7, 9, 10})) == [(1, 4), (7, 8), (9, 11)]
-    assert list(part("ui.overlay")._spans(set())) == []
+    assert list(part("clip.lane").spans({1, 2, 3, 7, 9, 10})) == [(1, 4), (7, 8), (9, 11)]
+    assert list(part("clip.lane").spans(set())) == []
 
 
 def test_every_object_has_a_colour_of_its_own(clip) -> None:  # noqa: F811

@@ -63,7 +63,7 @@ def story() -> Iterator[Condition]:
         xdotool(*arguments)
         yield settled()
     yield lambda: len(tracks) == 1
-    xdotool("key", "alt+x")
+    xdotool("key", "alt+shift+x")
     yield lambda: tracks[0].use_custom_color
     mark(clip)
     redraw()

@@ -6,6 +6,7 @@ import bpy
 
 from ... import live
 from ...clip.summary import summary_of
+from ...operators import running
 from ...preferences import EXTENSION_PACKAGE
 from ...properties import ClipSettings
 from ..text import draw_error, draw_text
@@ -51,3 +52,32 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
         if live.error():
             draw_text(layout, context, live.error(), "ERROR")
         draw_job(layout, context, "track", clip, summary)
+        _draw_transport(layout, enabled=missing is None and is_marked(summary) and running.running() is None)
+
+
+def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
+    """Piece by piece, as with Blender's own tracker; jumps."""
+    row = layout.row(align=True)
+    row.enabled = enabled
+    row.label(text="Track")
+    for towards, icon in (
+        ("PREVIOUS", "TRACKING_BACKWARDS_SINGLE"),
+        ("START", "TRACKING_BACKWARDS"),
+        ("END", "TRACKING_FORWARDS"),
+        ("NEXT", "TRACKING_FORWARDS_SINGLE"),
+    ):
+        _transport(row, towards, icon)
+    row.separator()
+    for towards, icon in (("START", "TRACKING_REFINE_BACKWARDS"), ("END", "TRACKING_REFINE_FORWARDS")):
+        _transport(row, towards, icon, again=True)
+    row = layout.row(align=True)
+    row.label(text="Marked Frame")
+    for backwards, icon in ((True, "PREV_KEYFRAME"), (False, "NEXT_KEYFRAME")):
+        jump = row.operator("splat_matte.jump", text="", icon=icon)  # type: ignore[arg-type]
+        jump.kind, jump.backwards = "prompted", backwards
+    row.menu("SPLATMATTE_MT_jump", text="", icon="DOWNARROW_HLT")
+
+
+def _transport(layout: bpy.types.UILayout, towards: str, icon: str, again: bool = False) -> None:
+    button = layout.operator("splat_matte.track", text="", icon=icon)  # type: ignore[arg-type]
+    button.towards, button.again = towards, again

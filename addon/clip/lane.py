@@ -1,0 +1,83 @@
+"""What the lane under the clip says of each frame, and what can be jumped to: a table of kinds.
+
+Another kind of frame (suspect ones, say) is one more entry of KINDS and one more line in `lane_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..job import default_matte_folder
+from ..mattes import exported_frames, is_made_from, tracked_frames
+from ..properties import settings_of
+from .summary import Summary, summary_of
+
+Colour = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of frame. low, high: where its bars are in the lane, 0..1 of its height, drawn in the table's order."""
+
+    label: str
+    description: str
+    colour: Colour
+    low: float = 0.0
+    high: float = 0.75
+
+
+KINDS = {
+    "stale": Kind("Stale", "Tracked from markers that have changed since", (0.76, 0.55, 0.2, 0.9)),
+    "tracked": Kind("Tracked", "Has a matte", (0.25, 0.62, 0.36, 0.9)),
+    "exported": Kind("Exported", "In the latest version", (0.35, 0.62, 0.95, 1.0), 0.0, 0.25),
+    "prompted": Kind("Marked", "Has markers, boxes or masks", (1.0, 0.85, 0.2, 1.0), 0.0, 1.0),
+}
+
+
+def lane_of(clip: bpy.types.MovieClip) -> dict[str, set[int]]:
+    """Clip frames by kind, over all objects that get a matte."""
+    found: dict[str, set[int]] = {kind: set() for kind in KINDS}
+    summary = summary_of(clip)
+    marks = summary.prompts.marks if summary.prompts else {}
+    for each in settings_of(clip).objects:
+        if each.use and each.take:
+            current = each.name in marks and is_made_from(Path(each.take), marks[each.name].prompts())
+            found["tracked" if current else "stale"] |= tracked_frames(each.take)
+    found["stale"] -= found["tracked"]
+    found["prompted"] = {frame for each in marks.values() for frame in each.frames}
+    if (folder := matte_folder_of(clip, summary)) is not None:
+        found["exported"] = exported_frames(folder)
+    return found
+
+
+def matte_folder_of(clip: bpy.types.MovieClip, summary: Summary) -> Path | None:
+    """Where the clip's versions are; None if its footage can't be found."""
+    output = settings_of(clip).output
+    if output:
+        return Path(bpy.path.abspath(output, library=clip.library))
+    return default_matte_folder(summary.plate.footage) if summary.plate else None
+
+
+def stops(kind: str, frames: set[int]) -> list[int]:
+    """Where a jump may land, in order: each marked frame; of other kinds both ends of each run."""
+    if kind == "prompted":
+        return sorted(frames)
+    return sorted({frame for first, end in spans(frames) for frame in (first, end - 1)})
+
+
+def spans(frames: set[int]) -> Iterator[tuple[int, int]]:
+    """Runs of consecutive frames as (first, one past the last)."""
+    start = end = None
+    for frame in sorted(frames):
+        if end is not None and frame == end:
+            end += 1
+            continue
+        if start is not None and end is not None:
+            yield start, end
+        start, end = frame, frame + 1
+    if start is not None and end is not None:
+        yield start, end

@@ -1,0 +1,25 @@
+"""Which part of a clip a transport button means. Standard library only."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from ..job import Direction, Job
+
+Towards = Literal["ALL", "START", "PREVIOUS", "NEXT", "END"]
+
+
+def towards(job: Job, where: Towards, here: int) -> Job:
+    """The Job of a transport button, pressed while clip frame `here` is looked at.
+
+    Both ways from the prompts, unless the Job's direction is backward: then everything starts at the last prompt.
+    """
+    if where == "ALL":
+        return job
+    first, last = job.frames[0], job.frames[-1]
+    here = min(max(here, first), last)
+    start = {"START": first, "PREVIOUS": max(first, here - 1)}.get(where, here)
+    end = {"END": last, "NEXT": min(last, here + 1)}.get(where, here)
+    direction: Direction = "backward" if job.direction == "backward" else "both"
+    return dataclasses.replace(job, part=(start, end), direction=direction)

@@ -1,0 +1,50 @@
+"""Jump: to the previous or next frame of a kind."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty
+
+from ..clip.footage import active_clip, shown_frame
+from ..clip.lane import KINDS, lane_of, stops
+from .base import Result
+
+
+class SPLATMATTE_OT_jump(bpy.types.Operator):
+    """Go to the next marked frame, or to where tracked, stale or exported frames begin or end"""
+
+    bl_idname = "splat_matte.jump"
+    bl_label = "Jump"
+    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+
+    kind: EnumProperty(  # type: ignore[valid-type]
+        name="To",
+        description="What to go to",
+        items=[(name, each.label, each.description) for name, each in KINDS.items()],
+        default="prompted",
+        options={"SKIP_SAVE"},
+    )
+    backwards: BoolProperty(  # type: ignore[valid-type]
+        name="Backwards", description="To the one before this frame, not to the one after it", options={"SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip."""
+        if active_clip(context) is None:
+            cls.poll_message_set("Open footage first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Go there, if there is one."""
+        clip = active_clip(context)
+        here = shown_frame(clip, context.space_data, context.scene)
+        found = stops(self.kind, lane_of(clip)[self.kind])
+        ahead = [frame for frame in found if (frame < here if self.backwards else frame > here)]
+        if not ahead:
+            side = "before" if self.backwards else "after"
+            self.report({"INFO"}, f"{KINDS[self.kind].label}: no such frame {side} this one")
+            return {"CANCELLED"}
+        context.scene.frame_current = (ahead[-1] if self.backwards else ahead[0]) + clip.frame_start - 1
+        return {"FINISHED"}
