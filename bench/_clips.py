@@ -58,15 +58,15 @@ def rendered_clips(folder: Path = HERE / "demo" / "clips") -> list[QualityClip]:
     return clips
 
 
-def davis_clips(folder: Path | None = None) -> list[QualityClip]:
-    """The four DAVIS clips kept out of training; none, with a word on it, where DAVIS is absent."""
+def davis_clips(folder: Path | None = None, kept_out: bool = True) -> list[QualityClip]:
+    """The four DAVIS clips kept out of training, or all; none, with a word on it, where DAVIS is absent."""
     default = HERE.parent / "shared" / "footage" / "davis"
     folder = folder or Path(os.environ.get("SPLAT_MATTE_DAVIS", default))
     if not folder.is_dir():
         print(f"DAVIS is not at {folder}: measuring without it (set SPLAT_MATTE_DAVIS or --davis)")
         return []
     clips = []
-    for name in DAVIS_KEPT_OUT:
+    for name in DAVIS_KEPT_OUT if kept_out else sorted(each.name for each in (folder / "gt").iterdir()):
         pictures, mattes = sorted((folder / "rgb" / name).glob("*.jpg")), sorted((folder / "gt" / name).glob("*.png"))
         first = np.asarray(Image.open(mattes[0]).convert("L")) >= 128
         clips.append(QualityClip(name, "real", pictures, mattes, spread_clicks(first, 3)))

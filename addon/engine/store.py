@@ -5,6 +5,8 @@
         matte/000012.npz        logits float16 (h, w), iou, object_score: float32 scalars; 000012 is the clip frame
         memory/000012.pt        SAM 2's memory of that frame, as long as a later frame can still read it
         conditioning/000001.pt  the same for prompted frames
+        measures.npz            numbers about the mattes (measures.py)
+        suspects.json           where they are doubtful, and why (review.py)
 
 The key is a hash of all that decides a track (footage, prompts, model, direction), so a changed prompt gets a new
 folder and an unchanged one finds its mattes again. Deleting `work` loses nothing that the Job can't remake. Files are
@@ -63,6 +65,15 @@ class Take:
 
     def _path(self, kind: str, frame: int, suffix: str) -> Path:
         return self.folder / kind / f"{frame:06d}{suffix}"
+
+    @property
+    def measures_path(self) -> Path:
+        """Where numbers about the mattes are kept (measures.py)."""
+        return self.folder / "measures.npz"
+
+    def frames(self) -> list[int]:
+        """The clip frames that are tracked, in clip order."""
+        return sorted(int(path.stem) for path in (self.folder / "matte").glob("[0-9]*.npz"))
 
     def has_matte(self, frame: int) -> bool:
         """Whether `frame` is tracked."""

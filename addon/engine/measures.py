@@ -1,0 +1,160 @@
+"""What can be said of a tracked matte in numbers: of itself, and beside the two frames before it.
+
+A frame's mattes never change inside a take (its key is a hash of all that decides them), so its numbers are kept in
+`measures.npz` beside them and made only once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import zipfile
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .disk import write_file, writing
+from .store import Matte, Take
+
+_VERSION = 1  # raise it when the numbers mean something else
+_OFFSET = 1.0  # logits; as SAM's automatic mask generator
+_SPECK = 4  # pixels of the logits' grid: smaller pieces are noise of the threshold
+
+Mask = NDArray[np.bool_]
+
+
+class Measure(NamedTuple):
+    """Of one frame. Lengths in the logits' grid, 1 = its side; NaN where there is nothing to measure.
+
+    iou: predicted IoU, 0..1.
+    score: object score, a logit; below 0 the object is thought to be hidden.
+    stability: area at a higher threshold by the area at a lower one, 0..1; low where the edge is uncertain
+        (`calculate_stability_score` of segment-anything's amg.py).
+    area: 0..1.
+    x, y: centroid.
+    outside: share of the area that lies outside the largest piece, 0..1.
+    border: length that touches the image's border.
+    overlap, overlap2: IoU with the matte one and two frames before, where it lies or moved onto its centroid,
+        whichever fits better.
+    thumb: the matte at _THUMB x _THUMB pixels, a bit each.
+    """
+
+    iou: float
+    score: float
+    stability: float
+    area: float
+    x: float
+    y: float
+    outside: float
+    border: float
+    overlap: float
+    overlap2: float
+    thumb: bytes
+
+    def likeness(self, other: Measure) -> float:
+        """How alike two frames are, any number of frames apart: IoU in place and moved together, mean of the two."""
+        a, b = (np.unpackbits(np.frombuffer(each.thumb, np.uint8)).reshape(_THUMB, _THUMB) > 0 for each in (self, other))
+        in_place, moved = overlaps((a, *_centroid(a)), (b, *_centroid(b)))
+        return (in_place + moved) / 2
+
+
+_THUMB = 32
+
+
+def measure(take: Take) -> dict[int, Measure]:
+    """Measure all frames of a take that have a matte, in clip order. Raises OutputError if a matte is damaged."""
+    frames = take.frames()
+    known = _load(take)
+    found: dict[int, Measure] = {}
+    recent: dict[int, tuple[Mask, float, float]] = {}
+
+    def mask_of(frame: int, matte: Matte | None = None) -> tuple[Mask, float, float]:
+        if frame not in recent:
+            matte = matte or take.matte(frame)
+            assert matte is not None
+            mask = matte.logits > 0
+            recent[frame] = (mask, *_centroid(mask))
+        return recent[frame]
+
+    tracked = set(frames)
+    for frame in frames:
+        before = [each for each in (frame - 1, frame - 2) if each in tracked]
+        old = known.get(frame)
+        if old is not None and 2 - math.isnan(old.overlap) - math.isnan(old.overlap2) == len(before):
+            found[frame] = old
+            continue
+        matte = take.matte(frame)
+        assert matte is not None
+        this = mask_of(frame, matte)
+        beside = [max(overlaps(mask_of(each), this)) if each in tracked else math.nan for each in (frame - 1, frame - 2)]
+        small = cv2.resize(this[0].astype(np.float32), (_THUMB, _THUMB), interpolation=cv2.INTER_AREA) >= 0.5
+        found[frame] = Measure(*_alone(matte, *this), *beside, np.packbits(small).tobytes())
+        for each in [each for each in recent if each < frame - 1]:
+            del recent[each]
+    if found != known:
+        _save(take, found)
+    return found
+
+
+def _alone(matte: Matte, mask: Mask, x: float, y: float) -> tuple[float, ...]:
+    height, width = mask.shape
+    area = int(mask.sum())
+    low = int((matte.logits > -_OFFSET).sum())
+    stability = int((matte.logits > _OFFSET).sum()) / low if low else 1.0
+    sizes = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+    outside = (sizes[sizes >= _SPECK].sum() - sizes.max()) / area if area > _SPECK else 0.0
+    border = (mask[0].sum() + mask[-1].sum()) / width + (mask[:, 0].sum() + mask[:, -1].sum()) / height
+    return (
+        matte.iou,
+        matte.object_score,
+        stability,
+        area / mask.size,
+        x / width,
+        y / height,
+        max(0.0, float(outside)),
+        float(border),
+    )
+
+
+def overlaps(one: tuple[Mask, float, float], other: tuple[Mask, float, float]) -> tuple[float, float]:
+    """IoU of two masks with their centroids: in place, and moved onto each other; 1 if both are empty."""
+    (a, ax, ay), (b, bx, by) = one, other
+    if not a.any() or not b.any():
+        equal = float(a.any() == b.any())
+        return equal, equal
+    moved = np.zeros_like(a)
+    dx, dy = round(bx - ax), round(by - ay)
+    height, width = a.shape
+    moved[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)] = a[
+        max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)
+    ]
+    return float((a & b).sum() / (a | b).sum()), float((moved & b).sum() / (moved | b).sum())
+
+
+def _centroid(mask: Mask) -> tuple[float, float]:
+    """x, y in pixels of the grid; NaN if it is empty."""
+    moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+    area = moments["m00"]
+    return (moments["m10"] / area, moments["m01"] / area) if area else (math.nan, math.nan)
+
+
+def _load(take: Take) -> dict[int, Measure]:
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+        with np.load(take.measures_path, allow_pickle=False) as data:
+            if int(data["version"]) == _VERSION:
+                rows = zip(data["frames"].tolist(), data["values"].tolist(), data["thumbs"], strict=True)
+                return {frame: Measure(*values, thumb.tobytes()) for frame, values, thumb in rows}
+    return {}
+
+
+def _save(take: Take, found: dict[int, Measure]) -> None:
+    kept: dict[str, Any] = {
+        "version": np.int32(_VERSION),
+        "frames": np.array(list(found), np.int32),
+        "values": np.array([each[:-1] for each in found.values()], np.float64),
+        "thumbs": np.array([np.frombuffer(each.thumb, np.uint8) for each in found.values()]),
+    }
+    with writing(take.folder):
+        write_file(take.measures_path, lambda file: np.savez(file, **kept), sync=False)

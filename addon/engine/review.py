@@ -1,0 +1,230 @@
+"""Where a tracked matte is doubtful, and why, in words: what to look at first.
+
+Works on numbers about the mattes (measures.py), one object at a time. Each sign of trouble is a doubt: 0 is none, 1 the
+limit from which a frame is a suspect. A frame's doubt is its greatest.
+
+What a frame is compared with is its neighbour on the side that it was tracked from: of two that differ, the one farther
+from the prompts is doubted. Next to a prompted frame it is always the tracked one. After a jump the doubt goes on, ever
+weaker, until the matte jumps back or a prompt is met: a leak rarely heals by itself, but it moves as the subject does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from ..suspects import Suspect, suspects_file, suspects_json
+from .disk import write_bytes, write_file, writing
+from .measures import Measure, measure
+from .store import Take
+
+# Where the doubt reaches 1; measured with bench/review.py. The lower ones are limits for a subject that hardly moves; one
+# that moves and turns changes more, so they rise with what is usual in the clip (median, times the second number).
+_POOR_IOU = 0.30  # 1 - predicted IoU
+_POOR_IOU_BESIDE = 0.12  # predicted IoU below the clip's median
+_UNSURE = 0.15  # p * (1 - p) of being visible; 0.25 at a score of 0
+_UNSTABLE = 0.25  # 1 - stability
+_FLICKER = 0.05  # how much better the neighbours fit each other than the frame
+_BORDER = 0.25  # length that suddenly touches the border, by the square root of the area
+_PIECES = (0.12, 2.0)  # share of the area that is apart
+_CHANGE = (0.08, 2.2)  # 1 - overlap with the neighbour, moved onto it
+_GROWTH = (0.12, 5.0)  # natural logarithm of the ratio of areas, growing or shrinking
+_SLOW_GROWTH = (0.18, 4.0)  # the same over _SLOW frames
+_SLOW = 5
+_SWERVE = (0.06, 6.0)  # change of the centroid's step, by the square root of the area
+_AFTER = (2.0, 3.0)  # doubt that a jump leaves behind, at least and at most
+_FADE = 0.9  # a frame, of that doubt: it is below 1 after 7 to 11 frames
+_FORGOTTEN = 0.3  # from here on a jump back is not looked for any more
+_BACK = 0.2  # of the difference to what was before it jumped away; so much a jump back takes away
+
+Doubt = tuple[float, str]  # how much, and why
+
+
+def review(take: Take, prompted: Sequence[int], start: int) -> list[Suspect]:
+    """Find what is doubtful among the mattes of a take, and keep it beside them for Blender.
+
+    Args:
+        take: of one object.
+        prompted: the clip frames that have a prompt; their mattes are what the others are held against.
+        start: the clip frame that tracking began at; what lies before was tracked backward.
+
+    Returns:
+        Runs of doubtful frames, worst first.
+
+    Raises:
+        OutputError: a matte is damaged, or the result can't be written.
+    """
+    found = suspects(doubts(measure(take), prompted, start))
+    text = suspects_json(found).encode()
+    with writing(take.folder):
+        write_file(suspects_file(take.folder), lambda file: write_bytes(file, text), sync=False)
+    return found
+
+
+def suspects(doubts: Mapping[int, Doubt]) -> list[Suspect]:
+    """Runs of frames whose doubt reaches 1, worst first."""
+    runs: list[list[int]] = []
+    for frame in sorted(frame for frame, (doubt, _) in doubts.items() if doubt >= 1):
+        if runs and runs[-1][-1] == frame - 1:
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+    found = []
+    for run in runs:
+        worst = max(run, key=lambda frame: doubts[frame][0])
+        doubt, reason = doubts[worst]
+        found.append(Suspect(worst, run[0], run[-1], round(doubt, 3), reason))
+    return sorted(found, key=lambda each: (-each.doubt, each.frame))
+
+
+def doubts(measures: Mapping[int, Measure], prompted: Iterable[int], start: int) -> dict[int, Doubt]:
+    """How doubtful each frame is, and the strongest reason; arguments as of `review`."""
+    if not measures:
+        return {}
+    prompts = set(prompted)
+    limits = _Limits(measures)
+    found = {frame: _alone(each, limits) for frame, each in measures.items() if frame not in prompts}
+    for frame in measures:
+        _raise(found, frame, _flicker(measures, frame))
+    forward = [frame for frame in sorted(measures) if frame >= start]
+    backward = [frame for frame in sorted(measures, reverse=True) if frame <= start]
+    for order in (forward, backward):
+        _follow(found, measures, order, prompts, limits)
+    for frame in prompts:  # tracked towards a prompt, and not arrived where it is
+        for side in ([*reversed(forward)], [*reversed(backward)]):
+            if frame in side:
+                before = side[side.index(frame) :]
+                stop = next((i for i, each in enumerate(before[1:], 1) if each in prompts), len(before))
+                _follow(found, measures, before[:stop], prompts, limits, f"differs from the prompt on frame {frame}")
+    return {frame: found.get(frame, (0.0, "")) for frame in sorted(measures)}
+
+
+class _Limits:
+    """Where doubt reaches 1 in this take."""
+
+    def __init__(self, measures: Mapping[int, Measure]) -> None:
+        def limit(rule: tuple[float, float], values: Iterable[float]) -> float:
+            numbers = [abs(each) for each in values if not math.isnan(each)]
+            return max(rule[0], rule[1] * median(numbers)) if numbers else rule[0]
+
+        self.iou = median(each.iou for each in measures.values())
+        self.pieces = limit(_PIECES, (each.outside for each in measures.values() if each.area))
+        self.change = limit(_CHANGE, (1 - each.overlap for each in measures.values()))
+        self.growth = limit(_GROWTH, (growth(measures, each - 1, each) for each in measures))
+        self.slow_growth = limit(_SLOW_GROWTH, (growth(measures, each - _SLOW, each) for each in measures))
+        self.swerve = limit(_SWERVE, (swerve(measures, each - 1, each) for each in measures))
+
+
+def growth(measures: Mapping[int, Measure], before: int, frame: int) -> float:
+    """Natural logarithm of the ratio of areas; NaN where one is missing or empty."""
+    this, other = measures.get(frame), measures.get(before)
+    return math.log(this.area / other.area) if this and other and this.area and other.area else math.nan
+
+
+def swerve(measures: Mapping[int, Measure], before: int, frame: int) -> float:
+    """How far the centroid is from where its last step led, by the square root of the area; NaN if unknown."""
+    a, b, c = (measures.get(each) for each in (2 * before - frame, before, frame))
+    if not (a and b and c and a.area and b.area and c.area):
+        return math.nan
+    return math.hypot(c.x - 2 * b.x + a.x, c.y - 2 * b.y + a.y) / math.sqrt(min(b.area, c.area))
+
+
+def _alone(this: Measure, limits: _Limits) -> Doubt:
+    """What the frame itself gives away."""
+    visible = 1 / (1 + math.exp(-max(-50.0, min(50.0, this.score))))
+    doubts = [(visible * (1 - visible) / _UNSURE, f"the subject may be hidden (object score {this.score:.1f})")]
+    if this.area:
+        poor = max((1 - this.iou) / _POOR_IOU, (limits.iou - this.iou) / _POOR_IOU_BESIDE)
+        doubts += [
+            (poor, f"SAM 2 expects a poor matte (predicted IoU {this.iou:.2f})"),
+            ((1 - this.stability) / _UNSTABLE, "the edge is uncertain"),
+            (this.outside / limits.pieces, f"{this.outside:.0%} of it lies apart"),
+        ]
+    return max(doubts)
+
+
+def _flicker(measures: Mapping[int, Measure], frame: int) -> Doubt:
+    """Its neighbours are alike and it is not."""
+    this, after = measures[frame], measures.get(frame + 1)
+    if after is None or math.isnan(this.overlap) or math.isnan(after.overlap2):
+        return 0.0, ""
+    return (after.overlap2 - max(this.overlap, after.overlap)) / _FLICKER, "differs from both neighbours"
+
+
+def _follow(
+    found: dict[int, Doubt],
+    measures: Mapping[int, Measure],
+    order: Sequence[int],
+    prompts: set[int],
+    limits: _Limits,
+    blame: str = "",
+) -> None:
+    """Walk away from a prompt and raise the doubt of what jumps, and of what comes after."""
+    carried = 0.0
+    jumped = away = trusted = order[0]  # the last jump; the one that led away, and the frame before that one
+    for previous, frame in zip(order, order[1:], strict=False):
+        if frame in prompts or abs(frame - previous) != 1:
+            carried, jumped = 0.0, frame
+            continue
+        carried *= _FADE
+        doubt, reason = _change(measures, previous, frame, limits, abs(frame - jumped))
+        if blame:
+            doubt, reason = (doubt, blame) if previous == order[0] else (0.0, "")
+        if doubt < 1:
+            _raise(found, frame, max((doubt, reason), (carried, f"goes on from the jump on frame {away}")))
+            continue
+        if carried >= _FORGOTTEN and _is_back(measures, trusted, previous, frame):
+            for each in range(away, frame, frame - previous):
+                _raise(found, each, (1.0, f"goes on from the jump on frame {away}"))
+            carried = 0.0
+        else:
+            if carried < _FORGOTTEN:
+                trusted, away = previous, frame
+            carried = max(carried, min(max(doubt, _AFTER[0]), _AFTER[1]))
+            _raise(found, frame, (max(doubt, carried), reason))
+        jumped = frame
+
+
+def _is_back(measures: Mapping[int, Measure], reference: int, previous: int, frame: int) -> bool:
+    """Whether a jump takes away enough of the difference to an earlier frame."""
+
+    def difference(other: int) -> float:
+        ratio = growth(measures, reference, other)
+        return 1 - measures[reference].likeness(measures[other]) + (5.0 if math.isnan(ratio) else abs(ratio))
+
+    return difference(frame) < (1 - _BACK) * difference(previous)
+
+
+def _change(
+    measures: Mapping[int, Measure], previous: int, frame: int, limits: _Limits, since: int
+) -> Doubt:
+    """How far `frame` jumps away from its neighbour; `since` frames ago it jumped before."""
+    this, other = measures[frame], measures[previous]
+    overlap = measures[max(frame, previous)].overlap
+    if not this.area or not other.area:
+        if this.area == other.area:
+            return 0.0, ""
+        return 1.5, "disappears at once" if other.area else "appears at once"
+    log = growth(measures, previous, frame)
+    words = [
+        (abs(log) / limits.growth, _grows(log, "at once")),
+        ((this.border - other.border) / math.sqrt(this.area) / _BORDER, "touches the image's border suddenly"),
+        ((1 - overlap) / limits.change, "changes its shape at once"),
+    ]
+    if since > 1:  # what led here was no jump itself
+        words.append((swerve(measures, previous, frame) / limits.swerve, "jumps to another place"))
+    if since > _SLOW:
+        slow = growth(measures, frame - _SLOW * (frame - previous), frame)
+        words.append((abs(slow) / limits.slow_growth, _grows(slow, f"in {_SLOW} frames")))
+    return max(((doubt, reason) for doubt, reason in words if not math.isnan(doubt)), default=(0.0, ""))
+
+
+def _grows(log: float, when: str) -> str:
+    if math.isnan(log):
+        return ""
+    return f"{'grows' if log > 0 else 'shrinks'} by {abs(math.exp(log) - 1):.0%} {when}"
+
+
+def _raise(found: dict[int, Doubt], frame: int, doubt: Doubt) -> None:
+    found[frame] = max(found.get(frame, (0.0, "")), doubt)

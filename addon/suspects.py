@@ -1,0 +1,57 @@
+"""Suspects: frames where the matte of an object is doubtful. The engine writes them, Blender reads them.
+
+They lie with the mattes they are about, in `suspects.json` of the object's folder in the matte store. Standard library
+only; both processes import it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A run of doubtful frames of one object.
+
+    frame: the most doubtful clip frame of the run: where to look, and where a marker helps most.
+    first, last: the run, both included.
+    doubt: how doubtful that frame is; 1 is the limit from which a frame is listed.
+    reason: why, in words.
+    """
+
+    frame: int
+    first: int
+    last: int
+    doubt: float
+    reason: str
+
+    @property
+    def frames(self) -> range:
+        """All frames of the run."""
+        return range(self.first, self.last + 1)
+
+
+def suspects_file(take: Path) -> Path:
+    """Where the suspects among the mattes in `take` are, once these were reviewed."""
+    return take / "suspects.json"
+
+
+def suspects_json(found: list[Suspect]) -> str:
+    """As they are kept."""
+    return json.dumps({"suspects": [dataclasses.asdict(each) for each in found]}, indent=1, ensure_ascii=False)
+
+
+def read_suspects(take: Path) -> list[Suspect]:
+    """The suspects among the mattes in `take`, worst first; none if these were never reviewed."""
+    try:
+        data = json.loads(suspects_file(take).read_text(encoding="utf-8"))
+        return [_suspect(**each) for each in data["suspects"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _suspect(frame: int, first: int, last: int, doubt: float, reason: str) -> Suspect:
+    return Suspect(int(frame), int(first), int(last), float(doubt), str(reason))

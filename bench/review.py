@@ -1,0 +1,148 @@
+"""Does review find the bad mattes? Recall of the worst frames by true IoU against how many frames are flagged.
+
+    python3 vendor_setup bench review [--injected | --tracked] [--checkpoint NAME]
+
+Two ways of making bad mattes, measured apart: *injected*, errors that trackers make put into true mattes (no network
+needed; predicted IoU and object score say nothing then), and *tracked*, the real engine from one prompt on frame 1. The
+clips are the rendered ones of this repository and DAVIS. The baseline is flagging by predicted IoU alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from addon.engine.measures import measure
+from addon.engine.review import doubts, suspects
+from addon.engine.session import Session
+from addon.engine.store import Matte, Take
+from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
+
+from ._clips import Mask, QualityClip, davis_clips, rendered_clips
+from ._davis import jaccard
+from ._errors import ERRORS
+
+SIDE = 256  # of the logits
+WORST = 0.10
+SHARES = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One frame: how good its matte is, how doubtful it was found, predicted IoU, whether it is in a suspect run."""
+
+    kind: str
+    truth: float
+    doubt: float
+    predicted: float
+    flagged: bool
+
+
+def main() -> int:
+    """Print the curves; returns 1 where the worst tenth is not found."""
+    parser = argparse.ArgumentParser(prog="bench review", description=__doc__.splitlines()[0] if __doc__ else None)
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--injected", action="store_true", help="only errors put into true mattes")
+    way.add_argument("--tracked", action="store_true", help="only what the engine tracks")
+    parser.add_argument("--seeds", type=int, default=5, help="of injected errors, a clip")
+    parser.add_argument("--checkpoint", default="embedded")
+    parser.add_argument("--frames", type=int, default=60, help="at most, of each clip that is tracked")
+    parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
+    options = parser.parse_args()
+    clips = rendered_clips() + davis_clips(options.davis, kept_out=False)
+    good = True
+    if not options.tracked:
+        good &= report("injected", [each for clip in clips for each in injected(clip, options.seeds)])
+    if not options.injected:
+        good &= report("tracked", [each for clip in clips for each in tracked(clip, options)])
+    return int(not good)
+
+
+def report(name: str, judged: Sequence[Judged]) -> bool:
+    """Print what was found; whether the worst tenth is found at a quarter flagged."""
+    truth = np.array([each.truth for each in judged])
+    limit = np.sort(truth)[max(0, int(WORST * len(truth)) - 1)]
+    bad = truth <= limit
+    print(f"{name}: {len(judged)} frames, mean IoU {truth.mean():.3f}, the worst {bad.mean():.0%} below {limit:.3f}")
+    print(f"{'flagged':>24}" + "".join(f"{share:>7.0%}" for share in SHARES))
+    recalls = {}
+    for ranking, values in (
+        ("recall, doubt", [each.doubt for each in judged]),
+        ("recall, predicted IoU", [-each.predicted for each in judged]),
+    ):
+        order = np.argsort(-np.array(values), kind="stable")
+        recalls[ranking] = {s: bad[order[: int(s * len(order))]].sum() / bad.sum() for s in SHARES}
+        print(f"{ranking:>24}" + "".join(f"{each:>7.2f}" for each in recalls[ranking].values()))
+    flagged = np.array([each.flagged for each in judged])
+    recall, share = (flagged & bad).sum() / bad.sum(), flagged.mean()
+    print(f"suspects: {share:.1%} of the frames, recall {recall:.2f}, {(flagged & ~bad & (truth > 0.9)).mean():.1%} false")
+    for kind in dict.fromkeys(each.kind for each in judged if each.kind):
+        of = np.array([each.kind == kind and each.truth < 0.8 for each in judged])
+        if of.any():
+            print(f"  {kind:14} IoU below 0.8 on {of.sum():4} frames, flagged {(flagged & of).sum() / of.sum():.2f}")
+    return bool(recall >= 0.8 and share <= 0.25)
+
+
+def injected(clip: QualityClip, seeds: int) -> Iterator[Judged]:
+    """A clip's true mattes with errors in them, one of each kind at most, reviewed."""
+    truths = [_small(clip.matte(i)) for i in range(len(clip.mattes))]
+    for seed in range(seeds):
+        random = np.random.default_rng([seed, *clip.name.encode()])
+        masks, kinds = list(truths), [""] * len(truths)
+        places = random.permutation(np.arange(3, len(truths) - 3, 45))
+        for name, place in zip(random.permutation(list(ERRORS)), places, strict=False):
+            inject, (least, most) = ERRORS[name]
+            last = min(len(masks), int(place) + int(random.integers(least, most + 1)))
+            inject(masks, int(place), last, random)
+            kinds[place:last] = [name] * (last - place)
+        with tempfile.TemporaryDirectory() as folder:
+            take = Take(Path(folder))
+            for i, mask in enumerate(masks):
+                take.put_matte(i + 1, Matte(np.where(mask, 8, -8).astype(np.float16), 0.9, 8.0))
+            yield from judge(take, masks, truths, kinds)
+
+
+def tracked(clip: QualityClip, options: argparse.Namespace) -> Iterator[Judged]:
+    """A clip tracked by the engine from its clicks on frame 1, reviewed."""
+    count = min(options.frames, len(clip.pictures))
+    files = tuple(str(path) for path in clip.pictures[:count])
+    height, width = clip.matte(0).shape
+    points = tuple(Point(x, y, bool(label)) for x, y, label in clip.clicks)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            Footage(files, width, height, count),
+            (MatteObject("subject", (Prompt(1, points),)),),
+            Model(options.checkpoint),
+            output=folder,
+        )
+        take = Session(lambda *_: None, lambda: False).track(job).takes["subject"]
+        masks = [each.logits > 0 for frame in range(1, count + 1) if (each := take.matte(frame))]
+        truths = [_small(clip.matte(i), masks[0].shape) for i in range(count)]
+        print(f"  {clip.name}: mean IoU {np.mean([jaccard(*pair) for pair in zip(masks, truths, strict=True)]):.3f}")
+        yield from judge(take, masks, truths, [""] * count)
+
+
+def judge(take: Take, masks: Sequence[Mask], truths: Sequence[Mask], kinds: Sequence[str]) -> Iterator[Judged]:
+    """All frames but the first, which is prompted."""
+    measures = measure(take)
+    found = doubts(measures, [1], 1)
+    flagged = {frame for each in suspects(found) for frame in each.frames}
+    for i in range(1, len(masks)):
+        frame = i + 1
+        truth = jaccard(masks[i], truths[i])
+        yield Judged(kinds[i], truth, found[frame][0], measures[frame].iou, frame in flagged)
+
+
+def _small(mask: Mask, shape: tuple[int, ...] = (SIDE, SIDE)) -> Mask:
+    return np.asarray(cv2.resize(mask.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_AREA) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
