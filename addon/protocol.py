@@ -59,6 +59,7 @@ class Event(TypedDict):
     file: NotRequired[str]  # preview: the mattes
     device: NotRequired[str]  # what the model ran on, in words
     frames: NotRequired[int]  # frames that have a matte now
+    suspects: NotRequired[int]  # runs of doubtful frames, of all objects; suspects.py says where they are kept
 
 
 def encode(message: Request | Event) -> str:

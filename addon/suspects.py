@@ -33,6 +33,11 @@ class Suspect:
         """All frames of the run."""
         return range(self.first, self.last + 1)
 
+    def in_words(self) -> str:
+        """For example: frame 12 (10 to 15): shrinks by 30% at once."""
+        run = f" ({self.first} to {self.last})" if self.first < self.last else ""
+        return f"frame {self.frame}{run}: {self.reason}"
+
 
 def suspects_file(take: Path) -> Path:
     """Where the suspects among the mattes in `take` are, once these were reviewed."""

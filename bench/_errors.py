@@ -1,7 +1,7 @@
 """Errors that trackers make, put into true mattes: what review has to find when no network is at hand.
 
-Each takes masks (bool, H x W, one a frame) and changes frames `first` .. `last` - 1 (counted from 0). Severity and place
-are random, so that some are obvious and some are not.
+Each takes masks (bool, H x W, one a frame) and changes frames `first` .. `last` - 1 (counted from 0). Severity and
+place are random, so that some are obvious and some are not.
 """
 
 from __future__ import annotations

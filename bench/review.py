@@ -82,7 +82,9 @@ def report(name: str, judged: Sequence[Judged]) -> bool:
         print(f"{ranking:>24}" + "".join(f"{each:>7.2f}" for each in recalls[ranking].values()))
     flagged = np.array([each.flagged for each in judged])
     recall, share = (flagged & bad).sum() / bad.sum(), flagged.mean()
-    print(f"suspects: {share:.1%} of the frames, recall {recall:.2f}, {(flagged & ~bad & (truth > 0.9)).mean():.1%} false")
+    print(
+        f"suspects: {share:.1%} of the frames, recall {recall:.2f}, {(flagged & ~bad & (truth > 0.9)).mean():.1%} false"
+    )
     for kind in dict.fromkeys(each.kind for each in judged if each.kind):
         of = np.array([each.kind == kind and each.truth < 0.8 for each in judged])
         if of.any():

@@ -1,7 +1,8 @@
-"""`python -m addon.engine serve | run | track`: the engine's command line.
+"""`python -m addon.engine serve | run | review | track`: the engine's command line.
 
-`serve` is how Blender starts it. `run` carries out a Job file, `track` makes the Job from its arguments. Exit codes are
-errors.ExitCode; the last line of output is the finished version's folder (or the matte store's, without an export).
+`serve` is how Blender starts it. `run` carries out a Job file, `track` makes the Job from its arguments; the last line
+of their output is the finished version's folder (or the matte store's, without an export). `review` says where what is
+tracked of a Job file is doubtful. Exit codes are errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from ..job import (
     Scope,
 )
 from ..protocol import Stage
+from ..suspects import Suspect
 from ..targets import TARGETS
 
 
@@ -51,12 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         make_deterministic()
         return serve()
     try:
-        job = Job.load(options.job) if options.command == "run" else _job(options)
+        job = Job.load(options.job) if options.command in ("run", "review") else _job(options)
         if options.command == "track" and options.save_job:
             options.save_job.write_text(job.to_json(), encoding="utf-8")
             print(options.save_job)
             return ExitCode.OK
-        return _carry_out(job)
+        return _review(job) if options.command == "review" else _carry_out(job)
     except MatteError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
@@ -68,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="answer Blender's requests (JSON lines on stdin and stdout)")
     run = commands.add_parser("run", help="carry out a Job file")
     run.add_argument("job", type=Path, metavar="JOB.json")
+    review = commands.add_parser("review", help="say where what is tracked of a Job file is doubtful, and why")
+    review.add_argument("job", type=Path, metavar="JOB.json")
     track = commands.add_parser(
         "track",
         help="track a subject through footage",
@@ -132,9 +136,25 @@ def _carry_out(job: Job) -> int:
         tracked, folder = session.track(job), job.matte_folder / "work"
     if warning := tracked.warning(job):
         print(f"Warning: {warning}", file=sys.stderr)
+    _print_suspects(tracked.suspects)
     print(f"{len(tracked.frames)} frames, {tracked.model}, tracked in {tracked.seconds:.1f} s")
     print(folder)
     return ExitCode.OK
+
+
+def _review(job: Job) -> int:
+    from .session import Session
+
+    _print_suspects(Session(_Printer().show, lambda: False).review(job))
+    return ExitCode.OK
+
+
+def _print_suspects(found: dict[str, list[Suspect]]) -> None:
+    """Worst first, whatever object they are of."""
+    ordered = sorted(((name, each) for name, runs in found.items() for each in runs), key=lambda pair: -pair[1].doubt)
+    print(f"{len(ordered)} suspects" + (", worst first:" if ordered else ""))
+    for name, each in ordered:
+        print(f"  {name}, {each.in_words()}")
 
 
 class _Printer:

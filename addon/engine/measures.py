@@ -6,7 +6,6 @@ A frame's mattes never change inside a take (its key is a hash of all that decid
 
 from __future__ import annotations
 
-import contextlib
 import math
 import zipfile
 from typing import Any, NamedTuple
@@ -55,7 +54,9 @@ class Measure(NamedTuple):
 
     def likeness(self, other: Measure) -> float:
         """How alike two frames are, any number of frames apart: IoU in place and moved together, mean of the two."""
-        a, b = (np.unpackbits(np.frombuffer(each.thumb, np.uint8)).reshape(_THUMB, _THUMB) > 0 for each in (self, other))
+        a, b = (
+            np.unpackbits(np.frombuffer(each.thumb, np.uint8)).reshape(_THUMB, _THUMB) > 0 for each in (self, other)
+        )
         in_place, moved = overlaps((a, *_centroid(a)), (b, *_centroid(b)))
         return (in_place + moved) / 2
 
@@ -88,9 +89,11 @@ def measure(take: Take) -> dict[int, Measure]:
         matte = take.matte(frame)
         assert matte is not None
         this = mask_of(frame, matte)
-        beside = [max(overlaps(mask_of(each), this)) if each in tracked else math.nan for each in (frame - 1, frame - 2)]
+        beside = [
+            max(overlaps(mask_of(each), this)) if each in tracked else math.nan for each in (frame - 1, frame - 2)
+        ]
         small = cv2.resize(this[0].astype(np.float32), (_THUMB, _THUMB), interpolation=cv2.INTER_AREA) >= 0.5
-        found[frame] = Measure(*_alone(matte, *this), *beside, np.packbits(small).tobytes())
+        found[frame] = Measure._make([*_alone(matte, *this), *beside, np.packbits(small).tobytes()])
         for each in [each for each in recent if each < frame - 1]:
             del recent[each]
     if found != known:
@@ -141,12 +144,14 @@ def _centroid(mask: Mask) -> tuple[float, float]:
 
 
 def _load(take: Take) -> dict[int, Measure]:
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+    try:
         with np.load(take.measures_path, allow_pickle=False) as data:
-            if int(data["version"]) == _VERSION:
-                rows = zip(data["frames"].tolist(), data["values"].tolist(), data["thumbs"], strict=True)
-                return {frame: Measure(*values, thumb.tobytes()) for frame, values, thumb in rows}
-    return {}
+            if int(data["version"]) != _VERSION:
+                return {}
+            rows = zip(data["frames"].tolist(), data["values"].tolist(), data["thumbs"], strict=True)
+            return {frame: Measure._make([*values, thumb.tobytes()]) for frame, values, thumb in rows}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+        return {}  # they can be made again
 
 
 def _save(take: Take, found: dict[int, Measure]) -> None:

@@ -10,8 +10,9 @@ weaker, until the matte jumps back or a prompt is met: a leak rarely heals by it
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from ..suspects import Suspect, suspects_file, suspects_json
@@ -19,8 +20,8 @@ from .disk import write_bytes, write_file, writing
 from .measures import Measure, measure
 from .store import Take
 
-# Where the doubt reaches 1; measured with bench/review.py. The lower ones are limits for a subject that hardly moves; one
-# that moves and turns changes more, so they rise with what is usual in the clip (median, times the second number).
+# Where the doubt reaches 1; measured with bench/review.py. Those with two numbers are limits for a subject that hardly
+# moves; one that moves and turns changes more, so they rise with what is usual in the clip (median times second).
 _POOR_IOU = 0.30  # 1 - predicted IoU
 _POOR_IOU_BESIDE = 0.12  # predicted IoU below the clip's median
 _UNSURE = 0.15  # p * (1 - p) of being visible; 0.25 at a score of 0
@@ -55,7 +56,10 @@ def review(take: Take, prompted: Sequence[int], start: int) -> list[Suspect]:
     Raises:
         OutputError: a matte is damaged, or the result can't be written.
     """
-    found = suspects(doubts(measure(take), prompted, start))
+    measures = measure(take)
+    if not measures:
+        return []
+    found = suspects(doubts(measures, prompted, start))
     text = suspects_json(found).encode()
     with writing(take.folder):
         write_file(suspects_file(take.folder), lambda file: write_bytes(file, text), sync=False)
@@ -85,18 +89,14 @@ def doubts(measures: Mapping[int, Measure], prompted: Iterable[int], start: int)
     prompts = set(prompted)
     limits = _Limits(measures)
     found = {frame: _alone(each, limits) for frame, each in measures.items() if frame not in prompts}
-    for frame in measures:
+    for frame in found:
         _raise(found, frame, _flicker(measures, frame))
     forward = [frame for frame in sorted(measures) if frame >= start]
     backward = [frame for frame in sorted(measures, reverse=True) if frame <= start]
     for order in (forward, backward):
         _follow(found, measures, order, prompts, limits)
-    for frame in prompts:  # tracked towards a prompt, and not arrived where it is
-        for side in ([*reversed(forward)], [*reversed(backward)]):
-            if frame in side:
-                before = side[side.index(frame) :]
-                stop = next((i for i, each in enumerate(before[1:], 1) if each in prompts), len(before))
-                _follow(found, measures, before[:stop], prompts, limits, f"differs from the prompt on frame {frame}")
+        for segment in _towards(order, prompts):
+            _follow(found, measures, segment, prompts, limits, f"differs from the prompt on frame {segment[0]}")
     return {frame: found.get(frame, (0.0, "")) for frame in sorted(measures)}
 
 
@@ -163,7 +163,7 @@ def _follow(
     """Walk away from a prompt and raise the doubt of what jumps, and of what comes after."""
     carried = 0.0
     jumped = away = trusted = order[0]  # the last jump; the one that led away, and the frame before that one
-    for previous, frame in zip(order, order[1:], strict=False):
+    for previous, frame in itertools.pairwise(order):
         if frame in prompts or abs(frame - previous) != 1:
             carried, jumped = 0.0, frame
             continue
@@ -186,6 +186,17 @@ def _follow(
         jumped = frame
 
 
+def _towards(order: Sequence[int], prompts: set[int]) -> Iterator[list[int]]:
+    """For each prompt that tracking arrived at: it and the frames before it, back to the prompt before."""
+    segment: list[int] = []
+    for frame in order:
+        segment.append(frame)
+        if frame in prompts:
+            if len(segment) > 1:
+                yield segment[::-1]
+            segment = []
+
+
 def _is_back(measures: Mapping[int, Measure], reference: int, previous: int, frame: int) -> bool:
     """Whether a jump takes away enough of the difference to an earlier frame."""
 
@@ -196,9 +207,7 @@ def _is_back(measures: Mapping[int, Measure], reference: int, previous: int, fra
     return difference(frame) < (1 - _BACK) * difference(previous)
 
 
-def _change(
-    measures: Mapping[int, Measure], previous: int, frame: int, limits: _Limits, since: int
-) -> Doubt:
+def _change(measures: Mapping[int, Measure], previous: int, frame: int, limits: _Limits, since: int) -> Doubt:
     """How far `frame` jumps away from its neighbour; `since` frames ago it jumped before."""
     this, other = measures[frame], measures[previous]
     overlap = measures[max(frame, previous)].overlap
@@ -207,17 +216,18 @@ def _change(
             return 0.0, ""
         return 1.5, "disappears at once" if other.area else "appears at once"
     log = growth(measures, previous, frame)
-    words = [
+    words = [  # the most telling first
         (abs(log) / limits.growth, _grows(log, "at once")),
         ((this.border - other.border) / math.sqrt(this.area) / _BORDER, "touches the image's border suddenly"),
-        ((1 - overlap) / limits.change, "changes its shape at once"),
     ]
     if since > 1:  # what led here was no jump itself
         words.append((swerve(measures, previous, frame) / limits.swerve, "jumps to another place"))
     if since > _SLOW:
         slow = growth(measures, frame - _SLOW * (frame - previous), frame)
         words.append((abs(slow) / limits.slow_growth, _grows(slow, f"in {_SLOW} frames")))
-    return max(((doubt, reason) for doubt, reason in words if not math.isnan(doubt)), default=(0.0, ""))
+    words.append(((1 - overlap) / limits.change, "changes its shape at once"))
+    doubt = max(doubt for doubt, _ in words if not math.isnan(doubt))
+    return doubt, next((reason for each, reason in words if each >= min(doubt, 1)), "")
 
 
 def _grows(log: float, when: str) -> str:
@@ -227,4 +237,7 @@ def _grows(log: float, when: str) -> str:
 
 
 def _raise(found: dict[int, Doubt], frame: int, doubt: Doubt) -> None:
-    found[frame] = max(found.get(frame, (0.0, "")), doubt)
+    """Add a doubt to those that a frame has; reasons that reach the limit are all named, the strongest first."""
+    one, other = sorted((found.get(frame, (0.0, "")), doubt), reverse=True)
+    both = other[0] >= 1 and other[1] not in one[1]
+    found[frame] = one[0], f"{one[1]}; {other[1]}" if both else one[1]

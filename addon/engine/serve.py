@@ -96,7 +96,8 @@ class Server:
             tracked = self._session.retrack(job) if todo.verb == "retrack" else self._session.track(job)
         if warning := tracked.warning(job):
             self._send({"id": todo.id, "event": "warning", "message": warning})
-        return done | {"device": tracked.model, "frames": len(tracked.frames)}
+        suspects = sum(map(len, tracked.suspects.values()))
+        return done | {"device": tracked.model, "frames": len(tracked.frames), "suspects": suspects}
 
     def _answer_previews(self) -> None:
         """Answer the previews that wait; all but the newest are not wanted any more."""

@@ -17,15 +17,17 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import EngineError, JobError
-from ..job import Footage, Job
+from ..job import Footage, Job, MatteObject
 from ..protocol import Stage
+from ..suspects import Suspect
 from . import finish, model
 from .export import export, prepare
 from .footage import Reader
 from .mattes import Mattes, stored
-from .plan import frames_of
+from .plan import frames_of, plan_of
 from .preview import Previewer
 from .propagate import missing, propagate, takes
+from .review import review
 from .store import Store, Take, key_of
 
 OnTakes = Callable[[dict[str, Take]], None]  # where the mattes of each object are, or will appear
@@ -41,6 +43,7 @@ class Tracked:
     untracked: those of the Job that have none, because its direction leads away from them.
     model: the model in words.
     seconds: how long this call took.
+    suspects: where the mattes of each object are doubtful, worst first.
     """
 
     takes: dict[str, Take]
@@ -48,6 +51,7 @@ class Tracked:
     untracked: list[int]
     model: str
     seconds: float
+    suspects: dict[str, list[Suspect]]
 
     def warning(self, job: Job) -> str:
         """What a person should know of the frames without a matte; empty if there are none."""
@@ -87,6 +91,11 @@ class Session:
                     where[each.name][0].forget_matte(frame)
         return self._track(job, reader)
 
+    def review(self, job: Job) -> dict[str, list[Suspect]]:
+        """Where what is tracked already is doubtful, by object, worst first. Raises MatteError."""
+        where = takes(job, Store(job), Reader(job.footage).fingerprint(), model.find(job.model).facts)
+        return _review(job, {name: take for name, (take, _) in where.items()})
+
     def preview(self, job: Job, frame: int) -> Path:
         """The mattes of one clip frame, without tracking. Returns the file that holds them. Raises MatteError.
 
@@ -124,6 +133,9 @@ class Session:
             "versions": {"torch": torch.__version__, "python": platform.python_version()},
             "tracking_seconds": round(tracked.seconds, 2),
             "frames_without_matte": tracked.untracked,
+            "suspects": {
+                name: [dataclasses.asdict(each) for each in found] for name, found in tracked.suspects.items()
+            },
             "scores": {name: _scores(take, tracked.frames) for name, take in tracked.takes.items()},
         }
         folder = export(
@@ -170,7 +182,7 @@ class Session:
                     self._cancelled,
                 )
         untracked = sorted(set(job.wanted) - set(frames))
-        return Tracked(kept, frames, untracked, str(source), time.monotonic() - began)
+        return Tracked(kept, frames, untracked, str(source), time.monotonic() - began, _review(job, kept))
 
     def _model(self, source: model.Source) -> model.Loaded:
         if self._loaded is None or self._loaded.source != source:
@@ -190,6 +202,13 @@ def _explaining_memory() -> Iterator[None]:
             "The GPU's memory is full.",
             hint="Close other programs that use it, choose a smaller checkpoint, or set the device to CPU.",
         ) from None
+
+
+def _review(job: Job, kept: dict[str, Take]) -> dict[str, list[Suspect]]:
+    def prompted(each: MatteObject) -> list[int]:
+        return [prompt.frame for prompt in each.prompts]
+
+    return {each.name: review(kept[each.name], prompted(each), plan_of(job, each).start + 1) for each in job.objects}
 
 
 def _scores(take: Take, frames: list[int]) -> dict[str, dict[str, float]]:

@@ -13,6 +13,7 @@ import pytest
 
 from addon.errors import ExitCode
 from addon.job import Job, MatteObject, Model, Point, Prompt
+from addon.suspects import read_suspects
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,7 +76,9 @@ def test_it_tracks_exports_and_stays(engine: Child, job: dict[str, Any]) -> None
     while events[-1]["event"] != "done":
         events.append(engine.next())
     assert len(list((Path(events[0]["takes"]["subject"]) / "matte").iterdir())) == 12
-    assert events[-1] == {"id": 1, "event": "done", "device": events[-1]["device"], "frames": 12}
+    device, suspects = events[-1]["device"], events[-1]["suspects"]
+    assert events[-1] == {"id": 1, "event": "done", "device": device, "frames": 12, "suspects": suspects}
+    assert suspects == len(read_suspects(Path(events[0]["takes"]["subject"])))
     tracked = [each for each in events if each.get("stage") == "track"]
     assert [each["done"] for each in tracked] == list(range(1, 13))
     assert {each["total"] for each in tracked} == {12}
