@@ -47,6 +47,8 @@ class Footage:
     width, height: pixels, after EXIF orientation.
     frame_count: frames that can be asked for; of a sequence, len(files).
     movie_offset: frames of the movie file before frame 1 (Blender's clip.frame_offset).
+    colour_space: of float images, a name of the OpenColorIO config below; empty = linear with Rec. 709 primaries.
+    colour_config: absolute path of that config (Blender's is its own).
     """
 
     files: tuple[str, ...]
@@ -55,6 +57,8 @@ class Footage:
     frame_count: int
     movie: bool = False
     movie_offset: int = 0
+    colour_space: str = ""
+    colour_config: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +329,10 @@ def _check(job: Job) -> None:
         )
     if footage.movie_offset < 0:
         raise JobError("It can't be negative.", where="footage.movie_offset")
+    if bool(footage.colour_space) != bool(footage.colour_config):
+        raise JobError("Colour space and config are both given or neither.", where="footage.colour_space")
+    if footage.colour_config:
+        _check_path(footage.colour_config, "footage.colour_config")
     _check_range(job.frame_range, footage, "frame_range")
     _check_range(job.delivery.frame_range, footage, "delivery.frame_range")
     if not re.fullmatch(r"|latest|v\d{3,}", job.delivery.into):

@@ -86,6 +86,16 @@ TARGETS: dict[str, Target] = {
         "What moves is marked as the subject: black there, white where the scene is static; a mask for every frame",
         Rules("masks", subject_is_white=False, every_frame=True),
     ),
+    "tiff": Target(
+        "TIFF with Alpha",
+        "TIFFs of 8 or 16 bits with the matte as straight alpha; the colours stay as they are",
+        Rules("rgba_tiff", "{stem}.tif", has_alpha=True),
+    ),
+    "exr": Target(
+        "EXR with Alpha",
+        "Of EXR footage: its half or float values with the matte as straight alpha, in the footage's colour space",
+        Rules("rgba_exr", "{stem}.exr", has_alpha=True),
+    ),
     "objects": Target(
         "Mattes per Object",
         "A folder of masks for each object, white where it is",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -61,7 +62,20 @@ def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
     files, warnings = sequence_files(path, clip.frame_offset, max(1, clip.frame_duration))
     _check_shown(path, width, height)
     width, height = oriented_size(width, height, read_file_orientation(str(files[0])))
-    return Footage(tuple(map(str, files)), width, height, len(files)), warnings
+    footage = Footage(tuple(map(str, files)), width, height, len(files))
+    if files[0].suffix.lower() == ".exr" and (config := _colour_config()):
+        space = clip.colorspace_settings.name
+        footage = dataclasses.replace(footage, colour_space=space, colour_config=config)
+    return footage, warnings
+
+
+def _colour_config() -> str:
+    """The OpenColorIO config that this Blender uses: what $OCIO says, or its own. Empty if there is none."""
+    own = bpy.utils.system_resource("DATAFILES", path="colormanagement")  # type: ignore[attr-defined]
+    for path in (os.environ.get("OCIO", ""), os.path.join(own, "config.ocio") if own else ""):  # noqa: PTH118
+        if os.path.isfile(path):  # noqa: PTH113
+            return os.path.abspath(path)  # noqa: PTH100
+    return ""
 
 
 def plate_of(clip: bpy.types.MovieClip, footage: Footage) -> Plate:

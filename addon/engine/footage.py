@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from ..errors import FootageError
 from ..job import CAMERA_BASE, Footage
 from ..orientation import read_orientation
-from . import images, movie
+from . import colour, images, movie
+from .colour import ToSrgb, to_srgb_of
 from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
 
@@ -196,6 +198,11 @@ class Reader:
         self._lock = threading.Lock()
         self._opened: Movie | None = None
 
+    @functools.cached_property
+    def to_srgb(self) -> ToSrgb:
+        """How float pixels become sRGB. Raises JobError if the colour space isn't known."""
+        return to_srgb_of(self._footage)
+
     def check(self) -> None:
         """See that every file can be opened and fits the others, by its header.
 
@@ -203,6 +210,8 @@ class Reader:
         output would have the name of another's.
         """
         footage = self._footage
+        if footage.colour_space:
+            colour.check(footage)
         if footage.movie:
             movie_file = self._movie
             self._check_size(footage.files[0], movie_file.width, movie_file.height)
@@ -233,18 +242,29 @@ class Reader:
         """sha256 that changes when the footage does: paths, sizes, times, orientation. Raises FootageError."""
         facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
         facts += [_facts(file) for file in self._footage.files]
+        if self._footage.colour_space:
+            facts += [self._footage.colour_space, self._footage.colour_config]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def fingerprint_of(self, frame: int) -> str:
         """sha256 that changes when the frame's image, or the movie, does. Raises FootageError."""
         number = self._footage.movie_offset + frame if self._footage.movie else 0
         file = self._footage.files[0 if self._footage.movie else frame - 1]
-        return hashlib.sha256(json.dumps([number, _facts(file)]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([number, self._footage.colour_space, _facts(file)]).encode()).hexdigest()
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the first frame's `Plate.pixels`: uint8, uint16 or float32. Raises FootageError."""
         return self._movie.dtype if self._footage.movie else read_header(Path(self._footage.files[0])).dtype
+
+    @property
+    def float_format(self) -> str:
+        """Of the first frame's samples in its file, if they are float: half or float. Raises FootageError."""
+        return images.float_format(Path(self._footage.files[0]))
+
+    def path(self, frame: int) -> Path:
+        """The file that the frame is in."""
+        return Path(self._footage.files[0]) if self._footage.movie else self._file(frame)
 
     def stem(self, frame: int) -> str:
         """Base name of a frame's output: the image's own, or `<movie>_000001`."""
@@ -271,7 +291,7 @@ class Reader:
         """The frame as uint8 (side, side, 3) sRGB, see images.read_model_input. Raises FootageError."""
         if self._footage.movie:
             return squash(to_8_bit(self._movie.pixels(self._footage.movie_offset + frame - 1)), side)
-        return read_model_input(self._file(frame), side)
+        return read_model_input(self._file(frame), side, self.to_srgb)
 
     def _file(self, frame: int) -> Path:
         return Path(self._footage.files[frame - 1])

@@ -5,7 +5,7 @@ float samples. The content decides, not the file's name. Everything that leaves 
 
 RGB is kept exactly as stored, whatever alpha there is beside it (OpenImageIO would multiply it in, unless told). EXR:
 the first part, its R, G and B (of the first layer that has them), the data window, which is what Blender shows too.
-Scene-linear float is shown with the sRGB curve, primaries as they are.
+How float values become colours to look at, colour.py says.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from PIL import Image
 
 from ..errors import FootageError
 from ..orientation import find_exif, orientation_field, oriented_size, read_orientation, to_oriented
+from .colour import ToSrgb, srgb_curve
 
 # Pillow refuses large images as possible attacks; ours have the size that the Job says.
 Image.MAX_IMAGE_PIXELS = None
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp"})
-_BAND = 256  # rows converted at a time, so that no second full frame is needed
+_BAND = 512  # rows converted at a time, so that no second full frame is needed
 _SAMPLES: dict[str, Any] = {
     "uint8": np.uint8,
     "uint16": np.uint16,
@@ -86,6 +87,12 @@ def read_header(path: Path) -> Header:
             return Header(*oriented_size(spec.width, spec.height, orientation), np.dtype(_dtype(path, spec)))
 
 
+def float_format(path: Path) -> str:
+    """How an image of float samples stores them: half, or float (double is read as float). Raises FootageError."""
+    with _reading(path), _openimageio(path) as file:
+        return "half" if str(file.spec().format) == "half" else "float"
+
+
 def read_plate(path: Path, *, alpha: bool = False) -> Plate:
     """Decode at full size, with the source's alpha if that is wanted. Raises FootageError."""
     with _reading(path):
@@ -106,7 +113,7 @@ def read_plate(path: Path, *, alpha: bool = False) -> Plate:
         return Plate(upright(pixels, orientation), icc, _exif(path), transparency)
 
 
-def read_model_input(path: Path, side: int) -> NDArray[np.uint8]:
+def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8]:
     """The upright image squashed to (side, side, 3) sRGB, as SAM 2 takes it.
 
     Equal to upstream's `Image.open(path).convert("RGB").resize((side, side))` of the upright 8-bit image, bit for bit,
@@ -129,7 +136,7 @@ def read_model_input(path: Path, side: int) -> NDArray[np.uint8]:
                 x1, y1 = to_oriented(right, bottom, width, height, orientation)
                 box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
         else:
-            pixels = to_8_bit(_decode(path)[0])
+            pixels = to_8_bit(_decode(path)[0], to_srgb)
         return squash(upright(pixels, orientation), side, box)
 
 
@@ -156,7 +163,7 @@ def as_stored(pixels: Any, orientation: int) -> Any:
     return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))  # a mirror is its own reverse, a turn is not
 
 
-def to_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
+def to_8_bit(pixels: Pixels, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8]:
     """Any plate's pixels as 8-bit sRGB."""
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
@@ -164,12 +171,12 @@ def to_8_bit(pixels: Pixels) -> NDArray[np.uint8]:
         return np.right_shift(pixels, 8, dtype=np.uint16).astype(np.uint8)
     result = np.empty(pixels.shape, np.uint8)
     for row in range(0, len(pixels), _BAND):
-        result[row : row + _BAND] = np.rint(_srgb(pixels[row : row + _BAND]) * 255)
+        result[row : row + _BAND] = np.rint(to_srgb(pixels[row : row + _BAND]) * 255)
     return result
 
 
-def to_integers(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """A plate's pixels as a PNG can hold them: integers as they are, scene-linear float as 16-bit sRGB.
+def to_integers(pixels: Pixels, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """A plate's pixels as a PNG can hold them: integers as they are, float as 16-bit sRGB.
 
     Of float, 0 to 1 is kept, the rest clipped, NaN becomes 0.
     """
@@ -177,17 +184,8 @@ def to_integers(pixels: Pixels) -> NDArray[np.uint8] | NDArray[np.uint16]:
         return cast("NDArray[np.uint8] | NDArray[np.uint16]", pixels)
     result = np.empty(pixels.shape, np.uint16)
     for row in range(0, len(pixels), _BAND):
-        result[row : row + _BAND] = np.rint(_srgb(pixels[row : row + _BAND]) * 65535)
+        result[row : row + _BAND] = np.rint(to_srgb(pixels[row : row + _BAND]) * 65535)
     return result
-
-
-def _srgb(linear: Any) -> NDArray[np.float32]:
-    """IEC 61966-2-1's curve over float values clipped to 0..1."""
-    linear = np.clip(np.nan_to_num(linear, nan=0.0, posinf=1.0, neginf=0.0), 0, 1, dtype=np.float32)
-    curve: NDArray[np.float32] = np.where(
-        linear <= 0.0031308, linear * np.float32(12.92), np.float32(1.055) * linear ** np.float32(1 / 2.4) - 0.055
-    )
-    return curve
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
 """Which files a clip consists of, compared with what Blender itself shows."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import bpy
 import pytest
-from conftest import part
+from conftest import ROOT, part
 from PIL import Image
 
 STEP = 20  # grey levels between two files
@@ -239,3 +241,49 @@ def test_unknown_clip(tmp_path: Path) -> None:
     load(write_sequence(tmp_path / "seq", [1, 2]))
     with pytest.raises(part("errors").FootageError, match=r"Clips here: shot\.0001\.png"):
         part("clip.footage").find_clip("other")
+
+
+@pytest.mark.parametrize("space", ["Linear Rec.709", "ACEScg", "Non-Color"])
+def test_float_footage_looks_as_in_blender(tmp_path: Path, space: str) -> None:
+    """The clip's colour space reaches the engine with Blender's own config, and both show the same."""
+    image = bpy.data.images.new("plate", 8, 8, float_buffer=True)
+    image.pixels[:] = [0.3, 0.05, 0.6, 1.0] * 64
+    image.file_format, image.filepath_raw = "OPEN_EXR", str(tmp_path / "shot.0001.exr")
+    image.save()
+    clip = load(tmp_path / "shot.0001.exr")
+    clip.colorspace_settings.name = space
+    footage, _ = read(clip)
+    assert footage.colour_space == space
+    scene = compose(clip)
+    scene.render.image_settings.color_depth = "16"
+    scene.render.filepath = str(tmp_path / "seen.png")
+    bpy.ops.render.render(write_still=True)
+    program = """
+import sys
+from addon.engine.footage import Reader
+from addon.engine.images import read_plate, to_integers
+from addon.job import Footage
+from pathlib import Path
+plate, seen, space, config = sys.argv[1:]
+reader = Reader(Footage((plate,), 8, 8, 1, colour_space=space, colour_config=config))
+reader.check()
+ours = to_integers(reader.plate(1).pixels, reader.to_srgb)[3, 3]
+print(*ours, *read_plate(Path(seen)).pixels[3, 3])
+"""
+    given = (footage.files[0], scene.render.filepath, footage.colour_space, footage.colour_config)
+    result = subprocess.run(
+        [os.environ["SPLAT_MATTE_PYTHON"], "-c", program, *given],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    values = [int(each) for each in result.stdout.split()]
+    assert max(abs(a - b) for a, b in zip(values[:3], values[3:], strict=True)) <= 0.002 * 65535
+
+
+def test_other_footage_has_no_colour_space(tmp_path: Path) -> None:
+    """Its integers are never converted."""
+    footage, _ = read(load(write_sequence(tmp_path, [1])))
+    assert (footage.colour_space, footage.colour_config) == ("", "")

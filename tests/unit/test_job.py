@@ -53,7 +53,16 @@ def job(**changes: Any) -> Job:
 def full_job() -> Job:
     """One that uses every field of the schema with a value that is not its default."""
     return Job(
-        footage=Footage((f"{DRIVE}/Aufnahme 1/Übung.mov",), 3840, 2160, 240, movie=True, movie_offset=12),
+        footage=Footage(
+            (f"{DRIVE}/Aufnahme 1/Übung.mov",),
+            3840,
+            2160,
+            240,
+            movie=True,
+            movie_offset=12,
+            colour_space="ACEScg",
+            colour_config=f"{DRIVE}/ocio/config.ocio",
+        ),
         objects=(
             MatteObject(
                 "Schauspielerin",
@@ -330,6 +339,8 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (footage(files=(f"{DRIVE}/a.png", "../b.png"), frame_count=2), "footage.files[1]", "absolute"),
     (footage(files=(f"{DRIVE}/a\0.png",), frame_count=1), "footage.files[0]", ""),
     (footage(files=(f"{DRIVE}/\udcff.png",), frame_count=1), "footage.files[0]", "Unicode"),
+    (footage(colour_space="ACEScg"), "footage.colour_space", "neither"),
+    (footage(colour_space="ACEScg", colour_config="config.ocio"), "footage.colour_config", "absolute"),
     ({"output": "out"}, "output", "absolute"),
     ({"frame_range": (0, 5)}, "frame_range", "0 to 5"),
     ({"frame_range": (5, 4)}, "frame_range", "5 to 4"),

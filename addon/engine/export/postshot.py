@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from .. import colour
 from ..images import to_integers
 from .alpha import alpha_of, in_words, to_integer_alpha
 from .png import write_rgba
@@ -18,7 +19,10 @@ from .writer import BaseWriter, Matte, Write
 
 
 class Writer(BaseWriter):
-    """Straight RGBA."""
+    """Straight RGBA of integers."""
+
+    kind = "PNG"
+    write_image = staticmethod(write_rgba)
 
     def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
         """One image."""
@@ -26,14 +30,15 @@ class Writer(BaseWriter):
         def write(file: BinaryIO) -> None:
             plate = self.reader.plate(frame, alpha=self.job.delivery.plate_alpha == "multiply")
             alpha = to_integer_alpha(alpha_of(plate, frame, matte, self.job))
-            write_rgba(file, to_integers(plate.pixels), alpha, plate.icc, plate.exif)
+            self.write_image(file, to_integers(plate.pixels, self.reader.to_srgb), alpha, plate.icc, plate.exif)
 
         return {self.path(frame): write}
 
     def describe(self) -> Mapping[str, Any]:
         """Depth and curve depend on the footage."""
         if self.reader.dtype == np.float32:
-            kept = "16-bit sRGB made from scene-linear float: 0 to 1 kept, the rest clipped"
+            space = colour.in_words(self.job.footage)
+            kept = f"16-bit sRGB made from float, {space}: 0 to 1 kept, the rest clipped"
         else:
             kept = f"RGB as in the footage, {8 * self.reader.dtype.itemsize} bits a channel"
-        return {"files": f"straight RGBA PNG, {kept}{in_words(self.job)}"}
+        return {"files": f"straight RGBA {self.kind}, {kept}{in_words(self.job)}"}

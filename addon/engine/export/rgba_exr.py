@@ -1,0 +1,55 @@
+"""EXR: straight alpha beside the float values of the plate, of its own type, in its own colour space.
+
+Source: OpenEXR's technical introduction; colorInteropID: "Color Space Encodings for Texture Assets and CG Rendering",
+Color Interop Forum, 2024. OpenEXR's custom is multiplied colours; here they stay the plate's, value for value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ...errors import JobError
+from ...job import Job
+from .. import colour
+from ..exr import write_exr
+from ..footage import Reader
+from .alpha import alpha_of, in_words
+from .writer import BaseWriter, Matte, Write
+
+
+class Writer(BaseWriter):
+    """Straight RGBA, half or float as the plate."""
+
+    def __init__(self, job: Job, reader: Reader) -> None:
+        super().__init__(job, reader)
+        if reader.dtype != np.float32:
+            raise JobError(
+                "This target keeps float values, and the footage has none.",
+                where="export",
+                hint="Choose TIFF or Postshot, which keep the integers of this footage as they are.",
+            )
+        self._attributes: dict[str, Any] = {}
+        if job.footage.colour_space and (name := colour.interop_id(job.footage)):
+            self._attributes["colorInteropID"] = name
+
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        """One image."""
+
+        def write(file: BinaryIO) -> None:
+            plate = self.reader.plate(frame, alpha=self.job.delivery.plate_alpha == "multiply")
+            alpha = alpha_of(plate, frame, matte, self.job)
+            if alpha.dtype == np.uint8:
+                alpha = alpha.astype(np.float32) / 255
+            layers = {"": np.dstack([plate.pixels, alpha])}
+            write_exr(file, layers, "RGBA", self.reader.float_format, self._attributes, like=self.reader.path(frame))
+
+        return {self.path(frame): write}
+
+    def describe(self) -> Mapping[str, Any]:
+        """Type and colour space are the footage's."""
+        space = colour.in_words(self.job.footage)
+        kept = f"{self.reader.float_format} values as in the footage, colour space {space}"
+        return {"files": f"straight RGBA EXR, {kept}{in_words(self.job)}"}
