@@ -1,8 +1,8 @@
 """Colour spaces of float footage, through OpenColorIO (OpenImageIO brings it): what the model and integer files see.
 
 Without a colour space in the Job, values are taken as scene-linear with Rec. 709 primaries, and get the sRGB curve
-(IEC 61966-2-1). With one, the config that Blender used converts them to its `sRGB`; what it calls data (Non-Color) is shown as if it were
-scene-linear, as Blender does. Nothing is tone-mapped.
+(IEC 61966-2-1). With one, the config that Blender used converts them to its `sRGB`; what it calls data (Non-Color) is
+shown as if it were scene-linear, as Blender does. Nothing is tone-mapped.
 """
 
 from __future__ import annotations
