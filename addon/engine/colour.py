@@ -62,7 +62,7 @@ def interop_id(footage: Footage) -> str:
 def in_words(footage: Footage) -> str:
     """For reports."""
     if not footage.colour_space:
-        return "linear Rec. 709 (assumed)"
+        return "scene-linear Rec. 709 (assumed)"
     path = Path(footage.colour_config)
     return f"{footage.colour_space} (OpenColorIO config {path.parent.name}/{path.name})"
 

@@ -184,7 +184,7 @@ class TestExr:
         np.testing.assert_array_equal(pixels[..., 3], matte(1, WIDTH, HEIGHT) / 255)
         assert (spec.x, spec.y, spec.full_width, spec.full_height) == (3, 2, 100, 80)
         assert spec.getattribute("Copyright") == "me"
-        assert f"{kind} values as in the footage, colour space linear Rec. 709 (assumed)" in files_said(file)
+        assert f"{kind} values as in the footage, colour space scene-linear Rec. 709 (assumed)" in files_said(file)
 
     def test_alpha_of_the_footage(self, folder: Path) -> None:
         source = floats(4)
