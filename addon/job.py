@@ -30,6 +30,7 @@ MAX_POINTS_PER_FRAME = 1_000
 MAX_SIDE = 65_536  # pixels
 MAX_LENGTH = 1_000  # pixels, of finishing
 MAX_TEMPORAL = 10  # frames
+MAX_CACHE = 1_000_000  # megabytes
 MAX_JOB_BYTES = 256 * 1024 * 1024
 
 Direction = Literal["forward", "backward", "both"]
@@ -213,6 +214,8 @@ class Job:
     output: absolute folder of versions; empty = `<name>_matte` beside the footage.
     export: a name of targets.TARGETS; empty = track only.
     invert: swap the subject and the rest in what is exported.
+    cache_megabytes: disk space, beside the mattes, for image features, so that a correction is tracked sooner. No matte
+        depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
     delivery: which frames of it are written, and into which version.
     """
@@ -228,6 +231,7 @@ class Job:
     invert: bool = False
     transforms: str = ""
     delivery: Delivery = field(default_factory=Delivery)
+    cache_megabytes: int = 4096
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -354,6 +358,8 @@ def _check(job: Job) -> None:
         raise JobError(
             "Nothing is marked.", where="objects", hint="Add a marker on the subject, or give --point, --box or --mask."
         )
+    if not 0 <= job.cache_megabytes <= MAX_CACHE:
+        raise JobError(f"{job.cache_megabytes} MB are not 0 to {MAX_CACHE}.", where="cache_megabytes")
     if len(job.objects) > MAX_OBJECTS:
         raise JobError(f"More than {MAX_OBJECTS} objects.", where="objects")
     names = [each.name for each in job.objects]

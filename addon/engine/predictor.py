@@ -3,6 +3,7 @@
 - It starts without reading any footage: frames are handed in as they are needed.
 - Masks stay at the size of the logits (256 x 256 at 1024 px input); upstream makes every one as large as the plate.
 - A prompt on a tracked frame makes it a conditioning frame, so that corrections spread.
+- An image that was encoded before is not encoded again (features.py).
 - Each output also carries the predicted IoU, which upstream drops.
 
 The arithmetic is upstream's: with the same weights the masks are the same.
@@ -15,6 +16,8 @@ from typing import Any, Protocol
 
 import torch
 from sam2.sam2_video_predictor import SAM2VideoPredictor
+
+from .features import FeatureCache
 
 State = dict[str, Any]  # upstream's inference_state
 Output = dict[str, Any]  # upstream's output of one object on one frame
@@ -38,10 +41,13 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         super().__init__(fill_hole_area=0, add_all_frames_to_correct_as_cond=True, **kwargs)
         self._iou = 0.0
 
-    def start(self, frames: Frames, frame_count: int, object_count: int) -> State:
+    def start(
+        self, frames: Frames, frame_count: int, object_count: int, features: FeatureCache | None = None
+    ) -> State:
         """A fresh state for `object_count` objects, ids and indices 0, 1, ...
 
-        frame_count is the whole clip's: below 16 it enters the object pointers' position encoding.
+        frame_count is the whole clip's: below 16 it enters the object pointers' position encoding. Frames whose image
+        features are in `features` are not asked for; those of the others are put there.
         """
         side = self.image_size // 4
         state: State = {
@@ -57,6 +63,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             "point_inputs_per_obj": {},
             "mask_inputs_per_obj": {},
             "cached_features": {},
+            "feature_cache": features,  # ours
             "constants": {},
             "obj_id_to_idx": {},
             "obj_idx_to_id": {},
@@ -158,6 +165,24 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             self.conditioning(state, obj)[index] = output
             self.tracked(state, obj).pop(index, None)
         prompted.clear()
+
+    def _get_image_feature(self, inference_state: State, frame_idx: int, batch_size: int) -> Any:
+        cache: FeatureCache | None = inference_state["feature_cache"]
+        if cache is None or frame_idx in inference_state["cached_features"]:
+            return super()._get_image_feature(inference_state, frame_idx, batch_size)
+        maps = cache.get(frame_idx + 1, self.device)
+        if maps is not None:
+            position_encoding = self.image_encoder.neck.position_encoding
+            features = {
+                "backbone_fpn": maps,
+                "vision_pos_enc": [position_encoding(each).to(each.dtype) for each in maps],
+            }
+            image = torch.empty(1, 1, 1, 1)  # handed on, never looked at
+            inference_state["cached_features"] = {frame_idx: (image, features)}
+        result = super()._get_image_feature(inference_state, frame_idx, batch_size)
+        if maps is None:
+            cache.put(frame_idx + 1, inference_state["cached_features"][frame_idx][1]["backbone_fpn"])
+        return result
 
     def _track_step(self, *args: Any, **kwargs: Any) -> Any:
         result = super()._track_step(*args, **kwargs)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..job import Job, MatteObject, Prompt
 from . import memory
+from .features import FeatureCache
 from .footage import Reader
 from .model import Loaded
 from .predictor import State
@@ -28,11 +29,11 @@ class Previewer:
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
-        self._seen: tuple[str, int] | None = None  # footage and frame that the features are of
+        self._seen: tuple[str, int] | None = None  # footage (by this model) and frame that the features are of
         self._features: dict[int, Any] = {}
 
     def preview(
-        self, job: Job, frame: int, reader: Reader, store: Store, takes: Takes, fingerprint: str
+        self, job: Job, frame: int, reader: Reader, store: Store, takes: Takes, features: FeatureCache
     ) -> dict[str, NDArray[np.float16]]:
         """The mattes of a clip frame, by object.
 
@@ -42,7 +43,7 @@ class Previewer:
             reader: the Job's footage.
             store: the clip's store.
             takes: where the Job's mattes are or will be.
-            fingerprint: of the footage (Reader.fingerprint).
+            features: of the footage by the model.
 
         Returns:
             Logits (h, w), above 0 is subject. An object of which nothing can be said on this frame is missing.
@@ -50,26 +51,26 @@ class Previewer:
         Raises:
             FootageError, JobError, OutputError: as they say.
         """
-        seen = (fingerprint, frame)
+        seen = (features.folder.name, frame)
         if seen != self._seen:
             self._seen, self._features = seen, {}
         found = {}
         with self.loaded.computing():
             for each in job.objects:
                 matte = takes[each.name][0].matte(frame)
-                logits = matte.logits if matte else self._prompted(job, each, frame, reader, store)
+                logits = matte.logits if matte else self._prompted(job, each, frame, reader, store, features)
                 if logits is not None:
                     found[each.name] = logits
         return found
 
     def _prompted(
-        self, job: Job, each: MatteObject, frame: int, reader: Reader, store: Store
+        self, job: Job, each: MatteObject, frame: int, reader: Reader, store: Store, features: FeatureCache
     ) -> NDArray[np.float16] | None:
         prompt = next((prompt for prompt in each.prompts if prompt.frame == frame), None)
         if prompt is None:
             return None
         predictor = self.loaded.predictor
-        state = predictor.start(Images(reader, predictor.image_size), job.footage.frame_count, 1)
+        state = predictor.start(Images(reader, predictor.image_size), job.footage.frame_count, 1, features)
         state["cached_features"] = self._features
         corrects = prompt in corrections(each) and self._take_up(state, prompt, store, each.name)
         if not (corrects or prompt.stands_alone):

@@ -20,6 +20,7 @@ goes on where it was, with the same result to the last bit.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ from typing import Any
 from ..errors import Cancelled, JobError
 from ..job import Job, MatteObject, Prompt
 from . import memory
+from .features import FeatureCache
 from .footage import Reader, read_ahead
 from .model import Loaded
 from .plan import Plan, frames_of, merge, plan_of
@@ -113,6 +115,7 @@ def propagate(
     loaded: Loaded,
     reader: Reader,
     where: Takes,
+    features: FeatureCache,
     on_frame: OnFrame,
     cancelled: Callable[[], bool],
 ) -> None:
@@ -123,6 +126,7 @@ def propagate(
         loaded: the model.
         reader: the Job's footage.
         where: as from `takes`.
+        features: of the footage by the model.
         on_frame: told of each frame finished, over all passes.
         cancelled: asked before each frame.
 
@@ -131,7 +135,7 @@ def propagate(
         FootageError, JobError, OutputError: as they say.
     """
     with loaded.computing():
-        _Propagation(job, loaded.predictor, reader, where, on_frame, cancelled).run()
+        _Propagation(job, loaded.predictor, reader, where, features, on_frame, cancelled).run()
 
 
 class _Propagation:
@@ -141,6 +145,7 @@ class _Propagation:
         predictor: Predictor,
         reader: Reader,
         where: Takes,
+        features: FeatureCache,
         on_frame: OnFrame,
         cancelled: Callable[[], bool],
     ) -> None:
@@ -149,6 +154,7 @@ class _Propagation:
         self.reader = reader
         self.on_frame = on_frame
         self.cancelled = cancelled
+        self.features = features
         self.images = Images(reader, predictor.image_size)
         self.subjects = [
             _Subject(
@@ -160,7 +166,7 @@ class _Propagation:
             )
             for i, each in enumerate(job.objects)
         ]
-        self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects))
+        self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects), features)
         self.done = 0
         self.total = 0
 
@@ -308,12 +314,17 @@ class _Propagation:
     def _frames(self, order: Sequence[int], reverse: bool) -> Iterator[int]:
         """Visit frames in order, decoding ahead. Raises Cancelled between two frames."""
         order = sorted(order, reverse=reverse)
-        frames = (index + 1 for index in order)
-        for frame, pixels in read_ahead(self.reader, frames, self.predictor.image_size, _READ_AHEAD):
-            if self.cancelled():
-                raise Cancelled("Stopped. What is tracked so far is kept.")
-            self.images.put(frame - 1, pixels)
-            yield frame - 1
+        encoded = {index for index in order if index + 1 in self.features}
+        unread = (index + 1 for index in order if index not in encoded)
+        with contextlib.closing(
+            read_ahead(self.reader, unread, self.predictor.image_size, _READ_AHEAD)
+        ) as decoded:
+            for index in order:
+                if self.cancelled():
+                    raise Cancelled("Stopped. What is tracked so far is kept.")
+                if index not in encoded:
+                    self.images.put(index, next(decoded)[1])
+                yield index
 
 
 def _facts(prompt: Prompt) -> Any:

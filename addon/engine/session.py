@@ -22,6 +22,7 @@ from ..protocol import Stage
 from ..suspects import Suspect
 from . import finish, model
 from .export import export, prepare
+from .features import FeatureCache
 from .footage import Reader
 from .mattes import Mattes, stored
 from .plan import frames_of, plan_of
@@ -114,8 +115,9 @@ class Session:
         loaded = self._model(source)
         if self._previewer is None or self._previewer.loaded is not loaded:
             self._previewer = Previewer(loaded)
+        features = FeatureCache(job, fingerprint, source.facts)
         with _explaining_memory():
-            found = self._previewer.preview(job, frame, reader, store, where, fingerprint)
+            found = self._previewer.preview(job, frame, reader, store, where, features)
         return store.put_preview(found)
 
     def export(self, job: Job) -> tuple[Tracked, Path]:
@@ -160,7 +162,8 @@ class Session:
         began = time.monotonic()
         source = model.find(job.model)
         store = Store(job)
-        where = takes(job, store, reader.fingerprint(), source.facts)
+        fingerprint = reader.fingerprint()
+        where = takes(job, store, fingerprint, source.facts)
         frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})
         if not frames:
             raise JobError(
@@ -172,12 +175,14 @@ class Session:
         kept = {name: take for name, (take, _) in where.items()}
         self._on_takes(kept)
         if missing(job, where):
+            features = FeatureCache(job, fingerprint, source.facts)
             with store.open_for_writing(where), _explaining_memory():
                 propagate(
                     job,
                     self._model(source),
                     reader,
                     where,
+                    features,
                     lambda done, total, frame: self._progress("track", done, total, frame),
                     self._cancelled,
                 )

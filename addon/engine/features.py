@@ -1,0 +1,86 @@
+"""Image features on disk: what the image encoder makes of a frame, so that tracking again need not encode it again.
+
+    <matte folder>/work/features/<key>/000012.pt    feature maps of clip frame 12, in the type they were computed in
+
+The encoder is most of the work on a frame, and its answer depends on footage and model alone, never on prompts. What is
+read back is what was computed, to the last bit. The folder stays within a budget: features of other footage or another
+model go first, and when the budget is full no more are kept, since a clip is always read from one end to the other,
+where dropping the oldest would keep what is never read.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..job import Job
+from .disk import write_file
+from .store import key_of
+
+_VERSION = 1  # raise it when what is kept changes
+
+Maps = list[torch.Tensor]  # one a level of the pyramid, from fine to coarse: (1, C, H, W)
+
+
+class FeatureCache:
+    """Feature maps of one clip by one model."""
+
+    def __init__(self, job: Job, fingerprint: str, model: dict[str, str]) -> None:
+        """The features of the Job's footage.
+
+        Args:
+            job: says where, and how much.
+            fingerprint: of the footage (Reader.fingerprint).
+            model: what decides the model's arithmetic (model.Source.facts).
+        """
+        key = key_of({"version": _VERSION, "footage": fingerprint, "model": model})
+        self.folder = job.matte_folder / "work" / "features" / key[:20]
+        self._budget = budget = job.cache_megabytes * 1_000_000
+        self._used = _drop_others(self.folder, budget)
+
+    def __contains__(self, frame: int) -> bool:
+        return self._path(frame).exists()
+
+    def get(self, frame: int, device: torch.device) -> Maps | None:
+        """The maps of clip frame `frame` on `device`; None if they are missing or damaged."""
+        try:
+            maps: Maps = torch.load(self._path(frame), map_location=device, weights_only=True)
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+            return None
+        return maps
+
+    def put(self, frame: int, maps: Maps) -> None:
+        """Keep the maps of a frame, if there is room. A disk that can't take them is no error: they can be made again."""
+        size = sum(each.nbytes for each in maps)
+        if self._used + size > self._budget:
+            return
+        kept: Any = [each.detach().cpu() for each in maps]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_file(self._path(frame), lambda file: torch.save(kept, file), sync=False)
+        except OSError:
+            self._used = self._budget  # full, or not ours to write: don't try with every frame
+            return
+        self._used += size
+
+    def _path(self, frame: int) -> Path:
+        return self.folder / f"{frame:06d}.pt"
+
+
+def _drop_others(folder: Path, budget: int) -> int:
+    """Remove the oldest neighbours of `folder` until half of the budget is free or none is left; bytes still used."""
+    used = {each: _size(each) for each in folder.parent.glob("*") if each.is_dir()}
+    for each in sorted(used.keys() - {folder}, key=lambda path: path.stat().st_mtime):
+        if sum(used.values()) <= budget // 2:
+            break
+        shutil.rmtree(each, ignore_errors=True)
+        del used[each]
+    return sum(used.values())
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.pt"))

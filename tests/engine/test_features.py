@@ -1,0 +1,129 @@
+"""Image features on disk: an image is encoded once, mattes stay the same to the bit, the disk's budget holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from addon.engine.footage import Reader
+from addon.engine.session import Session
+from addon.job import Job, MatteObject, Model, Point, Prompt
+
+from conftest import Clip
+
+
+class Engine:
+    """A session that counts how often the image encoder runs."""
+
+    def __init__(self) -> None:
+        self.session = Session(lambda *_: None, lambda: False)
+        self.encoded = 0
+
+    def track(self, job: Job) -> dict[int, bytes]:
+        """Track; the logits of each frame of the first object."""
+        before = torch.nn.modules.module.register_module_forward_hook(self._count)
+        try:
+            self.encoded = 0
+            done = self.session.track(job)
+        finally:
+            before.remove()
+        take = done.takes[job.objects[0].name]
+        return {frame: matte.logits.tobytes() for frame in done.frames if (matte := take.matte(frame))}
+
+    def _count(self, module: torch.nn.Module, *_: object) -> None:
+        self.encoded += type(module).__name__ == "ImageEncoder"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def job(clip: Clip, checkpoint: Model, tmp_path: Path) -> Job:
+    """Six frames, one click."""
+    prompts = (Prompt(1, (Point(*clip.subject),)),)
+    return Job(clip.take(6), (MatteObject("toy", prompts),), checkpoint, output=str(tmp_path / "out"), export="")
+
+
+def corrected(job: Job, clip: Clip) -> Job:
+    """The same with an exclude mark on frame 4."""
+    (toy,) = job.objects
+    prompts = (*toy.prompts, Prompt(4, (Point(*clip.elsewhere, include=False),)))
+    return dataclasses.replace(job, objects=(MatteObject("toy", prompts),))
+
+
+def cached(job: Job) -> list[Path]:
+    """The files of the cache."""
+    return sorted((job.matte_folder / "work" / "features").rglob("*.pt"))
+
+
+def test_a_correction_encodes_no_image_again(engine: Engine, job: Job, clip: Clip) -> None:
+    engine.track(job)
+    assert engine.encoded == 6
+    assert len(cached(job)) == 6
+    again = engine.track(corrected(job, clip))
+    assert engine.encoded == 0
+    elsewhere = dataclasses.replace(corrected(job, clip), output=job.output + "2", cache_megabytes=0)
+    assert again == engine.track(elsewhere)
+    assert engine.encoded > 0
+    assert not cached(elsewhere)
+
+
+def test_another_engine_finds_them(engine: Engine, job: Job, clip: Clip) -> None:
+    engine.track(job)
+    other = Engine()
+    other.track(corrected(job, clip))
+    assert other.encoded == 0
+
+
+def test_cached_frames_are_not_even_read(
+    engine: Engine, job: Job, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes it worth while on a GPU: decoding 54 megapixels takes longer than encoding them."""
+    read = []
+    original = Reader.model_input
+
+    def counted(self: Reader, frame: int, side: int) -> object:
+        read.append(frame)
+        return original(self, frame, side)
+
+    monkeypatch.setattr(Reader, "model_input", counted)
+    engine.track(job)
+    assert set(read) == {1, 2, 3, 4, 5, 6}
+    read.clear()
+    engine.track(corrected(job, clip))
+    assert not read
+
+
+def test_a_damaged_file_is_made_again(engine: Engine, job: Job, clip: Clip) -> None:
+    engine.track(job)
+    cached(job)[2].write_bytes(b"PK\x03\x04 not a tensor")
+    mattes = engine.track(corrected(job, clip))
+    assert engine.encoded == 1
+    fresh = dataclasses.replace(corrected(job, clip), output=job.output + "2")
+    assert mattes == engine.track(fresh)
+
+
+def test_the_budget_holds(engine: Engine, job: Job, clip: Clip) -> None:
+    engine.track(job)
+    size = cached(job)[0].stat().st_size
+    small = dataclasses.replace(job, output=job.output + "2", cache_megabytes=round(3.5 * size / 1e6))
+    engine.track(small)
+    kept = cached(small)
+    assert 1 <= len(kept) < 6
+    assert sum(path.stat().st_size for path in kept) <= small.cache_megabytes * 1.01e6
+    assert engine.track(corrected(small, clip)) == engine.track(corrected(job, clip))
+
+
+def test_features_of_other_footage_go_first(engine: Engine, job: Job, clip: Clip) -> None:
+    engine.track(job)
+    old = cached(job)
+    size = sum(path.stat().st_size for path in old)
+    tight = dataclasses.replace(job, footage=clip.take(7), cache_megabytes=round(1.5 * size / 1e6))
+    engine.track(tight)
+    assert not any(path.exists() for path in old)
+    assert len(cached(tight)) == 7
