@@ -231,7 +231,7 @@ class Job:
     invert: bool = False
     transforms: str = ""
     delivery: Delivery = field(default_factory=Delivery)
-    cache_megabytes: int = 4096
+    cache_megabytes: int = 4000
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

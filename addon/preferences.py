@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .user_folder import user_folder
 
@@ -38,12 +38,21 @@ class Preferences(bpy.types.AddonPreferences):
     threads: IntProperty(  # type: ignore[valid-type]
         name="CPU Threads", description="How many the engine uses. 0: as it likes", default=0, min=0, max=256
     )
+    cache_gigabytes: FloatProperty(  # type: ignore[valid-type]
+        name="Cache (GB)",
+        description="Disk space beside the mattes of each clip for image features, so that a correction is tracked "
+        "sooner. 0: none",
+        default=4.0,
+        min=0.0,
+        max=1000.0,
+        precision=1,
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """In Blender's preferences."""
         layout = self.layout
         layout.use_property_split = True
-        for name in ("engine_python", "folder", "device", "threads"):
+        for name in ("engine_python", "folder", "device", "threads", "cache_gigabytes"):
             layout.prop(self, name)
 
 

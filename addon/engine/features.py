@@ -43,6 +43,7 @@ class FeatureCache:
         self._used = _drop_others(self.folder, budget)
 
     def __contains__(self, frame: int) -> bool:
+        """Whether clip frame `frame` is there."""
         return self._path(frame).exists()
 
     def get(self, frame: int, device: torch.device) -> Maps | None:
@@ -54,7 +55,7 @@ class FeatureCache:
         return maps
 
     def put(self, frame: int, maps: Maps) -> None:
-        """Keep the maps of a frame, if there is room. A disk that can't take them is no error: they can be made again."""
+        """Keep the maps of a frame, if there is room; a disk that can't take them is no error."""
         size = sum(each.nbytes for each in maps)
         if self._used + size > self._budget:
             return

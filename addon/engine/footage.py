@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -304,7 +304,9 @@ class Reader:
             return self._opened
 
 
-def read_ahead(reader: Reader, frames: Iterable[int], side: int, depth: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def read_ahead(
+    reader: Reader, frames: Iterable[int], side: int, depth: int
+) -> Generator[tuple[int, NDArray[np.uint8]], None, None]:
     """(frame, model input) in the order of `frames`, decoded in threads ahead of use.
 
     At most `depth` frames are decoded ahead or being decoded. Closing the iterator ends the threads. An error is

@@ -41,9 +41,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         super().__init__(fill_hole_area=0, add_all_frames_to_correct_as_cond=True, **kwargs)
         self._iou = 0.0
 
-    def start(
-        self, frames: Frames, frame_count: int, object_count: int, features: FeatureCache | None = None
-    ) -> State:
+    def start(self, frames: Frames, frame_count: int, object_count: int, features: FeatureCache | None = None) -> State:
         """A fresh state for `object_count` objects, ids and indices 0, 1, ...
 
         frame_count is the whole clip's: below 16 it enters the object pointers' position encoding. Frames whose image

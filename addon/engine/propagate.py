@@ -316,9 +316,7 @@ class _Propagation:
         order = sorted(order, reverse=reverse)
         encoded = {index for index in order if index + 1 in self.features}
         unread = (index + 1 for index in order if index not in encoded)
-        with contextlib.closing(
-            read_ahead(self.reader, unread, self.predictor.image_size, _READ_AHEAD)
-        ) as decoded:
+        with contextlib.closing(read_ahead(self.reader, unread, self.predictor.image_size, _READ_AHEAD)) as decoded:
             for index in order:
                 if self.cancelled():
                     raise Cancelled("Stopped. What is tracked so far is kept.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..clip.to_job import make_job
 from ..clip.transport import Towards, towards
 from ..engine_client import EXTENSION, Engine, Reply, shared_engine
 from ..errors import EngineError, MatteError
+from ..job import Job
 from ..preferences import preferences
 from ..properties import settings_of
 from ..protocol import Event
@@ -143,7 +145,7 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
     global _current
     if running() is not None:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
-    job, notes = make_job(clip, preferences().device, export=verb == "export")
+    job, notes = _job(clip, export=verb == "export")
     job = towards(job, where, here)
     engine = _engine()
     reply = engine.request("retrack" if again else verb, job)
@@ -157,8 +159,14 @@ def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
     Raises:
         MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
-    job, _ = make_job(clip, preferences().device, export=False)
+    job, _ = _job(clip, export=False)
     return _engine().request("preview", job, frame)
+
+
+def _job(clip: bpy.types.MovieClip, *, export: bool) -> tuple[Job, list[str]]:
+    chosen = preferences()
+    job, notes = make_job(clip, chosen.device, export)
+    return dataclasses.replace(job, cache_megabytes=round(1000 * chosen.cache_gigabytes)), notes
 
 
 def _engine() -> Engine:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import Clip
 
 from addon.engine.footage import Reader
 from addon.engine.session import Session
 from addon.job import Job, MatteObject, Model, Point, Prompt
-
-from conftest import Clip
 
 
 class Engine:
@@ -80,9 +79,7 @@ def test_another_engine_finds_them(engine: Engine, job: Job, clip: Clip) -> None
     assert other.encoded == 0
 
 
-def test_cached_frames_are_not_even_read(
-    engine: Engine, job: Job, clip: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_frames_are_not_even_read(engine: Engine, job: Job, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     """What makes it worth while on a GPU: decoding 54 megapixels takes longer than encoding them."""
     read = []
     original = Reader.model_input
