@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -15,6 +18,7 @@ from bpy.props import (
 
 from .checkpoints import OFFICIAL
 from .clip.mask import forget_shape_keys
+from .suspects import read_suspects
 from .targets import TARGETS
 
 
@@ -72,6 +76,24 @@ class ObjectSettings(bpy.types.PropertyGroup):
     )
 
 
+def _show_suspect(settings: ClipSettings, _: bpy.types.Context) -> None:
+    if 0 <= settings.suspect_index < len(settings.suspects):
+        clip: bpy.types.MovieClip = settings.id_data  # type: ignore[assignment]
+        frame = settings.suspects[settings.suspect_index].frame
+        bpy.context.scene.frame_current = frame + clip.frame_start - 1
+
+
+class SuspectSettings(bpy.types.PropertyGroup):
+    """A run of doubtful frames, as suspects.Suspect has it."""
+
+    object_name: StringProperty(name="Object")  # type: ignore[valid-type]
+    frame: IntProperty(name="Frame")  # type: ignore[valid-type]
+    first: IntProperty(name="First")  # type: ignore[valid-type]
+    last: IntProperty(name="Last")  # type: ignore[valid-type]
+    doubt: FloatProperty(name="Doubt")  # type: ignore[valid-type]
+    reason: StringProperty(name="Reason")  # type: ignore[valid-type]
+
+
 class ClipSettings(bpy.types.PropertyGroup):
     """What belongs to a clip."""
 
@@ -106,7 +128,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     overlay_lane: BoolProperty(  # type: ignore[valid-type]
         name="Lane",
         description="Show along the bottom which frames are marked (yellow), tracked (green), "
-        "tracked from markers that have changed since (orange), or in the latest version (blue line)",
+        "tracked from markers that have changed since (orange), suspect (red), or in the latest version (blue line)",
         default=True,
     )
     checkpoint: EnumProperty(  # type: ignore[valid-type]
@@ -206,6 +228,15 @@ class ClipSettings(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
     )
 
+    suspects: CollectionProperty(type=SuspectSettings)  # type: ignore[valid-type]
+    suspect_index: IntProperty(  # type: ignore[valid-type]
+        name="Suspect",
+        description="Frames where the matte is doubtful, worst first. Click one to go there",
+        default=-1,
+        options={"HIDDEN", "SKIP_SAVE"},
+        update=_show_suspect,
+    )
+
     def uses(self, name: str) -> bool:
         """Whether the object of that name gets a matte."""
         found = self.objects.get(name)
@@ -229,6 +260,23 @@ class ClipSettings(bpy.types.PropertyGroup):
         for name, folder in takes.items():
             self.entry(name).take = folder
 
+    def keep_suspects(self) -> None:
+        """Take over what the engine found doubtful, worst first."""
+        found = [
+            (each.name, suspect) for each in self.objects if each.take for suspect in read_suspects(Path(each.take))
+        ]
+        self.suspects.clear()
+        self.suspect_index = -1
+        for name, suspect in sorted(found, key=lambda pair: -pair[1].doubt):
+            item = self.suspects.add()
+            item.object_name = name
+            for field in dataclasses.fields(suspect):
+                setattr(item, field.name, getattr(suspect, field.name))
+
+    def suspects_used(self) -> list[SuspectSettings]:
+        """Those of objects that get a matte, worst first."""
+        return [each for each in self.suspects if self.uses(each.object_name)]
+
 
 def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
     """The clip's."""
@@ -236,7 +284,7 @@ def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
     return settings
 
 
-CLASSES = (ObjectSettings, ClipSettings)
+CLASSES = (ObjectSettings, SuspectSettings, ClipSettings)
 
 
 def register() -> None:

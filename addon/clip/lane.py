@@ -1,6 +1,6 @@
 """What the lane under the clip says of each frame, and what can be jumped to: a table of kinds.
 
-Another kind of frame (suspect ones, say) is one more entry of KINDS and one more line in `lane_of`.
+Another kind of frame is one more entry of KINDS and one more line in `lane_of`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Kind:
 KINDS = {
     "stale": Kind("Stale", "Tracked from markers that have changed since", (0.76, 0.55, 0.2, 0.9)),
     "tracked": Kind("Tracked", "Has a matte", (0.25, 0.62, 0.36, 0.9)),
+    "suspect": Kind("Suspect", "Where the matte is doubtful", (0.85, 0.2, 0.25, 1.0)),
     "exported": Kind("Exported", "In the latest version", (0.35, 0.62, 0.95, 1.0), 0.0, 0.25),
     "prompted": Kind("Marked", "Has markers, boxes or masks", (1.0, 0.85, 0.2, 1.0), 0.0, 1.0),
 }
@@ -49,6 +50,8 @@ def lane_of(clip: bpy.types.MovieClip) -> dict[str, set[int]]:
             found["tracked" if current else "stale"] |= tracked_frames(each.take)
     found["stale"] -= found["tracked"]
     found["prompted"] = {frame for each in marks.values() for frame in each.frames}
+    for each in settings_of(clip).suspects_used():
+        found["suspect"] |= set(range(each.first, each.last + 1))
     if (folder := matte_folder_of(clip, summary)) is not None:
         found["exported"] = exported_frames(folder)
     return found
@@ -62,8 +65,11 @@ def matte_folder_of(clip: bpy.types.MovieClip, summary: Summary) -> Path | None:
     return default_matte_folder(summary.plate.footage) if summary.plate else None
 
 
-def stops(kind: str, frames: set[int]) -> list[int]:
-    """Where a jump may land, in order: each marked frame; of other kinds both ends of each run."""
+def stops(clip: bpy.types.MovieClip, kind: str) -> list[int]:
+    """Where a jump may land, in order: each marked frame, the worst of each suspect run, both ends of other runs."""
+    if kind == "suspect":
+        return sorted({each.frame for each in settings_of(clip).suspects_used()})
+    frames = lane_of(clip)[kind]
     if kind == "prompted":
         return sorted(frames)
     return sorted({frame for first, end in spans(frames) for frame in (first, end - 1)})

@@ -6,12 +6,12 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty
 
 from ..clip.footage import active_clip, shown_frame
-from ..clip.lane import KINDS, lane_of, stops
+from ..clip.lane import KINDS, stops
 from .base import Result
 
 
 class SPLATMATTE_OT_jump(bpy.types.Operator):
-    """Go to the next marked frame, or to where tracked, stale or exported frames begin or end"""
+    """Go to the next marked or suspect frame, or to where tracked, stale or exported frames begin or end"""
 
     bl_idname = "splat_matte.jump"
     bl_label = "Jump"
@@ -40,7 +40,7 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
         """Go there, if there is one."""
         clip = active_clip(context)
         here = shown_frame(clip, context.space_data, context.scene)
-        found = stops(self.kind, lane_of(clip)[self.kind])
+        found = stops(clip, self.kind)
         ahead = [frame for frame in found if (frame < here if self.backwards else frame > here)]
         if not ahead:
             side = "before" if self.backwards else "after"

@@ -117,6 +117,8 @@ class Run:
             self.warnings.append(event.get("message", ""))
         elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"])
+        elif event["event"] == "done" and self.clip in bpy.data.movieclips:
+            settings_of(bpy.data.movieclips[self.clip]).keep_suspects()
 
 
 _current: Run | None = None

@@ -33,6 +33,8 @@ KEYS = (
     Key("splat_matte.jump", "PAGE_DOWN", alt=True, properties={"kind": "prompted"}),
     Key("splat_matte.jump", "PAGE_UP", shift=True, properties={"kind": "stale", "backwards": True}),
     Key("splat_matte.jump", "PAGE_DOWN", shift=True, properties={"kind": "stale"}),
+    Key("splat_matte.jump", "PAGE_UP", alt=True, shift=True, properties={"kind": "suspect", "backwards": True}),
+    Key("splat_matte.jump", "PAGE_DOWN", alt=True, shift=True, properties={"kind": "suspect"}),
 )
 
 _keymap_items: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []

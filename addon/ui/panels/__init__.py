@@ -6,13 +6,16 @@ from .export import SPLATMATTE_PT_export
 from .footage import SPLATMATTE_PT_footage
 from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
 from .overlay import SPLATMATTE_PT_overlay
+from .review import SPLATMATTE_PT_review, SPLATMATTE_UL_suspects
 from .track import SPLATMATTE_PT_track
 
 CLASSES = (
     SPLATMATTE_UL_objects,
+    SPLATMATTE_UL_suspects,
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,
     SPLATMATTE_PT_track,
+    SPLATMATTE_PT_review,
     SPLATMATTE_PT_overlay,
     SPLATMATTE_PT_export,
 )

@@ -1,0 +1,77 @@
+"""Review: where the mattes are doubtful, and why."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...clip.footage import shown_frame
+from ...clip.lane import lane_of
+from ...properties import ClipSettings, SuspectSettings, settings_of
+from ..text import draw_text
+from .base import ClipPanel, clip_of
+
+
+class SPLATMATTE_UL_suspects(bpy.types.UIList):
+    """Runs of doubtful frames: where, of which object, why."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        data: ClipSettings,
+        item: SuspectSettings,
+        icon: int,
+        active_data: object,
+        active_property: str,
+        index: int = 0,
+        flt_flag: int = 0,
+    ) -> None:
+        """One row."""
+        split = layout.split(factor=0.25)
+        split.label(text=str(item.frame), icon="ERROR")
+        several = len({each.object_name for each in data.suspects}) > 1
+        split.label(text=f"{item.object_name}: {item.reason}" if several else item.reason, translate=False)
+
+    def filter_items(  # type: ignore[override]  # lists are what Blender wants, whatever its stubs say
+        self, context: bpy.types.Context, data: ClipSettings, property: str
+    ) -> tuple[list[int], list[int]]:
+        """Only those of objects that get a matte."""
+        return [self.bitflag_filter_item * data.uses(each.object_name) for each in data.suspects], []
+
+
+class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
+    """What to look at first."""
+
+    bl_label = "Review"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something is tracked."""
+        clip = clip_of(context)
+        return clip is not None and any(each.take for each in settings_of(clip).objects)
+
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
+        """The suspects, worst first; what is said of this frame, and what to do about it."""
+        if not settings.suspects_used():
+            draw_text(layout, context, "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK")
+            return
+        layout.template_list("SPLATMATTE_UL_suspects", "", settings, "suspects", settings, "suspect_index", rows=3)
+        row = layout.row(align=True)
+        for backwards, icon, text in ((True, "TRIA_LEFT", "Previous"), (False, "TRIA_RIGHT", "Next")):
+            jump = row.operator("splat_matte.jump", text=text, icon=icon)  # type: ignore[arg-type]
+            jump.kind, jump.backwards = "suspect", backwards
+        frame = shown_frame(clip, context.space_data, context.scene)
+        here = [each for each in settings.suspects_used() if each.first <= frame <= each.last]
+        for each in here:
+            run = f"{each.first} to {each.last}" if each.first < each.last else f"{each.frame}"
+            draw_text(layout, context, f"{each.object_name}, {run}: {each.reason}.")
+        if here and frame in lane_of(clip)["prompted"]:
+            draw_text(layout, context, "Marked: track again.", "CHECKMARK")
+        elif here:
+            draw_text(layout, context, "If it is wrong here, add a marker and track again.", "INFO")
