@@ -10,6 +10,7 @@ A request is answered by any number of `takes`, `progress` and `warning` events,
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL_VERSION = 1
@@ -62,7 +63,7 @@ class Event(TypedDict):
     suspects: NotRequired[int]  # runs of doubtful frames, of all objects; suspects.py says where they are kept
 
 
-def encode(message: Request | Event) -> str:
+def encode(message: Mapping[str, object]) -> str:
     """One line, ASCII, so that no locale or code page can break it."""
     return json.dumps(message, ensure_ascii=True, separators=(",", ":"), allow_nan=False) + "\n"
 

@@ -12,6 +12,7 @@ from .user_folder import user_folder
 
 PYTHON_VARIABLE = "SPLAT_MATTE_PYTHON"
 FOLDER_VARIABLE = "SPLAT_MATTE_FOLDER"
+CURRENT = "current.txt"
 
 # What a Blender, a farm or a shell may have set for another Python than the engine's.
 _FOREIGN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONWARNINGS", "VIRTUAL_ENV")
@@ -40,14 +41,34 @@ def find_python(
                 raise EngineError("There is no such file.", where=f"{place}: {chosen}", hint="Name a Python.")
             return Path(chosen)
     base = Path(folder) if folder else user_folder(platform, environ, home)
-    python = runtime_python(base / "runtime", platform)
-    if not python.is_file():
+    current = current_runtime(base / "runtime")
+    if current is None:
         raise EngineError(
             "The engine is not set up on this computer.",
+            where=str(base / "runtime"),
+            hint="Press Install Engine in the preferences of this extension.",
+        )
+    python = runtime_python(current, platform)
+    if not python.is_file():
+        raise EngineError(
+            "The engine's Python is gone: the Blender or Python that it was made from was removed.",
             where=str(python),
-            hint="Run `python3 vendor_setup runtime`, or name a Python that has it in the preferences.",
+            hint="Press Repair in the preferences of this extension.",
         )
     return python
+
+
+def current_runtime(runtimes: Path) -> Path | None:
+    """The virtual environment in use, of those in `runtimes`; None: nothing was ever installed.
+
+    Each installation has a numbered folder, and `current.txt` names the one that counts: a new one takes the place of
+    the old one by a single renamed file, even while an engine has the old one's libraries open.
+    """
+    try:
+        number = (runtimes / CURRENT).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return runtimes / number if number.isdecimal() else None
 
 
 def runtime_python(runtime: Path, platform: str = sys.platform) -> Path:

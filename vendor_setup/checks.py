@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from addon.installer.processes import quiet_environment
 from addon.runtime import PYTHON_VARIABLE
 
 from .environments import BLENDERS, ENGINE, LINT, ROOT, Environment, prepare, python_of
-from .processes import quiet_environment
 from .pythons import SUPPORTED, find_pythons
 from .say import say
 

@@ -11,16 +11,19 @@ from pathlib import Path
 
 from addon.checkpoints import OFFICIAL, checkpoints_folder
 from addon.errors import ExitCode, MatteError
-from addon.runtime import engine_environment, runtime_python
+from addon.installer.checkpoints import download_checkpoint
+from addon.installer.install import install
+from addon.installer.plan import Plan
+from addon.installer.torch_build import CHOICES, this_machine
+from addon.runtime import current_runtime, engine_environment, runtime_python
 from addon.user_folder import user_folder
 
 from .checks import PARTS, test
 from .demo import demo
-from .download import download
-from .environments import ENGINE, ROOT, RUNTIME, RUNTIME_ENGINE, make, prepare, python_of
+from .environments import ENGINE, ROOT, RUNTIME, prepare, python_of
+from .hashes import hashes
 from .package import newest_blender, package
-from .pythons import find_or_fetch
-from .say import say
+from .say import SayWatch, say
 from .train import train
 
 
@@ -80,22 +83,39 @@ def _demo(arguments: Sequence[str]) -> int:
 
 
 def _runtime(arguments: Sequence[str]) -> int:
-    parser = _parser("runtime", "set up the engine's environment that the extension uses")
-    parser.add_argument("folder", nargs="?", type=Path, help=f"default: {user_folder() / 'runtime'}")
-    folder = parser.parse_args(arguments).folder
-    folder = folder.absolute() if folder else user_folder() / "runtime"
-    make(RUNTIME_ENGINE, folder, next(iter(find_or_fetch(RUNTIME).values())))
-    print(runtime_python(folder))
+    parser = _parser("runtime", "install, update or repair the engine that the extension uses")
+    parser.add_argument("folder", nargs="?", type=Path, help=f"of runtime and checkpoints; default: {user_folder()}")
+    parser.add_argument("--build", choices=("auto", *CHOICES), default="auto", help="of PyTorch; default: %(default)s")
+    parser.add_argument("--python", default="", help="to make it from; default: this one")
+    parser.add_argument("--wheels", type=Path, help="a folder that has all files: the network is not used")
+    parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
+    options = parser.parse_args(arguments)
+    folder = options.folder.absolute() if options.folder else user_folder()
+    plan = Plan(folder, options.build, options.python, options.wheels and options.wheels.absolute())
+    for line in plan.in_words(this_machine()):
+        say(line)
+    if options.plan:
+        return ExitCode.OK
+    done = install(plan, SayWatch(), ROOT)
+    say(f"PyTorch {done.torch}, tried on {done.device}.")
+    if done.gpu_problem:
+        say(f"The GPU can't be used: {done.gpu_problem}")
+    current = current_runtime(plan.runtimes)
+    assert current is not None
+    print(runtime_python(current))
     return ExitCode.OK
 
 
 def _checkpoint(arguments: Sequence[str]) -> int:
     parser = _parser("checkpoint", "download a published SAM 2 checkpoint")
     parser.add_argument("name", choices=OFFICIAL, metavar="NAME", help=", ".join(OFFICIAL))
-    official = OFFICIAL[parser.parse_args(arguments).name]
-    target = checkpoints_folder() / official.file
-    download(official.url, target, official.bytes, official.sha256)
-    print(target)
+    print(download_checkpoint(OFFICIAL[parser.parse_args(arguments).name], checkpoints_folder(), SayWatch()))
+    return ExitCode.OK
+
+
+def _hashes(arguments: Sequence[str]) -> int:
+    _parser("hashes", "write down the sha256 of every file that may be a pinned package").parse_args(arguments)
+    print(hashes(RUNTIME))
     return ExitCode.OK
 
 
@@ -108,8 +128,9 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "test": (test, f"linters, types, tests; optionally some of {', '.join(PARTS)}, then arguments for pytest"),
     "engine": (_engine, "the engine without Blender: engine track FOOTAGE ..., engine run JOB.json"),
     "package": (_package, "build the extension's zip in dist/"),
-    "runtime": (_runtime, "set up the engine's environment that the extension uses"),
+    "runtime": (_runtime, "install, update or repair the engine that the extension uses"),
     "checkpoint": (_checkpoint, "download a published SAM 2 checkpoint"),
+    "hashes": (_hashes, "after a change of the engine's pins: write down what their files hash to"),
     "train": (train, "train the embedded checkpoint: all of it, or one step: render, train, export"),
     "bench": (_bench, "measure: bench quality ..."),
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
-import os
 import queue
 import re
 import shutil
@@ -19,14 +18,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from addon.errors import EngineError, OutputError
+from addon.errors import EngineError
+from addon.installer import pins as engine_pins
+from addon.installer.environment import remove_folder
+from addon.installer.install import make_engine
+from addon.installer.lock import only_one
+from addon.installer.plan import Plan
+from addon.installer.processes import quiet_environment, run_quietly
+from addon.installer.pythons import Python, Version
+from addon.installer.watch import megabytes
 from addon.runtime import runtime_python
 
-from .lock import only_one
-from .processes import last_line, quiet_environment, run_quietly
-from .pythons import SUPPORTED, Python, Version, find_or_fetch
-from .say import megabytes, say
-from .torch_source import choose_index, has_nvidia, index_answers
+from .pythons import SUPPORTED, find_or_fetch
+from .say import SayWatch, say
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = ROOT / ".runtime"
@@ -43,7 +47,7 @@ class Environment:
 
     requirements: files of the folder requirements, with exact versions.
     python: the only version it is made with; None = any supported one.
-    engine: has torch and sam2, which need more care than a requirements file can say.
+    engine: has the engine's packages, too, which the extension's own installer brings.
     """
 
     name: str
@@ -52,9 +56,7 @@ class Environment:
     engine: bool = False
 
 
-ENGINE_EXTRAS = ("build.txt", "cuda.txt", "sam2.txt")
-RUNTIME_ENGINE = Environment("runtime", ("engine.txt",), engine=True)  # an artist's: nothing for tests
-ENGINE = Environment("engine", ("engine.txt", "tests.txt", "readers.txt", "upstream.txt"), engine=True)
+ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt"), engine=True)
 LINT = Environment("lint", ("lint.txt",))
 BLENDERS = tuple(
     Environment(f"bpy-{version}", ("bpy.txt", "tests.txt", f"bpy-{version}.txt"), python)
@@ -74,8 +76,8 @@ def python_of(environment: Environment) -> Path:
 
 def pins(environment: Environment) -> str:
     """Hash of everything that is installed; another hash means another environment."""
-    digest = hashlib.sha256()
-    for name in (*environment.requirements, *(ENGINE_EXTRAS if environment.engine else ())):
+    digest = hashlib.sha256(engine_pins.digest().encode() if environment.engine else b"")
+    for name in environment.requirements:
         digest.update((REQUIREMENTS / name).read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 
@@ -113,56 +115,25 @@ def _python_for(environment: Environment, pythons: dict[Version, Python]) -> Pyt
 
 def make(environment: Environment, folder: Path, python: Python) -> None:
     """Make `environment` in `folder`, replacing what is there. Raises EngineError, OutputError."""
-    with only_one(folder.with_name(f"{folder.name}.lock"), environment.name):
+    with only_one(folder.with_name(f"{folder.name}.lock"), environment.name, SayWatch()):
         if is_ready(environment, folder):
             return
-        try:
-            (folder / _STAMP).unlink(missing_ok=True)
-            if folder.exists():
-                shutil.rmtree(folder)
-        except OSError as error:
-            raise OutputError(
-                f"The old environment can't be removed: {error.strerror}.",
-                where=str(error.filename),
-                hint="Close Blender and whatever else uses it.",
-            ) from None
-        run_quietly([str(python.path), "-m", "venv", str(folder)])
-        installer = _Installer(environment.name, folder)
+        log = folder.with_name(f"{folder.name}.log")
+        log.unlink(missing_ok=True)
         if environment.engine:
-            installer.install("-r", "build.txt")
-            index = choose_index(sys.platform, has_nvidia(), index_answers)
-            if index:
-                try:
-                    installer.install("--no-deps", "--index-url", index, _pin("engine.txt", "torch"))
-                except EngineError as error:
-                    say(f"[{environment.name}] {error.message} Going on with the default registry.")
-        files = [part for name in environment.requirements for part in ("-r", name)]
-        installer.install("--no-build-isolation", *files, *(("-c", "cuda.txt") if environment.engine else ()))
-        if environment.engine:
-            installer.install("--no-build-isolation", "--no-deps", "-r", "sam2.txt", SAM2_BUILD_CUDA="0")
-            _try_engine(environment.name, folder)
+            watch = SayWatch(f"[{environment.name}] ")
+            _, torch = make_engine(folder, python, Plan(RUNTIME), RUNTIME / "downloads", log, watch)
+            say(f"[{environment.name}] torch {torch}")
+        else:
+            remove_folder(folder)
+            run_quietly([str(python.path), "-m", "venv", str(folder)])
+        installer = _Installer(environment.name, folder, log)
+        installer.install(*[part for name in environment.requirements for part in ("-r", name)])
         if environment is LINT:
             _share_packages(folder, folder_of(ENGINE))
         shutil.rmtree(installer.scratch, ignore_errors=True)
         (folder / _STAMP).write_text(pins(environment), encoding="utf-8")
         say(f"[{environment.name}] ready")
-
-
-def _pin(file: str, package: str) -> str:
-    lines = (REQUIREMENTS / file).read_text(encoding="utf-8").splitlines()
-    return next(line for line in lines if line.startswith(f"{package}=="))
-
-
-def _try_engine(name: str, folder: Path) -> None:
-    """Load what was installed: a missing system library shows here, not in front of an artist."""
-    code = "import torch, sam2, cv2, av, OpenImageIO; print(torch.__version__, torch.cuda.is_available())"
-    try:
-        version, cuda = last_line(run_quietly([str(runtime_python(folder)), "-c", code])).split()
-    except EngineError as error:
-        raise EngineError(f"Installed, but it can't be loaded: {error.message}", where=name) from None
-    say(f"[{name}] torch {version}, {'with' if cuda == 'True' else 'without'} CUDA")
-    if has_nvidia() and cuda != "True":
-        say(f"[{name}] There is an NVIDIA driver, but this torch can't use it: update the driver, or expect CPU speed.")
 
 
 def _share_packages(folder: Path, other: Path) -> None:
@@ -179,16 +150,15 @@ def _share_packages(folder: Path, other: Path) -> None:
 class _Installer:
     """pip in one environment: what it downloads is said, everything else goes to a log beside the environment."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, log: Path) -> None:
         self.name = name
         self.folder = folder
-        self.log = folder.with_name(f"{folder.name}.log")
+        self.log = log
         self.scratch = folder / "downloads"
         self.scratch.mkdir()
-        self.log.unlink(missing_ok=True)
 
-    def install(self, *arguments: str, **variables: str) -> None:
-        """`pip install *arguments` with the environment variables. Raises EngineError with pip's reason."""
+    def install(self, *arguments: str) -> None:
+        """`pip install *arguments`. Raises EngineError with pip's reason."""
         command = [
             str(runtime_python(self.folder)),
             "-m",
@@ -197,7 +167,7 @@ class _Installer:
             "--no-input",
             "--disable-pip-version-check",
         ]
-        environment = quiet_environment(os.environ | variables)
+        environment = quiet_environment()
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.scratch))
         process = subprocess.Popen(
             [*command, "--progress-bar", "off", *arguments],

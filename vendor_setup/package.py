@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from addon.errors import EngineError
+from addon.installer.processes import run_quietly
 
 from .environments import BLENDERS, ROOT, RUNTIME, Environment, folder_of, prepare, python_of
-from .processes import run_quietly
 from .pythons import find_or_fetch
 
 DIST = ROOT / "dist"

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
+
+from addon.installer.watch import Watch
+
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 def say(line: str) -> None:
@@ -10,6 +15,25 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def megabytes(count: int) -> str:
-    """`count` bytes as people read sizes (1 MB = 10^6 bytes, as registries write it)."""
-    return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
+class SayWatch(Watch):
+    """Says what a long task does: when it turns to something else, and every few seconds.
+
+    prefix: in front of each line.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+        self._doing = ""
+        self._next_line = 0.0
+
+    def progress(self, words: str, fraction: float) -> None:
+        """As Watch."""
+        doing = words.partition(":")[0]
+        if doing != self._doing or time.monotonic() >= self._next_line:
+            self._doing = doing
+            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self.note(words)
+
+    def note(self, words: str) -> None:
+        """As Watch."""
+        say(f"{self._prefix}{words}")

@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Sequence
 
 from addon.errors import ExitCode
+from addon.installer.processes import quiet_environment
 
 from .environments import ENGINE, ROOT, Environment, prepare, python_of
 from .package import newest_blender
-from .processes import quiet_environment
 
 
 def commands(arguments: Sequence[str]) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""`python -m addon.engine serve | run | review | track`: the engine's command line.
+"""`python -m addon.engine serve | run | review | track | self-test`: the engine's command line.
 
 `serve` is how Blender starts it. `run` carries out a Job file, `track` makes the Job from its arguments; the last line
 of their output is the finished version's folder (or the matte store's, without an export). `review` says where what is
@@ -53,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         make_deterministic()
         return serve()
     try:
+        if options.command == "self-test":
+            return _test(options.device)
         job = Job.load(options.job) if options.command in ("run", "review") else _job(options)
         if options.command == "track" and options.save_job:
             options.save_job.write_text(job.to_json(), encoding="utf-8")
@@ -72,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("job", type=Path, metavar="JOB.json")
     review = commands.add_parser("review", help="say where what is tracked of a Job file is doubtful, and why")
     review.add_argument("job", type=Path, metavar="JOB.json")
+    test = commands.add_parser("self-test", help="does this runtime work here? two frames with the embedded checkpoint")
+    test.add_argument("--device", choices=get_args(Device), default="auto")
     track = commands.add_parser(
         "track",
         help="track a subject through footage",
@@ -115,6 +119,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
     return parser
+
+
+def _test(device: Device) -> int:
+    from .model import make_deterministic
+    from .self_test import self_test
+
+    make_deterministic()
+    print(self_test(device))
+    return ExitCode.OK
 
 
 def _carry_out(job: Job) -> int:

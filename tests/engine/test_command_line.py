@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from addon.engine.matte import union
@@ -165,3 +166,14 @@ def test_a_gap_is_reported(frames: Path) -> None:
     assert result.returncode == ExitCode.OK, result.stderr
     assert "chair 0003.jpg" in result.stderr
     assert "missing" in result.stderr
+
+
+def test_self_test() -> None:
+    """What the installer runs: the device in words at the end; a device that is not there is an error in words."""
+    done = engine("self-test", "--device", "cpu")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("CPU, ")
+    if not torch.backends.mps.is_available():
+        refused = engine("self-test", "--device", "mps")
+        assert refused.returncode == ExitCode.CHECKPOINT
+        assert "has no mps" in refused.stderr

@@ -6,13 +6,15 @@ import hashlib
 import http.server
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from addon.errors import CheckpointError, OutputError
-from vendor_setup.download import download
+from addon.errors import Cancelled, CheckpointError, OutputError
+from addon.installer.download import download
+from addon.installer.watch import Watch
 
 DATA = bytes(range(256)) * 8_000  # 2 MB
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -24,6 +26,10 @@ class Server(http.server.ThreadingHTTPServer):
     data = DATA
     resumes = True
     status = 200
+    redirect = ""
+    stalls = 0.0  # seconds, after a cut
+    length: int | None = 0  # that it says the whole has; 0: the truth; None: it does not say
+    shift = 0  # of a part, from what was asked for
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -46,22 +52,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if server.status != 200:
             self.send_error(server.status)
             return
+        if server.redirect:
+            self.send_response(302)
+            self.send_header("Location", server.redirect)
+            self.end_headers()
+            return
         if start and server.resumes:
             if start >= len(server.data):
                 self.send_error(416)
                 return
             self.send_response(206)
+            start += server.shift
             self.send_header("Content-Range", f"bytes {start}-{len(server.data) - 1}/{len(server.data)}")
         else:
             start = 0
             self.send_response(200)
         body = server.data[start:]
-        self.send_header("Content-Length", str(len(body)))
+        if server.length is not None:
+            self.send_header("Content-Length", str(len(body) if start else server.length or len(body)))
         self.end_headers()
-        if server.cuts:
+        cut = bool(server.cuts)
+        if cut:
             body = body[: server.cuts.pop(0)]
         try:
             self.wfile.write(body)
+            if cut:
+                time.sleep(server.stalls)
         except ConnectionError:  # the client has all it wants
             pass
 
@@ -77,20 +93,86 @@ def server() -> Iterator[Server]:
         server.shutdown()
 
 
-def fetch(server: Server, target: Path) -> None:
-    download(server.url, target, len(DATA), SHA256)
+class Told(Watch):
+    """Remembers what it was told; stops once so much is done."""
+
+    def __init__(self, until: float = 2.0) -> None:
+        self.words: list[str] = []
+        self.until = until
+        self.fraction = 0.0
+
+    def progress(self, words: str, fraction: float) -> None:
+        self.words.append(words)
+        self.fraction = fraction
+
+    def stopping(self) -> bool:
+        return self.fraction >= self.until
+
+
+def fetch(server: Server, target: Path, watch: Watch | None = None) -> None:
+    download(server.url, target, len(DATA), SHA256, watch or Watch())
 
 
 def files(folder: Path) -> set[str]:
     return {each.name for each in folder.iterdir() if each.suffix != ".lock"}
 
 
-def test_plain(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain(server: Server, tmp_path: Path) -> None:
     target = tmp_path / "new folder" / "weights.pt"
-    fetch(server, target)
+    told = Told()
+    fetch(server, target, told)
     assert target.read_bytes() == DATA
     assert files(target.parent) == {"weights.pt"}
-    assert "weights.pt: 0 kB of 2 MB" in capsys.readouterr().err
+    assert "weights.pt: 0 kB of 2 MB" in told.words
+    assert told.fraction == 1.0
+
+
+def test_stopped_and_taken_up_again(server: Server, tmp_path: Path) -> None:
+    told = Told(until=0.0)
+    with pytest.raises(Cancelled, match="is kept"):
+        fetch(server, tmp_path / "weights.pt", told)
+    server.cuts = [500_000]
+    with pytest.raises(Cancelled):
+        fetch(server, tmp_path / "weights.pt", Told(until=0.1))
+    assert files(tmp_path) == {"weights.pt.part"}
+    fetch(server, tmp_path / "weights.pt")
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+
+
+def test_redirected(server: Server, tmp_path: Path) -> None:
+    with Server() as front:
+        front.redirect = server.url
+        threading.Thread(target=front.serve_forever, args=(0.01,), daemon=True).start()
+        server.cuts = [400_000]
+        fetch(front, tmp_path / "weights.pt")
+        front.shutdown()
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+    assert server.asked_from == [0, 400_000]
+
+
+def test_a_server_that_stalls(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends some, then nothing, and keeps the line open."""
+    monkeypatch.setattr("addon.installer.download._TIMEOUT", 0.3)
+    server.cuts = [600_000]
+    server.stalls = 1.0
+    fetch(server, tmp_path / "weights.pt")
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+    assert server.asked_from == [0, 600_000]
+
+
+@pytest.mark.parametrize("length", [len(DATA) - 1_000, len(DATA) + 1_000, None], ids=["less", "more", "none"])
+def test_a_server_that_lies_about_the_length(server: Server, tmp_path: Path, length: int | None) -> None:
+    server.length = length
+    fetch(server, tmp_path / "weights.pt")
+    assert (tmp_path / "weights.pt").read_bytes() == DATA
+
+
+def test_a_server_that_sends_another_part(server: Server, tmp_path: Path) -> None:
+    server.cuts = [300_000]
+    server.shift = 10
+    with pytest.raises(CheckpointError, match="another part"):
+        fetch(server, tmp_path / "weights.pt")
+    assert not (tmp_path / "weights.pt").exists()
 
 
 def test_a_cut_connection_is_taken_up_again(server: Server, tmp_path: Path) -> None:
@@ -186,7 +268,7 @@ def test_no_server(tmp_path: Path) -> None:
     with Server() as gone:
         url = gone.url
     with pytest.raises(CheckpointError, match="can't be downloaded") as caught:
-        download(url, tmp_path / "weights.pt", len(DATA), SHA256)
+        download(url, tmp_path / "weights.pt", len(DATA), SHA256, Watch())
     assert caught.value.where == url
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from addon.errors import EngineError, ExitCode
+from addon.installer.processes import quiet_environment, run_quietly
+from addon.installer.pythons import probe
 from addon.runtime import runtime_python
 from vendor_setup.environments import ENGINE, ROOT, Environment, folder_of, is_ready, make
-from vendor_setup.processes import quiet_environment, run_quietly
-from vendor_setup.pythons import probe
 
 
 @pytest.fixture

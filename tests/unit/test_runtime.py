@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from addon.errors import EngineError
-from addon.runtime import engine_environment, find_python, runtime_python
+from addon.runtime import CURRENT, current_runtime, engine_environment, find_python, runtime_python
 
 
 def make(python: Path) -> Path:
@@ -14,26 +14,33 @@ def make(python: Path) -> Path:
     return python
 
 
+def installed(folder: Path, platform: str) -> Path:
+    """What an installation leaves, as far as it matters here."""
+    python = make(runtime_python(folder / "runtime" / "3", platform))
+    (folder / "runtime" / CURRENT).write_text("3", encoding="ascii")
+    return python
+
+
 @pytest.mark.parametrize(
     ("platform", "environ", "expected"),
     [
-        ("linux", {}, ".local/share/splat_matte/runtime/bin/python"),
-        ("linux", {"XDG_DATA_HOME": "{home}/data"}, "data/splat_matte/runtime/bin/python"),
-        ("darwin", {}, "Library/Application Support/splat_matte/runtime/bin/python"),
-        ("win32", {}, "AppData/Local/splat_matte/runtime/Scripts/python.exe"),
-        ("win32", {"LOCALAPPDATA": "{home}/local"}, "local/splat_matte/runtime/Scripts/python.exe"),
-        ("win32", {"SPLAT_MATTE_FOLDER": "{home}/big"}, "big/runtime/Scripts/python.exe"),
+        ("linux", {}, ".local/share/splat_matte"),
+        ("linux", {"XDG_DATA_HOME": "{home}/data"}, "data/splat_matte"),
+        ("darwin", {}, "Library/Application Support/splat_matte"),
+        ("win32", {}, "AppData/Local/splat_matte"),
+        ("win32", {"LOCALAPPDATA": "{home}/local"}, "local/splat_matte"),
+        ("win32", {"SPLAT_MATTE_FOLDER": "{home}/big"}, "big"),
     ],
 )
 def test_the_runtime_of_the_person(tmp_path: Path, platform: str, environ: dict[str, str], expected: str) -> None:
-    python = make(tmp_path / expected)
+    python = installed(tmp_path / expected, platform)
     environ = {name: value.format(home=tmp_path) for name, value in environ.items()}
     assert find_python(platform=platform, environ=environ, home=tmp_path) == python
 
 
 def test_the_order(tmp_path: Path) -> None:
     preferred, named = make(tmp_path / "preferred"), make(tmp_path / "named")
-    kept = make(runtime_python(tmp_path / "folder" / "runtime", "linux"))
+    kept = installed(tmp_path / "folder", "linux")
     folder = str(tmp_path / "folder")
     environ = {"SPLAT_MATTE_PYTHON": str(named)}
     assert find_python(str(preferred), folder, environ=environ, home=tmp_path) == preferred
@@ -46,7 +53,7 @@ def test_the_order(tmp_path: Path) -> None:
     [
         ("/nowhere/python", {}, "Preferences, Engine Python: /nowhere/python"),
         ("", {"SPLAT_MATTE_PYTHON": "/nowhere/python"}, "SPLAT_MATTE_PYTHON: /nowhere/python"),
-        ("", {}, "vendor_setup runtime"),
+        ("", {}, "Press Install Engine"),
     ],
 )
 def test_what_is_missing_is_said(tmp_path: Path, preference: str, environ: dict[str, str], words: str) -> None:
@@ -69,3 +76,9 @@ def test_environment() -> None:
 def test_environment_without_wishes() -> None:
     environment = engine_environment(Path("/extension"), environ={})
     assert not {"SPLAT_MATTE_FOLDER", "OMP_NUM_THREADS"} & set(environment)
+
+
+@pytest.mark.parametrize("content", ["", "../../elsewhere", "/etc", "3/../..", "no number"])
+def test_only_a_number_names_a_runtime(tmp_path: Path, content: str) -> None:
+    (tmp_path / CURRENT).write_text(content, encoding="ascii")
+    assert current_runtime(tmp_path) is None

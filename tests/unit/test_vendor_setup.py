@@ -2,83 +2,25 @@
 
 from __future__ import annotations
 
-import http.server
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from addon.checkpoints import EMBEDDED_CONFIG, OFFICIAL, checkpoints_folder
 from addon.errors import EngineError
+from addon.installer import pins
+from addon.installer.processes import quiet_environment, run_quietly
 from addon.runtime import runtime_python
 from addon.user_folder import user_folder
 from vendor_setup import checks, cli, environments, pythons
-from vendor_setup.environments import BLENDERS, ENGINE, ENGINE_EXTRAS, LINT, REQUIREMENTS, RUNTIME_ENGINE, Environment
-from vendor_setup.processes import quiet_environment, run_quietly
-from vendor_setup.say import megabytes
-from vendor_setup.torch_source import CPU_INDEX, CUDA_INDEX, choose_index, index_answers
+from vendor_setup.environments import BLENDERS, ENGINE, LINT, REQUIREMENTS, Environment
 
 ROOT = Path(__file__).parents[2]
-EVERY_ENVIRONMENT = (ENGINE, RUNTIME_ENGINE, LINT, *BLENDERS)
-
-
-# --- which torch
-
-
-@pytest.mark.parametrize(
-    ("platform", "nvidia", "reachable", "index"),
-    [
-        ("linux", False, True, CPU_INDEX),  # a tenth of the size of the default registry's CUDA build
-        ("linux", False, False, None),
-        ("linux", True, True, None),  # the default registry's Linux build is CUDA's
-        ("linux", True, False, None),
-        ("win32", False, True, CPU_INDEX),
-        ("win32", False, False, None),
-        ("win32", True, True, CUDA_INDEX),  # the default registry's Windows build has no CUDA
-        ("win32", True, False, None),
-        ("darwin", False, True, None),
-        ("darwin", False, False, None),
-    ],
-)
-def test_index(platform: str, nvidia: bool, reachable: bool, index: str | None) -> None:
-    assert choose_index(platform, nvidia, lambda _: reachable) == index
-
-
-@pytest.mark.parametrize(("platform", "nvidia"), [("darwin", False), ("linux", True)])
-def test_nobody_is_asked_when_the_answer_does_not_matter(platform: str, nvidia: bool) -> None:
-    def ask(index: str) -> bool:
-        raise AssertionError(index)
-
-    assert choose_index(platform, nvidia, ask) is None
-
-
-class _Index(http.server.BaseHTTPRequestHandler):
-    def do_HEAD(self) -> None:
-        self.send_response(200 if self.path == "/good/torch/" else 404)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-def test_index_answers() -> None:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        root = f"http://127.0.0.1:{server.server_port}"
-        assert index_answers(f"{root}/good")
-        assert not index_answers(f"{root}/bad")
-        server.shutdown()
-    assert not index_answers(f"{root}/good")
-
-
-def test_an_index_that_says_nothing_is_not_waited_for() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert not index_answers(f"http://127.0.0.1:{silent.getsockname()[1]}", patience=0.2)
+EVERY_ENVIRONMENT = (ENGINE, LINT, *BLENDERS)
 
 
 # --- which Python
@@ -142,9 +84,14 @@ def test_candidates_come_from_the_path(tmp_path: Path, monkeypatch: pytest.Monke
         stub(tmp_path, name, "exit 1")
     monkeypatch.setenv("PATH", str(tmp_path))
     running, thirteen = [sys.executable], [str(tmp_path / "python3.13")]
-    assert pythons.candidates("linux") == [running, thirteen]
+    assert pythons.candidates(pythons.SUPPORTED, "linux") == [running, thirteen]
     launcher = str(tmp_path / "py")
-    assert pythons.candidates("win32") == [running, [launcher, "-3.11"], thirteen, [launcher, "-3.13"]]
+    assert pythons.candidates(pythons.SUPPORTED, "win32") == [
+        running,
+        [launcher, "-3.11"],
+        thirteen,
+        [launcher, "-3.13"],
+    ]
 
 
 # --- which folders
@@ -189,24 +136,39 @@ def test_checkpoints() -> None:
 
 
 def requirements(environment: Environment) -> list[str]:
-    files = [*environment.requirements, *(ENGINE_EXTRAS if environment.engine else ())]
-    lines = [line for name in files for line in (REQUIREMENTS / name).read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    lines = []
+    for name in environment.requirements:
+        lines += (REQUIREMENTS / name).read_text(encoding="utf-8").splitlines()
+    engine = [line for file in pins.FILES for line in pins.read(file)] if environment.engine else []
+    return engine + [line for line in lines if line and not line.startswith("#")]
 
 
 @pytest.mark.parametrize("environment", EVERY_ENVIRONMENT, ids=lambda each: each.name)
 def test_every_requirement_is_exact_and_has_one_version(environment: Environment) -> None:
     versions: dict[str, str] = {}
     for line in requirements(environment):
-        found = re.fullmatch(r"([\w.-]+)==([\w.]+)(; platform_system == \"\w+\"| --hash=sha256:[0-9a-f]{64})?", line)
+        found = re.fullmatch(r"([\w.-]+)==([\w.]+)(; platform_system == \"\w+\")?", line)
         assert found, line
         name = found[1].lower().replace("_", "-")
         assert versions.setdefault(name, found[2]) == found[2]
 
 
-def test_an_artists_runtime_has_any_build_of_torch_and_nothing_for_tests() -> None:
-    assert "torch==2.13.0" in requirements(RUNTIME_ENGINE)
-    assert not any(line.startswith(("pytest", "torchvision")) for line in requirements(RUNTIME_ENGINE))
+def test_an_artists_engine_has_nothing_for_tests() -> None:
+    assert "torch==2.13.0" in pins.read(pins.ENGINE)
+    assert not any(line.startswith(("pytest", "torchvision")) for line in pins.read(pins.ENGINE))
+
+
+def test_every_file_of_the_engine_has_a_hash() -> None:
+    for line in (line for file in pins.FILES for line in pins.read(file)):
+        name, version = re.split(r"==|;", line)[:2]
+        found = pins.hashes_of(name, version, "")
+        assert found, f"{line}: run `python3 vendor_setup hashes`"
+        assert all(re.fullmatch(r"[0-9a-f]{64}", each) for each in found)
+    version = pins.version_of("torch")
+    for python in ("cp311", "cp312", "cp313", "cp314"):
+        for platform in ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "win_amd64"):
+            file = f"torch-{version}+cpu-{python}-{python}-{platform}.whl"
+            assert pins.hashes_of("torch", f"{version}+cpu", file), file
 
 
 def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,15 +195,17 @@ def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monk
     assert not environments.is_ready(LINT, folder)
 
 
-def test_sam2_and_build_tools_are_pins_of_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
-    monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
+def test_the_engines_pins_are_pins_of_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(REQUIREMENTS, tmp_path / "tests")
+    shutil.copytree(pins.REQUIREMENTS, tmp_path / "engine")
+    monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "tests")
+    monkeypatch.setattr(pins, "REQUIREMENTS", tmp_path / "engine")
     seen = {environments.pins(ENGINE)}
-    for name in ("engine.txt", "tests.txt", "readers.txt", "upstream.txt", *ENGINE_EXTRAS):
-        file = tmp_path / "requirements" / name
+    files = [tmp_path / "tests" / name for name in ENGINE.requirements]
+    for file in (*files, *(tmp_path / "engine" / name for name in pins.FILES)):
         file.write_text(file.read_text(encoding="utf-8") + "more==1.0\n", encoding="utf-8")
         seen.add(environments.pins(ENGINE))
-    assert len(seen) == 5 + len(ENGINE_EXTRAS)
+    assert len(seen) == 1 + len(ENGINE.requirements) + len(pins.FILES)
 
 
 # --- what runs
@@ -278,12 +242,6 @@ def test_run_quietly_tells_the_last_words() -> None:
     assert caught.value.message == "the reason"
     with pytest.raises(EngineError, match="can't be started"):
         run_quietly(["/no/such/program"])
-
-
-def test_megabytes() -> None:
-    assert megabytes(156_008_466) == "156 MB"
-    assert megabytes(1_234_567_890) == "1,235 MB"
-    assert megabytes(4_100) == "4 kB"
 
 
 def run_setup(*arguments: str) -> subprocess.CompletedProcess[str]:

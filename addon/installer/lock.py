@@ -9,18 +9,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .say import say
+from .watch import Watch
 
 
 @contextlib.contextmanager
-def only_one(lock: Path, what: str) -> Iterator[None]:
+def only_one(lock: Path, what: str, watch: Watch) -> Iterator[None]:
     """Hold the lock file `lock`, waiting for another process that holds it. The system frees it if we die."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _try(handle):
-            say(f"Waiting for another vendor_setup to finish {what} ...")
+            watch.note(f"Waiting for another process to finish {what} ...")
             while not _try(handle):
+                watch.check()
                 time.sleep(0.2)
         yield
     finally:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from addon.errors import EngineError
+from ..errors import EngineError
 
 # What would lead a child into somebody else's packages.
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+
+# No console window flashes up.
+if sys.platform == "win32":
+    HIDDEN = subprocess.CREATE_NO_WINDOW
+else:
+    HIDDEN = 0
 
 
 def quiet_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -26,7 +34,9 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
-def run_quietly(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+def run_quietly(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> str:
     """Run to the end; returns its stdout. Raises EngineError with its last words."""
     try:
         done = subprocess.run(
@@ -36,7 +46,9 @@ def run_quietly(command: Sequence[str], environment: Mapping[str, str] | None = 
             encoding="utf-8",
             errors="replace",
             env=environment or quiet_environment(),
+            cwd=folder,
             check=False,
+            creationflags=HIDDEN,
         )
     except OSError as error:
         raise EngineError(f"It can't be started: {error.strerror}.", where=command[0]) from None

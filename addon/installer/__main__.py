@@ -1,0 +1,137 @@
+"""`python -m addon.installer VERB ...`, as Blender starts it: one task, told in JSON lines on stdout, then the end.
+
+It stops when it reads anything on stdin, or when that is closed: it never outlives the Blender that started it. Exit
+codes are errors.ExitCode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints import OFFICIAL
+from ..errors import EngineError, ExitCode, MatteError
+from ..protocol import encode
+from ..runtime import current_runtime
+from . import install as installation
+from .checkpoints import download_checkpoint
+from .plan import Plan
+from .self_test import self_test
+from .torch_build import CHOICES
+from .watch import Watch
+
+EXTENSION = Path(__file__).resolve().parents[2]
+
+_SECONDS_BETWEEN_REPORTS = 0.1
+_GRACE = 20.0  # seconds from a wish to stop to the end of the process, whatever it is doing
+
+
+class Told(Watch):
+    """Events on stdout."""
+
+    def __init__(self, events: Any) -> None:
+        self._events = events
+        self._stop = threading.Event()
+        self._next_report = 0.0
+        self._words = ""
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def progress(self, words: str, fraction: float) -> None:
+        """At most ten a second, unless something else is said."""
+        now = time.monotonic()
+        head = words.partition(":")[0]
+        if head != self._words or now >= self._next_report:
+            self._next_report = now + _SECONDS_BETWEEN_REPORTS
+            self._words = head
+            self.send(event="progress", words=words, fraction=fraction)
+
+    def note(self, words: str) -> None:
+        """For the log that the panel shows."""
+        self.send(event="note", words=words)
+
+    def stopping(self) -> bool:
+        """Whether Blender asked for it, or is gone."""
+        return self._stop.is_set()
+
+    def send(self, **message: object) -> None:
+        """One line."""
+        try:
+            self._events.write(encode(message))
+            self._events.flush()
+        except (BrokenPipeError, ValueError):
+            self._stop.set()  # nobody listens any more
+
+    def _listen(self) -> None:
+        os.read(0, 1)
+        self._stop.set()
+        time.sleep(_GRACE)
+        os._exit(ExitCode.CANCELLED)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """One verb; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    events = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)  # what anything else prints goes to stderr
+    watch = Told(events)
+    try:
+        watch.send(event="done", **_carry_out(options, watch))
+        return ExitCode.OK
+    except MatteError as error:
+        failure = error
+    except Exception as error:
+        traceback.print_exc()
+        failure = MatteError(f"{type(error).__name__}: {error}", hint="Please report this.")
+    code = int(failure.exit_code)
+    watch.send(event="error", message=failure.message, where=failure.where, hint=failure.hint, exit_code=code)
+    return code
+
+
+def _carry_out(options: argparse.Namespace, watch: Watch) -> dict[str, str]:
+    folder: Path = options.folder
+    if options.verb == "install":
+        plan = Plan(folder, options.build, options.python, options.wheels)
+        installed = installation.install(plan, watch, EXTENSION)
+        words = f"Installed: PyTorch {installed.torch}, on {installed.device}."
+        return {"words": words, "gpu_problem": installed.gpu_problem}
+    if options.verb == "self-test":
+        plan = Plan(folder)
+        runtime = current_runtime(plan.runtimes)
+        if runtime is None:
+            raise EngineError("There is no engine yet.", where=str(plan.runtimes), hint="Install it first.")
+        tested = self_test(runtime, EXTENSION, folder, plan.log, watch, options.device)
+        return {"words": f"The engine works, on {tested.device}.", "gpu_problem": tested.gpu_problem}
+    if options.verb == "checkpoint":
+        path = download_checkpoint(OFFICIAL[options.name], folder / "checkpoints", watch)
+        return {"words": f"{path.name} is ready."}
+    if options.verb == "move":
+        installation.move(folder, options.target, watch)
+        return {"words": f"Moved to {options.target}.", "folder": str(options.target)}
+    installation.remove(folder, watch)
+    return {"words": "The engine is removed. Checkpoints are kept."}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="installer", description="Sets up Splat Matte's engine.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    install = verbs.add_parser("install", help="install, update or repair the engine's runtime")
+    install.add_argument("--build", choices=("auto", *CHOICES), default="auto", help="of torch")
+    install.add_argument("--python", default="", help="to make it from; default: this one")
+    install.add_argument("--wheels", type=Path, help="a folder that has all files: the network is not used")
+    verbs.add_parser("self-test").add_argument("--device", default="auto")
+    verbs.add_parser("checkpoint").add_argument("name", choices=OFFICIAL)
+    verbs.add_parser("move").add_argument("target", type=Path)
+    verbs.add_parser("remove")
+    for each in verbs.choices.values():
+        each.add_argument("--folder", type=Path, required=True, help="of runtime and checkpoints")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Brings published checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..checkpoints import Official
+from .download import download
+from .watch import Watch
+
+
+def download_checkpoint(official: Official, folder: Path, watch: Watch) -> Path:
+    """Bring `official` into `folder`, where all Blenders find it, whole and checked. Returns the file.
+
+    Raises:
+        CheckpointError, OutputError, Cancelled: as `download`.
+    """
+    target = folder / official.file
+    download(official.url, target, official.bytes, official.sha256, watch)
+    return target

@@ -1,0 +1,344 @@
+"""The engine's runtime: made beside the old one, tried out, and only then used.
+
+Each installation goes into a new numbered folder, and becomes the current one by a single renamed file when its
+self-test has passed. So whatever fails, or is stopped, leaves the old one working, and an engine that runs from the
+old one does not keep a new one from being installed.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import shutil
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import EngineError, OutputError
+from ..runtime import CURRENT, current_runtime, runtime_python
+from . import pins
+from .download import download, open_url, sha256_of
+from .environment import Package, VirtualEnvironment, bring_pip, remove_folder
+from .lock import only_one
+from .plan import Plan
+from .pythons import Python, find_engine_python
+from .self_test import self_test
+from .torch_build import Build, Machine, first_reachable, has_torch, this_machine
+from .watch import Watch, megabytes
+
+FACTS = "installed.json"
+_TRUSTED = (".pytorch.org", ".nvidia.com", ".pythonhosted.org")  # what PyTorch's own indexes point to
+_PATIENCE = 30.0  # seconds
+_ASKED_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What is written down in a finished runtime.
+
+    pins: pins.digest().
+    device: what the self-test ran on, in words.
+    gpu_problem: why it could not run on the GPU; empty if it could, or if there is none.
+    """
+
+    pins: str
+    build: str
+    torch: str
+    python: str
+    device: str = ""
+    gpu_problem: str = ""
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether it has this extension's pins."""
+        return self.pins == pins.digest()
+
+
+def installed(runtimes: Path) -> Installed | None:
+    """What the current runtime is; None: there is none, or it is damaged."""
+    current = current_runtime(runtimes)
+    if current is None or not runtime_python(current).is_file():
+        return None
+    try:
+        return Installed(**json.loads((current / FACTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def install(plan: Plan, watch: Watch, extension: Path) -> Installed:
+    """Install, update or repair the runtime. `extension` holds the engine's code, for the self-test.
+
+    Raises:
+        EngineError: what can't be downloaded, installed or run.
+        OutputError: what the disk refuses.
+        Cancelled: on request; the next call goes on with what was downloaded.
+    """
+    python = find_engine_python(plan.python)
+    with _writing(plan.runtimes), only_one(plan.runtimes / "lock", "installing the engine", watch):
+        _remove_unused(plan.runtimes)
+        plan.log.write_bytes(b"")
+        folder = _next_folder(plan.runtimes)
+        try:
+            build, torch = make_engine(folder, python, plan, plan.runtimes / "downloads", plan.log, watch)
+            found = self_test(folder, extension, plan.folder, plan.log, Share(watch, 0.9, 1.0))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        version = ".".join(map(str, python.version))
+        result = Installed(pins.digest(), build.name, torch, version, found.device, found.gpu_problem)
+        (folder / FACTS).write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
+        _make_current(folder)
+        shutil.rmtree(plan.runtimes / "downloads", ignore_errors=True)
+        _remove_unused(plan.runtimes)
+        return result
+
+
+def make_engine(
+    folder: Path, python: Python, plan: Plan, downloads: Path, log: Path, watch: Watch
+) -> tuple[Build, str]:
+    """All that the engine needs, in a new virtual environment `folder`; returns the build of torch and its version.
+
+    Args:
+        downloads: keeps what is downloaded, whatever happens.
+        log: pip's words are added to it.
+
+    Raises:
+        EngineError, OutputError, Cancelled: as `install`.
+    """
+    pip = bring_pip(downloads, plan.wheels, watch)
+    watch.progress("Making a virtual environment", 0.0)
+    environment = VirtualEnvironment(folder, pip, log)
+    environment.make(python)
+    everywhere = _sources(plan.wheels)
+    # What exists as source only (antlr4, iopath, sam2) is built, and needs this to be asked for its version even.
+    build_tools = environment.resolve(["--no-deps", *everywhere, *pins.read(pins.BUILD)], watch)
+    environment.install(bring(build_tools, downloads, Share(watch, 0.0, 0.02)), watch)
+
+    watch.progress("Choosing files", 0.02)
+    build = _choose(plan, this_machine(), watch)
+    plan.check(build)
+    engine = [each for each in pins.read(pins.ENGINE) if not each.startswith("torch==")]
+    packages = environment.resolve(["--no-deps", *everywhere, *engine], watch)
+    names = {pins.normal(each.name) for each in packages}
+    wanted = f"torch=={pins.version_of('torch')}" + (f"+{build.local}" if build.local else "")
+    if build.index and plan.wheels is None:
+        everywhere = [*everywhere, "--extra-index-url", build.index]
+    constraints = ["-c", str(pins.REQUIREMENTS / pins.CUDA), "-c", str(pins.REQUIREMENTS / pins.ENGINE)]
+    with_torch = environment.resolve([*everywhere, *constraints, wanted], watch)
+    packages += [each for each in with_torch if pins.normal(each.name) not in names]
+
+    files = bring(packages, downloads, Share(watch, 0.04, 0.7))
+    share = Share(watch, 0.7, 0.9)
+    words = f"Installing {len(files)} packages"
+    share.progress(words, 0.0)
+    environment.install(files, watch, lambda done: share.progress(words, done / len(files)))
+    environment.clean()
+    return build, next(each.version for each in packages if each.name == "torch")
+
+
+def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Path]:
+    """Download and check `packages`; returns their files.
+
+    Raises:
+        EngineError: one can't be downloaded, or is not the file that was pinned.
+    """
+    checked = [(each, _expected(each)) for each in packages]
+    absent = [(each, sha256) for each, sha256 in checked if each.path is None]
+    with concurrent.futures.ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        sizes = list(pool.map(_size, [each for each, _ in absent]))
+    total = sum(sizes)
+    if total:
+        watch.note(f"{len(sizes)} files to download, {megabytes(total)}.")
+    files = []
+    done = 0
+    for package, sha256 in checked:
+        watch.check()
+        if (here := package.path) is not None:
+            watch.progress(f"Checking {here.name}", done / max(1, total))
+            if sha256 and sha256_of(here) != sha256:
+                raise _another_file(package)
+            files.append(here)
+            continue
+        size = sizes[absent.index((package, sha256))]
+        target = downloads / package.file
+        share = Share(watch, done / max(1, total), (done + size) / max(1, total))
+        download(package.url, target, size, sha256, share, EngineError)
+        files.append(target)
+        done += size
+    return files
+
+
+def _expected(package: Package) -> str:
+    """The sha256 that the file must have; empty if nobody says. Raises EngineError.
+
+    What is pinned must be one of the pinned files. Some of PyTorch's own builds, and what only they bring along, have
+    no hash in our pins: the exact version is asked for, and the hash is what PyTorch's index says over TLS (it has
+    none for some files), or that of the file in a folder which the person named.
+    """
+    known = pins.hashes_of(package.name, package.version, package.file)
+    if known:
+        if package.sha256 and package.sha256 not in known:
+            raise _another_file(package)
+        if not package.sha256 and len(known) > 1:
+            raise EngineError("Its source does not say what its sha256 is.", where=package.url)
+        return package.sha256 or next(iter(known))
+    parts = urllib.parse.urlsplit(package.url)
+    if package.path is None and (parts.scheme != "https" or not f".{parts.hostname}".endswith(_TRUSTED)):
+        raise EngineError(
+            f"{package.name} {package.version} is not pinned, and comes neither from PyTorch nor from a folder.",
+            where=package.url,
+            hint="Choose another build of PyTorch in the preferences.",
+        )
+    return package.sha256
+
+
+def _another_file(package: Package) -> EngineError:
+    return EngineError(
+        f"This is not the {package.name} {package.version} that was published: its sha256 is another.",
+        where=package.file,
+        hint="Get the file anew. If it happens again, something between here and there changes downloads.",
+    )
+
+
+def _size(package: Package) -> int:
+    """Bytes of a file on a server. Raises EngineError."""
+    try:
+        with open_url(urllib.request.Request(package.url, method="HEAD"), _PATIENCE) as answer:
+            return int(answer.headers["Content-Length"])
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(
+            f"The server does not say how large it is: {error}.", where=package.url, hint="Try again later."
+        ) from None
+
+
+def _sources(wheels: Path | None) -> list[str]:
+    return ["--no-index", "--find-links", str(wheels)] if wheels is not None else []
+
+
+def _choose(plan: Plan, machine: Machine, watch: Watch) -> Build:
+    """The best build that can be had. Raises EngineError."""
+    choice = plan.builds(machine)
+    if choice.note:
+        watch.note(choice.note)
+    build = first_reachable(choice.builds, has_torch if plan.wheels is None else _in_folder(plan.wheels))
+    if build is None:
+        wanted = choice.builds[0]
+        raise EngineError(
+            f"PyTorch for {wanted.words} can't be had from there.",
+            where=str(plan.wheels or wanted.index),
+            hint="Check the connection, or choose another build of PyTorch in the preferences.",
+        )
+    if build != choice.builds[0]:
+        watch.note(f"PyTorch for {choice.builds[0].words} can't be reached: taking that for {build.words}.")
+    return build
+
+
+def _in_folder(wheels: Path) -> Callable[[Build], bool]:
+    return lambda build: any(wheels.glob(f"torch-{pins.version_of('torch')}+{build.local}-*.whl"))
+
+
+class Share(Watch):
+    """A part of another watch's whole: its 0..1 is `start`..`end` there."""
+
+    def __init__(self, watch: Watch, start: float, end: float) -> None:
+        self._watch = watch
+        self._start = start
+        self._length = end - start
+
+    def progress(self, words: str, fraction: float) -> None:
+        """As Watch."""
+        self._watch.progress(words, self._start + self._length * min(1.0, fraction))
+
+    def note(self, words: str) -> None:
+        """As Watch."""
+        self._watch.note(words)
+
+    def stopping(self) -> bool:
+        """As Watch."""
+        return self._watch.stopping()
+
+
+# --- the folders
+
+
+def _next_folder(runtimes: Path) -> Path:
+    numbers = [int(each.name) for each in runtimes.iterdir() if each.name.isdecimal()]
+    return runtimes / str(max(numbers, default=0) + 1)
+
+
+def _make_current(folder: Path) -> None:
+    part = folder.with_name(f"{CURRENT}.part")
+    with part.open("w", encoding="ascii") as file:
+        file.write(folder.name)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(folder.with_name(CURRENT))
+
+
+def _remove_unused(runtimes: Path) -> None:
+    """Runtimes that are not the current one. What an engine still has open on Windows goes next time."""
+    current = current_runtime(runtimes)
+    for each in runtimes.iterdir():
+        if each.name.isdecimal() and each != current:
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def remove(folder: Path, watch: Watch) -> None:
+    """Remove the runtime of the data folder `folder`; checkpoints stay. Raises OutputError."""
+    runtimes = folder / "runtime"
+    with _writing(runtimes), only_one(folder / "runtime.lock", "installing the engine", watch):
+        (runtimes / CURRENT).unlink(missing_ok=True)
+        remove_folder(runtimes)
+
+
+def move(folder: Path, target: Path, watch: Watch) -> None:
+    """Move runtime and checkpoints from one data folder to another, which may be on another disk.
+
+    They are copied, the copy is complete, then the originals are removed: whatever fails before that changes nothing.
+
+    Raises:
+        OutputError: what the disk refuses; something is there already.
+        Cancelled: on request.
+    """
+    if target == folder or folder in target.parents or target in folder.parents:
+        raise OutputError("Choose a folder that is neither inside the old one nor around it.", where=str(target))
+    rooms = [name for name in ("runtime", "checkpoints") if (folder / name).exists()]
+    for name in rooms:
+        if (target / name).exists():
+            raise OutputError("There is one already.", where=str(target / name), hint="Choose another folder.")
+    files = [each for name in rooms for each in (folder / name).rglob("*") if each.is_file() or each.is_symlink()]
+    total = sum(each.lstat().st_size for each in files)
+    with _writing(target):
+        copied = 0
+        try:
+            for each in files:
+                watch.check()
+                watch.progress(f"Copying {megabytes(copied)} of {megabytes(total)}", copied / max(1, total))
+                goal = target / each.relative_to(folder)
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(each, goal, follow_symlinks=False)
+                copied += each.lstat().st_size
+        except BaseException:
+            for name in rooms:
+                shutil.rmtree(target / name, ignore_errors=True)
+            raise
+    for name in rooms:
+        remove_folder(folder / name)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Makes `folder`; turns an OSError into an OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"It can't be written: {error.strerror or error}.",
+            where=os.fspath(error.filename or folder),
+            hint="Allow writing there, free some space, or choose another Data Folder in the preferences.",
+        ) from None

@@ -1,0 +1,105 @@
+"""What an installation will do, before it does anything: which torch, from where, how large, into which folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import OutputError
+from . import torch_build
+from .pins import version_of
+from .torch_build import Build, Machine
+from .watch import megabytes
+
+# The deepest file of torch's wheel below the runtime's folder, and what Windows allows for a whole path
+# (Microsoft, "Maximum Path Length Limitation").
+_DEEPEST = 170
+_MAX_PATH = 260
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for.
+
+    folder: of the data: runtime and checkpoints.
+    build: "auto" or one of torch_build.CHOICES.
+    python: to make the runtime from; empty: this one.
+    wheels: a folder with all files: nothing is taken from the network.
+    """
+
+    folder: Path
+    build: str = "auto"
+    python: str = ""
+    wheels: Path | None = None
+
+    @property
+    def runtimes(self) -> Path:
+        """Holds the runtimes, their log and what is being downloaded."""
+        return self.folder / "runtime"
+
+    @property
+    def log(self) -> Path:
+        """What pip and the self-test said, of the last installation."""
+        return self.runtimes / "install.log"
+
+    def builds(self, machine: Machine) -> torch_build.Choice:
+        """Which builds of torch come into question."""
+        return torch_build.choose(machine, self.build)
+
+    def in_words(self, machine: Machine) -> list[str]:
+        """For the person who is about to press the button."""
+        choice = self.builds(machine)
+        build = choice.builds[0]
+        source = "pypi.org" + (" and download.pytorch.org" if build.index else "")
+        fetched = f"about {megabytes(build.download)} from {source}"
+        if self.wheels is not None:
+            fetched = f"from {self.wheels}, without the network"
+        free = free_space(self.folder)
+        words = [
+            f"PyTorch {version_of('torch')} for {build.words}, SAM 2 and image libraries: {fetched}.",
+            f"About {megabytes(build.disk)} in {self.runtimes}; {megabytes(free)} are free there.",
+        ]
+        return [*words, choice.note] if choice.note else words
+
+    def check(self, build: Build) -> None:
+        """Raises OutputError: the disk is too small, or the folder's name too long."""
+        needed = build.disk + (0 if self.wheels else build.download)
+        if (free := free_space(self.folder)) < needed:
+            raise OutputError(
+                f"{megabytes(needed)} are needed there, {megabytes(free)} are free.",
+                where=str(self.folder),
+                hint="Free some space, or choose another Data Folder in the preferences.",
+            )
+        if sys.platform == "win32" and not _long_paths() and len(os.fspath(self.runtimes)) > _MAX_PATH - _DEEPEST:
+            raise OutputError(
+                "This folder's name is too long for Windows: PyTorch's files would not fit below it.",
+                where=str(self.runtimes),
+                hint="Choose a Data Folder with a shorter name, C:\\splat_matte for instance.",
+            )
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that are free where `folder` is or will be; 0 if nobody knows."""
+    for each in (folder, *folder.parents):
+        if each.exists():
+            try:
+                return shutil.disk_usage(each).free
+            except OSError:
+                break
+    return 0
+
+
+def _long_paths() -> bool:
+    """Whether this Windows was told to allow long paths."""
+    if sys.platform != "win32":
+        return True
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+    except OSError:
+        return False

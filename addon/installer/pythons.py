@@ -1,0 +1,84 @@
+"""Which Pythons there are that the engine can run on.
+
+Blender 4.2 to 5.0 speak Python 3.11, 5.1 and 5.2 speak 3.13, distributions' own builds what the distribution has; the
+pins have wheels for all of these.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import EngineError
+from .processes import HIDDEN, quiet_environment
+
+Version = tuple[int, int]
+
+ENGINE_VERSIONS: tuple[Version, ...] = ((3, 11), (3, 12), (3, 13), (3, 14))
+
+_PROBE = "import {modules}; print(sys.version_info[0], sys.version_info[1], sys.executable)"
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """An interpreter that can make virtual environments."""
+
+    version: Version
+    path: Path
+
+
+def probe(command: Sequence[str], modules: str = "sys, venv") -> Python | None:
+    """Ask what is behind `command`. None: it does not run, or lacks one of `modules`.
+
+    A name on PATH proves nothing: version managers leave stubs there that only print an error.
+    """
+    program = _PROBE.format(modules=modules)
+    try:
+        done = subprocess.run(
+            [*command, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=quiet_environment(),
+            check=False,
+            creationflags=HIDDEN,
+        )
+        major, minor, path = done.stdout.strip().split(" ", 2)
+        return Python((int(major), int(minor)), Path(path))
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+def candidates(versions: Sequence[Version], platform: str = sys.platform) -> list[list[str]]:
+    """Commands that may start a Python of one of `versions`, best first: the running one, then by name."""
+    found = [[sys.executable]]
+    for major, minor in versions:
+        name = f"{major}.{minor}"
+        if path := shutil.which(f"python{name}"):
+            found.append([path])
+        if platform == "win32" and (launcher := shutil.which("py")):
+            found.append([launcher, f"-{name}"])
+    return found
+
+
+def find_engine_python(chosen: str = "") -> Python:
+    """The Python to make the runtime from: `chosen`, else Blender's own (this process's), else one on the PATH.
+
+    Raises:
+        EngineError: there is none, or `chosen` can't be used.
+    """
+    named = ", ".join(f"{major}.{minor}" for major, minor in ENGINE_VERSIONS)
+    for command in [[chosen]] if chosen else candidates(ENGINE_VERSIONS):
+        python = probe(command)
+        if python and python.version in ENGINE_VERSIONS:
+            return python
+    if chosen:
+        raise EngineError("The engine can't be made from this Python.", where=chosen, hint=f"Name one of {named}.")
+    raise EngineError(
+        f"There is no Python {named} on this computer.",
+        hint="Install one from https://www.python.org and name it in the preferences.",
+    )

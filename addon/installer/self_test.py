@@ -1,0 +1,95 @@
+"""Starts the engine's own self-test in a new runtime: on the best device, and on the CPU where that one fails."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import EngineError, OutputError
+from ..runtime import engine_environment, runtime_python
+from .processes import HIDDEN, last_line
+from .watch import Watch
+
+_TICK = 0.2  # seconds
+_PATIENCE = 600.0  # a first import on a slow disk, under a virus scanner
+_VISUAL_C = "https://aka.ms/vs/17/release/vc_redist.x64.exe"
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """device: what it ran on, in words. gpu_problem: why not on the GPU; empty if there is none."""
+
+    device: str
+    gpu_problem: str = ""
+
+
+def self_test(runtime: Path, extension: Path, folder: Path, log: Path, watch: Watch, device: str = "auto") -> Tested:
+    """Run it. Raises EngineError: what is wrong and what to do about it; Cancelled."""
+    watch.progress("Trying the engine out", 0.0)
+    try:
+        return Tested(_run(runtime, extension, folder, log, watch, device))
+    except EngineError as error:
+        if device == "cpu":
+            raise
+        watch.note("The best device failed; trying the CPU ...")
+        watch.progress("Trying the engine out on the CPU", 0.5)
+        problem = error.message
+    return Tested(_run(runtime, extension, folder, log, watch, "cpu"), problem)
+
+
+def _run(runtime: Path, extension: Path, folder: Path, log: Path, watch: Watch, device: str) -> str:
+    command = [str(runtime_python(runtime)), "-P", "-m", "addon.engine", "self-test", "--device", device]
+    try:
+        with log.open("ab") as output:
+            began = output.tell()
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=engine_environment(extension, str(folder)),
+                cwd=extension,
+                creationflags=HIDDEN,
+            )
+            try:
+                _wait(process, watch)
+            finally:
+                process.kill()
+                process.wait()
+        with log.open("rb") as written:
+            written.seek(began)
+            text = written.read().decode("utf-8", "replace")
+    except OSError as error:
+        raise OutputError(f"The self-test can't be started: {error.strerror}.", where=command[0]) from None
+    if process.returncode:
+        raise _explain(text, process.returncode, log)
+    return last_line(text)
+
+
+def _wait(process: subprocess.Popen[bytes], watch: Watch) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while process.poll() is None:
+        watch.check()
+        if time.monotonic() > deadline:
+            raise EngineError(f"The self-test did not end within {_PATIENCE / 60:.0f} minutes.", hint="Try it again.")
+        time.sleep(_TICK)
+
+
+def _explain(text: str, code: int, log: Path) -> EngineError:
+    """The failure in words, with the way out."""
+    reason = last_line(text).removeprefix("Error:").strip() or f"it ended with {code}"
+    if "DLL load failed" in text or "[WinError 126]" in text or "[WinError 1114]" in text:
+        hint = f"Windows lacks a library: install {_VISUAL_C} and press Repair."
+    elif "no kernel image is available" in text:
+        hint = "This GPU is too old for this build: choose CUDA 12.6 or CPU under PyTorch Build, and press Repair."
+    elif "out of memory" in text:
+        hint = "Close other programs that use the GPU, and run the self-test again; or set Device to CPU."
+    elif "driver" in text and "CUDA" in text:
+        hint = "Update the GPU's driver and run the self-test again; or set Device to CPU."
+    elif code < 0 or code > 255:
+        hint = "The process crashed. Update the GPU's driver, or choose CPU under PyTorch Build, and press Repair."
+    else:
+        hint = f"Press Repair; if that does not help, report it with {log}."
+    return EngineError(f"The engine does not work: {reason.rstrip('.')}.", hint=hint)
