@@ -161,11 +161,15 @@ class Finishing:
 
 @dataclass(frozen=True, slots=True)
 class MatteObject:
-    """One SAM 2 object. Prompts are ordered by frame, one a frame."""
+    """One SAM 2 object. Prompts are ordered by frame, one a frame.
+
+    export: whether it is in what is exported; tracked it is in any case, to be subtracted from others, say.
+    """
 
     name: str
     prompts: tuple[Prompt, ...]
     finishing: Finishing = field(default_factory=Finishing)
+    export: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +366,10 @@ def _check(job: Job) -> None:
         raise JobError(f"{job.cache_megabytes} MB are not 0 to {MAX_CACHE}.", where="cache_megabytes")
     if len(job.objects) > MAX_OBJECTS:
         raise JobError(f"More than {MAX_OBJECTS} objects.", where="objects")
+    if job.export and not any(each.export for each in job.objects):
+        raise JobError(
+            "No object is in the export.", where="objects", hint="Switch Export on for at least one of them."
+        )
     names = [each.name for each in job.objects]
     for i, each in enumerate(job.objects):
         if not each.name or names.index(each.name) != i:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .clip.editors import clip_editors, redraw
 from .clip.footage import shown_frame
+from .clip.names import follow_names
 from .clip.summary import summary_of
 from .engine_client import Reply
 from .errors import Cancelled, MatteError
@@ -69,6 +70,9 @@ def take_in(file: Path, clip: str, frame: int) -> None:
 
 def _tick() -> float:
     global _error, _pending
+    for _, space in clip_editors():
+        if space.clip is not None and space.clip.is_editable:
+            follow_names(space.clip)
     try:
         if _pending is not None:
             _collect(*_pending)

@@ -11,12 +11,14 @@ from bpy.props import (
     CollectionProperty,
     EnumProperty,
     FloatProperty,
+    FloatVectorProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
 )
 
 from .checkpoints import OFFICIAL
+from .clip.colour import PALETTE
 from .clip.mask import forget_shape_keys
 from .suspects import read_suspects
 from .targets import TARGETS
@@ -71,6 +73,20 @@ class ObjectSettings(bpy.types.PropertyGroup):
     use: BoolProperty(  # type: ignore[valid-type]
         name="Use", description="Make a matte of this object", default=True
     )
+    export: BoolProperty(  # type: ignore[valid-type]
+        name="Export",
+        description="Have this object in what is exported. Off: it is tracked only, to be subtracted from others, say",
+        default=True,
+    )
+    colour: FloatVectorProperty(  # type: ignore[valid-type]
+        name="Colour", description="Of this object in the overlay", subtype="COLOR", min=0.0, max=1.0
+    )
+    hide: BoolProperty(  # type: ignore[valid-type]
+        name="Hide", description="Leave this object out of the overlay"
+    )
+    solo: BoolProperty(  # type: ignore[valid-type]
+        name="Solo", description="Show this object alone in the overlay, with others that are solo"
+    )
     take: StringProperty(  # type: ignore[valid-type]
         name="Mattes", description="The folder of the matte store that holds what was tracked last", options={"HIDDEN"}
     )
@@ -98,6 +114,9 @@ class ClipSettings(bpy.types.PropertyGroup):
     """What belongs to a clip."""
 
     objects: CollectionProperty(type=ObjectSettings)  # type: ignore[valid-type]
+    names: StringProperty(  # type: ignore[valid-type]
+        name="Names", description="What the objects were called when that was last looked at", options={"HIDDEN"}
+    )
     mask: PointerProperty(  # type: ignore[valid-type]
         name="Mask",
         type=bpy.types.Mask,
@@ -124,6 +143,12 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
     overlay_opacity: FloatProperty(  # type: ignore[valid-type]
         name="Opacity", description="Of the fill", default=0.45, min=0.0, max=1.0, subtype="FACTOR"
+    )
+    overlay_wipe: BoolProperty(  # type: ignore[valid-type]
+        name="Wipe", description="Show the plate alone on the left of a line, to compare"
+    )
+    overlay_split: FloatProperty(  # type: ignore[valid-type]
+        name="Split", description="Where that line is, from the left", default=0.5, min=0.0, max=1.0, subtype="FACTOR"
     )
     overlay_lane: BoolProperty(  # type: ignore[valid-type]
         name="Lane",
@@ -242,6 +267,18 @@ class ClipSettings(bpy.types.PropertyGroup):
         found = self.objects.get(name)
         return found is None or found.use
 
+    def exports(self, name: str) -> bool:
+        """Whether the object of that name is in what is exported."""
+        found = self.objects.get(name)
+        return found is None or found.export
+
+    def shows(self, name: str) -> bool:
+        """Whether the overlay shows the object of that name."""
+        found = self.objects.get(name)
+        if any(each.solo for each in self.objects):
+            return found is not None and found.solo
+        return found is None or not found.hide
+
     def take_of(self, name: str) -> str:
         """The folder that holds the object's mattes; empty if it was never tracked."""
         found = self.objects.get(name)
@@ -253,6 +290,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         if found is None:
             found = self.objects.add()
             found.name = name
+            found.colour = PALETTE[(len(self.objects) - 1) % len(PALETTE)]
         return found
 
     def keep_takes(self, takes: dict[str, str]) -> None:

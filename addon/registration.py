@@ -10,16 +10,20 @@ from . import cli, live, preferences, properties
 from .clip import watch
 from .engine_client import stop_shared_engine
 from .operators import running
+from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
+from .operators.click import SPLATMATTE_OT_click
 from .operators.export import SPLATMATTE_OT_export
 from .operators.jump import SPLATMATTE_OT_jump
 from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
 from .operators.mark_include import SPLATMATTE_OT_mark_include
+from .operators.object_from_tracks import SPLATMATTE_OT_object_from_tracks
 from .operators.open_folder import SPLATMATTE_OT_open_folder
 from .operators.preview import SPLATMATTE_OT_preview
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.switch_object import SPLATMATTE_OT_switch_object
 from .operators.track import SPLATMATTE_OT_track
+from .operators.wipe import SPLATMATTE_OT_wipe
 from .ui import menus, overlay, panels
 
 CLASSES = (
@@ -30,8 +34,12 @@ CLASSES = (
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,
     SPLATMATTE_OT_jump,
+    SPLATMATTE_OT_wipe,
     SPLATMATTE_OT_mark_include,
     SPLATMATTE_OT_mark_exclude,
+    SPLATMATTE_OT_click,
+    SPLATMATTE_OT_box,
+    SPLATMATTE_OT_object_from_tracks,
     SPLATMATTE_OT_switch_object,
     SPLATMATTE_OT_open_folder,
     SPLATMATTE_OT_restart_engine,

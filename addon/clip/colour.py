@@ -1,4 +1,7 @@
-"""A track's colour says whether it marks the subject: red excludes, anything else includes. Standard library only."""
+"""What colours say: a track's, whether it marks the subject (red excludes, anything else includes); an object's, which.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,17 @@ from collections.abc import Sequence
 
 INCLUDE = (0.1, 0.8, 0.2)
 EXCLUDE = (0.9, 0.1, 0.1)
+
+# Of objects, one after the other. Okabe and Ito's colours, told apart by everybody (Color Universal Design, 2008).
+PALETTE = (
+    (0.34, 0.71, 0.91),
+    (0.90, 0.62, 0.0),
+    (0.0, 0.62, 0.45),
+    (0.80, 0.47, 0.65),
+    (0.94, 0.89, 0.26),
+    (0.84, 0.37, 0.0),
+    (0.0, 0.45, 0.70),
+)
 
 _RED = 1 / 12  # hue, of a turn: up to orange and up to pink
 _GREY = 0.25  # saturation below which a colour says nothing

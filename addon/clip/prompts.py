@@ -17,6 +17,10 @@ from .colour import excludes
 from .coordinates import Plate
 from .mask import read_mask
 
+_SAME_PLACE = 1e-5  # of the frame's width or height
+
+_Bounds = tuple[float, float, float, float]  # left, bottom, right, top; 0..1 of the frame
+
 
 @dataclass(slots=True)
 class Marks:
@@ -50,14 +54,18 @@ class Prompts:
     marks: by object name, in the order of the clip's tracking objects, then of the mask's layers; objects that are
         switched off or where nothing counts are not there.
     ignored: sentences, each with its reason.
+    unexported: names of objects that are only tracked.
     """
 
     marks: dict[str, Marks] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+    unexported: set[str] = field(default_factory=set)
 
     def objects(self) -> tuple[MatteObject, ...]:
         """As the Job wants them."""
-        return tuple(MatteObject(name, marks.prompts()) for name, marks in self.marks.items())
+        return tuple(
+            MatteObject(name, marks.prompts(), export=name not in self.unexported) for name, marks in self.marks.items()
+        )
 
     def in_words(self) -> str:
         """For example: 2 objects, 5 points on 3 frames."""
@@ -103,7 +111,8 @@ def read_prompts(clip: bpy.types.MovieClip, plate: Plate, frame_range: tuple[int
     if frame_range is not None:
         for name, each_marks in marks.items():
             _restrict(name, each_marks, range(frame_range[0], frame_range[1] + 1), ignored)
-    return Prompts({name: each_marks for name, each_marks in marks.items() if each_marks.frames}, ignored)
+    sent = {name: each_marks for name, each_marks in marks.items() if each_marks.frames}
+    return Prompts(sent, ignored, {name for name in sent if not settings.exports(name)})
 
 
 def _read_tracks(
@@ -112,7 +121,10 @@ def _read_tracks(
     """Markers as points. `step`: of the tracker's own markers every how manyth frame counts; 0: none."""
     reasons: Counter[str] = Counter()
     hidden = 0
+    boxes = _boxes(tracking_object)
     for track in tracking_object.tracks:
+        if _holds_box(track, boxes):
+            continue
         if track.hide:
             hidden += 1
             continue
@@ -137,6 +149,47 @@ def _read_tracks(
         ignored.append(f"{tracking_object.name}: {count_of(hidden, 'track')} hidden.")
     for reason, count in reasons.items():
         ignored.append(f"{tracking_object.name}: {count_of(count, 'marker')} {reason}.")
+
+
+def _boxes(tracking_object: bpy.types.MovieTrackingObject) -> list[tuple[int, _Bounds]]:
+    """Plane tracks where they are as Blender makes them, upright rectangles: frame and bounds."""
+    found = []
+    for plane in tracking_object.plane_tracks:
+        for marker in plane.markers:
+            corners = [(corner[0], corner[1]) for corner in marker.corners]
+            left, bottom, right, top = bounds = _bounds_of(corners)
+            if all(_same(x, (left, right)) and _same(y, (bottom, top)) for x, y in corners):
+                found.append((marker.frame, bounds))
+    return found
+
+
+def _holds_box(track: bpy.types.MovieTrackingTrack, boxes: list[tuple[int, _Bounds]]) -> bool:
+    """Whether a track holds a plane track: it is part of a box then, and need not lie on the subject.
+
+    Which tracks a plane track follows Blender doesn't show. But it makes them as the bounds of their tracks' patterns,
+    so it is those whose patterns end there; or that lie on the corners, as this extension makes them.
+    """
+    for frame, (left, bottom, right, top) in boxes:
+        marker = track.markers.find_frame(frame)
+        if marker is None:
+            continue
+        u, v = marker.co[0], marker.co[1]
+        if _same(u, (left, right)) and _same(v, (bottom, top)):
+            return True
+        (x0, y0), (x1, y1) = marker.pattern_bound_box
+        ends = (u + x0, left), (u + x1, right), (v + y0, bottom), (v + y1, top)
+        if any(_same(end, (side,)) for end, side in ends):
+            return True
+    return False
+
+
+def _same(value: float, others: tuple[float, ...]) -> bool:
+    return any(abs(value - each) < _SAME_PLACE for each in others)
+
+
+def _bounds_of(corners: list[tuple[float, float]]) -> _Bounds:
+    (left, right), (bottom, top) = ((min(side), max(side)) for side in zip(*corners, strict=True))
+    return left, bottom, right, top
 
 
 def _markers(track: bpy.types.MovieTrackingTrack) -> tuple[list[int], list[bool], list[bool], list[list[float]]]:

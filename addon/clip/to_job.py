@@ -12,6 +12,7 @@ from ..properties import ClipSettings, settings_of
 from ..targets import TARGETS
 from .footage import plate_of, read_footage
 from .mask import forget_shape_keys
+from .names import follow_names
 from .prompts import read_prompts
 
 
@@ -26,6 +27,7 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
         FootageError, CheckpointError, JobError: what is wrong with footage, settings or prompts.
     """
     settings = settings_of(clip)
+    follow_names(clip)
     forget_shape_keys()
     footage, warnings = read_footage(clip)
     frame_range = frame_range_of(clip, footage.frame_count)

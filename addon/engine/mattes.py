@@ -46,10 +46,11 @@ class Mattes:
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
         self._size = tuple(max(1, round(side * self._scale)) for side in (footage.width, footage.height))
         self._finishing = {each.name: each.finishing for each in job.objects}
+        self._exported = [each.name for each in job.objects if each.export]
         self._frames = {each.name: set(frames_of(job, each)) for each in job.objects}
 
     def finished(self, frame: int, name: str | None, *, soft: bool) -> NDArray[np.uint8]:
-        """The matte of an object, or with None of all together, on a clip frame.
+        """The matte of an object, or with None of all that are exported, together, on a clip frame.
 
         Returns:
             uint8 (h, w), upright, 0 or 255 unless `soft` allows greys; 0 where there is no matte.
@@ -58,7 +59,7 @@ class Mattes:
             OutputError: a stored matte is damaged.
         """
         width, height = self._size
-        wanted = list(self._logits) if name is None else [name]
+        wanted = self._exported if name is None else [name]
         if all(finish.is_off(self._finishing[each]) for each in wanted):
             found = (self._within(each, frame) for each in wanted)
             return matte.union((each for each in found if each is not None), width, height)
@@ -73,7 +74,7 @@ class Mattes:
         hashes = {
             name: None if each is None else hashlib.sha256(each.tobytes()).hexdigest() for name, each in logits.items()
         }
-        return key_of({"mattes": hashes, "finishing": finish.facts(self._job)})
+        return key_of({"mattes": hashes, "finishing": finish.facts(self._job), "exported": self._exported})
 
     def _cut(self, name: str, frame: int) -> NDArray[np.uint8] | None:
         logits = self._steady(name, frame)

@@ -149,6 +149,7 @@ class Session:
                     "takes": [take.folder.name for take in tracked.takes.values()],
                     "frames": tracked.frames,
                     "finishing": finish.facts(job),
+                    "exported": [each.name for each in job.objects if each.export],
                 }
             ),
             frame_key=mattes.key,
@@ -172,6 +173,7 @@ class Session:
                 where="part",
                 hint="Track both ways, or mark a frame there.",
             )
+        store.adopt(where)
         kept = {name: take for name, (take, _) in where.items()}
         self._on_takes(kept)
         if missing(job, where):

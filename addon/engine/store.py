@@ -35,6 +35,7 @@ from ..job import Job
 from .disk import write_bytes, write_file, writing
 
 STORE_VERSION = 1  # raise it when the same Job would give other mattes
+_KEY_LENGTH = 20
 _KEPT_TAKES = 4  # folders kept an object, newest first: undo finds its mattes again
 
 
@@ -160,7 +161,23 @@ class Store:
 
     def take(self, name: str, facts: dict[str, Any]) -> Take:
         """The folder of what is tracked of the object `name` under the hash of `facts`; may not exist yet."""
-        return Take(self.folder / f"{_slug(name)}-{key_of(facts)[:20]}")
+        return Take(self.folder / f"{_slug(name)}-{key_of(facts)[:_KEY_LENGTH]}")
+
+    def adopt(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> None:
+        """Take over what was tracked of an object under another name: the name decides nothing but the folder."""
+        for name, (take, facts) in takes.items():
+            if take.folder.exists():
+                continue
+            for other in self.folder.glob(f"*{take.folder.name[-_KEY_LENGTH - 1 :]}"):
+                lock = filelock.FileLock(other.with_name(other.name + ".lock"))
+                # another object with the very same prompts keeps its own; so does one that is being tracked
+                with contextlib.suppress(OSError, ValueError, KeyError, filelock.Timeout):
+                    owner = json.loads((other / "object.json").read_text(encoding="utf-8"))["name"]
+                    if owner not in takes:
+                        with lock.acquire(blocking=False):
+                            other.rename(take.folder)
+                        take.describe({"name": name, **facts})
+                        break
 
     @contextlib.contextmanager
     def open_for_writing(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> Iterator[None]:
@@ -200,7 +217,7 @@ class Store:
 
     def _folders(self, slug: str) -> list[Path]:
         """All takes of an object, newest first."""
-        named = re.compile(re.escape(slug) + r"-[0-9a-f]{20}")
+        named = re.compile(re.escape(slug) + rf"-[0-9a-f]{{{_KEY_LENGTH}}}")
         folders = [path for path in self.folder.glob("*") if named.fullmatch(path.name) and path.is_dir()]
         return sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
 

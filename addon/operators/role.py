@@ -19,7 +19,7 @@ class RoleOperator(OperatorMixin):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Selected tracks."""
         clip = active_clip(context)
-        if clip is None or not _selected(clip):
+        if clip is None or not selected_tracks(clip):
             cls.poll_message_set("Select tracks first")
             return False
         return True
@@ -27,12 +27,13 @@ class RoleOperator(OperatorMixin):
     def execute(self, context: bpy.types.Context) -> Result:
         """Colour them."""
         clip = active_clip(context)
-        for track in _selected(clip) if clip is not None else []:
+        for track in selected_tracks(clip) if clip is not None else []:
             track.use_custom_color = True
             track.color = self.colour
         return {"FINISHED"}
 
 
-def _selected(clip: bpy.types.MovieClip) -> list[bpy.types.MovieTrackingTrack]:
+def selected_tracks(clip: bpy.types.MovieClip) -> list[bpy.types.MovieTrackingTrack]:
+    """The selected tracks of the active object that can be seen."""
     active = clip.tracking.objects.active
     return [track for track in active.tracks if track.select and not track.hide] if active else []

@@ -1,13 +1,15 @@
-"""Switch: whether an object gets a matte."""
+"""Switch: whether an object gets a matte, is exported, is seen."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, StringProperty
 
 from ..clip.footage import active_clip
-from ..properties import settings_of
+from ..properties import ObjectSettings, settings_of
 from .base import Result
+
+_SWITCHES = ("use", "export", "hide", "solo")
 
 
 class SPLATMATTE_OT_switch_object(bpy.types.Operator):
@@ -17,12 +19,25 @@ class SPLATMATTE_OT_switch_object(bpy.types.Operator):
     bl_label = "Switch Object"
     bl_options = {"REGISTER", "UNDO", "INTERNAL"}  # noqa: RUF012 (Blender's way)
 
-    name: StringProperty(name="Object", options={"HIDDEN", "SKIP_SAVE"})  # type: ignore[valid-type]
+    name: StringProperty(  # type: ignore[valid-type]
+        name="Object", description="Name of the object", options={"HIDDEN", "SKIP_SAVE"}
+    )
+    what: EnumProperty(  # type: ignore[valid-type]
+        name="What",
+        description="Which of its switches",
+        items=[(each, each.capitalize(), "") for each in _SWITCHES],
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
         return active_clip(context) is not None
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        """That of the switch."""
+        return str(ObjectSettings.bl_rna.properties[properties.what].description)
 
     def execute(self, context: bpy.types.Context) -> Result:
         """On becomes off, off becomes on."""
@@ -30,5 +45,5 @@ class SPLATMATTE_OT_switch_object(bpy.types.Operator):
         if clip is None:
             return {"CANCELLED"}
         entry = settings_of(clip).entry(self.name)
-        entry.use = not entry.use
+        setattr(entry, self.what, not getattr(entry, self.what))
         return {"FINISHED"}

@@ -25,6 +25,10 @@ class Key:
 KEYS = (
     Key("splat_matte.mark_include", "I", shift=True, alt=True),
     Key("splat_matte.mark_exclude", "X", shift=True, alt=True),
+    # Blender's own Ctrl-click adds a marker too, which includes; these say what the marker is
+    Key("splat_matte.click", "LEFTMOUSE", ctrl=True, alt=True, value="CLICK"),
+    Key("splat_matte.click", "LEFTMOUSE", ctrl=True, shift=True, properties={"exclude": True}),
+    Key("splat_matte.wipe", "W", shift=True, alt=True),
     Key("splat_matte.track", "COMMA", alt=True, properties={"towards": "PREVIOUS"}),
     Key("splat_matte.track", "PERIOD", alt=True, properties={"towards": "NEXT"}),
     Key("splat_matte.track", "COMMA", alt=True, shift=True, properties={"towards": "START"}),
@@ -87,6 +91,8 @@ def _draw_marks(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.separator()
     self.layout.operator("splat_matte.mark_include")
     self.layout.operator("splat_matte.mark_exclude")
+    self.layout.operator("splat_matte.box")
+    self.layout.operator("splat_matte.object_from_tracks")
 
 
 def _draw_all(self: bpy.types.Menu, context: bpy.types.Context) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import blf
 import bpy
 import gpu
 import numpy as np
@@ -18,28 +19,21 @@ from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
 from .. import live
+from ..clip.colour import PALETTE
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
 from ..clip.lane import KINDS, Colour, Kind, lane_of, spans
 from ..clip.summary import summary_of
 from ..errors import MatteError
-from ..mattes import as_stored, matte_file, read_logits
+from ..mattes import as_stored, is_made_from, matte_file, read_logits
 from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
 
-# Okabe and Ito's colours, told apart by everybody (Color Universal Design, 2008).
-_COLOURS = (
-    (0.34, 0.71, 0.91),
-    (0.90, 0.62, 0.0),
-    (0.0, 0.62, 0.45),
-    (0.80, 0.47, 0.65),
-    (0.94, 0.89, 0.26),
-    (0.84, 0.37, 0.0),
-    (0.0, 0.45, 0.70),
-)
 _LANE_HEIGHT = 8  # pixels at a scale of 1
 _LANE_BOTTOM = 6  # above Blender's own cache line
+_WIPE = (1.0, 1.0, 1.0, 0.8)
+_FONT = 0  # the interface's own
 _EMPTY = (0.1, 0.1, 0.1, 0.6)
 
 _VERTEX = """
@@ -54,6 +48,9 @@ float at(ivec2 texel) {
   return texelFetch(logits, clamp(texel, ivec2(0), textureSize(logits, 0) - 1), 0).r;
 }
 void main() {
+  if (place.x < split) {
+    discard;
+  }
   vec2 p = place * vec2(textureSize(logits, 0)) - 0.5;
   ivec2 i = ivec2(floor(p));
   vec2 f = p - vec2(i);
@@ -98,8 +95,10 @@ _handle: Any = None
 def colours(clip: bpy.types.MovieClip) -> dict[str, tuple[float, float, float]]:
     """Each object's colour: tracking objects in their order, then what else has mattes (layers of a mask)."""
     names = [each.name for each in clip.tracking.objects]
-    names += [each.name for each in settings_of(clip).objects if each.name not in names]
-    return {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+    settings = settings_of(clip)
+    names += [each.name for each in settings.objects if each.name not in names]
+    own = {each.name: tuple(each.colour) for each in settings.objects}
+    return {name: own.get(name, PALETTE[i % len(PALETTE)]) for i, name in enumerate(names)}
 
 
 def is_stabilised(space: bpy.types.SpaceClipEditor) -> bool:
@@ -115,6 +114,7 @@ def _draw() -> None:
     settings = settings_of(space.clip)
     if settings.overlay_show and not is_stabilised(space):
         _draw_mattes(context, space.clip, settings)
+        _draw_words(context, space.clip, settings)
     if settings.overlay_lane:
         _draw_lane(context, space.clip)
 
@@ -142,11 +142,15 @@ def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings
     matrix: Any = gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix()
     shader.uniform_float("matrix", matrix)
     shader.uniform_float("opacity", settings.overlay_opacity)
+    shader.uniform_float("split", settings.overlay_split if settings.overlay_wipe else -1.0)
     shader.uniform_int("style", _STYLE_NUMBERS[style])
     for layer in layers:
         shader.uniform_float("tint", layer.tint)
         shader.uniform_sampler("logits", layer.texture)
         batch.draw(shader)
+    if settings.overlay_wipe:
+        x = left + settings.overlay_split * (right - left)
+        _draw_flat("LINES", [(x, bottom), (x, top)], [_WIPE] * 2)
     gpu.state.blend_set("NONE")
 
 
@@ -156,7 +160,9 @@ def _layers(clip: bpy.types.MovieClip, settings: ClipSettings, frame: int, merge
     sources = {
         name: source
         for name in tints
-        if settings.uses(name) and (source := _source(clip, name, settings.take_of(name), frame))
+        if settings.uses(name)
+        and settings.shows(name)
+        and (source := _source(clip, name, settings.take_of(name), frame))
     }
     for old in [key for key in _textures if key[:2] != (clip.name, frame)]:
         del _textures[old]
@@ -227,6 +233,7 @@ def _get_shader() -> gpu.types.GPUShader:
         info.push_constant("MAT4", "matrix")
         info.push_constant("VEC3", "tint")
         info.push_constant("FLOAT", "opacity")
+        info.push_constant("FLOAT", "split")
         info.push_constant("INT", "style")
         info.sampler(0, "FLOAT_2D", "logits")
         info.fragment_out(0, "VEC4", "colour")
@@ -258,10 +265,41 @@ def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
         bottom, top = (scale * (_LANE_BOTTOM + _LANE_HEIGHT * each) for each in (kind.low, kind.high))
         positions += [(x0, bottom), (x1, bottom), (x1, top), (x0, bottom), (x1, top), (x0, top)]
         colours += [kind.colour] * 6
-    shader = gpu.shader.from_builtin("FLAT_COLOR")
     gpu.state.blend_set("ALPHA")
-    batch_for_shader(shader, "TRIS", {"pos": positions, "color": colours}).draw(shader)
+    _draw_flat("TRIS", positions, colours)
     gpu.state.blend_set("NONE")
+
+
+def _draw_flat(kind: str, positions: list[tuple[float, float]], colours: list[Colour]) -> None:
+    shader = gpu.shader.from_builtin("FLAT_COLOR")
+    batch_for_shader(shader, kind, {"pos": positions, "color": colours}).draw(shader)  # type: ignore[arg-type]
+
+
+def _draw_words(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
+    """Which objects have no matte on this frame, or an old one: nothing drawn must not look like an empty matte."""
+    frame = shown_frame(clip, context.space_data, context.scene)
+    prompts = summary_of(clip).prompts
+    marks = prompts.marks if prompts else {}
+    scale = context.preferences.system.ui_scale
+    tints = colours(clip)
+    height = (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
+    for name in reversed([each for each in marks if settings.shows(each)]):
+        take = settings.take_of(name)
+        source = _source(clip, name, take, frame)
+        if source is None:
+            words = f"{name}: no matte on this frame yet"
+        elif source.file is not None and not is_made_from(Path(take), marks[name].prompts()):
+            words = f"{name}: marked anew since this was tracked"
+        else:
+            continue
+        blf.size(_FONT, 11 * scale)
+        blf.enable(_FONT, blf.SHADOW)
+        blf.shadow(_FONT, 3, 0.0, 0.0, 0.0, 0.9)
+        blf.color(_FONT, *tints[name], 1.0)
+        blf.position(_FONT, 12 * scale, height, 0)
+        blf.draw(_FONT, words)
+        blf.disable(_FONT, blf.SHADOW)
+        height += 16 * scale
 
 
 def register() -> None:

@@ -88,6 +88,7 @@ def full_job() -> Job:
             MatteObject(
                 "hat",
                 (Prompt(40, mask=Mask(polygons=(((1, 2), (3.5, 4), (5, 6)), ((0, 0), (9, 0), (9, 9), (0, 9))))),),
+                export=False,
             ),
         ),
         model=Model(

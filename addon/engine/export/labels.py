@@ -25,7 +25,7 @@ class Writer(BaseWriter):
             raise JobError(f"An object-id image holds {_MOST} objects, not {len(job.objects)}.", where="objects")
         if job.invert:
             raise JobError("Object ids can't be inverted.", where="invert", hint="Switch it off.")
-        self._numbers = {each.name: number for number, each in enumerate(job.objects, 1)}
+        self._numbers = {each.name: number for number, each in enumerate(job.objects, 1) if each.export}
 
     def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
         """One label image."""

@@ -20,7 +20,7 @@ class Writer(masks.Writer):
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
-        self._folders = folders_of(each.name for each in job.objects)
+        self._folders = folders_of(each.name for each in job.objects if each.export)
 
     def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
         """One mask for each object."""

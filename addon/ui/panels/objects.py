@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ...clip.prompts import Prompts
+from ...clip.prompts import Prompts, count_of
 from ...clip.summary import summary_of
+from ...mattes import tracked_frames
 from ...properties import ClipSettings, settings_of
 from ..text import draw_text
 from .base import ClipPanel, clip_of
@@ -30,12 +31,26 @@ class SPLATMATTE_UL_objects(bpy.types.UIList):
         clip = clip_of(context)
         if clip is None:
             return
-        used = settings_of(clip).uses(item.name)
+        settings = settings_of(clip)
+        entry = settings.objects.get(item.name)
+        used = settings.uses(item.name)
         row = layout.row(align=True)
-        _switch(row, item.name, used)
+        _switch(row, item.name, "use", "CHECKBOX_HLT" if used else "CHECKBOX_DEHLT")
+        if entry is not None:
+            colour = row.row()
+            colour.ui_units_x = 0.8
+            colour.prop(entry, "colour", text="")
         name = row.row()
         name.active = used
         name.prop(item, "name", text="", emboss=False)
+        if not used:
+            return
+        shown = settings.shows(item.name)
+        if not settings.exports(item.name):
+            row.label(icon="UNPINNED")
+        solo = entry is not None and entry.solo
+        _switch(row, item.name, "solo", "SOLO_ON" if solo else "SOLO_OFF")
+        _switch(row, item.name, "hide", "HIDE_OFF" if shown else "HIDE_ON")
 
 
 class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
@@ -59,25 +74,47 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         buttons = row.column(align=True)
         buttons.operator("clip.tracking_object_new", text="", icon="ADD")
         buttons.operator("clip.tracking_object_remove", text="", icon="REMOVE")
+        buttons.separator()
+        buttons.operator("splat_matte.object_from_tracks", text="", icon="TRACKER")
+        summary = summary_of(clip)
+        _draw_active(layout, context, clip, summary.prompts)
 
         row = layout.row(align=True)
         row.operator("splat_matte.mark_include", text="Include", icon="ADD")
         row.operator("splat_matte.mark_exclude", text="Exclude", icon="REMOVE")
+        row.operator("splat_matte.box", text="Box", icon="MESH_PLANE")
+        row = layout.row(align=True)
+        row.operator("splat_matte.click", text="Click Include", icon="CURSOR").exclude = False
+        row.operator("splat_matte.click", text="Click Exclude", icon="CURSOR").exclude = True
 
         layout.prop(settings, "mask")
         layout.prop(settings, "tracked_step")
 
-        summary = summary_of(clip)
         if summary.prompts is not None:
             _draw_prompts(layout, context, summary.prompts)
             _draw_ignored(layout, context, summary.prompts)
 
 
-def _switch(layout: bpy.types.UILayout, name: str, used: bool) -> None:
-    switch = layout.operator(
-        "splat_matte.switch_object", text="", icon="CHECKBOX_HLT" if used else "CHECKBOX_DEHLT", emboss=False
-    )
-    switch.name = name
+def _switch(layout: bpy.types.UILayout, name: str, what: str, icon: str) -> None:
+    switch = layout.operator("splat_matte.switch_object", text="", icon=icon, emboss=False)  # type: ignore[arg-type]
+    switch.name, switch.what = name, what
+
+
+def _draw_active(
+    layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip, prompts: Prompts | None
+) -> None:
+    """What there is of the object that is chosen in the list."""
+    active = clip.tracking.objects.active
+    settings = settings_of(clip)
+    if active is None or not settings.uses(active.name):
+        return
+    marks = prompts.marks.get(active.name) if prompts else None
+    words = f"{active.name}: {marks.in_words() if marks else 'nothing marked'}"
+    done = len(tracked_frames(settings.take_of(active.name)))
+    draw_text(layout, context, f"{words}; {count_of(done, 'frame')} tracked", "TRACKING")
+    entry = settings.objects.get(active.name)
+    if entry is not None:
+        layout.prop(entry, "export")
 
 
 def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:

@@ -34,6 +34,12 @@ class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
         column.prop(settings, "overlay_style")
         if settings.overlay_style == "fill":
             column.prop(settings, "overlay_opacity", slider=True)
+        row = column.row(align=True, heading="Wipe")
+        row.prop(settings, "overlay_wipe", text="")
+        split = row.row(align=True)
+        split.active = settings.overlay_wipe
+        split.prop(settings, "overlay_split", text="", slider=True)
+        split.operator("splat_matte.wipe", text="", icon="ARROW_LEFTRIGHT")
         layout.prop(settings, "overlay_lane")
         if overlay.is_stabilised(context.space_data):  # type: ignore[arg-type]
             draw_text(layout, context, "Mattes are not drawn over a stabilised plate: switch that off.", "INFO")

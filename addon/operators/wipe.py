@@ -1,0 +1,59 @@
+"""Wipe: drag the line between the plate and the overlay."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..properties import settings_of
+from .base import Result
+
+
+class SPLATMATTE_OT_wipe(bpy.types.Operator):
+    """Compare with the plate: the line between it and the overlay follows the mouse until a click, or Esc"""
+
+    bl_idname = "splat_matte.wipe"
+    bl_label = "Wipe"
+    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip in a clip editor."""
+        space = context.space_data
+        if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None:
+            cls.poll_message_set("Open footage first")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """Follow the mouse from now on."""
+        space: bpy.types.SpaceClipEditor = context.space_data  # type: ignore[assignment]
+        self._clip = space.clip.name
+        self._area = context.area
+        settings_of(space.clip).overlay_wipe = True
+        context.window_manager.modal_handler_add(self)
+        context.workspace.status_text_set("Splat Matte: click to leave the line here    Esc: no wipe")
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """To the mouse; a click ends it."""
+        clip: bpy.types.MovieClip = bpy.data.movieclips.get(self._clip)
+        if clip is None:
+            return self._end(context)
+        settings = settings_of(clip)
+        if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
+            settings.overlay_wipe = False
+            return self._end(context)
+        if event.type == "LEFTMOUSE" and event.value == "PRESS":
+            return self._end(context)
+        if event.type != "MOUSEMOVE":
+            return {"PASS_THROUGH"}
+        region = next(each for each in self._area.regions if each.type == "WINDOW")
+        place: tuple[float, float] = region.view2d.region_to_view(event.mouse_x - region.x, 0)  # type: ignore[assignment]
+        settings.overlay_split = place[0]
+        region.tag_redraw()
+        return {"RUNNING_MODAL"}
+
+    def _end(self, context: bpy.types.Context) -> Result:
+        context.workspace.status_text_set(None)
+        self._area.tag_redraw()
+        return {"FINISHED"}

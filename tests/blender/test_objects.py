@@ -1,0 +1,179 @@
+"""Objects in the clip editor: from tracks, boxes, clicks, switches; renamed, they keep what is theirs."""
+
+from pathlib import Path
+
+import bpy
+import pytest
+from conftest import part
+from test_jobs import COUNT, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_prompts import add_track, camera, read
+from test_prompts import clip as black_clip  # noqa: F401 (fixture)
+
+
+@pytest.fixture
+def editor(black_clip, clip_editor):  # noqa: F811
+    """A context override: a clip editor that shows the clip."""
+    bpy.context.scene.active_clip = black_clip
+
+    def override(frame: int = 1):
+        with clip_editor():
+            bpy.context.space_data.clip = black_clip
+            bpy.context.scene.frame_set(frame)
+            bpy.context.space_data.clip_user.frame_current = frame
+        return clip_editor()
+
+    return override
+
+
+def test_two_corners_make_a_box(black_clip, editor) -> None:  # noqa: F811
+    add_track(camera(black_clip), {1: (0.2, 0.9)}, select=True)
+    add_track(camera(black_clip), {1: (0.7, 0.3)}, select=True)
+    with editor():
+        assert bpy.ops.splat_matte.box() == {"FINISHED"}
+    prompts = read(black_clip)
+    box = prompts.marks["Camera"].boxes[1]
+    assert [round(side, 2) for side in (box.x0, box.y0, box.x1, box.y1)] == [32, 9, 112, 63]
+    assert prompts.in_words() == "1 object, 1 box on 1 frame", "what it was made from lies on its corners"
+    assert prompts.ignored == []
+
+
+def test_a_box_around_points_leaves_them_points(black_clip, editor) -> None:  # noqa: F811
+    for place in ((0.4, 0.2), (0.2, 0.5), (0.6, 0.5), (0.4, 0.8)):
+        add_track(camera(black_clip), {4: place}, select=True)
+    with editor(4):
+        bpy.ops.splat_matte.box()
+    assert read(black_clip).in_words() == "1 object, 4 points, 1 box on 1 frame"
+
+
+def test_no_box_of_one_line(black_clip, editor) -> None:  # noqa: F811
+    for place in ((0.4, 0.2), (0.4, 0.5)):
+        add_track(camera(black_clip), {1: place}, select=True)
+    with editor():
+        with pytest.raises(RuntimeError, match="span no box"):
+            bpy.ops.splat_matte.box()
+        for track in camera(black_clip).tracks:
+            track.select = False
+        assert not bpy.ops.splat_matte.box.poll()
+    assert len(camera(black_clip).tracks) == 2
+    assert not camera(black_clip).plane_tracks
+
+
+def test_a_click_is_a_marker(black_clip, editor) -> None:  # noqa: F811
+    with editor(3):
+        assert bpy.ops.splat_matte.click(location=(0.25, 0.5)) == {"FINISHED"}
+        assert bpy.ops.splat_matte.click(location=(0.5, 0.5), exclude=True) == {"FINISHED"}
+        bpy.ops.splat_matte.click(location=(1.5, 0.5))
+    points = read(black_clip).marks["Camera"].points
+    assert [(each.x, each.y, each.include) for each in points[3]] == [(40, 45, True), (80, 45, False)]
+    assert [track.select for track in camera(black_clip).tracks] == [False, True]
+
+
+def test_tracks_become_an_object(black_clip, editor) -> None:  # noqa: F811
+    stays = add_track(camera(black_clip), {1: (0.1, 0.1)}).name
+    add_track(camera(black_clip), {1: (0.5, 0.5), 5: (0.6, 0.5)}, select=True, use_custom_color=True, color=(1, 0, 0))
+    camera(black_clip).tracks[stays].select = False
+    with editor():
+        assert bpy.ops.splat_matte.object_from_tracks() == {"FINISHED"}
+        assert black_clip.tracking.objects.active.name == "Object"
+    marks = read(black_clip).marks
+    assert [(frame, len(each)) for frame, each in marks["Camera"].points.items()] == [(1, 1)]
+    assert {frame: [each.include for each in points] for frame, points in marks["Object"].points.items()} == {
+        1: [False],
+        5: [False],
+    }
+    assert "Object" in black_clip.splat_matte.objects
+
+
+def test_switches(black_clip) -> None:  # noqa: F811
+    bpy.context.scene.active_clip = black_clip
+    other = black_clip.tracking.objects.new("Hat")
+    for each in (camera(black_clip), other):
+        add_track(each, {1: (0.5, 0.5)})
+    settings = black_clip.splat_matte
+
+    def switch(name: str, what: str) -> None:
+        assert bpy.ops.splat_matte.switch_object(name=name, what=what) == {"FINISHED"}
+
+    def shown() -> list[str]:
+        return [name for name in ("Camera", "Hat") if settings.shows(name)]
+
+    assert shown() == ["Camera", "Hat"]
+    switch("Hat", "hide")
+    assert shown() == ["Camera"]
+    switch("Hat", "solo")
+    assert shown() == ["Hat"]
+    switch("Hat", "solo")
+    switch("Hat", "export")
+    job, _ = part("clip.to_job").make_job(black_clip, "cpu", export=True)
+    assert [(each.name, each.export) for each in job.objects] == [("Camera", True), ("Hat", False)]
+    switch("Camera", "export")
+    with pytest.raises(part("errors").JobError, match="No object is in the export"):
+        part("clip.to_job").make_job(black_clip, "cpu", export=True)
+    colours = part("ui.overlay").colours(black_clip)
+    assert colours["Camera"] != colours["Hat"]
+    settings.objects["Hat"].colour = (1, 0, 1)
+    assert part("ui.overlay").colours(black_clip)["Hat"] == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "pairs"),
+    [
+        (["Camera", "a"], ["Camera", "b"], [("a", "b")]),
+        (["a", "b"], ["b", "a"], []),
+        (["a", "b"], ["c", "b"], [("a", "c")]),
+        (["a", "b"], ["b"], []),
+        (["a"], ["a", "b"], []),
+        ([], [], []),
+    ],
+)
+def test_what_counts_as_renamed(before: list[str], now: list[str], pairs: list[tuple[str, str]]) -> None:
+    assert part("clip.names").renamed(before, now) == pairs
+
+
+def test_a_renamed_object_keeps_its_settings_and_mattes(clip) -> None:  # noqa: F811
+    objects = clip.tracking.objects
+    person = objects.new("Person")
+    person.tracks.new(name="On", frame=1).markers.insert_frame(1, co=(0.4, 0.5))
+    settings = clip.splat_matte
+    settings.entry("Camera").use = False
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    settings.entry("Person").colour = (1, 0, 1)
+    take = Path(settings.take_of("Person"))
+    objects["Person"].name = "Actor"
+    follow_names = part("clip.names").follow_names
+    follow_names(clip)
+    assert tuple(settings.entry("Actor").colour) == (1, 0, 1)
+    assert "Person" not in settings.objects
+    assert part("clip.lane").lane_of(clip)["tracked"] == set(range(1, COUNT + 1))
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    run = part("operators.running").latest()
+    assert run.progress is None, "nothing is tracked, not even a model loaded"
+    renamed = Path(settings.take_of("Actor"))
+    assert renamed.name.startswith("Actor-")
+    assert not take.exists()
+    assert part("clip.lane").lane_of(clip)["tracked"] == set(range(1, COUNT + 1))
+    objects["Actor"].name = "Person"  # and back, as undo does it
+    follow_names(clip)
+    bpy.ops.splat_matte.track()
+    assert Path(settings.take_of("Person")) == take
+
+
+def test_tracks_that_hold_blenders_own_plane_are_no_points(black_clip, editor) -> None:  # noqa: F811
+    for place in ((0.2, 0.3), (0.6, 0.3), (0.6, 0.8), (0.2, 0.8)):
+        add_track(camera(black_clip), {1: place}, select=True)
+    add_track(camera(black_clip), {1: (0.4, 0.5)}, select=False)
+    with editor():
+        bpy.ops.clip.create_plane_track()
+    assert read(black_clip).in_words() == "1 object, 1 point, 1 box on 1 frame"
+
+
+def test_a_box_moved_by_hand_stays_a_box(black_clip, editor) -> None:  # noqa: F811
+    for place in ((0.2, 0.9), (0.7, 0.3)):
+        add_track(camera(black_clip), {1: place}, select=True)
+    with editor():
+        bpy.ops.splat_matte.box()
+    marker = camera(black_clip).plane_tracks[0].markers[0]
+    corners = [list(corner) for corner in marker.corners]
+    corners[0][0] -= 0.05
+    marker.corners = corners
+    assert read(black_clip).in_words() == "1 object, 1 box on 1 frame"

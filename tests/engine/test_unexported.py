@@ -1,0 +1,57 @@
+"""An object that is only tracked: it is in no export, and can still be subtracted from others."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from addon.engine.session import Session
+from addon.errors import JobError
+from addon.job import Finishing, Job, Mask, MatteObject, Model, Prompt
+
+
+@pytest.fixture
+def job(clip, checkpoint: Model, tmp_path: Path) -> Job:
+
+    def square(x: float, y: float) -> tuple[Prompt, ...]:
+        """Drawn, so that what becomes of it does not depend on the model."""
+        return (Prompt(1, mask=Mask(polygons=(((x, y), (x + 200, y), (x + 200, y + 200), (x, y + 200)),))),)
+
+    return Job(
+        clip.take(1),
+        (
+            MatteObject("helper", square(100, 100), export=False),
+            MatteObject("subject", square(200, 100)),
+        ),
+        model=checkpoint,
+        output=str(tmp_path / "mattes"),
+        export="labels",
+    )
+
+
+def test_it_is_in_no_export(job: Job) -> None:
+    session = Session(lambda *_: None, lambda: False)
+    together = dataclasses.replace(job, objects=tuple(dataclasses.replace(each, export=True) for each in job.objects))
+
+    def first(target: str, made: Job = job) -> np.ndarray:
+        _, folder = session.export(dataclasses.replace(made, export=target))
+        return np.asarray(Image.open(sorted(folder.rglob("*.png"))[0]))
+
+    assert set(np.unique(first("labels"))) == {0, 2}, "the numbers of the others stay"
+    _, folder = session.export(dataclasses.replace(job, export="objects"))
+    assert [each.name for each in folder.rglob("*") if each.is_dir() and any(each.glob("*.png"))] == ["subject"]
+    alone, both = first("postshot")[..., 3] > 0, first("postshot", together)[..., 3] > 0
+    assert (both & ~alone).any()
+    assert not (alone & ~both).any()
+    cut = dataclasses.replace(job.objects[1], finishing=Finishing(subtract="helper"))
+    less = first("postshot", dataclasses.replace(job, objects=(job.objects[0], cut)))[..., 3] > 0
+    assert less.any()
+    assert not (less & ~alone).any()
+    assert (alone & ~less).any()
+
+
+def test_an_export_of_nothing_is_refused(job: Job) -> None:
+    with pytest.raises(JobError, match="No object is in the export"):
+        dataclasses.replace(job, objects=job.objects[:1])
