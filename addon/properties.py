@@ -102,12 +102,12 @@ def _show_suspect(settings: ClipSettings, _: bpy.types.Context) -> None:
 class SuspectSettings(bpy.types.PropertyGroup):
     """A run of doubtful frames, as suspects.Suspect has it."""
 
-    object_name: StringProperty(name="Object")  # type: ignore[valid-type]
-    frame: IntProperty(name="Frame")  # type: ignore[valid-type]
-    first: IntProperty(name="First")  # type: ignore[valid-type]
-    last: IntProperty(name="Last")  # type: ignore[valid-type]
-    doubt: FloatProperty(name="Doubt")  # type: ignore[valid-type]
-    reason: StringProperty(name="Reason")  # type: ignore[valid-type]
+    object_name: StringProperty(name="Object", description="Whose matte it is")  # type: ignore[valid-type]
+    frame: IntProperty(name="Frame", description="The worst clip frame of the run")  # type: ignore[valid-type]
+    first: IntProperty(name="First", description="First clip frame of the run")  # type: ignore[valid-type]
+    last: IntProperty(name="Last", description="Last clip frame of the run")  # type: ignore[valid-type]
+    doubt: FloatProperty(name="Doubt", description="How doubtful it is, from 1 on")  # type: ignore[valid-type]
+    reason: StringProperty(name="Reason", description="Why it is doubtful")  # type: ignore[valid-type]
 
 
 class ClipSettings(bpy.types.PropertyGroup):
@@ -253,7 +253,9 @@ class ClipSettings(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
     )
 
-    suspects: CollectionProperty(type=SuspectSettings)  # type: ignore[valid-type]
+    suspects: CollectionProperty(  # type: ignore[valid-type]
+        type=SuspectSettings, name="Suspects", description="Frames where the matte is doubtful, worst first"
+    )
     suspect_index: IntProperty(  # type: ignore[valid-type]
         name="Suspect",
         description="Frames where the matte is doubtful, worst first. Click one to go there",
