@@ -89,12 +89,17 @@ TARGETS: dict[str, Target] = {
     "tiff": Target(
         "TIFF with Alpha",
         "TIFFs of 8 or 16 bits with the matte as straight alpha; the colours stay as they are",
-        Rules("rgba_tiff", "{stem}.tif", has_alpha=True),
+        Rules("rgba_tiff", "{stem}.tif", has_alpha=True, soft=True),
     ),
     "exr": Target(
         "EXR with Alpha",
         "Of EXR footage: its half or float values with the matte as straight alpha, in the footage's colour space",
-        Rules("rgba_exr", "{stem}.exr", has_alpha=True),
+        Rules("rgba_exr", "{stem}.exr", has_alpha=True, soft=True),
+    ),
+    "layers": Target(
+        "EXR Layers and Cryptomatte",
+        "An EXR a frame with a named layer for each object, and Cryptomatte to pick them by",
+        Rules("layers", "{stem}.exr", invertible=False, soft=True),
     ),
     "objects": Target(
         "Mattes per Object",

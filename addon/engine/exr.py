@@ -1,8 +1,8 @@
-"""Writing EXR files, through OpenImageIO."""
+"""Writing EXR files, through OpenImageIO: one part of scanlines, losslessly compressed, a band of rows at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,36 +10,39 @@ import numpy as np
 import OpenImageIO
 from numpy.typing import NDArray
 
-# Of a source's header, what says how its pixels are stored; the rest goes along.
-_OF_PIXELS = ("compression", "openexr:", "oiio:", "orientation", "tiles", "name", "channels", "type", "chunkcount")
+_BAND_BYTES = 16 * 1024 * 1024
+# Of a source's header, what says how its pixels are stored, or describes channels that are not written.
+_NOT_ALONG = ("compression", "openexr:", "oiio:", "orientation", "tiles", "name", "channels", "type", "chunkcount")
+_NOT_ALONG += ("cryptomatte/", "multiview")
 
 
 def write_exr(
     file: BinaryIO,
-    layers: Mapping[str, NDArray[Any]],
-    channels: str,
-    kind: str,
-    attributes: Mapping[str, Any],
+    size: tuple[int, int],
+    channels: Mapping[str, str],
+    rows: Callable[[slice], NDArray[Any]],
+    attributes: Mapping[str, str],
     like: Path | None = None,
 ) -> None:
-    """Fill an open file with one part of scanlines, losslessly compressed.
+    """Fill an open file.
 
     Args:
         file: of a real file; OpenImageIO opens it once more by its name.
-        layers: by name, arrays (H, W, C) of one size; channels are called `<layer>.<channel>`, of the layer "" just
-            `<channel>`.
-        channels: a letter for each of the C.
-        kind: half or float.
-        attributes: of the header; only text.
+        size: width and height.
+        channels: half or float of each, by its name, such as `R` or `<layer>.R`.
+        rows: gives rows of the image as float (rows, width, channels).
+        attributes: text for the header.
         like: an EXR file of that size whose data window and metadata go along.
 
     Raises:
         OSError: it can't be written.
     """
-    pixels = np.dstack(list(layers.values())).astype(np.float16 if kind == "half" else np.float32, copy=False)
-    height, width = pixels.shape[:2]
-    spec = OpenImageIO.ImageSpec(width, height, pixels.shape[2], kind)
-    spec.channelnames = [f"{layer}.{each}" if layer else each for layer in layers for each in channels]
+    width, height = size
+    kinds = list(channels.values())
+    spec = OpenImageIO.ImageSpec(width, height, len(channels), kinds[0] if len(set(kinds)) == 1 else "float")
+    spec.channelnames = tuple(channels)
+    if len(set(kinds)) > 1:
+        spec.channelformats = tuple(map(OpenImageIO.TypeDesc, kinds))
     if like is not None:
         _go_along(spec, like)
     spec.attribute("compression", "zip")
@@ -49,12 +52,17 @@ def write_exr(
     output = OpenImageIO.ImageOutput.create("openexr")
     if output is None or not output.open(file.name, spec):
         raise OSError(OpenImageIO.geterror() if output is None else output.geterror())
+    count = max(1, _BAND_BYTES // (4 * width * len(channels)))
     try:
-        if not output.write_image(pixels):
-            raise OSError(output.geterror())
+        for top in range(0, height, count):
+            bottom = min(top + count, height)
+            band = np.ascontiguousarray(rows(slice(top, bottom)), np.float32)
+            if not output.write_scanlines(spec.y + top, spec.y + bottom, spec.z, band):
+                raise OSError(output.geterror())
     finally:
-        if not output.close():
-            raise OSError(output.geterror())
+        closed = output.close()
+    if not closed:
+        raise OSError(output.geterror())
 
 
 def _go_along(spec: Any, like: Path) -> None:
@@ -65,6 +73,6 @@ def _go_along(spec: Any, like: Path) -> None:
     for name in ("x", "y", "full_x", "full_y", "full_width", "full_height"):
         setattr(spec, name, getattr(source, name))
     for each in source.extra_attribs:
-        if not each.name.lower().startswith(_OF_PIXELS):
+        if not each.name.lower().startswith(_NOT_ALONG):
             spec.attribute(each.name, each.type, each.value)
     opened.close()

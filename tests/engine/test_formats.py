@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import mmh3
 import numpy as np
 import OpenImageIO
 import pytest
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 from addon.engine.export import export, prepare
+from addon.engine.export.layers import hash_of
 from addon.engine.footage import Reader, scan
 from addon.errors import JobError
 from addon.job import Delivery, Footage, Job, MatteObject, Point, Prompt
@@ -197,6 +199,101 @@ class TestExr:
         Image.new("RGB", (8, 8)).save(folder / "a.png")
         with pytest.raises(JobError, match=r"keeps float values.*Choose TIFF"):
             write(job_of(scan(folder)[0], folder, "exr"))
+
+
+class TestLayers:
+    NAMES = ("Camera", "left/right", "Bär.2")
+
+    def mattes(self, seed: int = 0) -> dict[str, NDArray[np.uint8]]:
+        """Soft, and over each other."""
+        generator = np.random.default_rng(seed)
+        shape = HEIGHT, WIDTH
+        noise = [generator.integers(0, 256, shape) * (generator.random(shape) < 0.6) for _ in self.NAMES]
+        return dict(zip(self.NAMES, (each.astype(np.uint8) for each in noise), strict=True))
+
+    def write(self, folder: Path, mattes: dict[str, NDArray[np.uint8]], **more: Any) -> Path:
+        Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "shot.0007.png")
+        marked = tuple(MatteObject(name, (Prompt(1, (Point(1, 1),)),)) for name in mattes)
+        job = dataclasses.replace(job_of(scan(folder)[0], folder, "layers"), objects=marked, **more)
+        version = export(
+            prepare(job, Reader(job.footage)),
+            lambda frame, name: mattes[name or ""],
+            frames=[1],
+            key="key",
+            report={},
+            on_frame=lambda *_: None,
+            cancelled=lambda: False,
+        )
+        return version / "shot.0007.exr"
+
+    def test_a_layer_each(self, folder: Path) -> None:
+        mattes = self.mattes()
+        file = self.write(folder, mattes)
+        pixels, spec = read_oiio(file)
+        report = json.loads(file.parent.with_suffix(".json").read_text(encoding="utf-8"))["report"]["export"]
+        assert report["layers"] == {"Camera": "Camera", "left/right": "left_right", "Bär.2": "Bär_2"}
+        for name, layer in report["layers"].items():
+            at = spec.channelnames.index(f"{layer}.A")
+            np.testing.assert_array_equal(np.rint(pixels[..., at] * 255), mattes[name])
+
+    def decode(self, file: Path) -> dict[str, NDArray[np.float32]]:
+        """As the specification tells a reader to: from the header's names alone."""
+        pixels, spec = read_oiio(file)
+        found = {each.name: each.value for each in spec.extra_attribs if each.name.startswith("cryptomatte/")}
+        (key,) = {name.rpartition("/")[0] for name in found}
+        assert found[f"{key}/hash"] == "MurmurHash3_32"
+        assert found[f"{key}/conversion"] == "uint32_to_float32"
+        layer = found[f"{key}/name"]
+        assert key == "cryptomatte/" + f"{mmh3.hash(layer, signed=False):08x}"[:7]
+        channels = [name for name in spec.channelnames if name.startswith(layer)]
+        levels = sorted({name.partition(".")[0] for name in channels})
+        pairs = [(f"{level}.{a}", f"{level}.{b}") for level in levels for a, b in ("RG", "BA")]
+        mattes = {}
+        for name, text in json.loads(found[f"{key}/manifest"]).items():
+            wanted = np.frombuffer(int(text, 16).to_bytes(4, "little"), "<f4")[0]
+            total = np.zeros(pixels.shape[:2], np.float32)
+            for id_channel, coverage in pairs:
+                hit = pixels[..., spec.channelnames.index(id_channel)] == wanted
+                total += np.where(hit, pixels[..., spec.channelnames.index(coverage)], 0)
+            mattes[name] = total
+        return mattes
+
+    def test_cryptomatte_decodes_to_the_mattes(self, folder: Path) -> None:
+        mattes = self.mattes()
+        decoded = self.decode(self.write(folder, mattes))
+        assert set(decoded) == set(self.NAMES)
+        for name in self.NAMES:
+            np.testing.assert_array_equal(np.rint(decoded[name] * 255), mattes[name])
+
+    def test_ids_are_normal_floats_and_those_of_the_specification(self) -> None:
+        """The published test values, and no id that a float can't carry."""
+        assert f"{hash_of('hello'):08x}" == "248bfa47"
+        assert f"{hash_of('hello, world'):08x}" == "149bbb7f"
+        ids = np.array([hash_of(f"object {i}") for i in range(5000)], np.uint32)
+        floats = ids.view(np.float32)
+        assert np.isfinite(floats).all()
+        assert (np.abs(floats) >= np.finfo(np.float32).tiny).all()
+        raw = np.array([mmh3.hash(f"object {i}", signed=False) for i in range(5000)], np.uint32)
+        assert (raw != ids).any(), "some had to be changed"
+
+    def test_more_objects_than_ranks(self, folder: Path) -> None:
+        """Layers hold all; of Cryptomatte the six strongest are in each pixel."""
+        mattes = {f"object {i}": np.full((HEIGHT, WIDTH), 20 * (i + 1), np.uint8) for i in range(9)}
+        file = self.write(folder, mattes)
+        decoded = self.decode(file)
+        for i, name in enumerate(mattes):
+            np.testing.assert_array_equal(np.rint(decoded[name] * 255), mattes[name] if i >= 3 else 0)
+        assert len([name for name in read_oiio(file)[1].channelnames if name.startswith("object")]) == 9
+
+    def test_an_object_that_is_called_as_the_layer(self, folder: Path) -> None:
+        mattes = {name: np.full((HEIGHT, WIDTH), 255, np.uint8) for name in ("CryptoObject01", "_CryptoObject01")}
+        file = self.write(folder, mattes)
+        assert "_CryptoObject01.A" in read_oiio(file)[1].channelnames
+        assert set(self.decode(file)) == set(mattes)
+
+    def test_it_can_not_be_inverted(self, folder: Path) -> None:
+        with pytest.raises(JobError, match="invert"):
+            self.write(folder, self.mattes(), invert=True)
 
 
 class TestColour:

@@ -11,15 +11,21 @@ from ...job import Job
 from ..images import Pixels, Plate, to_integers
 from .writer import Matte
 
+_BAND = 512  # rows
+
 
 def alpha_of(plate: Plate, frame: int, matte: Matte, job: Job) -> NDArray[Any]:
-    """(H, W) by the Job's wishes: uint8, 0 or 255, of the matte alone; else of the plate's own dtype."""
+    """(H, W) by the Job's wishes: uint8 of the matte alone; times the plate's alpha, of that one's dtype."""
     alpha = matte(frame, None)
     if job.invert:
         alpha = ~alpha
     if plate.alpha is None:
         return alpha
-    result: NDArray[Any] = np.where(alpha, plate.alpha, plate.alpha.dtype.type(0))
+    result = np.empty_like(plate.alpha)
+    for top in range(0, len(alpha), _BAND):
+        rows = slice(top, top + _BAND)
+        product = plate.alpha[rows] * (alpha[rows] / np.float64(255))
+        result[rows] = product if result.dtype == np.float32 else np.rint(product)
     return result
 
 

@@ -31,7 +31,7 @@ class Writer(BaseWriter):
                 where="export",
                 hint="Choose TIFF or Postshot, which keep the integers of this footage as they are.",
             )
-        self._attributes: dict[str, Any] = {}
+        self._attributes: dict[str, str] = {}
         if job.footage.colour_space and (name := colour.interop_id(job.footage)):
             self._attributes["colorInteropID"] = name
 
@@ -41,10 +41,16 @@ class Writer(BaseWriter):
         def write(file: BinaryIO) -> None:
             plate = self.reader.plate(frame, alpha=self.job.delivery.plate_alpha == "multiply")
             alpha = alpha_of(plate, frame, matte, self.job)
-            if alpha.dtype == np.uint8:
-                alpha = alpha.astype(np.float32) / 255
-            layers = {"": np.dstack([plate.pixels, alpha])}
-            write_exr(file, layers, "RGBA", self.reader.float_format, self._attributes, like=self.reader.path(frame))
+            size = self.job.footage.width, self.job.footage.height
+            scale = np.float32(255 if alpha.dtype == np.uint8 else 1)
+            write_exr(
+                file,
+                size,
+                dict.fromkeys("RGBA", self.reader.float_format),
+                lambda rows: np.dstack([plate.pixels[rows], alpha[rows] / scale]),
+                self._attributes,
+                like=self.reader.path(frame),
+            )
 
         return {self.path(frame): write}
 

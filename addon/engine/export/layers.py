@@ -1,0 +1,110 @@
+"""Multi-layer EXR: a layer with the matte of each object, and all of them as Cryptomatte.
+
+A layer is called as its object, with one channel `A`. The Cryptomatte layer is called `CryptoObject`, as renderers do:
+pick objects with Blender's or Nuke's Cryptomatte node. Where more objects overlap than it has ranks, the weakest are
+left out there; their layers have all.
+
+Source: Friedman and Jones, "Cryptomatte", specification 1.2.0 (github.com/Psyop/Cryptomatte): ids are MurmurHash3 (x86,
+32 bits, seed 0) of the UTF-8 names, as floats with an exponent that is never 0 or 255; ranked pairs of id and coverage,
+strongest first; header attributes cryptomatte/<first 7 digits of the layer's hash>/name, hash, conversion, manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+import mmh3
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import JobError
+from ...job import Job
+from ..exr import write_exr
+from ..footage import Reader
+from .objects import folders_of
+from .writer import BaseWriter, Matte, Write
+
+CRYPTOMATTE = "CryptoObject"
+_RANKS = 6  # pairs of id and coverage; two fill a layer of R, G, B and A
+
+
+class Writer(BaseWriter):
+    """An EXR a frame."""
+
+    def __init__(self, job: Job, reader: Reader) -> None:
+        super().__init__(job, reader)
+        if job.invert:
+            raise JobError("Layers of objects can't be inverted.", where="invert", hint="Switch it off.")
+        self._layers = layers_of([each.name for each in job.objects])
+        self._levels = -(-min(_RANKS, len(self._layers)) // 2)
+
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        """One image."""
+
+        def write(file: BinaryIO) -> None:
+            mattes = [matte(frame, name) for name in self._layers]
+            ids = np.array([hash_of(name) for name in self._layers], np.uint32)
+
+            def rows(part: slice) -> NDArray[Any]:
+                coverage = np.stack([each[part] for each in mattes], axis=-1).astype(np.float32) / 255
+                return np.concatenate([coverage, ranked(coverage, ids, 2 * self._levels)], axis=-1)
+
+            channels = {f"{layer}.A": "half" for layer in self._layers.values()}
+            for level in range(self._levels):
+                channels.update({f"{CRYPTOMATTE}{level:02d}.{each}": "float" for each in "RGBA"})
+            write_exr(file, (self.job.footage.width, self.job.footage.height), channels, rows, header(self._layers))
+
+        return {self.path(frame): write}
+
+    def describe(self) -> Mapping[str, Any]:
+        """With the layer of each object."""
+        return {
+            "files": f"EXR, a layer for each object with its matte in A, and Cryptomatte {CRYPTOMATTE}, upright",
+            "layers": self._layers,
+        }
+
+
+def layers_of(names: Sequence[str]) -> dict[str, str]:
+    """A layer for each name: without dots, which part layer and channel, and none that seems to be of Cryptomatte."""
+    mark = "_" if any(name.casefold().startswith(CRYPTOMATTE.casefold()) for name in names) else ""
+    return dict(zip(names, folders_of(mark + name for name in names).values(), strict=True))
+
+
+def hash_of(name: str) -> int:
+    """A name's id, as an unsigned integer whose bits are those of a normal float."""
+    value = mmh3.hash(name.encode(), signed=False)
+    return value ^ (1 << 23) if (value >> 23) & 255 in (0, 255) else value
+
+
+def header(names: Sequence[str] | Mapping[str, Any]) -> dict[str, str]:
+    """The attributes that tell a reader of the layer and of the names in it."""
+    key = f"cryptomatte/{mmh3.hash(CRYPTOMATTE.encode(), signed=False):08x}"[: len("cryptomatte/") + 7]
+    manifest = {name: f"{hash_of(name):08x}" for name in names}
+    return {
+        f"{key}/name": CRYPTOMATTE,
+        f"{key}/hash": "MurmurHash3_32",
+        f"{key}/conversion": "uint32_to_float32",
+        f"{key}/manifest": json.dumps(manifest, ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def ranked(coverage: NDArray[np.float32], ids: NDArray[np.uint32], ranks: int) -> NDArray[np.float32]:
+    """Pairs of id and coverage, the strongest first.
+
+    Args:
+        coverage: (rows, width, objects), 0 to 1.
+        ids: (objects,).
+        ranks: how many pairs; those beyond the objects are empty.
+
+    Returns:
+        float32 (rows, width, 2 * ranks); id and coverage 0 where there is no object.
+    """
+    order = np.argsort(-coverage, axis=-1, kind="stable")[..., :ranks]
+    result = np.zeros((*coverage.shape[:2], 2 * ranks), np.float32)
+    strongest = np.take_along_axis(coverage, order, axis=-1)
+    count = order.shape[-1]
+    result[..., 0 : 2 * count : 2] = np.where(strongest > 0, ids.view(np.float32)[order], np.float32(0))
+    result[..., 1 : 2 * count : 2] = strongest
+    return result
