@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 _BAND_BYTES = 16 * 1024 * 1024
 # Of a source's header, what says how its pixels are stored, or describes channels that are not written.
-_NOT_ALONG = ("compression", "openexr:", "oiio:", "orientation", "tiles", "name", "channels", "type", "chunkcount")
-_NOT_ALONG += ("cryptomatte/", "multiview")
+_NOT_ALONG = tuple("compression openexr: oiio: orientation tiles name channels type chunkcount cryptomatte/".split())
 
 
 def write_exr(

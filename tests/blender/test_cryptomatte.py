@@ -44,7 +44,7 @@ def picked(exr: Path, name: str, folder: Path) -> list[float]:
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     scene.render.resolution_percentage = 100
     image = bpy.data.images.load(str(exr))
-    assert len(image.size) == 2  # asking for it reads the file
+    assert tuple(image.size)  # asking for it reads the file
     assert image.type == "MULTILAYER"
     if bpy.app.version >= (5, 0):
         tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
