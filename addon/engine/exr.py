@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 _BAND_BYTES = 16 * 1024 * 1024
 # Of a source's header, what says how its pixels are stored, or describes channels that are not written.
-_NOT_ALONG = tuple("compression openexr: oiio: orientation tiles name channels type chunkcount cryptomatte/".split())
+_NOT_ALONG: tuple[str, ...] = ("compression", "openexr:", "oiio:", "orientation", "tiles", "name", "channels", "type")
+_NOT_ALONG += ("chunkcount", "cryptomatte/")
 
 
 def write_exr(
