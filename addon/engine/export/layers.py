@@ -48,7 +48,7 @@ class Writer(BaseWriter):
             ids = np.array([hash_of(name) for name in self._layers], np.uint32)
 
             def rows(part: slice) -> NDArray[Any]:
-                coverage = np.stack([each[part] for each in mattes], axis=-1) / np.float32(255)
+                coverage = np.divide(np.stack([each[part] for each in mattes], axis=-1), 255, dtype=np.float32)
                 return np.concatenate([coverage, ranked(coverage, ids, 2 * self._levels)], axis=-1)
 
             channels = {f"{layer}.A": "half" for layer in self._layers.values()}
