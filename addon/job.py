@@ -50,6 +50,7 @@ class Footage:
     movie_offset: frames of the movie file before frame 1 (Blender's clip.frame_offset).
     colour_space: of float images, a name of the OpenColorIO config below; empty = linear with Rec. 709 primaries.
     colour_config: absolute path of that config (Blender's is its own).
+    panorama: 360-degree equirectangular: the right border goes on at the left one.
     """
 
     files: tuple[str, ...]
@@ -60,6 +61,7 @@ class Footage:
     movie_offset: int = 0
     colour_space: str = ""
     colour_config: str = ""
+    panorama: bool = False
 
 
 @dataclass(frozen=True, slots=True)

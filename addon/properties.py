@@ -132,6 +132,10 @@ class ClipSettings(bpy.types.PropertyGroup):
         min=0,
         max=1000,
     )
+    panorama: BoolProperty(  # type: ignore[valid-type]
+        name="360° Panorama",
+        description="Equirectangular footage: the right border goes on at the left one, and so do the mattes",
+    )
     live: BoolProperty(  # type: ignore[valid-type]
         name="Live", description="Show the matte of this frame again after each change of its markers"
     )

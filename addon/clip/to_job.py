@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import bpy
@@ -30,6 +31,7 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     follow_names(clip)
     forget_shape_keys()
     footage, warnings = read_footage(clip)
+    footage = dataclasses.replace(footage, panorama=settings.panorama)
     frame_range = frame_range_of(clip, footage.frame_count)
     prompts = read_prompts(clip, plate_of(clip, footage), frame_range)
     rules = TARGETS[settings.target].rules

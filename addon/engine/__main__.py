@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     track.add_argument("--box", action="append", default=[], metavar="OBJECT:FRAME:X0:Y0:X1:Y1")
     track.add_argument("--mask", action="append", default=[], metavar="OBJECT:FRAME:FILE")
     track.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
+    track.add_argument("--panorama", action="store_true", help="360-degree footage: right and left border are one")
     track.add_argument("--direction", choices=get_args(Direction), default="both")
     track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
     track.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
@@ -227,7 +228,7 @@ def _job(options: argparse.Namespace) -> Job:
     if Path(checkpoint).suffix in (".pt", ".pth"):
         checkpoint = str(Path(checkpoint).absolute())
     return Job(
-        footage=footage,
+        footage=dataclasses.replace(footage, panorama=options.panorama),
         objects=tuple(
             MatteObject(name, tuple(prompts[number] for number in sorted(prompts))) for name, prompts in marks.items()
         ),

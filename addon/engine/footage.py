@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import FootageError
 from ..job import CAMERA_BASE, Footage
 from ..orientation import read_orientation
-from . import colour, images, movie
+from . import colour, images, movie, panorama
 from .colour import ToSrgb, to_srgb_of
 from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
@@ -244,6 +244,8 @@ class Reader:
         facts += [_facts(file) for file in self._footage.files]
         if self._footage.colour_space:
             facts += [self._footage.colour_space, self._footage.colour_config]
+        if self._footage.panorama:
+            facts.append("panorama")
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def fingerprint_of(self, frame: int) -> str:
@@ -288,10 +290,12 @@ class Reader:
         return read_plate(self._file(frame), alpha=alpha)
 
     def model_input(self, frame: int, side: int) -> NDArray[np.uint8]:
-        """The frame as uint8 (side, side, 3) sRGB, see images.read_model_input. Raises FootageError."""
+        """The frame as SAM 2's input, uint8 (side, side, 3) sRGB; a panorama widened. Raises FootageError."""
         if self._footage.movie:
-            return squash(to_8_bit(self._movie.pixels(self._footage.movie_offset + frame - 1)), side)
-        return read_model_input(self._file(frame), side, self.to_srgb)
+            pixels = squash(to_8_bit(self._movie.pixels(self._footage.movie_offset + frame - 1)), side)
+        else:
+            pixels = read_model_input(self._file(frame), side, self.to_srgb)
+        return panorama.widen(pixels) if self._footage.panorama else pixels
 
     def _file(self, frame: int) -> Path:
         return Path(self._footage.files[frame - 1])

@@ -7,6 +7,7 @@ Out: uint8 (height, width), 0 or 255.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 _BAND = 256  # rows worked on at once: bounds the float32 logits of a 6000 x 9000 plate to 6 MB
 
 
-def union(logits: Iterable[NDArray[np.float16]], width: int, height: int) -> NDArray[np.uint8]:
+def union(
+    logits: Iterable[NDArray[np.float16]], width: int, height: int, *, panorama: bool = False
+) -> NDArray[np.uint8]:
     """The plate-sized matte of all objects together.
 
     Bilinear interpolation with pixel centres at .5 and clamped borders, thresholded at 0: the same as torch's
@@ -25,6 +28,7 @@ def union(logits: Iterable[NDArray[np.float16]], width: int, height: int) -> NDA
     Args:
         logits: one float (h, w) array an object; above 0 is subject.
         width, height: of the plate, in pixels.
+        panorama: whether the right border goes on at the left one.
 
     Returns:
         uint8 (height, width), 255 where any object is, 0 elsewhere.
@@ -34,21 +38,30 @@ def union(logits: Iterable[NDArray[np.float16]], width: int, height: int) -> NDA
         source = np.asarray(each, np.float32)
         if source.max() <= 0:
             continue
-        upper, lower, weight = _vertical_taps(source.shape[0], height)
+        upper, lower, weight = _taps(source.shape[0], height)
+        left, right, share = _taps(source.shape[1], width, wrap=True)
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))
             w = weight[rows, None]
             band = source[upper[rows]] * (1 - w) + source[lower[rows]] * w
             if band.max() <= 0:
                 continue
-            wide = cv2.resize(band, (width, band.shape[0]), interpolation=cv2.INTER_LINEAR)
+            wide: Any
+            if panorama:
+                wide = band[:, left] * (1 - share) + band[:, right] * share
+            else:
+                wide = cv2.resize(band, (width, band.shape[0]), interpolation=cv2.INTER_LINEAR)
             matte[rows][wide > 0] = 255
     return matte
 
 
-def _vertical_taps(source: int, target: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """For each target row: the two source rows it lies between and the weight of the lower one."""
+def _taps(
+    source: int, target: int, *, wrap: bool = False
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """For each target row or column: the two of the source that it lies between and the weight of the second."""
     centre = (np.arange(target) + 0.5) * (source / target) - 0.5
-    centre = np.clip(centre, 0, source - 1)
-    upper = np.floor(centre).astype(np.intp)
-    return upper, np.minimum(upper + 1, source - 1), (centre - upper).astype(np.float32)
+    if not wrap:
+        centre = np.clip(centre, 0, source - 1)
+    first = np.floor(centre).astype(np.intp)
+    second = (first + 1) % source if wrap else np.minimum(first + 1, source - 1)
+    return first % source, second, (centre - first).astype(np.float32)

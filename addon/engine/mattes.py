@@ -43,6 +43,7 @@ class Mattes:
         footage = job.footage
         self._job = job
         self._logits = logits
+        self._panorama = footage.panorama
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
         self._size = tuple(max(1, round(side * self._scale)) for side in (footage.width, footage.height))
         self._finishing = {each.name: each.finishing for each in job.objects}
@@ -62,7 +63,7 @@ class Mattes:
         wanted = self._exported if name is None else [name]
         if all(finish.is_off(self._finishing[each]) for each in wanted):
             found = (self._within(each, frame) for each in wanted)
-            return matte.union((each for each in found if each is not None), width, height)
+            return matte.union((each for each in found if each is not None), width, height, panorama=self._panorama)
         done = finish.finish(
             self._job, wanted, frame, lambda each: self._cut(each, frame), soft=soft, scale=self._scale
         )
@@ -78,7 +79,7 @@ class Mattes:
 
     def _cut(self, name: str, frame: int) -> NDArray[np.uint8] | None:
         logits = self._steady(name, frame)
-        return None if logits is None else matte.union([logits], *self._size)
+        return None if logits is None else matte.union([logits], *self._size, panorama=self._panorama)
 
     def _steady(self, name: str, frame: int) -> Logits | None:
         return finish.steady(lambda at: self._within(name, at), frame, self._finishing[name].temporal)

@@ -7,6 +7,8 @@ import pickle
 import numpy as np
 import torch
 
+from ..job import Footage
+from . import panorama
 from .predictor import Output, State
 from .store import Matte, Take
 
@@ -34,7 +36,9 @@ def load(take: Take, index: int, state: State, *, conditioning: bool) -> Output 
     return output | {"maskmem_pos_enc": constants["maskmem_pos_enc"]}
 
 
-def matte_of(output: Output) -> Matte:
+def matte_of(output: Output, footage: Footage) -> Matte:
     """What the store keeps of an output."""
     logits = output["pred_masks"][0, 0].float().cpu().numpy().astype(np.float16)
+    if footage.panorama:
+        logits = panorama.narrow(logits)
     return Matte(logits, output["iou"], float(output["object_score_logits"]))

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..job import Job, MatteObject, Prompt
-from . import memory
+from ..job import Footage, Job, MatteObject, Prompt
+from . import memory, panorama
 from .features import FeatureCache
 from .footage import Reader
 from .model import Loaded
@@ -72,19 +72,24 @@ class Previewer:
         predictor = self.loaded.predictor
         state = predictor.start(Images(reader, predictor.image_size), job.footage.frame_count, 1, features)
         state["cached_features"] = self._features
-        corrects = prompt in corrections(each) and self._take_up(state, prompt, store, each.name)
+        corrects = prompt in corrections(each) and self._take_up(state, prompt, store, each.name, job.footage)
         if not (corrects or prompt.stands_alone):
             return None  # nothing is there that it could correct
         give(predictor, state, 0, prompt, job.footage)
         self._features = state["cached_features"]
-        return memory.matte_of(predictor.conditioning(state, 0)[frame - 1]).logits
+        return memory.matte_of(predictor.conditioning(state, 0)[frame - 1], job.footage).logits
 
-    def _take_up(self, state: State, prompt: Prompt, store: Store, name: str) -> bool:
+    def _take_up(self, state: State, prompt: Prompt, store: Store, name: str, footage: Footage) -> bool:
         """Put the newest matte of the prompt's frame into `state` as tracked. False if there is none."""
         predictor = self.loaded.predictor
         take = store.newest(name, prompt.frame)
         matte = take.matte(prompt.frame) if take else None
         if take is None or matte is None:
+            return False
+        logits = matte.logits
+        if footage.panorama:
+            logits = panorama.widened(logits)
+        if logits.shape[0] != logits.shape[1]:  # tracked as a panorama, which it no longer is
             return False
         index = prompt.frame - 1
         for prompted in take.conditioning_frames():
@@ -93,7 +98,7 @@ class Previewer:
                 predictor.conditioning(state, 0)[prompted - 1] = output
         if not predictor.conditioning(state, 0):
             return False
-        logits = torch.from_numpy(matte.logits.astype(np.float32)).to(predictor.device)
-        predictor.tracked(state, 0)[index] = {"pred_masks": logits[None, None]}
+        masks = torch.from_numpy(logits.astype(np.float32)).to(predictor.device)
+        predictor.tracked(state, 0)[index] = {"pred_masks": masks[None, None]}
         state["frames_tracked_per_obj"][0][index] = {"reverse": False}
         return True

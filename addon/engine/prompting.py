@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..errors import JobError
 from ..job import Footage, Mask, Prompt
+from . import panorama
 from .footage import Reader
 from .polygons import fill
 from .predictor import Predictor, State
@@ -46,15 +47,20 @@ def normalise(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 def give(predictor: Predictor, state: State, obj: int, prompt: Prompt, footage: Footage) -> None:
     """Prompt object `obj` of `state` on the prompt's frame. Raises JobError that names the mask."""
-    width, height = footage.width, footage.height
-    box = prompt.box
+    height, box = footage.height, prompt.box
+
+    def places(x: float) -> list[float]:
+        share = x / footage.width
+        return panorama.places(share, predictor.image_size) if footage.panorama else [share]
+
+    points = [(x, point.y / height, point.include) for point in prompt.points for x in places(point.x)]
     predictor.prompt(
         state,
         obj,
         prompt.frame - 1,
-        points=[(point.x / width, point.y / height) for point in prompt.points],
-        labels=[int(point.include) for point in prompt.points],
-        box=None if box is None else (box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height),
+        points=[each[:2] for each in points],
+        labels=[int(include) for _, _, include in points],
+        box=None if box is None else (places(box.x0)[0], box.y0 / height, places(box.x1)[0], box.y1 / height),
         mask=None if prompt.mask is None else _mask_input(prompt.mask, footage, predictor.image_size),
     )
 
@@ -80,6 +86,8 @@ def _mask_input(mask: Mask, footage: Footage, side: int) -> torch.Tensor:
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise JobError(f"The mask can't be read: {error}.", where=mask.file) from None
         small = np.asarray(binary.resize((side, side), Image.Resampling.BILINEAR))
+    if footage.panorama:
+        small = panorama.widen(np.asarray(small, np.uint8))
     inside = small >= 128
     if not inside.any():
         raise JobError("The mask is empty.", where=mask.file or "mask", hint="Draw it on the subject or remove it.")

@@ -288,7 +288,7 @@ class _Propagation:
                 if prompted is None:
                     # before the matte: a matte whose memory is missing could not be gone on from
                     memory.save(s.take, index, output, conditioning=False)
-                s.take.put_matte(index + 1, memory.matte_of(output))
+                s.take.put_matte(index + 1, memory.matte_of(output, self.job.footage))
                 self._trim(s, index)
                 self._trim_disk(s, index, reverse)
             self._finished(index)

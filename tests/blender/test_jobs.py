@@ -190,9 +190,12 @@ def test_masks_for_nerfstudio(blend: Path, clip) -> None:
     settings.target, settings.transforms, settings.invert = "nerfstudio", str(transforms), True
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
     assert (job.export, job.invert, Path(job.transforms)) == ("nerfstudio", True, transforms)
-    settings.target = "labels"
+    assert not job.footage.panorama
+    settings.target, settings.panorama = "labels", True
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
     assert (job.export, job.invert, job.transforms) == ("labels", False, "")
+    assert job.footage.panorama
+    settings.panorama = False
 
     result = command_line(blend, "export", "--target", "nerfstudio", "--invert", "--transforms", str(transforms))
     assert result.returncode == 0, result.stdout + result.stderr

@@ -6,6 +6,7 @@ import bpy
 
 from ...clip.prompts import count_of
 from ...clip.summary import summary_of
+from ...properties import settings_of
 from ..text import draw_error, draw_text
 from .base import Panel, clip_of
 
@@ -32,6 +33,7 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
         draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE")
         size = f"{footage.width} x {footage.height} pixels"
         draw_text(layout, context, f"{count_of(footage.frame_count, 'frame')}, {size}")
+        layout.prop(settings_of(clip), "panorama")
         for warning in summary.warnings:
             draw_text(layout, context, warning, "ERROR")
         if summary.warnings:
