@@ -107,8 +107,14 @@ class Engine:
         """Its process id."""
         return self._process.pid
 
-    def request(self, verb: Literal["track", "retrack", "export", "preview"], job: Job, frame: int = 0) -> Reply:
-        """Send a Job; returns at once. `frame`: the clip frame of a preview."""
+    def request(
+        self,
+        verb: Literal["track", "retrack", "export", "preview", "finish"],
+        job: Job,
+        frame: int = 0,
+        takes: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send a Job; returns at once. `frame`, `takes`: as protocol.Request says."""
         reply = Reply()
         with self._lock:
             self._last_id += 1
@@ -116,7 +122,10 @@ class Engine:
                 reply.put(self._end)
                 return reply
             self._replies[self._last_id] = reply
-            self._requests.put({"id": self._last_id, "do": verb, "job": dataclasses.asdict(job), "frame": frame})
+            request: Request = {"id": self._last_id, "do": verb, "job": dataclasses.asdict(job), "frame": frame}
+            if takes is not None:
+                request["takes"] = dict(takes)
+            self._requests.put(request)
         return reply
 
     def cancel(self) -> None:

@@ -65,7 +65,11 @@ def take_in(file: Path, clip: str, frame: int) -> None:
     while len(_previews) >= _KEPT:
         _previews.pop(next(iter(_previews)))
     _previews.pop((clip, frame), None)
-    _previews[clip, frame] = Preview(time.time_ns(), read_preview(file))
+    preview = Preview(time.time_ns(), read_preview(file))
+    _previews[clip, frame] = preview
+    if clip in bpy.data.movieclips:
+        for name in preview.logits:
+            settings_of(bpy.data.movieclips[clip]).entry(name)  # something to finish
 
 
 def _tick() -> float:

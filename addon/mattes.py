@@ -44,6 +44,15 @@ def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
         return {}
 
 
+def read_finished(file: Path) -> dict[str, NDArray[np.uint8]]:
+    """Finished mattes by object, uint8 (h, w), upright; empty if there are none."""
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            return {str(name): each for name, each in zip(data["names"], data["alpha"], strict=True)}
+    except _DAMAGED:
+        return {}
+
+
 def tracked_frames(take: str) -> set[int]:
     """Clip frames that have a matte, looked up again when the folder changed."""
     folder = Path(take) / "matte"

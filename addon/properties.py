@@ -20,6 +20,7 @@ from bpy.props import (
 from .checkpoints import OFFICIAL
 from .clip.colour import PALETTE
 from .clip.mask import forget_shape_keys
+from .finishing import FinishingSettings
 from .suspects import read_suspects
 from .targets import TARGETS
 
@@ -90,6 +91,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
     take: StringProperty(  # type: ignore[valid-type]
         name="Mattes", description="The folder of the matte store that holds what was tracked last", options={"HIDDEN"}
     )
+    finishing: PointerProperty(type=FinishingSettings)  # type: ignore[valid-type]
 
 
 def _show_suspect(settings: ClipSettings, _: bpy.types.Context) -> None:
@@ -328,7 +330,7 @@ def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
     return settings
 
 
-CLASSES = (ObjectSettings, SuspectSettings, ClipSettings)
+CLASSES = (FinishingSettings, ObjectSettings, SuspectSettings, ClipSettings)
 
 
 def register() -> None:

@@ -6,7 +6,7 @@ import atexit
 
 import bpy
 
-from . import cli, live, preferences, properties
+from . import cli, finished, live, preferences, properties
 from .clip import watch
 from .engine_client import stop_shared_engine
 from .operators import running
@@ -46,7 +46,7 @@ CLASSES = (
     *menus.CLASSES,
     *panels.CLASSES,
 )
-MODULES = (properties, watch, menus, overlay, live, cli)
+MODULES = (properties, watch, menus, overlay, live, finished, cli)
 
 
 def register() -> None:

@@ -9,6 +9,8 @@ Source: BKE_mask_coord_from_movieclip (blenkernel/intern/mask.cc).
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,34 +59,51 @@ class Plate:
             y = (y - 0.5) * shape + 0.5
         return self.from_marker(frame, (x, y))
 
+    def turns(self) -> set[int]:
+        """The clip frames on both sides of each change of orientation."""
+        frames = () if self.footage.movie else _turned(self.footage.files)
+        return {each for frame in frames for each in (frame - 1, frame)}
+
     def _orientation(self, frame: int) -> int:
+        """Of the nearest frame that the clip has."""
         if self.footage.movie:
             return 1
+        frame = min(max(frame, 1), len(self.footage.files))
         if frame not in self._orientations:
             self._orientations[frame] = read_file_orientation(self.footage.files[frame - 1])
         return self._orientations[frame]
 
 
-def sample_outline(points: list[tuple[Point2, Point2, Point2]], convert: Callable[[Point2], Point2]) -> list[Point2]:
+@functools.lru_cache(maxsize=4)
+def _turned(files: tuple[str, ...]) -> list[int]:
+    """The clip frames with another orientation than the one before. Raises FootageError."""
+    orientations = [read_file_orientation(file) for file in files]
+    return [i + 2 for i, (one, two) in enumerate(itertools.pairwise(orientations)) if one != two]
+
+
+def sample_outline(
+    points: list[tuple[Point2, Point2, Point2]], convert: Callable[[Point2], Point2], steps: int = 0
+) -> list[Point2]:
     """A closed Bezier outline as a polygon.
 
     Args:
         points: left handle, point, right handle of each, in any coordinates.
         convert: to the coordinates of the result, in pixels; straight lines must stay straight.
+        steps: corners from one point to the next; 0 = as many as are needed.
 
     Returns:
-        corners at most about _STEP pixels apart along the curves; straight segments have none in between.
+        corners, without `steps` at most about _STEP pixels apart along curves; straight segments have none in between.
     """
     knots = [tuple(convert(place) for place in point) for point in points]
     outline: list[Point2] = []
     for (_, a, b), (c, d, _) in zip(knots, knots[1:] + knots[:1], strict=True):
-        if a == b and c == d:
+        if not steps and a == b and c == d:
             outline.append(a)
             continue
         length = sum(abs(q[0] - p[0]) + abs(q[1] - p[1]) for p, q in ((a, b), (b, c), (c, d)))
-        steps = max(1, min(_MAX_STEPS, round(length / _STEP)))
-        for i in range(steps):
-            t = i / steps
+        count = steps or max(1, min(_MAX_STEPS, round(length / _STEP)))
+        for i in range(count):
+            t = i / count
             weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
             outline.append(
                 (

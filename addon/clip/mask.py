@@ -7,21 +7,36 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
+import mathutils
 
 from ..errors import JobError
-from ..job import Mask
+from ..job import Garbage, Mask, Outlines
 from .blendfile import ControlPoint, ShapeKey, read_shape_keys
 from .coordinates import Plate, sample_outline
 
 # Ways of combining a layer with those below that take away instead of adding.
 _SUBTRACTIVE = {"SUBTRACT", "MERGE_SUBTRACT", "DARKEN", "MUL", "DIFFERENCE"}
+_STEPS = 16  # corners from one point of a garbage matte to the next, the same on all keys
 
 _shape_keys: dict[str, dict[str, list[ShapeKey]]] = {}
+_changes = 0
 
 
-def forget_shape_keys(*_: object) -> None:
-    """Forget what was read of masks: for when one changed or another file is open."""
+def forget_shape_keys() -> None:
+    """Forget what was read of masks, so that they are read anew."""
     _shape_keys.clear()
+
+
+def masks_changed() -> None:
+    """To be called when a mask has changed, or another file is open."""
+    global _changes
+    _changes += 1
+    forget_shape_keys()
+
+
+def changes() -> int:
+    """Grows with each change of a mask."""
+    return _changes
 
 
 def shape_keys_of(mask: bpy.types.Mask) -> dict[str, list[ShapeKey]]:
@@ -70,6 +85,65 @@ def read_mask(
     return prompts
 
 
+def read_garbage(
+    mask: bpy.types.Mask, plate: Plate, to_clip_frame: Callable[[int], int], ignored: list[str]
+) -> tuple[Garbage, ...]:
+    """The areas of a mask's layers, whose outlines need no key; adds to `ignored` what is left out, and why.
+
+    Raises:
+        JobError: the mask can't be read.
+    """
+    found = []
+    keys = shape_keys_of(mask)
+    for layer in mask.layers:
+        name = f"Mask layer {layer.name!r}"
+        closed, lengths = _closed(layer), [len(spline.points) for spline in layer.splines]
+        usable = [key for key in keys.get(layer.name, []) if len(key.points) == sum(lengths)] or [_as_it_is(layer)]
+        if layer.hide:
+            ignored.append(f"{name} is hidden.")
+        elif layer.blend in _SUBTRACTIVE:
+            ignored.append(f"{name} is set to take away: a garbage matte is all its layers together.")
+        elif not any(closed):
+            ignored.append(f"{name} has no closed and filled spline.")
+        else:
+            by_frame = {to_clip_frame(key.frame): key.points for key in usable}
+            outlines = [
+                Outlines(frame, _polygons(_between(by_frame, frame), lengths, closed, plate, frame, _STEPS))
+                for frame in sorted({*by_frame, *plate.turns()})
+            ]
+            found.append(Garbage(tuple(outlines), holes=layer.use_fill_holes, outside=layer.invert))
+    return tuple(found)
+
+
+def _closed(layer: bpy.types.MaskLayer) -> list[bool]:
+    """Which splines are areas."""
+    return [spline.use_cyclic and spline.use_fill and len(spline.points) > 1 for spline in layer.splines]
+
+
+def _as_it_is(layer: bpy.types.MaskLayer) -> ShapeKey:
+    points = [point for spline in layer.splines for point in spline.points]
+    return ShapeKey(0, tuple((_place(p.handle_left), _place(p.co), _place(p.handle_right)) for p in points))
+
+
+def _place(vector: mathutils.Vector) -> tuple[float, float]:
+    return vector[0], vector[1]
+
+
+def _between(keys: dict[int, tuple[ControlPoint, ...]], frame: int) -> tuple[ControlPoint, ...]:
+    """The points on a frame: as Blender, on straight lines from key to key."""
+    before = max((each for each in keys if each <= frame), default=min(keys))
+    after = min((each for each in keys if each >= frame), default=max(keys))
+    if before >= after:
+        return keys[before]
+    weight = (frame - before) / (after - before)
+
+    def between(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
+        return a[0] + (b[0] - a[0]) * weight, a[1] + (b[1] - a[1]) * weight
+
+    pairs = zip(keys[before], keys[after], strict=True)
+    return tuple((between(a[0], b[0]), between(a[1], b[1]), between(a[2], b[2])) for a, b in pairs)
+
+
 def _read_layer(
     layer: bpy.types.MaskLayer,
     keys: list[ShapeKey],
@@ -80,7 +154,7 @@ def _read_layer(
 ) -> dict[int, Mask]:
     name = f"Mask layer {layer.name!r}"
     lengths = [len(spline.points) for spline in layer.splines]
-    closed = [spline.use_cyclic and spline.use_fill and len(spline.points) > 1 for spline in layer.splines]
+    closed = _closed(layer)
     if not all(closed):
         ignored.append(f"{name}: {closed.count(False)} of {len(closed)} splines are open or not filled.")
     if any(point.parent.id is not None for spline in layer.splines for point in spline.points):
@@ -98,13 +172,19 @@ def _read_layer(
 
 
 def _polygons(
-    points: tuple[ControlPoint, ...], lengths: list[int], closed: list[bool], plate: Plate, frame: int
+    points: tuple[ControlPoint, ...],
+    lengths: list[int],
+    closed: list[bool],
+    plate: Plate,
+    frame: int,
+    steps: int = 0,
 ) -> tuple[tuple[tuple[float, float], ...], ...]:
     polygons = []
     start = 0
     for length, counts in zip(lengths, closed, strict=True):
         if counts:
-            outline = sample_outline(list(points[start : start + length]), lambda place: plate.from_mask(frame, place))
+            some = list(points[start : start + length])
+            outline = sample_outline(some, lambda place: plate.from_mask(frame, place), steps)
             if len(outline) >= 3:
                 polygons.append(tuple(outline))
         start += length

@@ -11,6 +11,7 @@ from ..errors import CheckpointError, JobError
 from ..job import Delivery, Device, Footage, Job, Model
 from ..properties import ClipSettings, settings_of
 from ..targets import TARGETS
+from .finishing import with_finishing
 from .footage import plate_of, read_footage
 from .mask import forget_shape_keys
 from .names import follow_names
@@ -33,12 +34,14 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     footage, warnings = read_footage(clip)
     footage = dataclasses.replace(footage, panorama=settings.panorama)
     frame_range = frame_range_of(clip, footage.frame_count)
-    prompts = read_prompts(clip, plate_of(clip, footage), frame_range)
+    plate = plate_of(clip, footage)
+    prompts = read_prompts(clip, plate, frame_range)
+    objects = with_finishing(clip, plate, prompts.objects(), prompts.ignored)
     rules = TARGETS[settings.target].rules
     transforms = settings.transforms if rules.writer == "nerfstudio" else ""
     job = Job(
         footage=footage,
-        objects=prompts.objects(),
+        objects=objects,
         model=_model(clip, device),
         direction=settings.direction,
         frame_range=frame_range,

@@ -7,18 +7,18 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from .mask import forget_shape_keys
+from .mask import masks_changed
 
 
 @persistent  # type: ignore[untyped-decorator]
 def _on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     if any(isinstance(update.id, bpy.types.Mask) for update in depsgraph.updates):
-        forget_shape_keys()
+        masks_changed()
 
 
 @persistent  # type: ignore[untyped-decorator]
 def _on_other_data(*_: object) -> None:
-    forget_shape_keys()
+    masks_changed()
 
 
 def _handlers() -> list[tuple[list[Any], Any]]:

@@ -17,6 +17,8 @@ from .finish import Logits
 from .plan import frames_of
 from .store import Take, key_of
 
+OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
+
 LogitsOf = Callable[[int], Logits | None]  # of one object, by clip frame; None if it has none there
 
 
@@ -68,6 +70,10 @@ class Mattes:
             self._job, wanted, frame, lambda each: self._cut(each, frame), soft=soft, scale=self._scale
         )
         return np.zeros((height, width), np.uint8) if done is None else done
+
+    def has(self, frame: int, name: str) -> bool:
+        """Whether there is a matte of an object on a clip frame. Raises OutputError."""
+        return self._within(name, frame) is not None
 
     def key(self, frame: int) -> str:
         """Changes when one of the frame's mattes does. Raises OutputError."""

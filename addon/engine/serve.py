@@ -24,6 +24,7 @@ from .progress import Clock
 from .session import Session
 from .store import Take
 
+_QUICK: tuple[Verb, ...] = ("preview", "finish")  # answered between two frames of a Job, the newest only
 _GRACE = 10.0  # seconds from the end of stdin to the end of the process, whatever it is doing
 
 
@@ -35,6 +36,7 @@ class _Todo:
     verb: Verb
     job: Any
     frame: int
+    takes: dict[str, str] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -65,7 +67,7 @@ class Server:
         )
         threading.Thread(target=self._read, daemon=True).start()
         while (todo := self._todo.get()) is not None:
-            if todo.verb == "preview":
+            if todo.verb in _QUICK:
                 self._answer_previews()
             else:
                 self._current = todo
@@ -88,6 +90,8 @@ class Server:
         job = Job.from_dict(todo.job)
         if todo.verb == "preview":
             return {"id": todo.id, "event": "done", "file": str(self._session.preview(job, todo.frame))}
+        if todo.verb == "finish":
+            return {"id": todo.id, "event": "done", "file": str(self._session.finish(job, todo.frame, todo.takes))}
         done: Event = {"id": todo.id, "event": "done"}
         if todo.verb == "export":
             tracked, folder = self._session.export(job)
@@ -100,7 +104,7 @@ class Server:
         return done | {"device": tracked.model, "frames": len(tracked.frames), "suspects": suspects}
 
     def _answer_previews(self) -> None:
-        """Answer the previews that wait; all but the newest are not wanted any more."""
+        """Answer what is quick and waits; of a verb, all but the newest are not wanted any more."""
         while not self._previews.empty():
             self._answer(self._previews.get())
 
@@ -112,10 +116,16 @@ class Server:
             except (ValueError, KeyError):
                 print(f"Not a request: {line[:200]!r}", file=sys.stderr)
                 continue
-            if verb in ("track", "retrack", "export", "preview"):
-                todo = _Todo(int(request.get("id", 0)), verb, request.get("job"), int(request.get("frame", 0)))
-                if verb == "preview":
-                    self._cancel("preview")
+            if verb in ("track", "retrack", "export", *_QUICK):
+                todo = _Todo(
+                    int(request.get("id", 0)),
+                    verb,
+                    request.get("job"),
+                    int(request.get("frame", 0)),
+                    dict(request.get("takes", {})),
+                )
+                if verb in _QUICK:
+                    self._cancel(verb)
                     self._previews.put(todo)
                 self._waiting.append(todo)
                 self._todo.put(todo)

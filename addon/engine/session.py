@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +20,19 @@ from ..errors import EngineError, JobError
 from ..job import Footage, Job, MatteObject
 from ..protocol import Stage
 from ..suspects import Suspect
+from ..targets import TARGETS
 from . import finish, model
 from .export import export, prepare
 from .features import FeatureCache
 from .footage import Reader
-from .mattes import Mattes, stored
+from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, stored
 from .plan import frames_of, plan_of
 from .preview import Previewer
 from .propagate import missing, propagate, takes
 from .review import review
 from .store import Store, Take, key_of
+
+_KEPT_PREVIEWS = 64  # frames, as many as Blender keeps
 
 OnTakes = Callable[[dict[str, Take]], None]  # where the mattes of each object are, or will appear
 Progress = Callable[[Stage, int, int, int], None]  # stage, done, total, clip frame
@@ -75,6 +78,7 @@ class Session:
         self._on_takes = on_takes
         self._loaded: model.Loaded | None = None
         self._previewer: Previewer | None = None
+        self._previewed: dict[tuple[Path, int], dict[str, NDArray[np.float16]]] = {}  # by matte folder and clip frame
         self._opened: tuple[Footage, Reader, str] | None = None  # the last previewed; and its fingerprint
 
     def track(self, job: Job) -> Tracked:
@@ -118,7 +122,36 @@ class Session:
         features = FeatureCache(job, fingerprint, source.facts)
         with _explaining_memory():
             found = self._previewer.preview(job, frame, reader, store, where, features)
+        while len(self._previewed) >= _KEPT_PREVIEWS:
+            self._previewed.pop(next(iter(self._previewed)))
+        self._previewed[job.matte_folder, frame] = found
         return store.put_preview(found)
+
+    def finish(self, job: Job, frame: int, takes: Mapping[str, str]) -> Path:
+        """The finished mattes of one clip frame for the overlay, from what is there. Returns the file that holds them.
+
+        The file is an .npz: `names` (n,) str, `alpha` (n, h, w) uint8, upright, as the Job's target would have it but
+        for their size, whose longer side is OVERLAY_SIDE at most. Objects without a matte there are missing. The next
+        call for the clip overwrites it.
+
+        Args:
+            job: its finishing counts.
+            frame: clip frame.
+            takes: by object, the folder of the matte store that holds its mattes; empty = the frame's last preview.
+
+        Raises:
+            OutputError: a stored matte is damaged, or the file can't be written.
+        """
+        previewed = self._previewed.get((job.matte_folder, frame), {})
+        logits: dict[str, LogitsOf] = {
+            name: stored(Take(Path(folder))) if folder else {frame: previewed[name]}.get
+            for name, folder in takes.items()
+            if folder or name in previewed
+        }
+        mattes = Mattes(job, logits, OVERLAY_SIDE)
+        soft = job.export in TARGETS and TARGETS[job.export].rules.soft
+        names = [each.name for each in job.objects if mattes.has(frame, each.name)]
+        return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
 
     def export(self, job: Job) -> tuple[Tracked, Path]:
         """Track what is missing, then write a version. Returns its folder. Raises MatteError."""

@@ -203,11 +203,19 @@ class Store:
 
     def put_preview(self, found: dict[str, NDArray[np.float16]]) -> Path:
         """Keep the logits (h, w) of a frame by object, instead of the last ones. Returns the file."""
-        path = self.folder.with_name("preview.npz")
         names, logits = np.array(list(found), str), np.array(list(found.values()), np.float16)
+        return self._put("preview.npz", names=names, logits=logits)
+
+    def put_finished(self, found: dict[str, NDArray[np.uint8]]) -> Path:
+        """Keep the finished mattes (h, w) of a frame by object, instead of the last ones. Returns the file."""
+        names, alpha = np.array(list(found), str), np.array(list(found.values()), np.uint8)
+        return self._put("finished.npz", names=names, alpha=alpha)
+
+    def _put(self, name: str, **arrays: Any) -> Path:
+        path = self.folder.with_name(name)
         with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, lambda file: np.savez(file, names=names, logits=logits), sync=False)
+            write_file(path, lambda file: np.savez(file, **arrays), sync=False)
         return path
 
     def newest(self, name: str, frame: int) -> Take | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -163,6 +163,20 @@ def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
     """
     job, _ = _job(clip, export=False)
     return _engine().request("preview", job, frame)
+
+
+def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, str]) -> Reply:
+    """Ask for the finished mattes of one clip frame, as the chosen target has them; a Job that runs goes on.
+
+    Args:
+        takes: by object, the folder of its mattes; empty = its last preview.
+
+    Raises:
+        MatteError: what is wrong with footage, prompts, settings or the runtime.
+    """
+    job, _ = _job(clip, export=False)
+    job = dataclasses.replace(job, export=settings_of(clip).target)
+    return _engine().request("finish", job, frame, takes)
 
 
 def _job(clip: bpy.types.MovieClip, *, export: bool) -> tuple[Job, list[str]]:

@@ -1,7 +1,8 @@
 """The mattes over the plate, in the clip editor, and a lane below it that says which frames have one.
 
 Drawn with the gpu module from what is in the matte store: the logits go to the GPU as they are, and the shader finds
-the edge, so that it is as sharp at any zoom as the export's. A texture is kept until its frame or its file changes.
+the edge, so that it is as sharp at any zoom as the export's. Where objects are finished, the engine's finished mattes
+are drawn in their place. A texture is kept until its frame or what it is made from changes.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import bpy
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
-from numpy.typing import NDArray
 
-from .. import live
 from ..clip.colour import PALETTE
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
 from ..clip.lane import KINDS, Colour, Kind, lane_of, spans
 from ..clip.summary import summary_of
 from ..errors import MatteError
-from ..mattes import as_stored, is_made_from, matte_file, read_logits
+from ..finished import Finished, finished_of
+from ..mattes import as_stored, is_made_from
 from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
+from ..shown import Source, read, sources_of
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
 
@@ -55,7 +56,7 @@ void main() {
   ivec2 i = ivec2(floor(p));
   vec2 f = p - vec2(i);
   float logit = mix(mix(at(i), at(i + ivec2(1, 0)), f.x), mix(at(i + ivec2(0, 1)), at(i + ivec2(1, 1)), f.x), f.y);
-  float inside = step(1e-9, logit);
+  float inside = soft == 1 ? clamp(0.5 * logit + 0.5, 0.0, 1.0) : step(1e-9, logit);
   if (style == 0) {
     colour = vec4(tint, inside * opacity);
   } else if (style == 1) {
@@ -79,16 +80,8 @@ class _Layer:
     tint: tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where a matte is: a file of the matte store, or None for the frame's preview; and when it was made."""
-
-    made: int
-    file: Path | None
-
-
 _shader: gpu.types.GPUShader | None = None
-_textures: dict[tuple[str, int, str], tuple[dict[str, _Source], gpu.types.GPUTexture]] = {}
+_textures: dict[tuple[str, int, str], tuple[object, gpu.types.GPUTexture]] = {}
 _handle: Any = None
 
 
@@ -122,7 +115,10 @@ def _draw() -> None:
 def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
     frame = shown_frame(clip, context.space_data, context.scene)
     style = settings.overlay_style
-    layers = list(_layers(clip, settings, frame, merged=style in ("checker", "matte")))
+    sources = sources_of(clip, frame)
+    finished = finished_of(clip, frame, sources)
+    sources = {name: source for name, source in sources.items() if settings.shows(name)}
+    layers = list(_layers(clip, frame, sources, finished, merged=style in ("checker", "matte")))
     if not layers:
         return
     view = context.region.view2d
@@ -144,6 +140,7 @@ def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings
     shader.uniform_float("opacity", settings.overlay_opacity)
     shader.uniform_float("split", settings.overlay_split if settings.overlay_wipe else -1.0)
     shader.uniform_int("style", _STYLE_NUMBERS[style])
+    shader.uniform_int("soft", int(finished is not None and finished.soft))
     for layer in layers:
         shader.uniform_float("tint", layer.tint)
         shader.uniform_sampler("logits", layer.texture)
@@ -154,60 +151,41 @@ def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings
     gpu.state.blend_set("NONE")
 
 
-def _layers(clip: bpy.types.MovieClip, settings: ClipSettings, frame: int, merged: bool) -> Iterator[_Layer]:
+def _layers(
+    clip: bpy.types.MovieClip, frame: int, sources: dict[str, Source], finished: Finished | None, merged: bool
+) -> Iterator[_Layer]:
     """What is to be drawn of a frame: a layer an object, or one of all together."""
-    tints = colours(clip)
-    sources = {
-        name: source
-        for name in tints
-        if settings.uses(name)
-        and settings.shows(name)
-        and (source := _source(clip, name, settings.take_of(name), frame))
-    }
     for old in [key for key in _textures if key[:2] != (clip.name, frame)]:
         del _textures[old]
     if not sources:
         return
     if merged:
-        yield _Layer(_texture(clip, frame, "", sources), (1.0, 1.0, 1.0))
+        yield _Layer(_texture(clip, frame, "", sources, finished), (1.0, 1.0, 1.0))
     else:
-        for name, source in sources.items():
-            yield _Layer(_texture(clip, frame, name, {name: source}), tints[name])
+        for name, tint in colours(clip).items():
+            if name in sources:
+                yield _Layer(_texture(clip, frame, name, {name: sources[name]}, finished), tint)
 
 
-def _source(clip: bpy.types.MovieClip, name: str, take: str, frame: int) -> _Source | None:
-    """Where an object's matte of a frame is; a preview, if it is newer than what is tracked."""
-    file = matte_file(Path(take), frame) if take else None
-    try:
-        made = file.stat().st_mtime_ns if file else 0
-    except OSError:
-        made = 0
-    preview = live.preview_of(clip.name, frame)
-    if preview is not None and name in preview.logits and preview.made > made:
-        return _Source(preview.made, None)
-    return _Source(made, file) if made else None
-
-
-def _texture(clip: bpy.types.MovieClip, frame: int, key: str, sources: dict[str, _Source]) -> gpu.types.GPUTexture:
+def _texture(
+    clip: bpy.types.MovieClip, frame: int, key: str, sources: dict[str, Source], finished: Finished | None
+) -> gpu.types.GPUTexture:
+    state = (sources, finished and finished.made)
     known = _textures.get((clip.name, frame, key))
-    if known is not None and known[0] == sources:
+    if known is not None and known[0] == state:
         return known[1]
-    logits = [each for name, source in sources.items() if (each := _read(clip, frame, name, source)) is not None]
+    if finished is not None:
+        logits = [finished.alpha[name].astype(np.float32) / 127.5 - 1 for name in sources]
+    else:
+        logits = [each for name, source in sources.items() if (each := read(clip, frame, name, source)) is not None]
     union = np.maximum.reduce(logits) if logits else np.full((1, 1), -1, np.float32)
     rows_up = np.ascontiguousarray(as_stored(union, _orientation(clip, frame))[::-1], np.float32)
     height, width = rows_up.shape
     samples: Any = rows_up.ravel()  # a buffer is what Blender wants, whatever its stubs say
     buffer = gpu.types.Buffer("FLOAT", width * height, samples)
     texture = gpu.types.GPUTexture((width, height), format="R32F", data=buffer)
-    _textures[clip.name, frame, key] = (sources, texture)
+    _textures[clip.name, frame, key] = (state, texture)
     return texture
-
-
-def _read(clip: bpy.types.MovieClip, frame: int, name: str, source: _Source) -> NDArray[np.float32] | None:
-    if source.file is not None:
-        return read_logits(source.file)
-    preview = live.preview_of(clip.name, frame)
-    return preview.logits.get(name) if preview else None
 
 
 def _orientation(clip: bpy.types.MovieClip, frame: int) -> int:
@@ -235,6 +213,7 @@ def _get_shader() -> gpu.types.GPUShader:
         info.push_constant("FLOAT", "opacity")
         info.push_constant("FLOAT", "split")
         info.push_constant("INT", "style")
+        info.push_constant("INT", "soft")
         info.sampler(0, "FLOAT_2D", "logits")
         info.fragment_out(0, "VEC4", "colour")
         info.vertex_source(_VERTEX)
@@ -282,10 +261,11 @@ def _draw_words(context: bpy.types.Context, clip: bpy.types.MovieClip, settings:
     marks = prompts.marks if prompts else {}
     scale = context.preferences.system.ui_scale
     tints = colours(clip)
+    sources = sources_of(clip, frame)
     height = (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
     for name in reversed([each for each in marks if settings.shows(each)]):
         take = settings.take_of(name)
-        source = _source(clip, name, take, frame)
+        source = sources.get(name)
         if source is None:
             words = f"{name}: no matte on this frame yet"
         elif source.file is not None and not is_made_from(Path(take), marks[name].prompts()):

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from addon.engine import matte
 from addon.errors import ExitCode
 from addon.job import Job, MatteObject, Model, Point, Prompt
 from addon.suspects import read_suspects
@@ -104,9 +106,10 @@ def test_it_stops_when_asked_and_keeps_what_is_done(engine: Child, job: dict[str
     assert engine.answer(4)["event"] == "done"
 
 
-def logits(event: dict[str, Any]) -> dict[str, np.ndarray]:
+def logits(event: dict[str, Any], kind: str = "logits") -> dict[str, np.ndarray]:
+    assert event["event"] == "done", event
     with np.load(event["file"]) as data:
-        return dict(zip(data["names"].tolist(), data["logits"], strict=True))
+        return dict(zip(data["names"].tolist(), data[kind], strict=True))
 
 
 def test_a_preview_is_what_tracking_makes_of_the_frame(engine: Child, job: dict[str, Any]) -> None:
@@ -146,6 +149,37 @@ def test_previews_interrupt_and_the_newest_wins(engine: Child, job: dict[str, An
     assert [event["id"] for event in endings] == [2, 3, 4, 5, 1], "answered while the track runs, and it goes on"
     assert endings[3]["event"] == endings[4]["event"] == "done"
     assert sum(event.get("exit_code") == ExitCode.CANCELLED for event in endings) >= 2
+
+
+def test_finished_mattes_are_those_of_the_export(engine: Child, job: dict[str, Any]) -> None:
+    """Of what is tracked, or was previewed; nothing is tracked for them, and the newest request wins."""
+    finishing = {"smooth": 1.0, "invert": True, "temporal": 1, "fill_holes": 5}
+    job = {**job, "objects": [{**job["objects"][0], "finishing": finishing}], "frame_range": [2, 5]}
+
+    def finished(request: int, frame: int, take: str) -> dict[str, np.ndarray]:
+        engine.send(id=request, do="finish", job=job, frame=frame, takes={"subject": take})
+        return logits(engine.answer(request), "alpha")
+
+    assert finished(1, 3, "") == {}, "nothing is there"
+    engine.send(id=2, do="preview", job=job, frame=3)
+    previewed = logits(engine.answer(2))["subject"]
+    from_preview = finished(3, 3, "")["subject"]
+    height, width = from_preview.shape
+    assert np.mean((from_preview == 0) == (matte.union([previewed], width, height) > 0)) > 0.9
+    engine.send(id=4, do="export", job=job)
+    takes = engine.next()["takes"]
+    version = Path(engine.answer(4)["folder"])
+    for i, file in enumerate(sorted(version.iterdir())):
+        with Image.open(file) as image:
+            assert image.size == (width, height)
+            alpha = np.asarray(image)[..., 3]
+        assert np.array_equal(finished(10 + i, 2 + i, takes["subject"])["subject"], alpha)
+    assert finished(20, 6, takes["subject"]) == {}, "not one of the Job's frames"
+
+    for i in range(30, 40):
+        engine.send(id=i, do="finish", job=job, frame=3, takes=takes)
+    engine.send(id=40, do="finish", job=job, frame=99, takes={"subject": str(version / "no folder")})
+    assert logits(engine.answer(40), "alpha") == {}
 
 
 def test_errors_name_the_field_and_the_engine_lives(engine: Child, job: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .export import SPLATMATTE_PT_export
+from .finish import SPLATMATTE_PT_finish
 from .footage import SPLATMATTE_PT_footage
 from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
 from .overlay import SPLATMATTE_PT_overlay
@@ -17,5 +18,6 @@ CLASSES = (
     SPLATMATTE_PT_track,
     SPLATMATTE_PT_review,
     SPLATMATTE_PT_overlay,
+    SPLATMATTE_PT_finish,
     SPLATMATTE_PT_export,
 )

@@ -1,0 +1,45 @@
+"""The finishing of a clip's objects as the Job wants it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import bpy
+
+from ..job import Finishing, Garbage, MatteObject
+from ..properties import settings_of
+from .coordinates import Plate
+from .mask import read_garbage
+
+
+def with_finishing(
+    clip: bpy.types.MovieClip, plate: Plate, objects: tuple[MatteObject, ...], ignored: list[str]
+) -> tuple[MatteObject, ...]:
+    """The objects with their finishing; adds to `ignored` what is left out, and why. Raises JobError: a mask."""
+    names = [each.name for each in objects]
+    return tuple(dataclasses.replace(each, finishing=_read(clip, plate, each.name, names, ignored)) for each in objects)
+
+
+def _read(clip: bpy.types.MovieClip, plate: Plate, name: str, names: list[str], ignored: list[str]) -> Finishing:
+    entry = settings_of(clip).objects.get(name)
+    if entry is None or not entry.finishing.is_on:
+        return Finishing()
+    settings = entry.finishing
+    subtract = settings.subtract
+    if subtract and (subtract == name or subtract not in names):
+        ignored.append(f"{subtract} is not subtracted from {name}: choose another object that is marked and in use.")
+        subtract = ""
+    garbage: tuple[Garbage, ...] = ()
+    if settings.garbage is not None:
+        garbage = read_garbage(settings.garbage, plate, lambda frame: frame - clip.frame_start + 1, ignored)
+    return Finishing(
+        temporal=settings.temporal,
+        fill_holes=settings.fill_holes,
+        remove_islands=settings.remove_islands,
+        smooth=settings.smooth,
+        grow=settings.grow,
+        subtract=subtract,
+        invert=settings.invert,
+        feather=settings.feather,
+        garbage=garbage,
+    )

@@ -1,0 +1,164 @@
+"""Finished mattes for the overlay: asked of the engine when finishing, the frame or what is shown on it has changed.
+
+Nothing is tracked for them, and nothing here waits for the engine. One request is on its way at a time, and what is
+asked for next is what then is newest; until its answer comes, mattes are shown as they were tracked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .clip.editors import clip_editors, redraw
+from .clip.footage import shown_frame
+from .clip.mask import changes
+from .engine_client import Reply
+from .errors import Cancelled, MatteError
+from .mattes import matte_file, read_finished
+from .operators import running
+from .properties import settings_of
+from .shown import Source, made_at, sources_of
+from .targets import TARGETS
+
+_TICK = 0.1  # seconds
+_KEPT = 8  # frames, as they were with their finishing
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The finished mattes of a frame.
+
+    made: in nanoseconds as file times are.
+    soft: whether greys are kept, as in the export.
+    alpha: uint8 (h, w) by object, upright; all of one size.
+    """
+
+    made: int
+    soft: bool
+    alpha: dict[str, NDArray[np.uint8]]
+
+
+_Key = tuple[object, ...]
+
+_finished: dict[_Key, Finished] = {}
+_pending: tuple[Reply, _Key, bool] | None = None
+_sent: _Key | None = None
+_error = ""
+
+
+def finished_of(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> Finished | None:
+    """What the finishing of all objects makes of `sources`; None if there is none, or it has not come yet."""
+    found = _finished.get(_key(clip, frame, sources)) if _is_on(clip) else None
+    return found if found is not None and sources.keys() <= found.alpha.keys() else None
+
+
+def error() -> str:
+    """Why the last request failed; empty if it did not."""
+    return _error
+
+
+def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
+    """Ask for the finished mattes of a clip frame. Raises MatteError."""
+    global _pending, _sent
+    sources = sources_of(clip, frame)
+    _sent = _key(clip, frame, sources)
+    takes = {name: str(each.file.parents[1]) if each.file else "" for name, each in sources.items()}
+    reply = running.request_finished(clip, frame, takes)
+    _pending = (reply, _sent, _is_soft(clip))
+    return reply
+
+
+def collect() -> bool:
+    """Take in the answer, if it has come. Raises MatteError: why there is none."""
+    global _pending, _error
+    if _pending is None:
+        return False
+    reply, key, soft = _pending
+    try:
+        reply.poll()
+    except MatteError:
+        _pending = None
+        raise
+    if reply.result is None:
+        return False
+    _pending = None
+    _error = ""
+    while len(_finished) >= _KEPT:
+        _finished.pop(next(iter(_finished)))
+    _finished[key] = Finished(time.time_ns(), soft, read_finished(Path(reply.result["file"])))
+    return True
+
+
+def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> _Key:
+    """All that the finished mattes of a frame depend on."""
+    settings = settings_of(clip)
+    finishing = tuple((each.name, each.finishing.state()) for each in settings.objects if each.finishing.is_on)
+    neighbours = []  # which have a part in the temporal median
+    for each in settings.objects:
+        source = sources.get(each.name)
+        reach = each.finishing.temporal
+        if reach and source and source.file:
+            take = source.file.parents[1]
+            neighbours += [made_at(matte_file(take, at)) for at in range(max(1, frame - reach), frame + reach + 1)]
+    frames = (settings.direction, settings.use_range, settings.range_start, settings.range_end)
+    shown = tuple(sorted(sources.items(), key=str))
+    return (clip.name, frame, shown, tuple(neighbours), finishing, changes(), _is_soft(clip), *frames)
+
+
+def _is_on(clip: bpy.types.MovieClip) -> bool:
+    return any(each.use and each.finishing.is_on for each in settings_of(clip).objects)
+
+
+def _is_soft(clip: bpy.types.MovieClip) -> bool:
+    return TARGETS[settings_of(clip).target].rules.soft
+
+
+def _tick() -> float:
+    global _error
+    try:
+        if collect():
+            redraw()
+        if _pending is None:
+            _send()
+    except Cancelled:  # another editor's was asked for
+        pass
+    except MatteError as error:
+        _error = str(error)
+        redraw()
+    return _TICK
+
+
+def _send() -> None:
+    """Ask for the frame that is looked at, unless its finished mattes are there or were refused."""
+    scene = bpy.context.scene
+    for _, space in clip_editors():
+        clip = space.clip
+        if scene is None or clip is None or not settings_of(clip).overlay_show or not _is_on(clip):
+            continue
+        frame = shown_frame(clip, space, scene)
+        sources = sources_of(clip, frame)
+        key = _key(clip, frame, sources)
+        if sources and key != _sent and key not in _finished:
+            request(clip, frame)
+            return
+
+
+def register() -> None:
+    """Start the clock; without a window there is nobody to look."""
+    if not bpy.app.background:
+        bpy.app.timers.register(_tick, first_interval=_TICK, persistent=True)
+
+
+def unregister() -> None:
+    """Stop it, and forget."""
+    global _pending, _sent
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    _finished.clear()
+    _pending = _sent = None

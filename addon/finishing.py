@@ -1,0 +1,108 @@
+"""Settings of an object's finishing, saved with the clip in the .blend. job.Finishing says what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+from .clip.mask import forget_shape_keys
+from .job import MAX_LENGTH, MAX_TEMPORAL
+
+
+def _forget(settings: FinishingSettings, _: bpy.types.Context) -> None:
+    forget_shape_keys()
+
+
+def _others(settings: FinishingSettings, _: bpy.types.Context, __: str) -> list[str]:
+    """The clip's other objects, to choose one from."""
+    clip: Any = settings.id_data
+    entries = clip.splat_matte.objects
+    names = {each.name for each in clip.tracking.objects} | {each.name for each in entries}
+    return sorted(names - {each.name for each in entries if each.finishing == settings})
+
+
+class FinishingSettings(bpy.types.PropertyGroup):
+    """What is done to an object's mattes after tracking."""
+
+    temporal: IntProperty(  # type: ignore[valid-type]
+        name="Steady",
+        description="Against chatter: the median over so many frames to either side. "
+        "Thin parts that move fast suffer from it",
+        default=0,
+        min=0,
+        max=MAX_TEMPORAL,
+    )
+    fill_holes: IntProperty(  # type: ignore[valid-type]
+        name="Fill Holes",
+        description="Fill holes up to this area, in pixels of the plate",
+        default=0,
+        min=0,
+        soft_max=100_000,
+        step=100,
+    )
+    remove_islands: IntProperty(  # type: ignore[valid-type]
+        name="Remove Islands",
+        description="Remove separate parts up to this area, in pixels of the plate",
+        default=0,
+        min=0,
+        soft_max=100_000,
+        step=100,
+    )
+    smooth: FloatProperty(  # type: ignore[valid-type]
+        name="Smooth",
+        description="Even out bumps and notches of about this size, in pixels of the plate",
+        default=0.0,
+        min=0.0,
+        max=MAX_LENGTH,
+        soft_max=50.0,
+        precision=1,
+        step=50,
+    )
+    grow: FloatProperty(  # type: ignore[valid-type]
+        name="Grow",
+        description="Move the edge outwards by so many pixels of the plate. Below zero: inwards",
+        default=0.0,
+        min=-MAX_LENGTH,
+        max=MAX_LENGTH,
+        soft_min=-50.0,
+        soft_max=50.0,
+        precision=1,
+        step=50,
+    )
+    subtract: StringProperty(  # type: ignore[valid-type]
+        name="Subtract",
+        description="The object whose matte is taken away from this one",
+        search=_others,
+    )
+    invert: BoolProperty(  # type: ignore[valid-type]
+        name="Invert", description="Swap this object and the rest"
+    )
+    feather: FloatProperty(  # type: ignore[valid-type]
+        name="Feather",
+        description="Width of a soft edge, in pixels of the plate. For compositing: trainers get hard edges",
+        default=0.0,
+        min=0.0,
+        max=MAX_LENGTH,
+        soft_max=50.0,
+        precision=1,
+        step=50,
+    )
+    garbage: PointerProperty(  # type: ignore[valid-type]
+        name="Garbage Matte",
+        type=bpy.types.Mask,
+        description="What lies inside this mask is taken away. Invert a layer of it to keep only what lies inside",
+        update=_forget,
+    )
+
+    def state(self) -> tuple[object, ...]:
+        """All of them, to see whether one changed."""
+        garbage = self.garbage.name_full if self.garbage else ""
+        numbers = (self.temporal, self.fill_holes, self.remove_islands, self.smooth, self.grow, self.feather)
+        return (*numbers, self.subtract, self.invert, garbage)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is done."""
+        return any(self.state())

@@ -1,0 +1,60 @@
+"""Which mattes are shown on a frame: of each object the newest of what was tracked and what was previewed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from . import live
+from .mattes import matte_file, read_logits
+from .properties import settings_of
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a matte is: a file of the matte store, or None for the frame's preview; and when it was made."""
+
+    made: int
+    file: Path | None
+
+
+def sources_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
+    """By object, in no order; those that are in use and have one."""
+    settings = settings_of(clip)
+    preview = live.preview_of(clip.name, frame)
+    names = {each.name: each.take for each in settings.objects}
+    names |= {name: names.get(name, "") for name in (preview.logits if preview else ())}
+    found = {}
+    for name, take in names.items():
+        if settings.uses(name) and (source := _source(clip, name, take, frame)):
+            found[name] = source
+    return found
+
+
+def made_at(file: Path) -> int:
+    """When a file was written, in nanoseconds; 0 if it is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _source(clip: bpy.types.MovieClip, name: str, take: str, frame: int) -> Source | None:
+    file = matte_file(Path(take), frame) if take else None
+    made = made_at(file) if file else 0
+    preview = live.preview_of(clip.name, frame)
+    if preview is not None and name in preview.logits and preview.made > made:
+        return Source(preview.made, None)
+    return Source(made, file) if made else None
+
+
+def read(clip: bpy.types.MovieClip, frame: int, name: str, source: Source) -> NDArray[np.float32] | None:
+    """Logits (h, w), above 0 is subject, upright; None if they are gone."""
+    if source.file is not None:
+        return read_logits(source.file)
+    preview = live.preview_of(clip.name, frame)
+    return preview.logits.get(name) if preview else None

@@ -1,0 +1,61 @@
+"""Finishing: what is done to the mattes after tracking."""
+
+from __future__ import annotations
+
+import bpy
+
+from ... import finished
+from ...properties import ClipSettings
+from ...targets import TARGETS
+from ..text import draw_text
+from .base import ClipPanel
+
+
+class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
+    """What is done to the mattes after tracking."""
+
+    bl_label = "Finishing"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 (Blender's way)
+
+    def draw_clip(
+        self,
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
+        """Of the active tracking object; below it, of objects that are layers of a mask only."""
+        active = clip.tracking.objects.active
+        if active is not None:
+            draw_text(layout, context, active.name, "OBJECT_DATA")
+            if active.name in settings.objects:
+                _draw_finishing(layout, context, settings, active.name)
+            else:
+                draw_text(layout, context, "Preview or track this object first.", "INFO")
+        for each in settings.objects:
+            if each.name not in clip.tracking.objects:
+                header, body = layout.panel(f"splat_matte_finish_{each.name}", default_closed=True)
+                header.label(text=each.name, icon="MOD_MASK")
+                if body is not None:
+                    _draw_finishing(body, context, settings, each.name)
+        if finished.error():
+            draw_text(layout, context, finished.error(), "ERROR")
+
+
+def _draw_finishing(layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings, name: str) -> None:
+    """In the order in which it is done."""
+    finishing = settings.objects[name].finishing
+    layout.prop(finishing, "temporal")
+    column = layout.column(align=True)
+    column.prop(finishing, "fill_holes")
+    column.prop(finishing, "remove_islands")
+    column = layout.column(align=True)
+    column.prop(finishing, "smooth")
+    column.prop(finishing, "grow")
+    layout.prop(finishing, "subtract", icon="OBJECT_DATA")
+    layout.prop(finishing, "invert")
+    layout.prop(finishing, "feather")
+    if finishing.feather and not TARGETS[settings.target].rules.soft:
+        label = TARGETS[settings.target].label
+        draw_text(layout, context, f"{label} gets hard edges: export for Compositing to keep soft ones.", "INFO")
+    layout.prop(finishing, "garbage")
