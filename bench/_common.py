@@ -54,7 +54,8 @@ def photos(folder: Path, count: int, width: int = 6000, height: int = 9000) -> P
         for y in range(0, height, grain.shape[0]):
             for x in range(0, width, grain.shape[1]):
                 part = (slice(y, y + grain.shape[0]), slice(x, x + grain.shape[1]))
-                out[part] = np.clip(pixels[part] + tile, 0, 255)
+                there = pixels[part]
+                out[part] = np.clip(there + tile[: there.shape[0], : there.shape[1]], 0, 255)
         Image.fromarray(out).save(folder / f"{i:05d}.jpg", quality=95, subsampling=0)
     return folder
 

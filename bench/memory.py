@@ -1,15 +1,16 @@
 """Peak memory against the number of frames: ours, and upstream's as the baseline, on the same frames and weights.
 
-    python3 vendor_setup bench memory [FOLDER] [--frames 50 200]
+    python3 vendor_setup bench memory [FOLDER | --size 6000x9000] [--frames 50 200] [--objects 3]
 
-Every PNG that ours wrote is compared with its plate and with the matte store, value by value. Each row is a process
-of its own; its peak is what the operating system says of it (ru_maxrss, POSIX only). Ours tracks
-both ways from a prompt in the middle and exports a version; upstream loads the folder and propagates both ways.
+PNGs that ours wrote are compared with plate and matte store, value by value. Each row is a process of its own; its peak
+is what the operating system says of it (ru_maxrss, POSIX only). Ours tracks both ways from a prompt in the middle and
+exports a version; upstream loads the folder and propagates both ways; "model alone" loads torch and the weights.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -18,55 +19,81 @@ import numpy as np
 from PIL import Image
 
 from addon.checkpoints import EMBEDDED_CONFIG
+from addon.engine import model
 from addon.engine.matte import union
 from addon.engine.session import Session
-from addon.job import Footage, Job, MatteObject, Point, Prompt
+from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
 
-from ._common import demo_frames, links, measure, upstream_predictor
+from ._common import demo_frames, links, measure, photos, upstream_predictor
+
+_PHOTOS = 12  # that are really different
+_CHECKED = 24  # frames, evenly spread
 
 
 def main() -> int:
     """Print the table; returns 1 where ours grows by more than 10 %."""
     parser = argparse.ArgumentParser(prog="bench memory", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path, nargs="?", help="JPEGs of one size; default: the first demo clip")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("folder", type=Path, nargs="?", help="JPEGs of one size; default: the first demo clip")
+    source.add_argument("--size", metavar="WIDTHxHEIGHT", help="photos of this size, linked to as often as needed")
     parser.add_argument("--frames", type=int, nargs=2, default=(50, 200), metavar=("FEW", "MANY"))
+    parser.add_argument("--objects", type=int, default=1)
     options = parser.parse_args()
-    files = sorted(options.folder.glob("*.jpg")) if options.folder else demo_frames()
     peaks: dict[tuple[str, int], int] = {}
-    with tempfile.TemporaryDirectory() as room:
+    alone = measure(["-m", "bench.memory", "--model"]).peak
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        if options.size:
+            width, height = (int(side) for side in options.size.split("x"))
+            files = sorted(photos(room / "photos", _PHOTOS, width, height).iterdir())
+        else:
+            files = sorted(options.folder.glob("*.jpg")) if options.folder else demo_frames()
         for count in options.frames:
-            frames = links(files, Path(room) / f"{count}", count)
-            job = _job(frames, Path(room) / f"mattes{count}")
+            frames = links(files, room / f"{count}", count)
+            job = _job(frames, options.objects, room / f"mattes{count}")
             ours = measure(["-m", "addon.engine", "run", str(job)])
             peaks["ours", count] = ours.peak
             checked = _check(job, Path(ours.output.splitlines()[-1]))
-            print(f"{checked} frames checked: RGB is the plate's, alpha the store's, value by value")
-            peaks["upstream", count] = measure(["-m", "bench.memory", "--upstream", str(frames)]).peak
+            print(f"{checked} frames checked: RGB is the plate's, alpha the store's, value by value", flush=True)
+            shutil.rmtree(room / f"mattes{count}")
+            peaks["upstream", count] = measure(
+                ["-m", "bench.memory", "--upstream", str(frames), str(options.objects)]
+            ).peak
     few, many = options.frames
-    print(f"{'peak MB':>10} {f'{few} frames':>12} {f'{many} frames':>12} {'ratio':>7}")
-    for name in ("ours", "upstream"):
-        low, high = peaks[name, few], peaks[name, many]
-        print(f"{name:>10} {low / 1e6:12.0f} {high / 1e6:12.0f} {high / low:7.3f}")
+    print(f"{options.objects} object(s); model alone {alone / 1e6:.0f} MB")
+    print(f"{'peak MB':>10} {f'{few} frames':>12} {f'{many} frames':>12} {'ratio':>7} {'over model alone':>17}")
+    for row in ("ours", "upstream"):
+        low, high = peaks[row, few], peaks[row, many]
+        print(f"{row:>10} {low / 1e6:12.0f} {high / 1e6:12.0f} {high / low:7.3f} {(high - alone) / 1e6:17.0f}")
     return int(peaks["ours", many] > 1.1 * peaks["ours", few])
 
 
-def _job(frames: Path, output: Path) -> Path:
+def _job(frames: Path, objects: int, output: Path) -> Path:
     files = tuple(str(path) for path in sorted(frames.iterdir()))
     with Image.open(files[0]) as image:
         width, height = image.size
-    middle = Prompt(len(files) // 2, (Point(width / 2, height / 2),))
     footage = Footage(files, width, height, len(files))
-    job = Job(footage, (MatteObject("subject", (middle,)),), output=str(output))
+    subjects = (
+        MatteObject(f"subject {i + 1}", (Prompt(len(files) // 2, (Point(width * x, height / 2),)),))
+        for i, x in enumerate(_places(objects))
+    )
+    job = Job(footage, tuple(subjects), output=str(output))
     path = output.with_suffix(".json")
     path.write_text(job.to_json(), encoding="utf-8")
     return path
+
+
+def _places(objects: int) -> list[float]:
+    """Where they are marked, in parts of the width."""
+    return [(i + 1) / (objects + 1) for i in range(objects)]
 
 
 def _check(job_file: Path, version: Path) -> int:
     """Compare a version with plates and store; how many frames. Raises AssertionError where they differ."""
     job = Job.load(job_file)
     takes = Session(lambda *_: None, lambda: False).track(job).takes
-    for frame in job.frames:
+    frames = job.frames[:: max(1, len(job.frames) // _CHECKED)]
+    for frame in frames:
         plate = Path(job.footage.files[frame - 1])
         with Image.open(plate) as source, Image.open(version / f"{plate.stem}.png") as result:
             rgba = np.asarray(result)
@@ -74,17 +101,18 @@ def _check(job_file: Path, version: Path) -> int:
         mattes = [take.matte(frame) for take in takes.values()]
         alpha = union((each.logits for each in mattes if each), job.footage.width, job.footage.height)
         assert np.array_equal(rgba[..., 3], alpha), plate
-    return len(job.frames)
+    return len(frames)
 
 
-def _upstream(frames: Path) -> None:
+def _upstream(frames: Path, objects: int) -> None:
     import torch
 
     predictor = upstream_predictor(EMBEDDED_CONFIG, None)  # memory does not depend on the weights
     with torch.inference_mode():
         state = predictor.init_state(str(frames))
-        middle = state["num_frames"] // 2
-        predictor.add_new_points_or_box(state, middle, 1, points=[[480.0, 270.0]], labels=[1])
+        middle, width, height = state["num_frames"] // 2, state["video_width"], state["video_height"]
+        for i, x in enumerate(_places(objects)):
+            predictor.add_new_points_or_box(state, middle, i + 1, points=[[width * x, height / 2]], labels=[1])
         for reverse in (False, True):
             for _ in predictor.propagate_in_video(state, reverse=reverse):
                 pass
@@ -92,6 +120,8 @@ def _upstream(frames: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--upstream"]:
-        _upstream(Path(sys.argv[2]))
+        _upstream(Path(sys.argv[2]), int(sys.argv[3]))
+    elif sys.argv[1:2] == ["--model"]:
+        model.load(model.find(Model()))
     else:
         sys.exit(main())
