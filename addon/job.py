@@ -28,6 +28,7 @@ MAX_FRAMES = 1_000_000
 MAX_OBJECTS = 256
 MAX_POINTS_PER_FRAME = 1_000
 MAX_SIDE = 65_536  # pixels
+MIN_RATE, MAX_RATE = 0.1, 1000.0  # frames a second
 MAX_LENGTH = 1_000  # pixels, of finishing
 MAX_TEMPORAL = 10  # frames
 MAX_CACHE = 1_000_000  # megabytes
@@ -202,12 +203,14 @@ class Delivery:
     into: empty = a new version, which takes over what isn't written from the one before; "latest" = on with the latest
         of the same target, if there is one; "v003" = on with that one.
     plate_alpha: the matte replaces alpha that the footage has, or is multiplied with it.
+    frame_rate: of exported movies, frames a second; 0 = that of movie footage, 24 of images.
     """
 
     scope: Scope = "all"
     frame_range: tuple[int, int] | None = None
     into: str = ""
     plate_alpha: PlateAlpha = "replace"
+    frame_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +348,10 @@ def _check(job: Job) -> None:
         _check_path(footage.colour_config, "footage.colour_config")
     _check_range(job.frame_range, footage, "frame_range")
     _check_range(job.delivery.frame_range, footage, "delivery.frame_range")
+    if not (job.delivery.frame_rate == 0 or MIN_RATE <= job.delivery.frame_rate <= MAX_RATE):
+        raise JobError(
+            f"{job.delivery.frame_rate:g} is no frame rate ({MIN_RATE:g} to {MAX_RATE:g}).", where="delivery.frame_rate"
+        )
     if not re.fullmatch(r"|latest|v\d{3,}", job.delivery.into):
         raise JobError(
             f"{job.delivery.into!r} is no version.",

@@ -23,6 +23,7 @@ class Rules:
     invertible: whether inverting it means anything.
     has_alpha: images with alpha are written, so that alpha of the footage may count.
     soft: mattes may have greys; otherwise they are 0 or 255 and nothing between.
+    one_file: all frames are in one, so it is always written anew as a whole; {clip} in its pattern: the footage's name.
     """
 
     writer: str
@@ -33,6 +34,7 @@ class Rules:
     invertible: bool = True
     has_alpha: bool = False
     soft: bool = False
+    one_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,16 @@ TARGETS: dict[str, Target] = {
         "EXR with Alpha",
         "Of EXR footage: its half or float values with the matte as straight alpha, in the footage's colour space",
         Rules("rgba_exr", "{stem}.exr", has_alpha=True, soft=True),
+    ),
+    "prores": Target(
+        "ProRes 4444",
+        "A movie with the matte as straight alpha, as long as the footage, for editors. 10 bits",
+        Rules("movie", "{clip}.mov", has_alpha=True, soft=True, every_frame=True, one_file=True),
+    ),
+    "ffv1": Target(
+        "FFV1",
+        "A movie with the matte as straight alpha, as long as the footage, without any loss",
+        Rules("movie", "{clip}.mkv", has_alpha=True, soft=True, every_frame=True, one_file=True),
     ),
     "layers": Target(
         "EXR Layers and Cryptomatte",

@@ -65,11 +65,14 @@ def _delivery(settings: ClipSettings, footage: Footage) -> Delivery:
                 hint="Set the range anew; the clip's first frame is 1.",
             )
         frame_range = settings.export_start, min(settings.export_end, footage.frame_count)
+    rules = TARGETS[settings.target].rules
+    render = bpy.context.scene.render
     return Delivery(
-        settings.export_scope,
+        "all" if rules.one_file else settings.export_scope,
         frame_range,
-        "" if settings.export_into == "new" else settings.export_into,
-        settings.plate_alpha if TARGETS[settings.target].rules.has_alpha else "replace",
+        "" if rules.one_file or settings.export_into == "new" else settings.export_into,
+        settings.plate_alpha if rules.has_alpha else "replace",
+        0.0 if footage.movie or not rules.one_file else render.fps / render.fps_base,
     )
 
 

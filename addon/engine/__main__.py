@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     track.add_argument(
         "--plate-alpha", choices=get_args(PlateAlpha), default="replace", help="what becomes of alpha the footage has"
     )
+    track.add_argument("--fps", type=float, default=0.0, help="of an exported movie; default: the footage's, or 24")
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
     return parser
 
@@ -246,7 +247,9 @@ def _job(options: argparse.Namespace) -> Job:
         export=options.export,
         invert=options.invert,
         transforms=str(options.transforms.absolute()) if options.transforms else "",
-        delivery=Delivery(options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha),
+        delivery=Delivery(
+            options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha, options.fps
+        ),
     )
 
 

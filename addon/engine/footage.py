@@ -12,6 +12,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,11 @@ class Reader:
     def dtype(self) -> np.dtype[Any]:
         """Of the first frame's `Plate.pixels`: uint8, uint16 or float32. Raises FootageError."""
         return self._movie.dtype if self._footage.movie else read_header(Path(self._footage.files[0])).dtype
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Of a movie, frames a second; None of images, which have none. Raises FootageError."""
+        return self._movie.frame_rate if self._footage.movie else None
 
     @property
     def float_format(self) -> str:

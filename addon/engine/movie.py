@@ -12,6 +12,7 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class Movie:
         """Whether all frames are shown for equally long, to two ticks of the file's clock."""
         steps = np.diff(self._times)
         return not len(steps) or int(steps.max() - steps.min()) <= 2
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Frames a second, if the file says so."""
+        return self._stream.average_rate
 
     def pixels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """(H, W, 3) upright RGB, uint8, or uint16 where the movie has more than 8 bits. Raises FootageError."""

@@ -215,6 +215,12 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
     settings.plate_alpha = "multiply"
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
     assert job.delivery == part("job").Delivery("changed", (2, COUNT), "latest", "multiply")
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 24, 1.001
+    settings.target = "prores"  # one file for all frames: written whole, at the scene's rate
+    job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
+    assert (job.delivery.scope, job.delivery.into) == ("all", "")
+    assert job.delivery.frame_rate == pytest.approx(24000 / 1001)
+    settings.target = "postshot"
     settings.export_start = 1000
     assert settings.export_end == 1000
     with pytest.raises(part("errors").JobError, match="range to export begins with frame 1000"):

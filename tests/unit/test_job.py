@@ -104,7 +104,7 @@ def full_job() -> Job:
         part=(41, 200),
         output=f"{DRIVE}/out",
         export="",
-        delivery=Delivery("changed", (5, 9), "v012", "multiply"),
+        delivery=Delivery("changed", (5, 9), "v012", "multiply", 25.0),
     )
 
 
@@ -348,6 +348,7 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"frame_range": (1, 11)}, "frame_range", "1 to 11"),
     ({"delivery": Delivery(frame_range=(5, 11))}, "delivery.frame_range", "5 to 11"),
     ({"delivery": Delivery(into="../v001")}, "delivery.into", "no version"),
+    ({"delivery": Delivery(frame_rate=-1.0)}, "delivery.frame_rate", "-1 is no frame rate"),
     ({"delivery": Delivery(into="v1")}, "delivery.into", "no version"),
     ({"objects": ()}, "objects", "Nothing is marked"),
     ({"objects": (MatteObject("", (prompt(),)),)}, "objects[0].name", "empty"),

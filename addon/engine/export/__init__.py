@@ -18,7 +18,7 @@ from ...targets import TARGETS
 from ..footage import Reader
 from .scope import plan, settings_of
 from .versions import Partial, claim
-from .writer import BaseWriter, Matte
+from .writer import BaseWriter, Matte, Step
 
 __all__ = ["export", "prepare"]
 
@@ -85,7 +85,9 @@ def export(
         for frame in _write_all(writer, matte, missing, partial, cancelled):
             done += 1
             on_frame(done, len(planned.frames), frame)
-        for name, write in writer.other_files().items():
+        for name, write in writer.other_files(
+            planned.frames, matte, _step(planned.frames, on_frame, cancelled)
+        ).items():
             partial.add(name, write)
         history = planned.history(job, report.get("model", ""))
         facts = {**settings, "frames": len(history["made_from"]), "key": key, **history}
@@ -96,6 +98,18 @@ def export(
         if base is not None:
             partial.take_over(base)
         return partial.publish(text)
+
+
+def _step(frames: Sequence[int], on_frame: Callable[[int, int, int], None], cancelled: Callable[[], bool]) -> Step:
+    """For files of several frames, which are written from the start each time."""
+    count = itertools.count(1)
+
+    def step(frame: int) -> None:
+        on_frame(next(count), len(frames), frame)
+        if cancelled():
+            raise Cancelled("Stopped. A movie is written whole or not at all: the next export begins it anew.")
+
+    return step
 
 
 def _write_all(

@@ -18,7 +18,7 @@ from ...job import Job
 from ..disk import write_bytes
 from ..footage import Reader
 from . import masks
-from .writer import Write
+from .writer import Matte, Step, Write
 
 _BOM = "\ufeff"
 _DECODER = json.JSONDecoder()
@@ -51,7 +51,7 @@ class Writer(masks.Writer):
             )
         return tracked
 
-    def other_files(self) -> Mapping[str, Write]:
+    def other_files(self, frames: Sequence[int], matte: Matte, step: Step) -> Mapping[str, Write]:
         """transforms.json, which finds its masks where it lies."""
         text = with_mask_paths(self._text, [self.path(frame) for frame in self._needed])
         return {"transforms.json": functools.partial(write_bytes, data=text.encode())}

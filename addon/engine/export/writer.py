@@ -17,6 +17,7 @@ from ..footage import Reader
 # Called from several threads.
 Matte = Callable[[int, str | None], NDArray[np.uint8]]
 Write = Callable[[BinaryIO], None]  # fills a file; raises FootageError, OSError
+Step = Callable[[int], None]  # told of each frame that is in a file of several; raises Cancelled
 
 
 class BaseWriter(ABC):
@@ -38,8 +39,8 @@ class BaseWriter(ABC):
     def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
         """The files of a frame. All the work is done by what is returned."""
 
-    def other_files(self) -> Mapping[str, Write]:
-        """What there is beside the files of frames."""
+    def other_files(self, frames: Sequence[int], matte: Matte, step: Step) -> Mapping[str, Write]:
+        """What there is beside the files of frames, once for all `frames` that are written."""
         return {}
 
     @abstractmethod

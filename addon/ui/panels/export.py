@@ -6,7 +6,7 @@ import bpy
 
 from ...clip.summary import summary_of
 from ...properties import ClipSettings
-from ...targets import TARGETS
+from ...targets import TARGETS, Rules
 from .base import ClipPanel
 from .job import draw_job
 
@@ -33,18 +33,19 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.has_alpha:
             layout.prop(settings, "plate_alpha")
         layout.prop(settings, "output", placeholder="beside the footage")
-        _draw_scope(layout, settings)
+        _draw_scope(layout, settings, rules)
         draw_job(layout, context, "export", clip, summary_of(clip))
 
 
-def _draw_scope(layout: bpy.types.UILayout, settings: ClipSettings) -> None:
+def _draw_scope(layout: bpy.types.UILayout, settings: ClipSettings, rules: Rules) -> None:
     """Which frames, into which version."""
     header, body = layout.panel("splat_matte_scope", default_closed=True)
     header.label(text="Frames and Version")
     if body is None:
         return
-    body.prop(settings, "export_scope")
-    body.prop(settings, "export_into")
+    if not rules.one_file:
+        body.prop(settings, "export_scope")
+        body.prop(settings, "export_into")
     body.prop(settings, "export_use_range")
     if settings.export_use_range:
         row = body.row(align=True)
