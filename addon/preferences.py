@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
+from .installer.torch_build import CHOICES
 from .user_folder import user_folder
 
 EXTENSION_PACKAGE = (__package__ or "").rpartition(".")[0]
@@ -17,12 +18,30 @@ class Preferences(bpy.types.AddonPreferences):
 
     engine_python: StringProperty(  # type: ignore[valid-type]
         name="Engine Python",
-        description="The Python that has torch and sam2. Empty: SPLAT_MATTE_PYTHON, or the runtime in the folder below",
+        description="A Python of your own with torch and sam2. Empty: SPLAT_MATTE_PYTHON, or what is installed",
         subtype="FILE_PATH",
     )
     folder: StringProperty(  # type: ignore[valid-type]
         name="Data Folder",
-        description=f"Where runtime and checkpoints are, some gigabytes. Empty: {user_folder()}",
+        description=f"Where engine and checkpoints are, gigabytes, for all Blenders. Empty: {user_folder()}",
+        subtype="DIR_PATH",
+    )
+    build: EnumProperty(  # type: ignore[valid-type]
+        name="PyTorch Build",
+        description="Which PyTorch is installed",
+        items=[
+            ("auto", "Automatic", "As the drivers of this computer allow"),
+            *((each.name, each.words[0].upper() + each.words[1:], "Always this one") for each in CHOICES.values()),
+        ],
+    )
+    base_python: StringProperty(  # type: ignore[valid-type]
+        name="Made From",
+        description="The Python that the engine's own is made from, 3.11 to 3.14. Empty: Blender's",
+        subtype="FILE_PATH",
+    )
+    wheels: StringProperty(  # type: ignore[valid-type]
+        name="Folder of Wheels",
+        description="Install from the files in this folder, without a network. Empty: download them",
         subtype="DIR_PATH",
     )
     device: EnumProperty(  # type: ignore[valid-type]
@@ -38,6 +57,14 @@ class Preferences(bpy.types.AddonPreferences):
     threads: IntProperty(  # type: ignore[valid-type]
         name="CPU Threads", description="How many the engine uses. 0: as it likes", default=0, min=0, max=256
     )
+    gpu_gigabytes: FloatProperty(  # type: ignore[valid-type]
+        name="GPU Memory (GB)",
+        description="The most that the engine takes, for instance to leave some for rendering. 0: what it needs",
+        default=0.0,
+        min=0.0,
+        max=1000.0,
+        precision=1,
+    )
     cache_gigabytes: FloatProperty(  # type: ignore[valid-type]
         name="Cache (GB)",
         description="Disk space beside the mattes of each clip for image features, so that a correction is tracked "
@@ -50,10 +77,9 @@ class Preferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """In Blender's preferences."""
-        layout = self.layout
-        layout.use_property_split = True
-        for name in ("engine_python", "folder", "device", "threads", "cache_gigabytes"):
-            layout.prop(self, name)
+        from .ui.preferences_panel import draw_preferences  # the panel knows the preferences, not the reverse
+
+        draw_preferences(self, context)
 
 
 def preferences() -> Preferences:

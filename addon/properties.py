@@ -29,9 +29,7 @@ def _checkpoint_items() -> list[tuple[str, str, str]]:
     words = "Small and not trained yet: to try out how things work. Choose a SAM 2.1 model for real mattes"
     items = [("embedded", "Embedded", words)]
     for each in OFFICIAL.values():
-        release, _, size = each.name.partition("_hiera_")
-        label = f"{release.upper().replace('SAM2', 'SAM 2')} {size.replace('_', ' ').capitalize()}"
-        items.append((each.name, label, f"As published by Meta, {each.bytes / 1e6:.0f} MB"))
+        items.append((each.name, each.label, f"As published by Meta, {each.bytes / 1e6:.0f} MB"))
     items.append(("FILE", "File...", "Any SAM 2 checkpoint, with its config"))
     return items
 

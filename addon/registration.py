@@ -9,18 +9,26 @@ import bpy
 from . import cli, finished, live, preferences, properties
 from .clip import watch
 from .engine_client import stop_shared_engine
-from .operators import running
+from .operators import running, setting_up
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.click import SPLATMATTE_OT_click
+from .operators.copy_diagnostics import SPLATMATTE_OT_copy_diagnostics
+from .operators.download_checkpoint import SPLATMATTE_OT_download_checkpoint
 from .operators.export import SPLATMATTE_OT_export
+from .operators.install_engine import SPLATMATTE_OT_install_engine
 from .operators.jump import SPLATMATTE_OT_jump
 from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
 from .operators.mark_include import SPLATMATTE_OT_mark_include
+from .operators.move_data import SPLATMATTE_OT_move_data
 from .operators.object_from_tracks import SPLATMATTE_OT_object_from_tracks
 from .operators.open_folder import SPLATMATTE_OT_open_folder
+from .operators.open_log import SPLATMATTE_OT_open_log
 from .operators.preview import SPLATMATTE_OT_preview
+from .operators.remove_engine import SPLATMATTE_OT_remove_engine
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
+from .operators.self_test import SPLATMATTE_OT_self_test
+from .operators.stop_setup import SPLATMATTE_OT_stop_setup
 from .operators.switch_object import SPLATMATTE_OT_switch_object
 from .operators.track import SPLATMATTE_OT_track
 from .operators.wipe import SPLATMATTE_OT_wipe
@@ -43,6 +51,14 @@ CLASSES = (
     SPLATMATTE_OT_switch_object,
     SPLATMATTE_OT_open_folder,
     SPLATMATTE_OT_restart_engine,
+    SPLATMATTE_OT_install_engine,
+    SPLATMATTE_OT_self_test,
+    SPLATMATTE_OT_remove_engine,
+    SPLATMATTE_OT_move_data,
+    SPLATMATTE_OT_download_checkpoint,
+    SPLATMATTE_OT_stop_setup,
+    SPLATMATTE_OT_open_log,
+    SPLATMATTE_OT_copy_diagnostics,
     *menus.CLASSES,
     *panels.CLASSES,
 )
@@ -56,13 +72,16 @@ def register() -> None:
     for module in MODULES:
         module.register()
     atexit.register(stop_shared_engine)
+    atexit.register(setting_up.forget)
 
 
 def unregister() -> None:
     """Takes all of it away, the engine too."""
+    setting_up.forget()
     running.forget()
     stop_shared_engine()
     atexit.unregister(stop_shared_engine)
+    atexit.unregister(setting_up.forget)
     for module in reversed(MODULES):
         module.unregister()
     for each in reversed(CLASSES):

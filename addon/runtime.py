@@ -12,6 +12,7 @@ from .user_folder import user_folder
 
 PYTHON_VARIABLE = "SPLAT_MATTE_PYTHON"
 FOLDER_VARIABLE = "SPLAT_MATTE_FOLDER"
+GPU_VARIABLE = "SPLAT_MATTE_GPU_GB"
 CURRENT = "current.txt"
 
 # What a Blender, a farm or a shell may have set for another Python than the engine's.
@@ -77,7 +78,12 @@ def runtime_python(runtime: Path, platform: str = sys.platform) -> Path:
 
 
 def engine_environment(
-    extension: Path, folder: str = "", threads: int = 0, environ: Mapping[str, str] = os.environ
+    extension: Path,
+    folder: str = "",
+    threads: int = 0,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    gpu_gigabytes: float = 0.0,
 ) -> dict[str, str]:
     """The environment of the engine process.
 
@@ -85,11 +91,14 @@ def engine_environment(
         extension: the folder that holds `addon`.
         folder: where runtime and checkpoints are; empty = `user_folder`.
         threads: for the CPU; 0 = as many as torch likes.
+        gpu_gigabytes: the most that is taken of a GPU's memory; 0 = no limit.
     """
     result = {name: value for name, value in environ.items() if name not in _FOREIGN}
     result |= {"PYTHONPATH": str(extension), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     if folder:
         result[FOLDER_VARIABLE] = folder
+    if gpu_gigabytes:
+        result[GPU_VARIABLE] = str(gpu_gigabytes)
     if threads:
         result |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return result

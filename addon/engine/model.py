@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from .. import job as contract
 from ..checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
 from ..errors import CheckpointError
+from ..runtime import GPU_VARIABLE
 from .predictor import Predictor
 
 _SEED = 0
@@ -99,10 +101,19 @@ def find(choice: contract.Model) -> Source:
 def load(source: Source) -> Loaded:
     """Build the predictor and put it on its device. Raises CheckpointError."""
     torch.manual_seed(_SEED)
+    _limit_memory(source.device)
     predictor = _build(source.config)
     if source.weights is not None:
         _load_weights(predictor, source.weights)
     return Loaded(predictor.to(source.device).eval(), source)
+
+
+def _limit_memory(device: torch.device) -> None:
+    """Leave the rest of the GPU's memory to others, where the person said how much may be taken."""
+    gigabytes = float(os.environ.get(GPU_VARIABLE, 0))
+    if gigabytes and device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 1e9 / total))
 
 
 def _build(config: Path) -> Predictor:

@@ -189,7 +189,8 @@ def _engine() -> Engine:
     chosen = preferences()
     folder = bpy.path.abspath(chosen.folder)
     python = find_python(bpy.path.abspath(chosen.engine_python), folder)
-    return shared_engine(python, engine_environment(EXTENSION, folder, chosen.threads))
+    environment = engine_environment(EXTENSION, folder, chosen.threads, gpu_gigabytes=chosen.gpu_gigabytes)
+    return shared_engine(python, environment)
 
 
 def forget() -> None:

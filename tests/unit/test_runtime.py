@@ -63,11 +63,12 @@ def test_what_is_missing_is_said(tmp_path: Path, preference: str, environ: dict[
 
 def test_environment() -> None:
     foreign = {"PYTHONPATH": "/blender", "PYTHONHOME": "/blender", "VIRTUAL_ENV": "/venv", "PATH": "/bin"}
-    environment = engine_environment(Path("/extension"), "/big", 3, foreign)
+    environment = engine_environment(Path("/extension"), "/big", 3, foreign, gpu_gigabytes=6.0)
     assert environment["PYTHONPATH"] == str(Path("/extension"))
     assert environment["PATH"] == "/bin"
     assert environment["SPLAT_MATTE_FOLDER"] == "/big"
     assert environment["OMP_NUM_THREADS"] == "3"
+    assert environment["SPLAT_MATTE_GPU_GB"] == "6.0"
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert environment["PYTHONNOUSERSITE"] == "1"
     assert not {"PYTHONHOME", "VIRTUAL_ENV"} & set(environment)
@@ -75,7 +76,7 @@ def test_environment() -> None:
 
 def test_environment_without_wishes() -> None:
     environment = engine_environment(Path("/extension"), environ={})
-    assert not {"SPLAT_MATTE_FOLDER", "OMP_NUM_THREADS"} & set(environment)
+    assert not {"SPLAT_MATTE_FOLDER", "OMP_NUM_THREADS", "SPLAT_MATTE_GPU_GB"} & set(environment)
 
 
 @pytest.mark.parametrize("content", ["", "../../elsewhere", "/etc", "3/../..", "no number"])

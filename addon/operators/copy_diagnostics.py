@@ -1,0 +1,66 @@
+"""Copy diagnostics: what a report of a problem should say."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+
+import bpy
+import gpu
+
+from ..checkpoints import OFFICIAL
+from ..diagnostics import as_text, describe_error
+from ..engine_client import EXTENSION
+from ..installer.install import installed
+from ..installer.torch_build import Machine
+from ..preferences import preferences
+from . import running, setting_up
+from .base import Result
+
+
+class SPLATMATTE_OT_copy_diagnostics(bpy.types.Operator):
+    """Copy versions, device and the last error, to be pasted into a report. Files and folders are not named"""
+
+    bl_idname = "splat_matte.copy_diagnostics"
+    bl_label = "Copy Diagnostics"
+    bl_options = {"INTERNAL"}  # noqa: RUF012 (Blender's way)
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Copy."""
+        context.window_manager.clipboard = as_text(facts())
+        self.report({"INFO"}, "Copied: paste it into your report")
+        return {"FINISHED"}
+
+
+def facts() -> dict[str, str]:
+    """What is known, by name."""
+    chosen = preferences()
+    found = installed(setting_up.plan().runtimes)
+    manifest = tomllib.loads((EXTENSION / "blender_manifest.toml").read_text(encoding="utf-8"))
+    folder = setting_up.data_folder() / "checkpoints"
+    here = [each.name for each in OFFICIAL.values() if (folder / each.file).exists()]
+    run, task = running.latest(), setting_up.latest()
+    return {
+        "Splat Matte": manifest["version"],
+        "Blender": f"{bpy.app.version_string}, Python {platform.python_version()}",
+        "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "Display GPU": "" if bpy.app.background else gpu.platform.renderer_get(),
+        "Drivers": _drivers(setting_up.machine()),
+        "Engine": f"torch {found.torch} ({found.build}), Python {found.python}" if found else "not installed",
+        "Up to date": "" if found is None else str(found.up_to_date),
+        "Self-test": "" if found is None else f"{found.device} {found.gpu_problem}".strip(),
+        "Device": f"{chosen.device}, {chosen.threads} threads, {chosen.gpu_gigabytes:g} GB of GPU memory (0: no limit)",
+        "Own Python": str(bool(chosen.engine_python)),
+        "Checkpoints": ", ".join(here) or "only the embedded one",
+        "Online access": str(bpy.app.online_access),
+        "Last job": "none" if run is None else f"{run.verb}, {describe_error(run.error)}",
+        "Last setup": "none" if task is None else f"{task.verb}, {describe_error(task.error)}",
+    }
+
+
+def _drivers(machine: Machine | None) -> str:
+    if machine is None:
+        return "unknown"
+    driver, capability = (".".join(map(str, each)) or "?" for each in (machine.driver, machine.capability))
+    words = [f"NVIDIA {driver}, compute capability {capability}"] if machine.nvidia else []
+    return ", ".join([*words, *(["AMD"] if machine.amd else [])]) or "none"

@@ -1,0 +1,28 @@
+"""Download a published checkpoint."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import EnumProperty
+
+from ..checkpoints import OFFICIAL
+from .setup_operator import SetupOperator, ask_for_network
+
+
+class SPLATMATTE_OT_download_checkpoint(SetupOperator, bpy.types.Operator):
+    """Download this checkpoint from Meta. What has come in is kept when it is stopped"""
+
+    bl_idname = "splat_matte.download_checkpoint"
+    bl_label = "Download"
+    verb = "checkpoint"
+
+    name: EnumProperty(  # type: ignore[valid-type]
+        name="Checkpoint",
+        description="Which one",
+        items=[(each.name, each.label, "As published by Meta") for each in OFFICIAL.values()],
+    )
+
+    def arguments(self) -> list[str]:
+        """Its name."""
+        ask_for_network()
+        return [self.name]

@@ -1,0 +1,26 @@
+"""Install, update or repair the engine: all three make a new runtime beside the old one."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import setting_up
+from .setup_operator import SetupOperator, ask_for_network
+
+
+class SPLATMATTE_OT_install_engine(SetupOperator, bpy.types.Operator):
+    """Download and install what finds the subject. An old engine works on until the new one has passed its test"""
+
+    bl_idname = "splat_matte.install_engine"
+    bl_label = "Install Engine"
+    verb = "install"
+
+    def arguments(self) -> list[str]:
+        """The plan that the preferences show."""
+        plan = setting_up.plan()
+        if plan.wheels is None:
+            ask_for_network()
+        options = ["--build", plan.build]
+        options += ["--python", plan.python] if plan.python else []
+        options += ["--wheels", str(plan.wheels)] if plan.wheels is not None else []
+        return options

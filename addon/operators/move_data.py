@@ -1,0 +1,35 @@
+"""Move engine and checkpoints to another folder, on a larger disk for instance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from ..errors import OutputError
+from .base import Result
+from .setup_operator import SetupOperator
+
+
+class SPLATMATTE_OT_move_data(SetupOperator, bpy.types.Operator):
+    """Move engine and checkpoints to another folder, which becomes the Data Folder"""
+
+    bl_idname = "splat_matte.move_data"
+    bl_label = "Move Here"
+    verb = "move"
+
+    directory: StringProperty(  # type: ignore[valid-type]
+        name="Folder", description="Where they go to", subtype="DIR_PATH", options={"SKIP_SAVE"}
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """Choose the folder."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def arguments(self) -> list[str]:
+        """The folder."""
+        if not self.directory:
+            raise OutputError("No folder is chosen.", hint="Choose the folder to move to.")
+        return [str(Path(bpy.path.abspath(self.directory)))]

@@ -1,0 +1,20 @@
+"""Self-test: does the engine work here?"""
+
+from __future__ import annotations
+
+import bpy
+
+from ..preferences import preferences
+from .setup_operator import SetupOperator
+
+
+class SPLATMATTE_OT_self_test(SetupOperator, bpy.types.Operator):
+    """Try the engine out on the chosen device: two frames with the embedded checkpoint"""
+
+    bl_idname = "splat_matte.self_test"
+    bl_label = "Self-Test"
+    verb = "self-test"
+
+    def arguments(self) -> list[str]:
+        """The device."""
+        return ["--device", preferences().device]

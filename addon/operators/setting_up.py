@@ -1,0 +1,180 @@
+"""What the installer does just now: started by the operators, watched by a timer, shown in the preferences."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import bpy
+
+from ..engine_client import stop_shared_engine
+from ..errors import EngineError, MatteError
+from ..installer.plan import Plan
+from ..installer.torch_build import Machine, this_machine
+from ..installer_client import Installer, installer_python
+from ..preferences import preferences
+from ..user_folder import user_folder
+from . import running
+
+Verb = Literal["install", "self-test", "checkpoint", "move", "remove"]
+
+_TICK = 0.2  # seconds
+_CLOSES_THE_ENGINE = ("install", "move", "remove")
+
+
+@dataclass(slots=True)
+class Task:
+    """One task of the installer.
+
+    notes: what was told once.
+    result: the last event, once it ended well. error: what it ended with, if it did not.
+    """
+
+    verb: Verb
+    installer: Installer
+    words: str = "Starting"
+    fraction: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    stopping: bool = False
+    result: dict[str, Any] | None = None
+    error: MatteError | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it still runs."""
+        return self.result is None and self.error is None
+
+    def step(self, wait: float = 0.0) -> None:
+        """Take in what has happened since the last call, waiting at most `wait` seconds for something."""
+        try:
+            for event in self.installer.poll(wait):
+                if event["event"] == "progress":
+                    self.words, self.fraction = event["words"], event["fraction"]
+                elif event["event"] == "note":
+                    self.notes.append(event["words"])
+                else:
+                    self.result = event
+                    _take_over(event)
+        except MatteError as error:
+            self.error = error
+
+    def wait(self, show: Callable[[str], None]) -> None:
+        """Until its end; `show` gets lines for the console. Raises MatteError: what it ended with."""
+        said = ""
+        while self.active:
+            self.step(wait=0.5)
+            if self.words.partition(":")[0] != said:
+                said = self.words.partition(":")[0]
+                show(self.words)
+        if self.error is not None:
+            raise self.error
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        self.stopping = True
+        self.installer.cancel()
+
+
+_current: Task | None = None
+_machine: Machine | None = None
+_asking: threading.Thread | None = None
+
+
+def latest() -> Task | None:
+    """The last task of this session; it may have ended."""
+    return _current
+
+
+def active() -> Task | None:
+    """The task that goes on just now."""
+    return _current if _current is not None and _current.active else None
+
+
+def start(verb: Verb, *arguments: str) -> Task:
+    """Start a task.
+
+    Raises:
+        EngineError: something else is running.
+    """
+    global _current
+    if active() is not None or running.running() is not None:
+        raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
+    if verb in _CLOSES_THE_ENGINE:
+        stop_shared_engine()
+    _current = Task(verb, Installer(installer_python(), [verb, *arguments, "--folder", str(data_folder())]))
+    if not bpy.app.background:
+        bpy.app.timers.register(_tick, first_interval=_TICK)
+    return _current
+
+
+def data_folder() -> Path:
+    """Where runtime and checkpoints are."""
+    chosen = preferences().folder
+    return Path(bpy.path.abspath(chosen)) if chosen else user_folder()
+
+
+def plan() -> Plan:
+    """What Install would do, as the preferences say."""
+    chosen = preferences()
+    wheels = Path(bpy.path.abspath(chosen.wheels)) if chosen.wheels else None
+    return Plan(data_folder(), chosen.build, bpy.path.abspath(chosen.base_python), wheels)
+
+
+def machine() -> Machine | None:
+    """This computer. The drivers are asked in a thread, since that can take seconds; None until they have answered."""
+    global _asking
+    if _machine is None and _asking is None:
+        _asking = threading.Thread(target=_ask, name="splat-matte-drivers", daemon=True)
+        _asking.start()
+        if not bpy.app.background:
+            bpy.app.timers.register(_until_asked, first_interval=_TICK)
+    return _machine
+
+
+def _ask() -> None:
+    global _machine
+    _machine = this_machine()
+
+
+def _until_asked() -> float | None:
+    if _machine is None:
+        return _TICK
+    _redraw()
+    return None
+
+
+def _tick() -> float | None:
+    if _current is None:
+        return None
+    _current.step()
+    _redraw()
+    return _TICK if _current.active else None
+
+
+def _take_over(result: dict[str, Any]) -> None:
+    """What a task changes in the preferences."""
+    if result.get("gpu_problem"):
+        preferences().device = "cpu"
+    if folder := result.get("folder"):
+        preferences().folder = folder
+
+
+def _redraw() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in ("PREFERENCES", "CLIP_EDITOR"):
+                area.tag_redraw()
+
+
+def forget() -> None:
+    """Stop what is running and forget it."""
+    global _current
+    for each in (_tick, _until_asked):
+        if bpy.app.timers.is_registered(each):
+            bpy.app.timers.unregister(each)
+    if (task := active()) is not None:
+        task.installer.stop()
+    _current = None

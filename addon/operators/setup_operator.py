@@ -1,0 +1,52 @@
+"""What the operators of the preferences have in common: in a window they start a task, without one they wait for it."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..errors import EngineError, MatteError
+from . import setting_up
+from .base import OperatorMixin, Result
+
+
+class SetupOperator(OperatorMixin):
+    """Mixed into a bpy.types.Operator that names its verb."""
+
+    verb: setting_up.Verb
+
+    bl_options = {"REGISTER", "INTERNAL"}  # noqa: RUF012 (Blender's way)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Nothing is being set up."""
+        if setting_up.active() is not None:
+            cls.poll_message_set("Wait for what is running, or stop it")
+            return False
+        return True
+
+    def arguments(self) -> list[str]:
+        """What follows the verb. Raises MatteError."""
+        return []
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Start; Blender goes on, and the preferences show how far it is."""
+        try:
+            task = setting_up.start(self.verb, *self.arguments())
+            if not bpy.app.background:
+                return {"FINISHED"}
+            task.wait(lambda words: print(words, flush=True))
+        except MatteError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if task.result is not None:
+            self.report({"INFO"}, task.result["words"])
+        return {"FINISHED"}
+
+
+def ask_for_network() -> None:
+    """Raises EngineError: Blender was told to stay offline."""
+    if not bpy.app.online_access:
+        raise EngineError(
+            "Blender's online access is off.",
+            hint="Allow it in Preferences, System, Network, or name a folder with the files as Folder of Wheels.",
+        )

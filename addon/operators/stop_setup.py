@@ -1,0 +1,27 @@
+"""Stop: end what is being installed or downloaded."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import setting_up
+from .base import Result
+
+
+class SPLATMATTE_OT_stop_setup(bpy.types.Operator):
+    """Stop. What was downloaded is kept, and an engine that was there before works on"""
+
+    bl_idname = "splat_matte.stop_setup"
+    bl_label = "Stop"
+    bl_options = {"INTERNAL"}  # noqa: RUF012 (Blender's way)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something is running."""
+        return setting_up.active() is not None
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """The task notices."""
+        if (task := setting_up.active()) is not None:
+            task.stop()
+        return {"FINISHED"}

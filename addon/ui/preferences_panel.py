@@ -1,0 +1,148 @@
+"""Blender's preferences of this extension: the engine, checkpoints, settings."""
+
+from __future__ import annotations
+
+import os
+
+import bpy
+
+from ..checkpoints import OFFICIAL, Official
+from ..errors import Cancelled
+from ..installer.install import Installed, installed
+from ..installer.plan import Plan
+from ..installer.watch import megabytes
+from ..operators import setting_up
+from ..preferences import Preferences
+from ..runtime import PYTHON_VARIABLE, current_runtime
+from .text import draw_error, draw_text
+
+_SETTINGS = ("device", "threads", "gpu_gigabytes", "cache_gigabytes")
+_WAYS = ("build", "base_python", "wheels", "engine_python")
+
+
+def draw_preferences(chosen: Preferences, context: bpy.types.Context) -> None:
+    """All of it."""
+    layout = chosen.layout
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    _draw_engine(layout.box(), context, chosen)
+    _draw_checkpoints(layout.box(), context)
+    box = layout.box()
+    box.label(text="Settings")
+    for name in _SETTINGS:
+        box.prop(chosen, name)
+    layout.operator("splat_matte.copy_diagnostics", icon="COPYDOWN")
+
+
+def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: Preferences) -> None:
+    layout.label(text="Engine")
+    own = chosen.engine_python or os.environ.get(PYTHON_VARIABLE, "")
+    plan = setting_up.plan()
+    found = installed(plan.runtimes)
+    if own:
+        place = "Engine Python" if chosen.engine_python else PYTHON_VARIABLE
+        draw_text(layout, context, f"{place} is used: {own}", "INFO")
+    elif found is not None:
+        words = f"PyTorch {found.torch}, Python {found.python}, tried on {found.device}, in {plan.runtimes}"
+        draw_text(layout, context, words, "CHECKMARK" if found.up_to_date else "INFO")
+        if found.gpu_problem:
+            draw_text(layout, context, f"The GPU can't be used, so the CPU is: {found.gpu_problem}", "ERROR")
+    task = setting_up.latest()
+    if task is not None and task.active and task.verb != "checkpoint":
+        _draw_progress(layout, task)
+        return
+    if not own:
+        _draw_plan(layout, context, plan, found)
+    row = layout.row(align=True)
+    row.use_property_split = False
+    row.scale_y = 1.2
+    row.operator("splat_matte.install_engine", text=_verb(plan, found), icon="IMPORT")
+    if found is not None:
+        row.operator("splat_matte.self_test", icon="PLAY")
+        row.operator("splat_matte.remove_engine", text="Remove", icon="TRASH")
+    row.operator("splat_matte.open_log", icon="TEXT")
+    if task is not None and task.verb != "checkpoint":
+        _draw_outcome(layout, context, task)
+    row = layout.row(align=True)
+    row.prop(chosen, "folder")
+    row.operator("splat_matte.move_data", text="", icon="FOLDER_REDIRECT")
+    header, body = layout.panel("splat_matte_ways", default_closed=True)
+    header.label(text="Other Ways to Install")
+    if body is not None:
+        for name in _WAYS:
+            body.prop(chosen, name)
+
+
+def _verb(plan: Plan, found: Installed | None) -> str:
+    if found is None:
+        return "Repair" if current_runtime(plan.runtimes) is not None else "Install Engine"
+    return "Repair" if found.up_to_date else "Update"
+
+
+def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, plan: Plan, found: Installed | None) -> None:
+    """What the button would do; nothing while all is well."""
+    if found is not None and found.up_to_date:
+        return
+    if found is not None:
+        draw_text(layout, context, "This version of the extension comes with a newer engine.", "INFO")
+    machine = setting_up.machine()
+    if machine is None:
+        draw_text(layout, context, "Looking at this computer ...", "TIME")
+        return
+    icon = "IMPORT"
+    for line in plan.in_words(machine):
+        draw_text(layout, context, line, icon)
+        icon = "BLANK1"
+    if plan.wheels is None:
+        _draw_offline(layout, context, "or name a folder that has all files, under Other Ways to Install")
+
+
+def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context, otherwise: str) -> None:
+    """The way out, where Blender was told to stay offline."""
+    if not bpy.app.online_access:
+        draw_text(layout, context, f"Blender's online access is off: allow it here, {otherwise}.", "ERROR")
+        layout.prop(context.preferences.system, "use_online_access")
+
+
+def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    layout.label(text="Checkpoints")
+    draw_text(layout, context, "SAM 2 as published by Meta, Apache 2.0. Speed and quality: SA-V test, on an A100.")
+    task = setting_up.latest()
+    folder = setting_up.data_folder() / "checkpoints"
+    column = layout.column(align=True)
+    column.use_property_split = False
+    for official in OFFICIAL.values():
+        _draw_checkpoint(column.row(align=True), official, (folder / official.file).exists())
+    if task is not None and task.verb == "checkpoint":
+        if task.active:
+            _draw_progress(layout, task)
+        else:
+            _draw_outcome(layout, context, task)
+    if not bpy.app.online_access:
+        _draw_offline(layout, context, f"or put the files into {folder}")
+
+
+def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool) -> None:
+    split = row.split(factor=0.75, align=True)
+    figures = f"{megabytes(official.bytes)}, {official.frames_a_second:g} frames/s, J&F {official.quality}"
+    split.label(text=f"{official.label}: {figures}", icon="CHECKMARK" if is_here else "BLANK1")
+    if is_here:
+        split.label(text="Ready")
+    else:
+        split.operator("splat_matte.download_checkpoint", icon="IMPORT").name = official.name
+
+
+def _draw_progress(layout: bpy.types.UILayout, task: setting_up.Task) -> None:
+    row = layout.row()
+    row.use_property_split = False
+    row.progress(factor=task.fraction, text="Stopping" if task.stopping else task.words)
+    row.operator("splat_matte.stop_setup", icon="CANCEL")
+
+
+def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: setting_up.Task) -> None:
+    if task.result is not None:
+        draw_text(layout, context, task.result["words"], "CHECKMARK")
+    elif isinstance(task.error, Cancelled):
+        draw_text(layout, context, "Stopped. What was downloaded is kept.", "INFO")
+    elif task.error is not None:
+        draw_error(layout, context, task.error)

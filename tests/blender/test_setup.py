@@ -1,0 +1,106 @@
+"""Setting the engine up from Blender's preferences: what the buttons do, and what is said when they can't.
+
+The installer itself is tested in tests/setup; here it is Blender's part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+import pytest
+from conftest import part
+
+
+@pytest.fixture
+def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """The extension's, with a data folder of this test; nothing of the environment counts."""
+    monkeypatch.delenv("SPLAT_MATTE_PYTHON", raising=False)
+    chosen = part("preferences").preferences()
+    chosen.folder = str(tmp_path / "Daten für Blender")
+    yield chosen
+    for name in ("folder", "wheels", "base_python", "build", "device"):
+        chosen.property_unset(name)
+    part("operators.setting_up").forget()
+
+
+@pytest.fixture
+def online() -> Iterator[None]:
+    system = bpy.context.preferences.system
+    before, system.use_online_access = system.use_online_access, True
+    yield
+    system.use_online_access = before
+
+
+@pytest.fixture
+def offline() -> Iterator[None]:
+    system = bpy.context.preferences.system
+    before, system.use_online_access = system.use_online_access, False
+    yield
+    system.use_online_access = before
+
+
+def test_nothing_is_downloaded_where_blender_is_offline(preferences, offline: None) -> None:
+    for button in (bpy.ops.splat_matte.install_engine, bpy.ops.splat_matte.download_checkpoint):
+        with pytest.raises(RuntimeError, match="online access is off"):
+            button()
+    assert not Path(preferences.folder).exists()
+
+
+def test_a_folder_of_wheels_needs_no_network(preferences, offline: None, tmp_path: Path) -> None:
+    """It is read, and says what it lacks; nothing is left behind."""
+    preferences.wheels = str(tmp_path)
+    with pytest.raises(RuntimeError, match=r"setuptools==.*The log is"):
+        bpy.ops.splat_matte.install_engine()
+    error = part("operators.setting_up").latest().error
+    assert type(error).__name__ == "EngineError"
+    runtimes = Path(preferences.folder) / "runtime"
+    assert [each.name for each in runtimes.iterdir() if each.is_dir()] == []
+    assert "setuptools" in (runtimes / "install.log").read_text(encoding="utf-8")
+
+
+def test_a_python_that_will_not_do(preferences, online: None) -> None:
+    preferences.base_python = "/nowhere/python"
+    with pytest.raises(RuntimeError, match=r"/nowhere/python: .*Name one of 3\.11"):
+        bpy.ops.splat_matte.install_engine()
+
+
+def test_what_is_not_there_can_not_be_tried_out(preferences) -> None:
+    with pytest.raises(RuntimeError, match="Install it first"):
+        bpy.ops.splat_matte.self_test()
+
+
+def test_moved(preferences, tmp_path: Path) -> None:
+    checkpoints = Path(preferences.folder) / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "weights.pt").write_bytes(b"weights")
+    with pytest.raises(RuntimeError, match="No folder is chosen"):
+        bpy.ops.splat_matte.move_data()
+    target = tmp_path / "größere Platte"
+    target.mkdir()
+    bpy.ops.splat_matte.move_data(directory=str(target))
+    assert Path(preferences.folder) == target
+    assert (target / "checkpoints" / "weights.pt").read_bytes() == b"weights"
+    assert not checkpoints.exists()
+    bpy.ops.splat_matte.remove_engine()
+    assert (target / "checkpoints" / "weights.pt").exists()
+
+
+def test_a_gpu_that_fails_sets_the_device(preferences) -> None:
+    part("operators.setting_up")._take_over({"gpu_problem": "no kernel image"})
+    assert preferences.device == "cpu"
+
+
+def test_diagnostics_name_no_files(preferences, tmp_path: Path) -> None:
+    (tmp_path / "Secret Client").mkdir()
+    preferences.wheels = str(tmp_path / "Secret Client")
+    with pytest.raises(RuntimeError):
+        bpy.ops.splat_matte.install_engine()
+    copy = part("operators.copy_diagnostics")
+    text = part("diagnostics").as_text(copy.facts())
+    assert bpy.app.version_string in text
+    assert "not installed" in text
+    assert "install, EngineError" in text
+    for private in (str(tmp_path), tmp_path.name, "Secret", "Client", "Daten", str(Path.home())):
+        assert private not in text, text
