@@ -48,20 +48,26 @@ _FRAGMENT = """
 float at(ivec2 texel) {
   return texelFetch(logits, clamp(texel, ivec2(0), textureSize(logits, 0) - 1), 0).r;
 }
+float bilinear(vec2 p) {
+  ivec2 i = ivec2(floor(p));
+  vec2 f = p - vec2(i);
+  return mix(mix(at(i), at(i + ivec2(1, 0)), f.x), mix(at(i + ivec2(0, 1)), at(i + ivec2(1, 1)), f.x), f.y);
+}
 void main() {
+  vec2 p = place * vec2(textureSize(logits, 0)) - 0.5;
+  vec2 right = dFdx(p);
+  vec2 up = dFdy(p);
   if (place.x < split) {
     discard;
   }
-  vec2 p = place * vec2(textureSize(logits, 0)) - 0.5;
-  ivec2 i = ivec2(floor(p));
-  vec2 f = p - vec2(i);
-  float logit = mix(mix(at(i), at(i + ivec2(1, 0)), f.x), mix(at(i + ivec2(0, 1)), at(i + ivec2(1, 1)), f.x), f.y);
+  float logit = bilinear(p);
   float inside = soft == 1 ? clamp(0.5 * logit + 0.5, 0.0, 1.0) : step(1e-9, logit);
   if (style == 0) {
     colour = vec4(tint, inside * opacity);
   } else if (style == 1) {
-    float pixels = abs(logit) / max(fwidth(logit), 1e-6);
-    colour = vec4(tint, 1.0 - smoothstep(0.5, 1.75, pixels));
+    vec4 around = vec4(bilinear(p + right), bilinear(p - right), bilinear(p + up), bilinear(p - up));
+    float share = dot(step(1e-9, around), vec4(0.25));
+    colour = vec4(tint, min(1.0, 4.0 * share * (1.0 - share)));
   } else if (style == 2) {
     float square = mod(floor(gl_FragCoord.x / 8.0) + floor(gl_FragCoord.y / 8.0), 2.0);
     colour = vec4(vec3(0.25 + 0.2 * square), 1.0 - inside);

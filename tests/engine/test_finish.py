@@ -156,6 +156,20 @@ class TestSteps:
                 np.testing.assert_array_equal(finished({"a": subject}, soft=True, a=finishing), banded)
 
 
+def test_a_panorama_has_no_seam() -> None:
+    """Lengths are measured across it: turning the panorama first or finishing it first is the same."""
+    noise = cv2.GaussianBlur(np.random.default_rng(0).random((200, 400)), (0, 0), 5)
+    subject = np.where(noise > np.median(noise), 255, 0).astype(np.uint8)
+    for finishing in (Finishing(smooth=4), Finishing(grow=7), Finishing(grow=-2.5), Finishing(feather=30)):
+        job = job_of(400, 200, a=finishing)
+        job = dataclasses.replace(job, footage=dataclasses.replace(job.footage, panorama=True))
+        whole, turned = (
+            finish(job, ["a"], 1, lambda name, by=by: np.roll(subject, by, axis=1), soft=True) for by in (0, 150)
+        )
+        assert whole is not None
+        np.testing.assert_array_equal(turned, np.roll(whole, 150, axis=1))
+
+
 def blob(x: float, radius: float = 0.2) -> NDArray[np.float16]:
     """Logits of a disc at x of the width."""
     rows, columns = (np.mgrid[0:64, 0:64] + 0.5) / 64
