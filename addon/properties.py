@@ -78,7 +78,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
         default=True,
     )
     colour: FloatVectorProperty(  # type: ignore[valid-type]
-        name="Colour", description="Of this object in the overlay", subtype="COLOR", min=0.0, max=1.0
+        name="Colour", description="Of this object in the overlay", subtype="COLOR_GAMMA", min=0.0, max=1.0
     )
     hide: BoolProperty(  # type: ignore[valid-type]
         name="Hide", description="Leave this object out of the overlay"

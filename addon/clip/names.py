@@ -23,7 +23,7 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
     if text == settings.names:
         return
     before = json.loads(settings.names) if settings.names else [[], []]
-    taken = {name for names in now for name in names}
+    taken = [name for names in now for name in names]
     for old, new in (each for names in zip(before, now, strict=True) for each in renamed(*names)):
         if old not in taken:
             _rename(settings, old, new)
@@ -41,6 +41,9 @@ def renamed(before: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _rename(settings: ClipSettings, old: str, new: str) -> None:
+    for suspect in settings.suspects:
+        if suspect.object_name == old:
+            suspect.object_name = new
     entry = settings.objects.get(old)
     if entry is None:
         return

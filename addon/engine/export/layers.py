@@ -37,7 +37,7 @@ class Writer(BaseWriter):
         super().__init__(job, reader)
         if job.invert:
             raise JobError("Layers of objects can't be inverted.", where="invert", hint="Switch it off.")
-        self._layers = layers_of([each.name for each in job.objects])
+        self._layers = layers_of([each.name for each in job.objects if each.export])
         self._levels = -(-min(_RANKS, len(self._layers)) // 2)
 
     def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:

@@ -59,7 +59,7 @@ def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
     """Piece by piece, as with Blender's own tracker; jumps."""
     row = layout.row(align=True)
     row.enabled = enabled
-    row.label(text="Track")
+    row.label(text="From Here")
     for towards, icon in (
         ("PREVIOUS", "TRACKING_BACKWARDS_SINGLE"),
         ("START", "TRACKING_BACKWARDS"),
