@@ -13,7 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -109,12 +109,14 @@ class Engine:
 
     def request(
         self,
-        verb: Literal["track", "retrack", "export", "preview", "finish"],
+        verb: Literal["track", "retrack", "export", "preview", "finish", "outlines"],
         job: Job,
         frame: int = 0,
         takes: Mapping[str, str] | None = None,
+        frames: Sequence[int] = (),
+        points: int = 0,
     ) -> Reply:
-        """Send a Job; returns at once. `frame`, `takes`: as protocol.Request says."""
+        """Send a Job; returns at once. `frame`, `takes`, `frames`, `points`: as protocol.Request says."""
         reply = Reply()
         with self._lock:
             self._last_id += 1
@@ -125,6 +127,8 @@ class Engine:
             request: Request = {"id": self._last_id, "do": verb, "job": dataclasses.asdict(job), "frame": frame}
             if takes is not None:
                 request["takes"] = dict(takes)
+            if frames:
+                request |= {"frames": list(frames), "points": points}
             self._requests.put(request)
         return reply
 

@@ -10,6 +10,7 @@ import functools
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,12 +78,23 @@ def exported_frames(matte_folder: Path) -> set[int]:
 
 @functools.lru_cache(maxsize=8)
 def _exported(matte_folder: Path, changed: int) -> set[int]:
-    reports = {int(file.stem[1:]): file for file in matte_folder.glob("v[0-9]*.json") if file.stem[1:].isdigit()}
+    version = latest_version(matte_folder)
     try:
-        report = json.loads(reports[max(reports)].read_text(encoding="utf-8"))["report"]
-        return {int(frame) for frame in report["export"]["made_from"]}
+        return {int(frame) for frame in report_of(version)["export"]["made_from"]} if version else set()
     except (*_DAMAGED, TypeError):
         return set()
+
+
+def report_of(version: Path) -> dict[str, Any]:
+    """What its vNNN.json says of how a version was made. Raises OSError, ValueError or KeyError if that is damaged."""
+    report: dict[str, Any] = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))["report"]
+    return report
+
+
+def latest_version(matte_folder: Path) -> Path | None:
+    """The folder of the latest version; None if there is none."""
+    numbers = {int(each.name[1:]): each for each in matte_folder.glob("v[0-9]*") if each.name[1:].isdigit()}
+    return numbers[max(numbers)] if numbers else None
 
 
 def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:

@@ -30,6 +30,8 @@ from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.self_test import SPLATMATTE_OT_self_test
 from .operators.stop_setup import SPLATMATTE_OT_stop_setup
 from .operators.switch_object import SPLATMATTE_OT_switch_object
+from .operators.to_compositor import SPLATMATTE_OT_to_compositor
+from .operators.to_mask import SPLATMATTE_OT_to_mask
 from .operators.track import SPLATMATTE_OT_track
 from .operators.wipe import SPLATMATTE_OT_wipe
 from .ui import menus, overlay, panels
@@ -43,6 +45,8 @@ CLASSES = (
     SPLATMATTE_OT_cancel,
     SPLATMATTE_OT_jump,
     SPLATMATTE_OT_wipe,
+    SPLATMATTE_OT_to_mask,
+    SPLATMATTE_OT_to_compositor,
     SPLATMATTE_OT_mark_include,
     SPLATMATTE_OT_mark_exclude,
     SPLATMATTE_OT_click,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import FootageError
 from ..job import Footage
-from ..orientation import oriented_size, read_orientation, to_oriented
+from ..orientation import oriented_size, read_orientation, to_oriented, to_stored
 
 Point2 = tuple[float, float]
 
@@ -63,6 +63,15 @@ class Plate:
         """The clip frames on both sides of each change of orientation."""
         frames = () if self.footage.movie else _turned(self.footage.files)
         return {each for frame in frames for each in (frame - 1, frame)}
+
+    def to_mask(self, frame: int, place: Point2) -> Point2:
+        """What `from_mask` makes upright pixels of, back."""
+        orientation = self._orientation(frame)
+        width, height = oriented_size(self.footage.width, self.footage.height, orientation)
+        x, y = to_stored(*place, width, height, orientation)
+        u, v = x / width, 1 - y / height
+        shape = width / (height * self.pixel_aspect)
+        return ((u - 0.5) * shape + 0.5, v) if shape < 1 else (u, (v - 0.5) / shape + 0.5)
 
     def _orientation(self, frame: int) -> int:
         """Of the nearest frame that the clip has."""

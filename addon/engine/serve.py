@@ -37,6 +37,8 @@ class _Todo:
     job: Any
     frame: int
     takes: dict[str, str] = field(default_factory=dict)
+    frames: list[int] = field(default_factory=list)
+    points: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -92,6 +94,9 @@ class Server:
             return {"id": todo.id, "event": "done", "file": str(self._session.preview(job, todo.frame))}
         if todo.verb == "finish":
             return {"id": todo.id, "event": "done", "file": str(self._session.finish(job, todo.frame, todo.takes))}
+        if todo.verb == "outlines":
+            file = self._session.outlines(job, todo.frames, todo.points)
+            return {"id": todo.id, "event": "done", "file": str(file)}
         done: Event = {"id": todo.id, "event": "done"}
         if todo.verb == "export":
             tracked, folder = self._session.export(job)
@@ -116,13 +121,15 @@ class Server:
             except (ValueError, KeyError):
                 print(f"Not a request: {line[:200]!r}", file=sys.stderr)
                 continue
-            if verb in ("track", "retrack", "export", *_QUICK):
+            if verb in ("track", "retrack", "export", "outlines", *_QUICK):
                 todo = _Todo(
                     int(request.get("id", 0)),
                     verb,
                     request.get("job"),
                     int(request.get("frame", 0)),
                     dict(request.get("takes", {})),
+                    list(map(int, request.get("frames", []))),
+                    int(request.get("points", 0)),
                 )
                 if verb in _QUICK:
                     self._cancel(verb)

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from .export import export, prepare
 from .features import FeatureCache
 from .footage import Reader
 from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, stored
+from .outlines import curves_of, matched
 from .plan import frames_of, plan_of
 from .preview import Previewer
 from .propagate import missing, propagate, takes
@@ -33,6 +34,7 @@ from .review import review
 from .store import Store, Take, key_of
 
 _KEPT_PREVIEWS = 64  # frames, as many as Blender keeps
+_OUTLINED = 2048  # pixels: the longer side of a matte whose outlines are taken
 
 OnTakes = Callable[[dict[str, Take]], None]  # where the mattes of each object are, or will appear
 Progress = Callable[[Stage, int, int, int], None]  # stage, done, total, clip frame
@@ -152,6 +154,34 @@ class Session:
         soft = job.export in TARGETS and TARGETS[job.export].rules.soft
         names = [each.name for each in job.objects if mattes.has(frame, each.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
+
+    def outlines(self, job: Job, frames: Sequence[int], points: int) -> Path:
+        """The outlines of tracked mattes, finished as they are exported. Returns the file that holds them.
+
+        It is JSON: by object the `frames` that have a matte, and `paths`: of each a curve a frame, `points` (x, y).
+        The next outlines of the clip overwrite it.
+
+        Raises:
+            JobError: none of the frames is tracked.
+            OutputError: a stored matte is damaged, or nothing can be written.
+        """
+        store = Store(job)
+        where = takes(job, store, Reader(job.footage).fingerprint(), model.find(job.model).facts)
+        mattes = Mattes(job, {name: stored(take) for name, (take, _) in where.items()}, _OUTLINED)
+        found = {}
+        for name, (take, _) in where.items():
+            there = [frame for frame in sorted(frames) if take.has_matte(frame)]
+            curves = []
+            for frame in there:
+                matte = mattes.finished(frame, name, soft=False)
+                scale = job.footage.width / matte.shape[1], job.footage.height / matte.shape[0]
+                curves.append([curve * scale for curve in curves_of(matte, points)])
+            if any(curves):
+                paths = [[curve.tolist() for curve in path] for path in matched(curves)]
+                found[name] = {"frames": there, "paths": paths}
+        if not found:
+            raise JobError("There is no matte on any of these frames.", where="frames", hint="Track them first.")
+        return store.put_outlines(found)
 
     def export(self, job: Job) -> tuple[Tracked, Path]:
         """Track what is missing, then write a version. Returns its folder. Raises MatteError."""

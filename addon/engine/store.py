@@ -218,6 +218,13 @@ class Store:
             write_file(path, lambda file: np.savez(file, **arrays), sync=False)
         return path
 
+    def put_outlines(self, found: dict[str, Any]) -> Path:
+        """Keep outlines, instead of the last ones. Returns the file. Raises OutputError."""
+        path = self.folder.with_name("outlines.json")
+        with writing(path.parent):
+            write_file(path, lambda file: write_bytes(file, json.dumps(found).encode()), sync=False)
+        return path
+
     def newest(self, name: str, frame: int) -> Take | None:
         """The newest take of an object, under any key, that has a matte of clip frame `frame`."""
         takes = (Take(folder) for folder in self._folders(_slug(name)))

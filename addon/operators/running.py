@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -183,6 +183,16 @@ def _job(clip: bpy.types.MovieClip, *, export: bool) -> tuple[Job, list[str]]:
     chosen = preferences()
     job, notes = make_job(clip, chosen.device, export)
     return dataclasses.replace(job, cache_megabytes=round(1000 * chosen.cache_gigabytes)), notes
+
+
+def request_outlines(clip: bpy.types.MovieClip, frames: Sequence[int], points: int) -> Reply:
+    """Ask for the outlines of tracked mattes.
+
+    Raises:
+        MatteError: what is wrong with footage, prompts, settings or the runtime.
+    """
+    job, _ = make_job(clip, preferences().device, export=False)
+    return _engine().request("outlines", job, frames=frames, points=points)
 
 
 def _engine() -> Engine:

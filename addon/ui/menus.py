@@ -82,6 +82,8 @@ class SPLATMATTE_MT_mattes(bpy.types.Menu):
         layout.menu("SPLATMATTE_MT_jump")
         layout.separator()
         layout.operator("splat_matte.export")
+        layout.operator("splat_matte.to_mask")
+        layout.operator("splat_matte.to_compositor")
 
 
 CLASSES = (SPLATMATTE_MT_jump, SPLATMATTE_MT_mattes)

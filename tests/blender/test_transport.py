@@ -75,10 +75,13 @@ def test_exported_frames_are_those_of_the_latest_version(tmp_path) -> None:
     assert exported_frames(tmp_path / "none") == set()
     assert exported_frames(tmp_path) == set()
     for name, frames in (("v001", [1, 2, 3]), ("v010", [2])):
+        (tmp_path / name).mkdir()
         made_from = {str(frame): "x" for frame in frames}
         (tmp_path / f"{name}.json").write_text(json.dumps({"report": {"export": {"made_from": made_from}}}))
         assert exported_frames(tmp_path) == set(frames)
     (tmp_path / "v011.json").write_text("broken")
+    assert exported_frames(tmp_path) == {2}, "a version is there with its folder"
+    (tmp_path / "v011").mkdir()
     assert exported_frames(tmp_path) == set()
 
 

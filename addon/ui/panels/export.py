@@ -35,6 +35,9 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "output", placeholder="beside the footage")
         _draw_scope(layout, settings, rules)
         draw_job(layout, context, "export", clip, summary_of(clip))
+        row = layout.row(align=True)
+        row.operator("splat_matte.to_compositor", text="To Compositor", icon="NODE_COMPOSITING")
+        row.operator("splat_matte.to_mask", text="To Mask", icon="MOD_MASK")
 
 
 def _draw_scope(layout: bpy.types.UILayout, settings: ClipSettings, rules: Rules) -> None:

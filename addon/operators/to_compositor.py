@@ -1,0 +1,97 @@
+"""To compositor: the latest version as nodes, over the plate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..clip.footage import active_clip
+from ..clip.lane import matte_folder_of
+from ..clip.sequence import pattern_of
+from ..clip.summary import summary_of
+from ..mattes import latest_version, report_of
+from ..targets import TARGETS
+from .base import Result
+
+_IMAGES = {".png", ".exr", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"}
+_GAP = 300  # between nodes
+
+
+class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
+    """Add the latest version to the compositor: the plate, the mattes as an image sequence, the alpha set"""
+
+    bl_idname = "splat_matte.to_compositor"
+    bl_label = "Mattes to Compositor"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A version was written."""
+        clip = active_clip(context)
+        folder = matte_folder_of(clip, summary_of(clip)) if clip else None
+        if folder is None or latest_version(folder) is None:
+            cls.poll_message_set("Export first")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """A plate, and for each sequence of the version an image and a Set Alpha node."""
+        clip = active_clip(context)
+        version = latest_version(matte_folder_of(clip, summary_of(clip)))
+        sequences = sorted({file.parent: file for file in _images(version)}.items())
+        if not sequences:
+            self.report({"ERROR"}, f"{version.name} holds no images that Blender shows")
+            return {"CANCELLED"}
+        try:
+            target = report_of(version)["export"]["target"]
+        except (OSError, ValueError, KeyError, TypeError):
+            self.report({"ERROR"}, f"{version.name}.json can't be read: export again")
+            return {"CANCELLED"}
+        has_alpha = target in TARGETS and TARGETS[target].rules.has_alpha
+        tree = _tree(context.scene)
+        below = min((node.location[1] - node.height for node in tree.nodes), default=0) - _GAP / 2
+        frame = tree.nodes.new("NodeFrame")
+        frame.label = f"Splat Matte {version.name}: {clip.name}"
+        plate: Any = tree.nodes.new("CompositorNodeMovieClip")
+        plate.clip = clip
+        plate.parent, plate.location = frame, (0, below)
+        for i, (folder, first) in enumerate(sequences):
+            matte: Any = tree.nodes.new("CompositorNodeImage")
+            matte.image = bpy.data.images.load(str(first), check_existing=True)
+            matte.image.source = "SEQUENCE"
+            matte.image.colorspace_settings.is_data = not has_alpha  # a mask is no colour
+            matte.frame_duration = clip.frame_duration
+            matte.frame_start = clip.frame_start
+            matte.frame_offset = _first_number(clip) - 1
+            matte.label = version.name if folder == version else folder.name
+            matte.parent, matte.location = frame, (_GAP, below - (i + 0.5) * _GAP)
+            alpha = tree.nodes.new("CompositorNodeSetAlpha")
+            alpha.parent, alpha.location = frame, (2 * _GAP, below - i * _GAP)
+            tree.links.new(plate.outputs["Image"], alpha.inputs["Image"])
+            tree.links.new(matte.outputs["Alpha" if has_alpha else "Image"], alpha.inputs["Alpha"])
+        self.report({"INFO"}, f"{version.name} is in the compositor: {len(sequences)} image sequences")
+        return {"FINISHED"}
+
+
+def _tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    """The scene's compositing nodes, made if there are none: 5.0 has them as a node group."""
+    if not hasattr(scene, "compositing_node_group"):
+        scene.use_nodes = True
+        return scene.node_tree  # type: ignore[attr-defined, no-any-return]
+    if scene.compositing_node_group is None:
+        scene.compositing_node_group = bpy.data.node_groups.new("Compositing Nodes", "CompositorNodeTree")
+    tree: bpy.types.NodeTree = scene.compositing_node_group
+    return tree
+
+
+def _images(version: Path) -> list[Path]:
+    """The images of a version, later ones first, so that of each folder the first stays."""
+    return sorted((file for file in version.rglob("*") if file.suffix.lower() in _IMAGES), reverse=True)
+
+
+def _first_number(clip: bpy.types.MovieClip) -> int:
+    """The number in the matte's name of the clip's first frame: mattes of a sequence are named as its files are."""
+    plate = summary_of(clip).plate
+    return 1 if plate.footage.movie else pattern_of(Path(plate.footage.files[0])).number

@@ -1,0 +1,59 @@
+"""Outlines of mattes: the same area, the same points from frame to frame."""
+
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+
+from addon.engine.outlines import curves_of, matched
+
+
+def disc(x: float, y: float, radius: float, hole: float = 0.0) -> np.ndarray:
+    rows, columns = np.mgrid[:120, :200] + 0.5
+    far = np.hypot(columns - x, rows - y)
+    return (((far < radius) & (far >= hole)) * 255).astype(np.uint8)
+
+
+def filled(curves: list[np.ndarray]) -> np.ndarray:
+    """What even-odd filling makes of them."""
+    fine = np.zeros((120 * 8, 200 * 8), np.uint8)
+    cv2.fillPoly(fine, [np.rint(each * 8 - 0.5).astype(np.int32) for each in curves], 255)
+    return cv2.resize(fine, (200, 120), interpolation=cv2.INTER_AREA) >= 128
+
+
+def iou(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one & other).sum() / (one | other).sum())
+
+
+@pytest.mark.parametrize("matte", [disc(100, 60, 40), disc(90, 50, 45, hole=20), disc(0, 0, 60)])
+def test_they_enclose_the_matte(matte: np.ndarray) -> None:
+    curves = curves_of(matte, 64)
+    assert all(each.shape == (64, 2) for each in curves)
+    assert iou(filled(curves), matte > 0) > 0.97
+
+
+def test_the_edge_lies_between_pixels() -> None:
+    matte = np.zeros((120, 200), np.uint8)
+    matte[20:60, 30:90] = 255
+    (curve,) = curves_of(matte, 400)
+    assert np.allclose(curve.min(axis=0), (30, 20), atol=0.26)
+    assert np.allclose(curve.max(axis=0), (90, 60), atol=0.26)
+
+
+def test_points_move_as_the_matte_does() -> None:
+    frames = [curves_of(disc(60 + 10 * i, 60, 30), 32) for i in range(4)]
+    (path,) = matched(frames)
+    for before, after in itertools.pairwise(path):
+        assert np.abs(after - before - (10, 0)).max() < 3
+
+
+def test_parts_come_and_go() -> None:
+    one, two = disc(50, 60, 20), disc(50, 60, 20) | disc(150, 60, 30)
+    paths = matched([curves_of(each, 32) for each in (one, two, one)])
+    assert len(paths) == 2
+    assert all(len(path) == 3 for path in paths)
+    for i, matte in enumerate((one, two, one)):
+        assert iou(filled([path[i] for path in paths]), matte > 0) > 0.95
+    assert matched([]) == []
+    assert matched([curves_of(np.zeros((120, 200), np.uint8), 32)]) == []
