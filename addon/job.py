@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from . import automatic
+from .automatic import Automatic, Everything, Promptless, Transients
 from .errors import JobError
 
 SCHEMA_VERSION = 1
@@ -227,6 +229,7 @@ class Job:
         depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
     delivery: which frames of it are written, and into which version.
+    transients, promptless, everything: at most one of them, instead of objects: what is to be found without a click.
     """
 
     footage: Footage
@@ -241,6 +244,9 @@ class Job:
     transforms: str = ""
     delivery: Delivery = field(default_factory=Delivery)
     cache_megabytes: int = 4000
+    transients: Transients | None = None
+    promptless: Promptless | None = None
+    everything: Everything | None = None
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -251,6 +257,11 @@ class Job:
         """The frames to track, in clip order."""
         first, last = self.frame_range or (1, self.footage.frame_count)
         return range(first, last + 1)
+
+    @property
+    def automatic(self) -> Automatic | None:
+        """What is to be found without a click, if anything."""
+        return self.transients or self.promptless or self.everything
 
     @property
     def wanted(self) -> range:
@@ -367,6 +378,10 @@ def _check(job: Job) -> None:
         _check_path(job.output, "output")
     if job.transforms:
         _check_path(job.transforms, "transforms")
+    wishes = [name for name in ("transients", "promptless", "everything") if getattr(job, name) is not None]
+    if wishes:
+        _check_automatic(job, wishes)
+        return
     if not job.objects:
         raise JobError(
             "Nothing is marked.", where="objects", hint="Add a marker on the subject, or give --point, --box or --mask."
@@ -386,6 +401,16 @@ def _check(job: Job) -> None:
         _check_text(each.name, f"objects[{i}].name")
         _check_object(each, job, f"objects[{i}]")
         _check_finishing(each, names, f"objects[{i}].finishing")
+
+
+def _check_automatic(job: Job, wishes: list[str]) -> None:
+    if len(wishes) > 1:
+        raise JobError(f"A Job asks for one thing, not for {' and '.join(wishes)}.", where=wishes[1])
+    if job.objects:
+        raise JobError(f"With {wishes[0]!r} objects are found, not given.", where="objects", hint="Leave them out.")
+    if job.part is not None:
+        raise JobError(f"{wishes[0]!r} looks at the whole range.", where="part", hint="Give a frame_range.")
+    automatic.check(typing.cast(Automatic, job.automatic), wishes[0])
 
 
 def _check_range(frame_range: tuple[int, int] | None, footage: Footage, where: str) -> None:

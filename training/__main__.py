@@ -16,6 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument(
         "--demo", nargs="*", metavar="NAME", help="render the shipped clips, or the named ones, instead"
     )
+    render.add_argument("--walkers", action="store_true", help="render the shots that transients are measured on")
     render.add_argument("--first", type=int, default=0)
     render.add_argument("--count", type=int, default=200)
     render.add_argument("--minutes", type=float, default=1e9)
@@ -56,10 +57,12 @@ def main() -> int:
     """Run one verb; returns the exit code."""
     arguments = _parser().parse_args()
     if arguments.verb == "render":
-        from .render import render_demos, render_training
+        from .render import render_demos, render_training, render_walkers
 
         if arguments.demo is not None:
             render_demos(HERE / "demo" / "clips", arguments.demo, arguments.threads)
+        elif arguments.walkers:
+            render_walkers(arguments.out, arguments.threads)
         else:
             made = render_training(
                 arguments.out, arguments.first, arguments.count, arguments.minutes, arguments.threads

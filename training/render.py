@@ -11,26 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .shots import DEMO, DemoClip, training_shot
+from .scenes.shot import Shot
+from .shots import DEMO, WALKERS, DemoClip, training_shot
 
 
 def render_training(folder: Path, first: int, count: int, minutes: float, threads: int) -> int:
     """Render shots first, first + 1, ... into folder/<number>; finished ones are kept. Returns how many were made."""
-    from .scenes.blender import render
-
     until, made = time.monotonic() + 60 * minutes, 0
     for number in range(first, first + count):
-        place = folder / f"{number:05d}"
-        if place.exists():
-            continue
         if time.monotonic() > until:
             break
-        unfinished = folder / f".{number:05d}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        render(training_shot(number), unfinished, threads)
-        unfinished.rename(place)
-        made += 1
+        made += _render_once(training_shot(number), folder / f"{number:05d}", threads)
     return made
+
+
+def render_walkers(folder: Path, threads: int) -> None:
+    """Render the shots that transients are measured on into folder/<name>; finished ones are kept."""
+    for name, shot in WALKERS.items():
+        _render_once(shot, folder / name, threads)
+
+
+def _render_once(shot: Shot, place: Path, threads: int) -> bool:
+    """Render into `place`, which appears when it is whole. False if it is there already."""
+    from .scenes.blender import render
+
+    if place.exists():
+        return False
+    unfinished = place.with_name(f".{place.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    render(shot, unfinished, threads)
+    unfinished.rename(place)
+    return True
 
 
 def deepest_point(mask: NDArray[np.bool_]) -> tuple[int, int]:

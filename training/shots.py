@@ -40,6 +40,21 @@ DEMO = (
 )  # fmt: skip
 
 
+def _walker(seed: int, subject: str, floor: str, orbit: float) -> Shot:
+    return Shot(
+        seed=seed, subject=subject, floor=floor, orbit=orbit, width=320, height=180, frames=24, samples=6, clutter=8,
+        fill=0.75, quality=92, walks=True,
+    )  # fmt: skip
+
+
+# Something walks through a static scene, seen from a moving camera; never trained on.
+WALKERS = {
+    "figure": _walker(201, "figure", "checker", 24),
+    "animal": _walker(214, "animal", "brick", -20),
+    "teapot": _walker(231, "teapot", "checker", 30),
+}
+
+
 def training_shot(number: int) -> Shot:
     """The `number`-th training shot, the same on every machine."""
     rng = np.random.default_rng(TRAIN_SEEDS + number)

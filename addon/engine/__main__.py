@@ -1,8 +1,8 @@
-"""`python -m addon.engine serve | run | review | track | self-test`: the engine's command line.
+"""`python -m addon.engine serve | run | review | track | transients | auto | self-test`: the engine's command line.
 
-`serve` is how Blender starts it. `run` carries out a Job file, `track` makes the Job from its arguments; the last line
-of their output is the finished version's folder (or the matte store's, without an export). `review` says where what is
-tracked of a Job file is doubtful. Exit codes are errors.ExitCode.
+`serve` is how Blender starts it. `run` carries out a Job file, `track`, `transients` and `auto` make the Job from their
+arguments; the last line of their output is the finished version's folder (or the matte store's, without an export).
+`review` says where what is tracked of a Job file is doubtful. Exit codes are errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import get_args
+from typing import Any, get_args
 
 # Read by libraries when they are imported, so they are set first: threads that wait must not spin beside the others,
 # and cuBLAS is deterministic only with a workspace of its own.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
+from ..automatic import Automatic, Polarity, Promptless, Transients
 from ..errors import ExitCode, JobError, MatteError
 from ..job import (
     Box,
@@ -42,6 +43,12 @@ from ..protocol import Stage
 from ..suspects import Suspect
 from ..targets import TARGETS
 
+# Verbs that find what nobody marked: what they fill in of the Job, and for whom they write unless told.
+_WISHES: dict[str, tuple[str, type[Automatic], str, str]] = {
+    "transients": ("transients", Transients, "t3dgs", "clean a splat trainer's rough masks of what moves"),
+    "auto": ("promptless", Promptless, "labels", "find what is seen, and follow it"),
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
@@ -56,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "self-test":
             return _test(options.device)
         job = Job.load(options.job) if options.command in ("run", "review") else _job(options)
-        if options.command == "track" and options.save_job:
+        if options.command not in ("run", "review") and options.save_job:
             options.save_job.write_text(job.to_json(), encoding="utf-8")
             print(options.save_job)
             return ExitCode.OK
@@ -81,13 +88,38 @@ def _parser() -> argparse.ArgumentParser:
         help="track a subject through footage",
         description="FRAME counts from 1, X and Y are pixels from the top left of the upright image.",
     )
-    track.add_argument("footage", type=Path, metavar="FOOTAGE", help="a folder of images, one of them, or a movie")
     track.add_argument("--point", action="append", default=[], metavar="OBJECT:FRAME:X:Y[:exclude]")
     track.add_argument("--box", action="append", default=[], metavar="OBJECT:FRAME:X0:Y0:X1:Y1")
     track.add_argument("--mask", action="append", default=[], metavar="OBJECT:FRAME:FILE")
+    track.add_argument("--direction", choices=get_args(Direction), default="both")
+    _add_common(track, "postshot")
+    for verb, (_, kind, target, words) in _WISHES.items():
+        command = commands.add_parser(verb, help=words, description=(kind.__doc__ or "").partition("\n")[0])
+        for each in dataclasses.fields(kind):
+            _add_parameter(command, each)
+        _add_common(command, target)
+        command.set_defaults(point=[], box=[], mask=[], direction="both")
+    return parser
+
+
+def _add_parameter(command: argparse.ArgumentParser, each: dataclasses.Field[Any]) -> None:
+    """An option of the parameter's own name; engine/automatic says what they mean."""
+    option = f"--{each.name.replace('_', '-')}"
+    if each.default is dataclasses.MISSING:
+        command.add_argument(option, type=Path, metavar="DIR", required=True)
+    elif each.name == "polarity":
+        command.add_argument(option, choices=get_args(Polarity), default=each.default, help="of what moves")
+    elif isinstance(each.default, tuple):
+        command.add_argument(option, type=_numbers, metavar="N,N", default=(), help="which to export; default: all")
+    else:
+        command.add_argument(option, type=type(each.default), default=each.default, help=f"default: {each.default}")
+
+
+def _add_common(track: argparse.ArgumentParser, target: str) -> None:
+    """What all verbs have that make a Job."""
+    track.add_argument("footage", type=Path, metavar="FOOTAGE", help="a folder of images, one of them, or a movie")
     track.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
     track.add_argument("--panorama", action="store_true", help="360-degree footage: right and left border are one")
-    track.add_argument("--direction", choices=get_args(Direction), default="both")
     track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
     track.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
     track.add_argument("--sha256", default="", help="what a checkpoint FILE has to hash to")
@@ -97,9 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     track.add_argument("--output", type=Path, metavar="DIR", help="folder of versions; default: beside the footage")
     track.add_argument(
         "--export",
-        default="postshot",
+        default=target,
         metavar="TARGET",
-        help=f'{", ".join(TARGETS)}; default: postshot; "" tracks only',
+        help=f'{", ".join(TARGETS)}; default: {target}; "" tracks only',
     )
     track.add_argument("--invert", action="store_true", help="swap the subject and the rest in what is exported")
     track.add_argument(
@@ -120,7 +152,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     track.add_argument("--fps", type=float, default=0.0, help="of an exported movie; default: the footage's, or 24")
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
-    return parser
 
 
 def _test(device: Device) -> int:
@@ -250,7 +281,26 @@ def _job(options: argparse.Namespace) -> Job:
         delivery=Delivery(
             options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha, options.fps
         ),
+        **_wish(options),
     )
+
+
+def _wish(options: argparse.Namespace) -> dict[str, Any]:
+    """The Job's field for a verb that finds what nobody marked."""
+    if options.command not in _WISHES:
+        return {}
+    name, kind, _, _ = _WISHES[options.command]
+    given: dict[str, Any] = {each.name: getattr(options, each.name) for each in dataclasses.fields(kind)}
+    for key, value in given.items():
+        given[key] = str(value.absolute()) if isinstance(value, Path) else value
+    return {name: kind(**given)}
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(each) for each in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers with commas between") from None
 
 
 def _range(text: str | None, option: str) -> tuple[int, int] | None:

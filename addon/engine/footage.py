@@ -78,7 +78,7 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
 
 
 def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
-    entries = sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=_natural)
+    entries = sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=natural)
     entries = [each for each in entries if each.is_file()]
     pictures = [each for each in entries if each.suffix.lower() in images.SUFFIXES]
     movies = [each for each in entries if each.suffix.lower() in movie.SUFFIXES]
@@ -128,7 +128,7 @@ def _scan_sequence(path: Path) -> tuple[list[Path], list[str]]:
     if not path.is_file():
         raise FootageError("There is no such file.", where=str(path))
     series = _series(path)
-    files = sorted((each for each in path.parent.iterdir() if each.is_file() and _series(each) == series), key=_natural)
+    files = sorted((each for each in path.parent.iterdir() if each.is_file() and _series(each) == series), key=natural)
     return files, _gaps(files)
 
 
@@ -171,7 +171,7 @@ def _span(files: list[Path]) -> str:
     return files[0].name if len(files) == 1 else f"{files[0].name} to {files[-1].name}"
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     """Sorts numbers in names by value: 9 before 10."""
     parts = re.split(r"(\d+)", path.name.casefold())
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name

@@ -39,7 +39,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(fill_hole_area=0, add_all_frames_to_correct_as_cond=True, **kwargs)
-        self._iou = 0.0
+        self._ious: list[float] = []
 
     def start(self, frames: Frames, frame_count: int, object_count: int, features: FeatureCache | None = None) -> State:
         """A fresh state for `object_count` objects, ids and indices 0, 1, ...
@@ -185,10 +185,10 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
     def _track_step(self, *args: Any, **kwargs: Any) -> Any:
         result = super()._track_step(*args, **kwargs)
         predicted_ious = result[1][2]  # sam_outputs = (multimasks, high-res multimasks, ious, ...)
-        self._iou = float(predicted_ious.max())
+        self._ious = predicted_ious.amax(dim=-1).tolist()
         return result
 
     def _run_single_frame_inference(self, *args: Any, **kwargs: Any) -> Any:
         output, masks = super()._run_single_frame_inference(*args, **kwargs)
-        output["iou"] = self._iou
+        output["iou"] = self._ious[0] if len(self._ious) == 1 else self._ious  # of a batch, one an object
         return output, masks

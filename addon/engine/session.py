@@ -22,6 +22,7 @@ from ..protocol import Stage
 from ..suspects import Suspect
 from ..targets import TARGETS
 from . import finish, model
+from .automatic.find import find, with_objects
 from .export import export, prepare
 from .features import FeatureCache
 from .footage import Reader
@@ -188,6 +189,10 @@ class Session:
         reader = _open(job)
         writer = prepare(job, reader)
         tracked = self._track(job, reader)
+        request = job
+        if job.automatic is not None:
+            job = with_objects(job, tracked.takes)
+            writer = prepare(job, reader)
         mattes = Mattes(job, {name: stored(take) for name, take in tracked.takes.items()})
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
@@ -217,6 +222,7 @@ class Session:
             ),
             frame_key=mattes.key,
             report=report,
+            request=request,
             on_frame=lambda done, total, frame: self._progress("export", done, total, frame),
             cancelled=self._cancelled,
         )
@@ -225,6 +231,18 @@ class Session:
     def _track(self, job: Job, reader: Reader) -> Tracked:
         began = time.monotonic()
         source = model.find(job.model)
+        if job.automatic is not None:
+            with _explaining_memory():
+                found = find(
+                    job,
+                    source,
+                    lambda: self._model(source),
+                    reader,
+                    lambda done, total, frame: self._progress("track", done, total, frame),
+                    self._cancelled,
+                )
+            self._on_takes(found)
+            return Tracked(found, list(job.frames), [], str(source), time.monotonic() - began, {})
         store = Store(job)
         fingerprint = reader.fingerprint()
         where = takes(job, store, fingerprint, source.facts)

@@ -206,6 +206,20 @@ def _hide_behind_pillar(rng: Rng, subject: Any, shot: Shot, radius: float, reach
     _linear(subject)
 
 
+def _walk(subject: Any, shot: Shot, height: float, radius: float, start: float) -> None:
+    """Across the picture, a little towards the camera. It throws no shadow: that would move too, and have no id."""
+    subject.visible_shadow = False
+    span = 0.75 * max(height, 0.75 * radius) / shot.fill
+    middle = start + math.radians(shot.orbit) * 0.5
+    towards = np.array([math.cos(middle), math.sin(middle), 0])
+    aside = np.array([-towards[1], towards[0], 0])
+    subject.rotation_euler[2] = middle + math.pi
+    for frame, way in ((1, -1.0), (shot.frames, 1.0)):
+        subject.location = aside * way * span + towards * (0.5 + 0.3 * way) * radius
+        subject.keyframe_insert("location", frame=frame)
+    _linear(subject)
+
+
 def _linear(thing: Any) -> None:
     """Constant speed between keys."""
     action = thing.animation_data.action
@@ -233,6 +247,8 @@ def build(shot: Shot) -> None:
     _scatter(rng, shot, radius * (1.6 if shot.moving else 1.0), reach, start)
     if shot.occlusion == "pillar":
         _hide_behind_pillar(rng, subject, shot, radius, reach, start)
+    elif shot.walks:
+        _walk(subject, shot, height, radius, start)
     elif shot.moving:
         for frame in (1, shot.frames):
             subject.location = (*rng.normal(0, 0.3 * radius, 2), 0)
@@ -266,6 +282,7 @@ def _animate(folder: Path, kind: str) -> None:
 def render(shot: Shot, folder: Path, threads: int = 2) -> None:
     """Render a shot into `folder`: rgb/0001.jpg ... and id/0001.png ... (8 bit; 0 = room, 1 = subject).
 
+    Where the subject walks, clean/0001.jpg ... is the same without it.
     With `coverage_samples` above 1 only the subject is in id/, as 255 times its coverage of the pixel.
     """
     build(shot)
@@ -282,6 +299,11 @@ def render(shot: Shot, folder: Path, threads: int = 2) -> None:
     c.sample_clamp_indirect = 3.0
     c.use_denoising, c.denoiser, c.denoising_prefilter = True, "OPENIMAGEDENOISE", "NONE"
     _animate(folder / "rgb", "JPEG")
+    if shot.walks:
+        subject = next(thing for thing in scene.objects if thing.pass_index == SUBJECT_ID)
+        subject.hide_render = True
+        _animate(folder / "clean", "JPEG")
+        subject.hide_render = False
 
     bpy.context.view_layer.material_override = _id_material()
     if shot.coverage_samples > 1:

@@ -19,6 +19,7 @@ class Shot:
     clutter: int = 6  # other things standing about
     occlusion: str = "none"  # "none", "clutter" (partly, by chance) or "pillar" (wholly, for a few frames)
     moving: bool = False  # the subject slides and turns
+    walks: bool = False  # the subject crosses the picture; the scene is rendered without it too
     floor: str = "any"  # "any", or a pattern of blender.PATTERNS
     fill: float = 0.5  # the subject's size against the picture's height
     quality: int = 88  # JPEG

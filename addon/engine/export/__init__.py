@@ -46,6 +46,7 @@ def export(
     key: str,
     frame_key: Callable[[int], str] | None = None,
     report: dict[str, Any],
+    request: Job | None = None,
     on_frame: Callable[[int, int, int], None],
     cancelled: Callable[[], bool],
 ) -> Path:
@@ -58,6 +59,7 @@ def export(
         key: hash of all that decides the mattes and the plates; what an interrupted export with the same key, target
             and frame finished is not written again.
         frame_key: hash of a frame's mattes, for what was changed since an earlier version; without it, that is `key`.
+        request: the Job that was asked for, where that is another than the writer's, whose objects were found.
         report: goes into vNNN.json, read when the last frame is there.
         on_frame: told of each frame written here: how many are finished, of how many, which clip frame.
         cancelled: asked again and again; True stops after the frames being written.
@@ -91,7 +93,7 @@ def export(
             partial.add(name, write)
         history = planned.history(job, report.get("model", ""))
         facts = {**settings, "frames": len(history["made_from"]), "key": key, **history}
-        document = {"job": json.loads(job.to_json()), "report": {**report, "export": facts}}
+        document = {"job": json.loads((request or job).to_json()), "report": {**report, "export": facts}}
         text = json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
         if base is not None and into:
             return partial.replace(base, text)

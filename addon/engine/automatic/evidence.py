@@ -1,0 +1,149 @@
+"""What a splat trainer says of transients: a rough mask and an L1 difference an image, checked and matched to the clip.
+
+T-3DGS writes `masks/*.png` and `diffs/*.png`. Masks come in both polarities, depending on the trainer's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...automatic import Polarity, Transients
+from ...errors import JobError
+from ...job import Footage
+from ..footage import Reader, natural
+from ..images import SUFFIXES
+from .grid import Mask, mask_size, resized
+
+_ASPECT = 0.02  # how far a folder's images may differ from the footage's shape, relatively
+_LOOKED_AT = 32  # frames that the polarity is judged by
+
+
+@dataclass(frozen=True, slots=True)
+class Rough:
+    """One frame: mask, bool (h, w), what moves; diff, float32 (h, w), 0..1."""
+
+    mask: Mask
+    diff: NDArray[np.float32]
+
+
+class Evidence:
+    """Rough masks and differences of `frames` (clip frames), read when asked for.
+
+    Raises JobError that names the folder or file: nothing there, too few, too many, other names, another shape.
+    """
+
+    def __init__(self, wish: Transients, footage: Footage, reader: Reader, frames: range) -> None:
+        self._size = mask_size(footage.width, footage.height)
+        self._masks = _match(Path(wish.masks), footage, reader, frames, "transients.masks")
+        self._diffs = _match(Path(wish.diffs), footage, reader, frames, "transients.diffs")
+        self._shape = (footage.width, footage.height)
+        for file in (*self._masks.values(), *self._diffs.values()):
+            self._check(file)
+        self._white = self._white_moves(wish.polarity)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of what `rough` gives."""
+        return self._size
+
+    @property
+    def polarity(self) -> str:
+        """The colour of what moves, in words."""
+        return "white" if self._white else "black"
+
+    def rough(self, frame: int) -> Rough:
+        """Raises JobError that names the file."""
+        mask = _read(self._masks[frame]) > 0 if self._white else _read(self._masks[frame]) == 0
+        diff = cv2.resize(_read(self._diffs[frame]), self._size[::-1], interpolation=cv2.INTER_AREA)
+        return Rough(resized(mask, self._size), diff.astype(np.float32) / np.float32(255))
+
+    def fingerprint(self) -> str:
+        """sha256 that changes when a file does."""
+        facts = []
+        for file in (*self._masks.values(), *self._diffs.values()):
+            status = file.stat()
+            facts.append([str(file), status.st_size, status.st_mtime_ns])
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def _check(self, file: Path) -> None:
+        try:
+            with Image.open(file) as image:
+                width, height = image.size
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise JobError(f"The image can't be read: {error}.", where=str(file), hint="Write it again.") from None
+        if abs(width * self._shape[1] / (height * self._shape[0]) - 1) > _ASPECT:
+            raise JobError(
+                f"It has {width} x {height} pixels, another shape than the footage's {self._shape[0]} x "
+                f"{self._shape[1]}.",
+                where=str(file),
+                hint="Name the folder that belongs to this footage.",
+            )
+
+    def _white_moves(self, polarity: Polarity) -> bool:
+        """Whether white marks what moves: as told, or the colour under which photo and render differ more."""
+        if polarity != "auto":
+            return polarity == "white"
+        frames = list(self._masks)
+        inside, outside, white, pixels = 0.0, 0.0, 0, 0
+        for frame in frames[:: max(1, len(frames) // _LOOKED_AT)]:
+            mask = resized(_read(self._masks[frame]) > 0, self._size)
+            diff = cv2.resize(_read(self._diffs[frame]), self._size[::-1], interpolation=cv2.INTER_AREA)
+            inside += float(diff[mask].sum())
+            outside += float(diff[~mask].sum())
+            white += int(mask.sum())
+            pixels += mask.size
+        if not 0 < white < pixels:  # of one colour: nothing moves
+            return white == 0
+        return inside / white >= outside / (pixels - white)
+
+
+def _match(folder: Path, footage: Footage, reader: Reader, frames: range, where: str) -> dict[int, Path]:
+    """A file for each clip frame: of the frame's name, or if none has one, as many as the clip in natural order."""
+    try:
+        files = sorted((each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES), key=natural)
+    except OSError as error:
+        raise JobError(f"The folder can't be read: {error.strerror}.", where=f"{where}: {folder}") from None
+    if not files:
+        raise JobError("There are no images in it.", where=f"{where}: {folder}", hint="Choose the trainer's folder.")
+    by_name: dict[str, Path] = {}
+    for file in files:
+        by_name[file.stem] = by_name[file.name] = file
+    named = {frame: by_name.get(reader.stem(frame)) or by_name.get(reader.file_name(frame)) for frame in frames}
+    found = {frame: file for frame, file in named.items() if file is not None}
+    if len(found) == len(frames):
+        return found
+    count = footage.frame_count
+    if not found and len(files) == count:
+        return {frame: files[frame - 1] for frame in frames}
+    if found:
+        first = next(frame for frame in frames if frame not in found)
+        raise JobError(
+            f"There is no image for {reader.file_name(first)}; {len(found)} of {len(frames)} frames have one.",
+            where=f"{where}: {folder}",
+            hint="Every frame needs one, named as the frame is; a black one says nothing.",
+        )
+    raise JobError(
+        f"It has {len(files)} images, the footage {count}, and none has the name of a frame ({files[0].name}, "
+        f"{reader.file_name(frames[0])}).",
+        where=f"{where}: {folder}",
+        hint="Name them as the frames are, or give as many as there are frames.",
+    )
+
+
+def _read(file: Path) -> NDArray[np.uint8]:
+    """Grey (h, w)."""
+    try:
+        with Image.open(file) as image:
+            deep = image.mode.startswith("I")
+            pixels = np.asarray(image if deep else image.convert("L"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise JobError(f"The image can't be read: {error}.", where=str(file), hint="Write it again.") from None
+    return (pixels >> 8).astype(np.uint8) if deep else pixels

@@ -1,0 +1,160 @@
+"""Carry out what a Job asks for without a click. The way in for the session."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from ...errors import JobError, OutputError
+from ...job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
+from ..disk import write_bytes, write_file, writing
+from ..footage import Reader
+from ..model import Loaded, Source
+from ..store import STORE_VERSION, Take, key_of
+from .evidence import Evidence
+from .promptless import Segmentation
+from .transients import NAME, Refinement
+
+_FOUND = "found.json"  # written last: the folder of each name
+_KEPT = 4  # folders kept, newest first
+
+
+def find(
+    job: Job,
+    source: Source,
+    load: Callable[[], Loaded],
+    reader: Reader,
+    on_frame: Callable[[int, int, int], None],
+    cancelled: Callable[[], bool],
+) -> dict[str, Take]:
+    """What `job.transients` and the like mean, by name; nothing is computed that is on disk already.
+
+    Args:
+        job: what to find.
+        source: which model.
+        load: gives it; called only when it is needed.
+        reader: the Job's footage.
+        on_frame: told of each frame finished: how many over all passes, of how many, which clip frame.
+        cancelled: asked before each frame.
+
+    Raises:
+        Cancelled: what is done stays on disk.
+        JobError, FootageError, OutputError: as they say.
+    """
+    wish = job.automatic
+    assert wish is not None
+    facts: dict[str, Any] = {
+        "store": STORE_VERSION,
+        "footage": reader.fingerprint(),
+        "frames": [job.frames[0], job.frames[-1]],
+        "model": source.facts,
+        "wish": type(wish).__name__,
+        **{key: value for key, value in dataclasses.asdict(wish).items() if key != "subjects"},
+    }
+    if job.transients is not None:
+        evidence = Evidence(job.transients, job.footage, reader, job.frames)
+        facts["evidence"] = evidence.fingerprint()
+    folder = job.matte_folder / "work" / "automatic" / key_of(facts)[:20]
+    with _only_one(folder):
+        found = _known(folder)
+        if found is None:
+            if job.transients is not None:
+                refinement = Refinement(job, job.transients, reader, evidence)
+                found = {NAME: refinement.run(load(), folder, on_frame, cancelled)}
+            else:
+                assert job.promptless is not None
+                labels = Segmentation(job, job.promptless, reader).run(load(), folder, on_frame, cancelled)
+                found = {f"label {number}": take for number, take in labels.items()}
+            _keep(folder, found)
+    return _chosen(found, job.promptless.subjects if job.promptless else ())
+
+
+def with_objects(job: Job, found: dict[str, Take]) -> Job:
+    """The Job with what was found as its objects, each marked by a box on the frame where it is largest.
+
+    Raises JobError if it is nothing, or too much.
+    """
+    if not found:
+        raise JobError("Nothing was found.", where="footage", hint="Mark it with a point, or try a larger checkpoint.")
+    if len(found) > MAX_OBJECTS:
+        raise JobError(
+            f"{len(found)} were found, more than {MAX_OBJECTS}.", where="subjects", hint="Choose some of them."
+        )
+    objects = tuple(MatteObject(name, (_marked(job, take),)) for name, take in found.items())
+    return dataclasses.replace(job, objects=objects, transients=None, promptless=None, everything=None)
+
+
+def _marked(job: Job, take: Take) -> Prompt:
+    footage = job.footage
+    best, area, box = job.frames[0], 0.0, Box(0, 0, footage.width, footage.height)
+    for frame in job.frames:
+        matte = take.matte(frame)
+        if matte is None:
+            continue
+        mask = matte.logits > 0
+        if mask.mean() > area:
+            best, area = frame, float(mask.mean())
+            x_scale, y_scale = footage.width / mask.shape[1], footage.height / mask.shape[0]
+            columns, rows = (np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1))
+            box = Box(
+                columns[0] * x_scale, rows[0] * y_scale, (columns[-1] + 1) * x_scale, (rows[-1] + 1) * y_scale
+            )
+    return Prompt(best, box=box)
+
+
+def _known(folder: Path) -> dict[str, Take] | None:
+    """What an earlier run has found; None unless it came to its end."""
+    try:
+        names = json.loads((folder / _FOUND).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return {name: Take(folder / place) for name, place in names.items()}
+
+
+def _keep(folder: Path, found: dict[str, Take]) -> None:
+    text = json.dumps({name: take.folder.name for name, take in found.items()}).encode()
+    with writing(folder):
+        write_file(folder / _FOUND, lambda file: write_bytes(file, text), sync=False)
+
+
+def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take]:
+    """Those of the numbers that are asked for, or all. Raises JobError if there is none of a number."""
+    if not subjects:
+        return found
+    numbers = {int(name.rpartition(" ")[2]): name for name in found}
+    for each in subjects:
+        if each not in numbers:
+            raise JobError(
+                f"There is no {each} among the {len(found)} that were found.",
+                where="subjects",
+                hint=f"Known: {', '.join(map(str, numbers))}.",
+            )
+    return {numbers[each]: found[numbers[each]] for each in subjects}
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder: make it, keep other engines out, forget the oldest others."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.with_name(folder.name + ".lock"))
+    try:
+        with lock.acquire(blocking=False):
+            yield
+    except filelock.Timeout:
+        raise OutputError(
+            "Another engine is looking through this clip right now.",
+            where=str(folder),
+            hint="Wait until it is done or stop it.",
+        ) from None
+    others = [each for each in folder.parent.iterdir() if each.is_dir() and each != folder]
+    for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)

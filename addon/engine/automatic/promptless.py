@@ -1,0 +1,71 @@
+"""Promptless: everything that is seen gets a label, and is followed; new things get theirs when they appear.
+
+After T-3DGS's video segmentor in its promptless mode (Pryadilshchikov et al., arXiv 2412.00155), built anew: a grid of
+points asks for automatic masks on the first frame, a coarser one on later frames where nothing is labelled yet;
+labelling.py follows and merges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ...automatic import Promptless
+from ...job import Job
+from ..footage import Reader
+from ..images import to_8_bit
+from ..model import Loaded
+from ..store import Take
+from .grid import AROUND, Mask, dilated, mask_size, resized
+from .labelling import Labelling, Last
+from .masks import MASK_SIDE, Settings, generate, point_grid
+from .tracks import Tracker
+
+
+class Segmentation:
+    """One run over a clip."""
+
+    def __init__(self, job: Job, wish: Promptless, reader: Reader) -> None:
+        self._job = job
+        self._wish = wish
+        self._reader = reader
+        self._size = mask_size(job.footage.width, job.footage.height)
+        self._around = max(1, round(AROUND * max(self._size) / MASK_SIDE))
+
+    def run(
+        self,
+        loaded: Loaded,
+        folder: Path,
+        on_frame: Callable[[int, int, int], None],
+        cancelled: Callable[[], bool],
+    ) -> dict[int, Take]:
+        """Until all frames are labelled; the labels. Raises as Labelling.run."""
+        with loaded.computing():
+            self._predictor = loaded.predictor
+            return Labelling(
+                Tracker(loaded.predictor, self._reader, self._job.footage.frame_count),
+                self._reader,
+                range(self._job.frames[0] - 1, self._job.frames[-1]),
+                folder,
+                size=self._size,
+                memory_size=self._wish.memory_size,
+                lambda_merge=self._wish.lambda_merge,
+                propose=self._propose,
+                accept=lambda index, mask, last: True,
+            ).run(on_frame, cancelled)
+
+    def _propose(
+        self, index: int, found: dict[int, Mask], before: Callable[[], dict[int, Last]]
+    ) -> Iterator[tuple[Mask, int | None]]:
+        covered = np.logical_or.reduce([np.zeros(self._size, np.bool_), *found.values()])
+        anything = bool(found or before())
+        points = point_grid(self._wish.prompt_points_per_side if anything else self._wish.start_points_per_side)
+        rows, columns = (points[:, ::-1] * self._size).astype(np.intp).T
+        points = points[~dilated(covered, self._around)[rows, columns]]
+        if not len(points):
+            return
+        picture = to_8_bit(self._reader.plate(index + 1).pixels)
+        for each in generate(self._predictor, picture, Settings(), points=points):
+            yield resized(each.segmentation.mask(), self._size), None

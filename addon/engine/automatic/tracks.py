@@ -1,0 +1,142 @@
+"""Objects that come and go: SAM 2's memory of a changing set, a batch at a time.
+
+The Job's own objects are tracked by engine/propagate.py, which knows them all beforehand. Here masks that were found
+become objects on the way. Those that start on one frame have memories of the same frames, so they are tracked as one
+batch; the image features of a frame are computed once for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..footage import Reader
+from ..predictor import REACH, Output, Predictor
+from ..prompting import Images
+
+Mask = NDArray[np.bool_]
+Logits = NDArray[np.float32]
+
+BATCH = 16  # objects tracked at once
+
+
+@dataclass(slots=True)
+class Group:
+    """Objects whose memories are of the same frames: ids, and upstream's output_dict with them along the batch."""
+
+    ids: list[int]
+    outputs: dict[str, dict[int, Output]] = field(
+        default_factory=lambda: {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
+    )
+
+    @property
+    def conditioning(self) -> dict[int, Output]:
+        """By frame index, what the group was told."""
+        return self.outputs["cond_frame_outputs"]
+
+    @property
+    def tracked(self) -> dict[int, Output]:
+        """By frame index, what was tracked of it."""
+        return self.outputs["non_cond_frame_outputs"]
+
+    def keep(self, ids: Sequence[int]) -> None:
+        """Forget all other objects."""
+        if list(ids) == self.ids:
+            return
+        rows = torch.tensor([self.ids.index(each) for each in ids])
+        for outputs in self.outputs.values():
+            for index, output in outputs.items():
+                outputs[index] = _rows(output, rows)
+        self.ids = list(ids)
+
+
+class Tracker:
+    """Tracks groups on the frame at hand. Called inside `Loaded.computing()`; indices count from 0."""
+
+    def __init__(self, predictor: Predictor, reader: Reader, frame_count: int) -> None:
+        self.predictor = predictor
+        self._images = Images(reader, predictor.image_size)
+        self.state = predictor.start(self._images, frame_count, 0)
+
+    @property
+    def side(self) -> int:
+        """Of the logits' square, which the plate is squashed to."""
+        return int(self.predictor.image_size) // 4
+
+    def show(self, index: int, pixels: NDArray[np.uint8]) -> None:
+        """Make a frame, uint8 (S, S, 3) sRGB, the one at hand."""
+        self._images.put(index, pixels)
+
+    def condition(self, group: Group, index: int, masks: NDArray[np.bool_]) -> None:
+        """Tell a group what it is on frame `index`: bool (n, h, w) masks of the squashed plate, one an object.
+
+        The frame's matte is the mask itself; its memory is made from it (upstream's add_new_mask).
+        """
+        side = self.predictor.image_size
+        given = torch.from_numpy(masks.astype(np.float32))[:, None]
+        if given.shape[-2:] != (side, side):
+            given = torch.nn.functional.interpolate(
+                given, (side, side), mode="bilinear", align_corners=False, antialias=True
+            )
+        given = (given >= 0.5).float().to(self.predictor.device)
+        output = self._run(group, index, given, reverse=False)
+        large = torch.nn.functional.interpolate(
+            output["pred_masks"], (side, side), mode="bilinear", align_corners=False
+        )
+        output["maskmem_features"], output["maskmem_pos_enc"] = self.predictor._run_memory_encoder(
+            inference_state=self.state,
+            frame_idx=index,
+            batch_size=len(group.ids),
+            high_res_masks=large,
+            object_score_logits=output["object_score_logits"],
+            is_mask_from_pts=True,
+        )
+        group.conditioning[index] = output
+        group.tracked.pop(index, None)
+
+    def track(self, group: Group, index: int, *, reverse: bool, remember: bool = True) -> Logits:
+        """Carry a group on to frame `index`. Returns float32 (n, side, side), above 0 is the object.
+
+        With `remember` the frame becomes a memory, and what is out of reach is forgotten.
+        """
+        output = self._run(group, index, None, reverse=reverse, remember=remember)
+        if remember:
+            group.tracked[index] = output
+            for old in [each for each in group.tracked if abs(each - index) > REACH]:
+                del group.tracked[old]
+        logits: Logits = output["pred_masks"][:, 0].float().cpu().numpy()
+        return logits
+
+    def _run(
+        self, group: Group, index: int, masks: torch.Tensor | None, *, reverse: bool, remember: bool = False
+    ) -> Output:
+        output, _ = self.predictor._run_single_frame_inference(
+            inference_state=self.state,
+            output_dict=group.outputs,
+            frame_idx=index,
+            batch_size=len(group.ids),
+            is_init_cond_frame=masks is not None,
+            point_inputs=None,
+            mask_inputs=masks,
+            reverse=reverse,
+            run_mem_encoder=remember,
+        )
+        result: Output = output
+        return result
+
+
+def _rows(output: Output, rows: torch.Tensor) -> Output:
+    """The objects `rows` of an output; what is the same for all stays as it is."""
+    picked: Output = {}
+    for key, value in output.items():
+        if key == "maskmem_pos_enc":
+            picked[key] = None if value is None else [each[: len(rows)] for each in value]
+        elif isinstance(value, torch.Tensor):
+            picked[key] = value[rows.to(value.device)]
+        else:
+            picked[key] = value
+    return picked

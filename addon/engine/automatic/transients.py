@@ -1,0 +1,268 @@
+"""Transients: rough masks and differences of a splat trainer in, clean tracked masks of what moves out.
+
+After T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155), built anew on SAM 2 alone:
+
+1. Random points in each region of the rough mask ask for automatic masks; those that lie in the rough mask are taken.
+   What they leave of a region is taken as it is, closed and snapped to the picture's edges.
+2. Labels are followed as in labelling.py. A predicted mask that the rough mask contradicts is not taken; where there is
+   no rough mask, one that changes its size suddenly is not.
+3. Labels of little difference, and those seen too briefly, are false alarms.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ...automatic import Transients
+from ...job import Job
+from ..footage import Reader
+from ..images import to_8_bit
+from ..model import Loaded
+from ..store import Matte, Take
+from .evidence import Evidence, Rough
+from .grid import AROUND, Mask, dilated, part_inside, resized, to_logits, to_mask
+from .labelling import Labelling, Last
+from .masks import MASK_SIDE, Settings, generate
+from .tracks import Tracker
+
+NAME = "transients"  # the object that the mattes are of
+
+_LEAST_POINTS = 10
+_POINTS_PER_PIXEL = 0.01
+_CLOSED = 0.012  # of the longer side: gaps in a rough mask that are closed
+_LEAST_REGION = 0.002  # of the picture: regions that are taken as they are
+_MARGIN = 0.016  # of the longer side: how far the true edge may be from a region's
+_PACE = 0.04  # of the longer side: how far something goes from a frame to the next
+_SUDDEN = 2.0  # how much larger or smaller a mask may be than the label's last, where nothing else is known
+_BRIEF = 3  # frames that a label has to be seen on
+_SEEN = 0.5  # of a mask in the rough mask: the rough mask shows it
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What the filter makes of a label. frames: on which the rough masks show it; value: against filter_threshold."""
+
+    frames: int
+    value: float
+
+
+class Refinement:
+    """One run over a clip."""
+
+    def __init__(self, job: Job, wish: Transients, reader: Reader, evidence: Evidence) -> None:
+        self._job = job
+        self._wish = wish
+        self._reader = reader
+        self._evidence = evidence
+        longer = max(evidence.size)
+        self._around = max(1, round(AROUND * longer / MASK_SIDE))
+        self._close = _disk(max(1, round(_CLOSED * longer)))
+        self._pace = max(1, round(_PACE * longer))
+        self._margin = max(2, round(_MARGIN * longer))
+
+    def run(
+        self,
+        loaded: Loaded,
+        folder: Path,
+        on_frame: Callable[[int, int, int], None],
+        cancelled: Callable[[], bool],
+    ) -> Take:
+        """Until every frame has a matte of what moves, empty where nothing does. Raises as Labelling.run."""
+        job = self._job
+        indices = range(job.frames[0] - 1, job.frames[-1])
+        with loaded.computing():
+            self._predictor = loaded.predictor
+            labels = Labelling(
+                Tracker(loaded.predictor, self._reader, job.footage.frame_count),
+                self._reader,
+                indices,
+                folder,
+                size=self._evidence.size,
+                memory_size=self._wish.memory_size,
+                lambda_merge=self._wish.lambda_merge,
+                propose=self._propose,
+                accept=self._accept,
+            ).run(on_frame, cancelled)
+        kept = [take for take in labels.values() if self._counts(self.value(take))]
+        for take in kept:
+            self._bridge(take)
+        result = Take(folder / "result")
+        for frame in job.frames:
+            logits = to_logits(np.zeros(self._evidence.size, np.bool_))
+            for take in kept:
+                matte = take.matte(frame)
+                if matte is not None:
+                    logits = np.maximum(logits, matte.logits)
+            result.put_matte(frame, Matte(logits, 1.0, 1.0))
+        return result
+
+    def value(self, take: Take) -> Value:
+        """The filter's value of a label: mean over the frames where the rough mask shows it of
+
+        (mean difference inside) * (area of it in the rough mask) / (its largest area).
+        """
+        shown: list[float] = []
+        frames, largest = 0, 0
+        for frame in self._job.frames:
+            matte = take.matte(frame)
+            if matte is None or not (matte.logits > 0).any():
+                continue
+            mask = to_mask(matte.logits, self._evidence.size)
+            rough = self._evidence.rough(frame)
+            largest = max(largest, int(np.count_nonzero(mask)))
+            seen = self._closed(rough.mask)
+            frames += part_inside(mask, seen) > _SEEN
+            if part_inside(mask, seen) > self._wish.lambda_val:
+                shown.append(float(rough.diff[mask].mean()) * np.count_nonzero(mask & seen))
+        return Value(frames, float(np.mean(shown)) / largest if shown else 0.0)
+
+    def _counts(self, value: Value) -> bool:
+        return value.value > self._wish.filter_threshold and value.frames >= min(_BRIEF, len(self._job.frames))
+
+    def _bridge(self, take: Take) -> None:
+        """Where the rough masks say nothing at all and no prediction was taken: the shape between those around it."""
+        size = self._evidence.size
+        masks = {frame: take.matte(frame) for frame in self._job.frames}
+        seen = [frame for frame, each in masks.items() if each is not None and (each.logits > 0).any()]
+        for before, after in itertools.pairwise(seen):
+            if after - before > self._wish.memory_size:
+                continue
+            ends = [to_mask(each.logits, size) for each in (masks[before], masks[after]) if each is not None]
+            for frame in range(before + 1, after):
+                if not self._evidence.rough(frame).mask.any():
+                    shape = between(ends[0], ends[1], (frame - before) / (after - before))
+                    picture = _reduced(to_8_bit(self._reader.plate(frame).pixels), size)
+                    shape = snapped(shape, shape, picture, self._margin) if shape.any() else shape
+                    take.put_matte(frame, Matte(to_logits(shape), 1.0, 1.0))
+
+    # -- what is labelled -----------------------------------------------------------------------------------------
+
+    def _propose(
+        self, index: int, found: dict[int, Mask], before: Callable[[], dict[int, Last]]
+    ) -> Iterator[tuple[Mask, int | None]]:
+        rough = self._evidence.rough(index + 1)
+        covered = np.logical_or.reduce([np.zeros(self._evidence.size, np.bool_), *found.values()])
+        free = rough.mask & ~dilated(covered, self._around)
+        points = self._points(free, index)
+        if not len(points):
+            return
+        picture = to_8_bit(self._reader.plate(index + 1).pixels)
+        closed = self._closed(rough.mask)
+        proposals = generate(self._predictor, picture, Settings(), points=points)
+        for each in sorted(proposals, key=lambda each: -each.area):
+            mask = resized(each.segmentation.mask(), self._evidence.size)
+            if part_inside(mask, closed) > self._wish.lambda_ref and part_inside(mask, covered) < self._wish.lambda_ref:
+                covered |= mask
+                yield mask, None
+        differs = self._closed(rough.mask & self._differs(rough))
+        for region in self._regions(differs & ~dilated(covered, self._around)):
+            mask = snapped(region, rough.mask, _reduced(picture, self._evidence.size), self._margin)
+            yield mask, _continues(mask, before(), self._pace)
+
+    def _points(self, free: Mask, index: int) -> NDArray[np.float64]:
+        """Random points in each region of the rough mask, (n, 2) in 0..1 of width and height."""
+        noise = np.random.default_rng((self._wish.seed, index))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(free.astype(np.uint8))
+        chosen = [np.zeros((0, 2))]
+        for i in range(1, count):
+            wanted = max(_LEAST_POINTS, int(stats[i, cv2.CC_STAT_AREA] * _POINTS_PER_PIXEL))
+            ys, xs = np.nonzero(labels == i)
+            if len(xs) >= wanted:
+                pick = noise.choice(len(xs), wanted, replace=False)
+                chosen.append((np.stack([xs[pick], ys[pick]], axis=1) + 0.5) / free.shape[::-1])
+        return np.concatenate(chosen)
+
+    def _closed(self, mask: Mask) -> Mask:
+        return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, self._close) > 0
+
+    def _differs(self, rough: Rough) -> Mask:
+        """Where the difference round about is not that of a false alarm."""
+        near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
+        return np.asarray(near > self._wish.filter_threshold / 2)
+
+    def _regions(self, free: Mask) -> Iterator[Mask]:
+        """Connected regions worth a label, the largest first."""
+        opened = cv2.morphologyEx(free.astype(np.uint8), cv2.MORPH_OPEN, _disk(max(1, self._around // 3)))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+        order = sorted(range(1, count), key=lambda i: (-stats[i, cv2.CC_STAT_AREA], i))
+        for i in order:
+            if stats[i, cv2.CC_STAT_AREA] >= _LEAST_REGION * free.size:
+                yield labels == i
+
+    def _accept(self, index: int, mask: Mask, last: Last) -> bool:
+        rough = self._evidence.rough(index + 1)
+        if rough.mask.any():
+            return part_inside(mask, self._closed(rough.mask)) > self._wish.lambda_val
+        area, before = np.count_nonzero(mask), np.count_nonzero(last[0])
+        return bool(before and 1 / _SUDDEN < area / before < _SUDDEN)
+
+
+def between(a: Mask, b: Mask, at: float) -> Mask:
+    """The shape at 0..1 of the way from a to b, neither of them empty: their outlines halfway, at the place halfway.
+
+    Signed distances of both, moved onto one centre, are mixed (Raya and Udupa, Shape-based interpolation, 1990).
+    """
+    centres = [np.argwhere(each).mean(axis=0) for each in (a, b)]
+    middle = centres[0] * (1 - at) + centres[1] * at
+    mixed = np.zeros(a.shape, np.float32)
+    for each, centre, weight in zip((a, b), centres, (1 - at, at), strict=True):
+        inside = cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, 5)
+        outside = cv2.distanceTransform((~each).astype(np.uint8), cv2.DIST_L2, 5)
+        dy, dx = middle - centre
+        move = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+        moved = cv2.warpAffine(inside - outside, move, a.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+        mixed += np.float32(weight) * moved
+    return mixed > 0
+
+
+def snapped(region: Mask, sure: Mask, picture: NDArray[np.uint8], margin: int) -> Mask:
+    """A rough region, bool (h, w), moved to the picture's own edges by colour: GrabCut (Rother et al., SIGGRAPH 2004).
+
+    Nothing farther than `margin` pixels from the region is taken; of its pixels that are `sure` too, all but the
+    outermost are.
+    """
+    ys, xs = np.nonzero(region)
+    reach = 3 * margin
+    y0, y1 = max(0, ys.min() - reach), ys.max() + reach + 1
+    x0, x1 = max(0, xs.min() - reach), xs.max() + reach + 1
+    part = region[y0:y1, x0:x1].astype(np.uint8)
+    inner = part & sure[y0:y1, x0:x1]
+    marks = np.full(part.shape, cv2.GC_BGD, np.uint8)
+    marks[cv2.dilate(part, _disk(margin)) > 0] = cv2.GC_PR_BGD
+    marks[inner > 0] = cv2.GC_PR_FGD
+    marks[cv2.erode(inner, _disk(max(1, margin // 5))) > 0] = cv2.GC_FGD
+    if not (marks == cv2.GC_FGD).any() or not (marks != cv2.GC_FGD).any():
+        return region
+    cv2.setRNGSeed(0)
+    colours = np.ascontiguousarray(picture[y0:y1, x0:x1, ::-1])
+    cv2.grabCut(colours, marks, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    result = np.zeros_like(region)
+    result[y0:y1, x0:x1] = (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)
+    return result
+
+
+def _continues(mask: Mask, before: dict[int, Last], pace: int) -> int | None:
+    """The label that a region goes on with: the one that most of it can have come from at `pace` pixels a frame."""
+    near = {
+        label: part_inside(mask, cv2.dilate(each.astype(np.uint8), _disk(pace * away)) > 0) / away
+        for label, (each, away) in before.items()
+    }
+    best = max(near, key=lambda label: (near[label], -label), default=None)
+    return best if best is not None and near[best] * before[best][1] > _SEEN else None
+
+
+def _reduced(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if picture.shape[:2] == size:
+        return picture
+    return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _disk(radius: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)

@@ -1,0 +1,183 @@
+"""Rough masks of what moves become clean ones: matched, checked, filtered, one for every frame."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from addon.automatic import Transients
+from addon.engine.automatic.evidence import Evidence
+from addon.engine.automatic.transients import between, snapped
+from addon.engine.footage import Reader
+from addon.engine.session import Session
+from addon.errors import Cancelled, JobError
+from addon.job import Footage, Job, Model
+
+FRAMES = 6
+SIZE = (160, 96)
+EMPTY = 3  # the frame of which the trainer said nothing
+
+
+def truth(i: int) -> np.ndarray:
+    """A disc that crosses the picture."""
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    return (x - 30 - 12 * i) ** 2 + (y - 50) ** 2 <= 16**2
+
+
+@pytest.fixture
+def job(tmp_path: Path, checkpoint: Model) -> Job:
+    """A red disc before a grey wall; masks with holes, a false alarm that hardly differs, and one that is brief."""
+    noise = np.random.default_rng(3)
+    wall = cv2.GaussianBlur(noise.integers(60, 120, (SIZE[1], SIZE[0], 3)).astype(np.uint8), (0, 0), 2)
+    for kind in ("plates", "masks", "diffs"):
+        (tmp_path / kind).mkdir()
+    for i in range(FRAMES):
+        plate = wall.copy()
+        plate[truth(i)] = (200, 40, 30)
+        mask = truth(i).copy()
+        mask[44:50, 28 + 12 * i : 33 + 12 * i] = False
+        diff = np.where(truth(i), 90, 3).astype(np.uint8)
+        mask[5:17, 100:130] = True
+        diff[5:17, 100:130] = 6
+        if i == 1:
+            mask[75:90, 120:140], diff[75:90, 120:140] = True, 90
+        if i == EMPTY:
+            mask[:], diff[:] = False, 0
+        Image.fromarray(plate).save(tmp_path / "plates" / f"IMG_{i + 1:04d}.png")
+        Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "masks" / f"IMG_{i + 1:04d}.png")
+        Image.fromarray(diff).save(tmp_path / "diffs" / f"IMG_{i + 1:04d}.png")
+    files = tuple(str(each) for each in sorted((tmp_path / "plates").iterdir()))
+    return Job(
+        Footage(files, *SIZE, FRAMES),
+        (),
+        model=checkpoint,
+        output=str(tmp_path / "mattes"),
+        export="t3dgs",
+        transients=Transients(str(tmp_path / "masks"), str(tmp_path / "diffs"), memory_size=4),
+    )
+
+
+def export(job: Job) -> dict[str, np.ndarray]:
+    folder = Session(lambda *_: None, lambda: False).export(job)[1]
+    return {each.stem: np.asarray(Image.open(each)) for each in sorted(folder.glob("*.png"))}
+
+
+def jaccard(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def test_every_frame_gets_a_clean_mask_also_when_stopped_on_the_way(job: Job, tmp_path: Path) -> None:
+    masks = export(job)
+    assert list(masks) == [Path(file).stem for file in job.footage.files]
+    assert all(set(np.unique(each)) <= {0, 255} for each in masks.values())
+    moving = [each == 0 for each in masks.values()]  # T-3DGS: white is static
+    scores = [jaccard(mask, truth(i)) for i, mask in enumerate(moving)]
+    assert np.mean(scores) > 0.85, scores
+    assert scores[EMPTY] > 0.6, "the empty frame lies between two that are known"
+    assert not any(mask[5:17, 100:130].any() for mask in moving), "it hardly differs"
+    assert not any(mask[75:90, 120:140].any() for mask in moving), "it is seen on one frame only"
+    again = replace(job, output=str(tmp_path / "again"))
+    finished: list[int] = []
+    with pytest.raises(Cancelled):
+        Session(lambda stage, done, total, frame: finished.append(frame), lambda: len(finished) >= 8).export(again)
+    assert not list((tmp_path / "again").glob("v*"))
+    found = export(again)
+    assert all(np.array_equal(found[name], masks[name]) for name in masks), "stopped and gone on with, it is the same"
+
+
+def evidence(job: Job) -> Evidence:
+    assert job.transients
+    return Evidence(job.transients, job.footage, Reader(job.footage), job.frames)
+
+
+def test_either_polarity_is_found_out_or_told(job: Job, tmp_path: Path) -> None:
+    expected = [evidence(job).rough(frame).mask for frame in job.frames]
+    assert expected[0].any()
+    for file in (tmp_path / "masks").iterdir():
+        Image.fromarray(~np.asarray(Image.open(file))).save(file)
+    assert job.transients
+    for polarity in ("auto", "black"):
+        found = evidence(replace(job, transients=replace(job.transients, polarity=polarity)))
+        assert found.polarity == "black"
+        assert all(np.array_equal(found.rough(frame).mask, expected[frame - 1]) for frame in job.frames)
+
+
+def test_nothing_moves(job: Job, tmp_path: Path) -> None:
+    for file in (tmp_path / "masks").iterdir():
+        Image.fromarray(np.zeros((SIZE[1], SIZE[0]), np.uint8)).save(file)
+    masks = export(job)
+    assert len(masks) == FRAMES
+    assert all((each == 255).all() for each in masks.values())
+
+
+def one_is_missing(room: Path) -> None:
+    (room / "masks" / "IMG_0002.png").unlink()
+
+
+def other_names(room: Path) -> None:
+    for i, file in enumerate(sorted((room / "masks").iterdir())[:-1]):
+        file.rename(file.with_name(f"{i:05d}.png"))
+    (room / "masks" / f"IMG_{FRAMES:04d}.png").unlink()
+
+
+def other_shape(room: Path) -> None:
+    Image.fromarray(np.zeros((50, 50), np.uint8)).save(room / "diffs" / "IMG_0003.png")
+
+
+def no_image(room: Path) -> None:
+    (room / "diffs" / "IMG_0003.png").write_bytes(b"nothing")
+
+
+def empty_folder(room: Path) -> None:
+    for file in (room / "diffs").iterdir():
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (one_is_missing, "IMG_0002"),
+        (other_names, f"{FRAMES - 1} images, the footage {FRAMES}"),
+        (other_shape, "IMG_0003.png: It has 50 x 50"),
+        (no_image, "IMG_0003"),
+        (empty_folder, "There are no images"),
+    ],
+)
+def test_bad_input(job: Job, tmp_path: Path, spoil: Callable[[Path], None], words: str) -> None:
+    spoil(tmp_path)
+    with pytest.raises(JobError, match=words):
+        export(job)
+    assert not (tmp_path / "mattes").exists()
+
+
+def test_numbered_masks_belong_by_order(job: Job, tmp_path: Path) -> None:
+    """As a trainer writes them that knows no names."""
+    expected = [evidence(job).rough(frame) for frame in job.frames]
+    for kind in ("masks", "diffs"):
+        for i, file in enumerate(sorted((tmp_path / kind).iterdir())):
+            file.rename(file.with_name(f"{i + 8}.png"))  # 8.png, 9.png, 10.png
+    for frame in job.frames:
+        found = evidence(job).rough(frame)
+        assert np.array_equal(found.mask, expected[frame - 1].mask)
+        assert np.array_equal(found.diff, expected[frame - 1].diff)
+
+
+def test_a_shape_halfway() -> None:
+    a, b = truth(0), truth(4)
+    assert jaccard(between(a, b, 0.5), truth(2)) > 0.95
+    assert jaccard(between(a, b, 0.25), truth(1)) > 0.95
+
+
+def test_a_region_finds_its_edge() -> None:
+    picture = np.full((SIZE[1], SIZE[0], 3), (90, 120, 60), np.uint8)
+    picture[truth(3)] = (200, 40, 30)
+    picture += np.random.default_rng(0).integers(0, 12, picture.shape, np.uint8)
+    rough = truth(3).copy()
+    rough[40:50, 60:66] = False  # a hole
+    rough[58:70, 68:84] = False  # a bite
+    rough[28:36, 60:72] = True  # too much
+    assert jaccard(rough, truth(3)) < 0.9 < 0.95 < jaccard(snapped(rough, truth(3) & rough, picture, 5), truth(3))
