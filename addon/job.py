@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from . import automatic
-from .automatic import Automatic, Everything, Promptless, Transients
+from .automatic import Automatic, Promptless, Transients
 from .errors import JobError
 
 SCHEMA_VERSION = 1
@@ -229,7 +229,7 @@ class Job:
         depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
     delivery: which frames of it are written, and into which version.
-    transients, promptless, everything: at most one of them, instead of objects: what is to be found without a click.
+    transients, promptless: at most one of them, instead of objects: what is to be found without a click.
     """
 
     footage: Footage
@@ -246,7 +246,6 @@ class Job:
     cache_megabytes: int = 4000
     transients: Transients | None = None
     promptless: Promptless | None = None
-    everything: Everything | None = None
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -261,7 +260,7 @@ class Job:
     @property
     def automatic(self) -> Automatic | None:
         """What is to be found without a click, if anything."""
-        return self.transients or self.promptless or self.everything
+        return self.transients or self.promptless
 
     @property
     def wanted(self) -> range:
@@ -378,7 +377,7 @@ def _check(job: Job) -> None:
         _check_path(job.output, "output")
     if job.transforms:
         _check_path(job.transforms, "transforms")
-    wishes = [name for name in ("transients", "promptless", "everything") if getattr(job, name) is not None]
+    wishes = [name for name in ("transients", "promptless") if getattr(job, name) is not None]
     if wishes:
         _check_automatic(job, wishes)
         return
@@ -408,6 +407,8 @@ def _check_automatic(job: Job, wishes: list[str]) -> None:
         raise JobError(f"A Job asks for one thing, not for {' and '.join(wishes)}.", where=wishes[1])
     if job.objects:
         raise JobError(f"With {wishes[0]!r} objects are found, not given.", where="objects", hint="Leave them out.")
+    if job.footage.panorama:
+        raise JobError(f"{wishes[0]!r} does not know panoramas.", where="footage.panorama", hint="Mark the subject.")
     if job.part is not None:
         raise JobError(f"{wishes[0]!r} looks at the whole range.", where="part", hint="Give a frame_range.")
     automatic.check(typing.cast(Automatic, job.automatic), wishes[0])

@@ -89,7 +89,7 @@ def with_objects(job: Job, found: dict[str, Take]) -> Job:
             f"{len(found)} were found, more than {MAX_OBJECTS}.", where="subjects", hint="Choose some of them."
         )
     objects = tuple(MatteObject(name, (_marked(job, take),)) for name, take in found.items())
-    return dataclasses.replace(job, objects=objects, transients=None, promptless=None, everything=None)
+    return dataclasses.replace(job, objects=objects, transients=None, promptless=None)
 
 
 def _marked(job: Job, take: Take) -> Prompt:
@@ -104,9 +104,7 @@ def _marked(job: Job, take: Take) -> Prompt:
             best, area = frame, float(mask.mean())
             x_scale, y_scale = footage.width / mask.shape[1], footage.height / mask.shape[0]
             columns, rows = (np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1))
-            box = Box(
-                columns[0] * x_scale, rows[0] * y_scale, (columns[-1] + 1) * x_scale, (rows[-1] + 1) * y_scale
-            )
+            box = Box(columns[0] * x_scale, rows[0] * y_scale, (columns[-1] + 1) * x_scale, (rows[-1] + 1) * y_scale)
     return Prompt(best, box=box)
 
 

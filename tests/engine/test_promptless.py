@@ -1,0 +1,46 @@
+"""Labels without a click: what is seen is found, followed through all frames, and can be chosen from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from addon.automatic import Promptless
+from addon.engine.automatic import promptless
+from addon.engine.automatic.grid import iou, to_mask
+from addon.engine.automatic.masks import Settings
+from addon.engine.session import Session
+from addon.errors import JobError
+from addon.job import Job, Model
+
+# Random weights give masks of little worth: limits at which some survive.
+LOOSE = Settings(pred_iou_thresh=0.3, stability_score_thresh=0.1, stability_score_offset=0.02, mask_threshold=0.12)
+
+
+@pytest.fixture
+def job(clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.setattr(promptless, "Settings", lambda: LOOSE)
+    wish = Promptless(start_points_per_side=3, prompt_points_per_side=2, memory_size=2)
+    return Job(clip.take(3), (), model=checkpoint, output=str(tmp_path / "mattes"), export="labels", promptless=wish)
+
+
+def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
+    session = Session(lambda *_: None, lambda: False)
+    tracked, folder = session.export(job)
+    assert len(list(folder.glob("*.png"))) == 3
+    assert list(tracked.takes) == [f"label {number}" for number in map(int, (n.split()[1] for n in tracked.takes))]
+    mattes = [take.matte(frame) for take in tracked.takes.values() for frame in job.frames]
+    assert any(each is not None and (each.logits > 0).any() for each in mattes)
+    for frame in job.frames:  # what became the same is one
+        found = [take.matte(frame) for take in tracked.takes.values()]
+        masks = [to_mask(each.logits, each.logits.shape) for each in found if each is not None]
+        assert all(iou(a, b) <= 0.9 for i, a in enumerate(masks) for b in masks[i + 1 :])
+    number = int(next(iter(tracked.takes)).split()[1])
+    assert job.promptless
+    chosen, _ = session.export(replace(job, export="masks", promptless=replace(job.promptless, subjects=(number,))))
+    assert list(chosen.takes) == [f"label {number}"]
+    assert chosen.takes[f"label {number}"].folder == tracked.takes[f"label {number}"].folder, "nothing is found twice"
+    with pytest.raises(JobError, match="no 999"):
+        session.export(replace(job, promptless=replace(job.promptless, subjects=(number, 999))))
+    assert np.unique([take.folder.name for take in tracked.takes.values()]).size == len(tracked.takes)
