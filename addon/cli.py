@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
     except SystemExit as usage:
         return int(usage.code or 0)
     try:
-        return _run(options)
+        for name in options.clip or [""]:
+            _run(find_clip(name), options)
+        return ExitCode.OK
     except KeyboardInterrupt:
         print("Error: Stopped.", file=sys.stderr)
         return Cancelled.exit_code
@@ -48,8 +50,7 @@ def main(arguments: list[str]) -> int:
         return ExitCode.UNEXPECTED
 
 
-def _run(options: argparse.Namespace) -> int:
-    clip = find_clip(options.clip)
+def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
     settings = settings_of(clip)
     if options.range:
         settings.use_range = True
@@ -89,7 +90,6 @@ def _run(options: argparse.Namespace) -> int:
     if run.result is not None:
         print(f"{run.result.get('frames', 0)} frames, {run.result.get('device', '')}")
         print(run.result.get("folder", run.folder / "work"), flush=True)
-    return ExitCode.OK
 
 
 def _flush_blender() -> None:
@@ -102,7 +102,12 @@ def _parser() -> argparse.ArgumentParser:
         prog=f"blender -b FILE.blend --command {NAME}", description="Mattes from the markers of a .blend's clip."
     )
     parser.add_argument("verb", choices=get_args(running.Verb), help="track: only the matte store; export: a version")
-    parser.add_argument("--clip", default="", metavar="NAME", help="default: the scene's active clip, or the only one")
+    parser.add_argument(
+        "--clip",
+        action="append",
+        metavar="NAME",
+        help="may be given for each of several cameras; default: the scene's active clip, or the only one",
+    )
     parser.add_argument("--range", type=_range, metavar="A:B", help="first and last clip frame; default: the clip's")
     parser.add_argument("--direction", choices=get_args(Direction), help="default: the clip's")
     parser.add_argument("--checkpoint", default="", metavar="NAME|FILE", help="default: the clip's")

@@ -14,6 +14,7 @@ import functools
 import itertools
 import json
 import math
+import os
 import re
 import types
 import typing
@@ -65,6 +66,11 @@ class Footage:
     colour_space: str = ""
     colour_config: str = ""
     panorama: bool = False
+
+    @property
+    def root(self) -> Path:
+        """The folder that all files are in or below: those of several cameras lie in folders of their own."""
+        return Path(os.path.commonpath([os.path.dirname(file) for file in self.files]))  # noqa: PTH120 (thousands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,11 +326,14 @@ def default_matte_folder(footage: Footage) -> Path:
     """`<name>_matte` beside the footage.
 
     `<name>` is the sequence's base name, or its folder's where the base says nothing: only digits, or a camera's
-    (`IMG_0001.JPG`, `DSC_0001.NEF`). A movie's is its file name.
+    (`IMG_0001.JPG`, `DSC_0001.NEF`), or the folder's above several. A movie's is its file name.
     """
     first = Path(footage.files[0])
     if footage.movie:
         return first.with_name(f"{first.stem}_matte")
+    root = footage.root
+    if root != first.parent:
+        return root / f"{root.name or 'footage'}_matte"
     base = re.sub(r"\d+$", "", first.stem)
     if CAMERA_BASE.fullmatch(base):
         return first.with_name(f"{first.parent.name or 'footage'}_matte")
@@ -341,6 +350,10 @@ def _check(job: Job) -> None:
             raise JobError(f"{side} is not an image size (1 to {MAX_SIDE}).", where=f"footage.{name}")
     for i, file in enumerate(footage.files):
         _check_path(file, f"footage.files[{i}]")
+    try:
+        _ = footage.root
+    except ValueError:  # Windows: on several drives
+        raise JobError("The images have no folder above all of them.", where="footage.files") from None
     if not 1 <= footage.frame_count <= MAX_FRAMES:
         raise JobError(f"{footage.frame_count} frames are not 1 to {MAX_FRAMES}.", where="footage.frame_count")
     if footage.movie and len(footage.files) != 1:

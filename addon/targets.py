@@ -15,7 +15,7 @@ class Rules:
 
     writer: the module of engine/export.
     pattern: path of a frame's file inside the version. {stem}: the image's base name, {name}: its whole file name,
-        {object}: a folder for each object.
+        both with its folder if the footage has several; {object}: a folder for each object.
     subject_is_white: of masks, unless the Job inverts it; the rest is black, or the other way round.
     as_stored: masks lie as the image's pixels are stored, for programs that don't look at EXIF orientation;
         otherwise upright.
@@ -24,6 +24,7 @@ class Rules:
     has_alpha: images with alpha are written, so that alpha of the footage may count.
     soft: mattes may have greys; otherwise they are 0 or 255 and nothing between.
     one_file: all frames are in one, so it is always written anew as a whole; {clip} in its pattern: the footage's name.
+    flat: its program looks for files by base name alone, so there are no folders for the footage's.
     """
 
     writer: str
@@ -35,6 +36,7 @@ class Rules:
     has_alpha: bool = False
     soft: bool = False
     one_file: bool = False
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Target:
 
 
 _BY_STEM = Rules("masks")
-_MASKS_FOLDER = Rules("masks", "masks/{stem}.png")
+_MASKS_FOLDER = Rules("masks", "masks/{stem}.png", flat=True)
 
 TARGETS: dict[str, Target] = {
     "postshot": Target(
@@ -75,7 +77,9 @@ TARGETS: dict[str, Target] = {
         "Masks to lie beside the images, as .mask.png. Black is left out; invert it if yours does the opposite",
         Rules("masks", "{name}.mask.png"),
     ),
-    "metashape": Target("Metashape", "Masks to import by the template {filename}.png. Black is left out", _BY_STEM),
+    "metashape": Target(
+        "Metashape", "Masks to import by the template {filename}.png. Black is left out", Rules("masks", flat=True)
+    ),
     "nerfstudio": Target(
         "Nerfstudio",
         "A folder of masks, and your transforms.json with mask_path added. Black is not trained on",
@@ -86,7 +90,7 @@ TARGETS: dict[str, Target] = {
     "t3dgs": Target(
         "T-3DGS",
         "What moves is marked as the subject: black there, white where the scene is static; a mask for every frame",
-        Rules("masks", subject_is_white=False, every_frame=True),
+        Rules("masks", subject_is_white=False, every_frame=True, flat=True),
     ),
     "tiff": Target(
         "TIFF with Alpha",

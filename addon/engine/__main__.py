@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ from ..job import (
     Delivery,
     Device,
     Direction,
+    Footage,
     Job,
     Mask,
     MatteObject,
@@ -117,7 +119,13 @@ def _add_parameter(command: argparse.ArgumentParser, each: dataclasses.Field[Any
 
 def _add_common(track: argparse.ArgumentParser, target: str) -> None:
     """What all verbs have that make a Job."""
-    track.add_argument("footage", type=Path, metavar="FOOTAGE", help="a folder of images, one of them, or a movie")
+    track.add_argument(
+        "footage",
+        type=Path,
+        nargs="+",
+        metavar="FOOTAGE",
+        help="a folder of images, one of them, or a movie; of several cameras, a folder each or the one above",
+    )
     track.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
     track.add_argument("--panorama", action="store_true", help="360-degree footage: right and left border are one")
     track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
@@ -224,11 +232,12 @@ class _Printer:
 
 def _job(options: argparse.Namespace) -> Job:
     """The Job that the arguments of `track` mean. Raises JobError that names the argument."""
-    from .footage import scan
+    from .footage import join, scan
 
-    footage, warnings = scan(options.footage.absolute())
+    footage, warnings = join([scan(each.absolute()) for each in options.footage])
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
+    _say_folders(footage)
     marks: dict[str, dict[int, Prompt]] = {}
 
     def mark(name: str, frame: str, where: str) -> tuple[dict[int, Prompt], int, Prompt]:
@@ -301,6 +310,15 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(each) for each in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not numbers with commas between") from None
+
+
+def _say_folders(footage: Footage) -> None:
+    """Which frames are those of which camera, if there are several."""
+    folders = [Path(file).parent for file in footage.files]
+    if len(set(folders)) > 1:
+        for folder, frames in itertools.groupby(range(len(folders)), folders.__getitem__):
+            numbers = [index + 1 for index in frames]
+            print(f"{folder.relative_to(footage.root)}: frames {numbers[0]} to {numbers[-1]}", flush=True)
 
 
 def _range(text: str | None, option: str) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +27,7 @@ from .colour import ToSrgb, to_srgb_of
 from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
 
-__all__ = ["Plate", "Reader", "read_ahead", "scan"]
+__all__ = ["Plate", "Reader", "join", "read_ahead", "scan"]
 
 _MANY = 10  # warnings of one kind that are spelled out
 _NUMBER = re.compile(r"(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)", re.DOTALL)
@@ -42,7 +42,8 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
     - the one sequence in it; single images beside it are passed over;
     - or a set of photos, in natural order: images without a sequence among them, or all of them named by digits only
       or as cameras do (`IMG_0001`, `PXL_20260101_120000`), no two with the same base name;
-    - or, without images, the one movie in it.
+    - or, without images, the one movie in it;
+    - or, without either, what is in the folders below it, one after the other: those of several cameras.
 
     Anything else is a question back. Warnings say what is missing in the numbering and what was passed over.
 
@@ -77,8 +78,24 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
     return Footage(tuple(map(str, files)), header.width, header.height, len(files)), warnings
 
 
+def join(scanned: Sequence[tuple[Footage, list[str]]]) -> tuple[Footage, list[str]]:
+    """The footage of several cameras, one after the other, and all warnings. Raises FootageError if one is a movie."""
+    parts = [footage for footage, _ in scanned]
+    if len(parts) == 1:
+        return scanned[0]
+    for each in parts:
+        if each.movie:
+            raise FootageError(
+                "A movie can't be one of several.", where=each.files[0], hint="Name folders of images, or only this."
+            )
+    files = [file for each in parts for file in each.files]
+    warnings = [warning for _, warnings in scanned for warning in warnings]
+    return Footage(tuple(files), parts[0].width, parts[0].height, len(files)), warnings
+
+
 def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
     entries = sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=natural)
+    folders = [each for each in entries if each.is_dir() and not each.name.endswith("_matte")]
     entries = [each for each in entries if each.is_file()]
     pictures = [each for each in entries if each.suffix.lower() in images.SUFFIXES]
     movies = [each for each in entries if each.suffix.lower() in movie.SUFFIXES]
@@ -92,6 +109,12 @@ def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
             where=str(folder),
             hint="Name one of them.",
         )
+    elif below := [each for each in folders if _has_footage(each)]:
+        found = [_scan_folder(each) for each in below]
+        files = [file for part, _ in found for file in part]
+        if any(file.suffix.lower() in movie.SUFFIXES for file in files):
+            raise FootageError("There are movies below it.", where=str(folder), hint="Name one of them.")
+        return files, [warning for _, warnings in found for warning in warnings]
     else:
         raise FootageError(
             "There are no images in it.", where=str(folder), hint="Choose a folder of JPEG, PNG, TIFF, EXR or WebP."
@@ -99,6 +122,15 @@ def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
     chosen = set(files)
     left = [each.name for each in entries if each not in chosen]
     return files, warnings + _some([f"{name} was passed over." for name in left], "files were passed over")
+
+
+def _has_footage(folder: Path) -> bool:
+    """Whether there is any in it, or below it."""
+    entries = [each for each in folder.iterdir() if not each.name.startswith(".")]
+    suffixes = images.SUFFIXES | movie.SUFFIXES
+    return any(each.suffix.lower() in suffixes for each in entries if each.is_file()) or any(
+        _has_footage(each) for each in entries if each.is_dir() and not each.name.endswith("_matte")
+    )
 
 
 def _choose(folder: Path, pictures: list[Path]) -> tuple[list[Path], list[str]]:
@@ -221,7 +253,7 @@ class Reader:
         for file in footage.files:
             header = read_header(Path(file))
             self._check_size(file, header.width, header.height)
-            name = Path(file).stem
+            name = self._below_root(Path(file).with_suffix(""))
             if name.casefold() in names:
                 raise FootageError(
                     f"It has the same base name as {names[name.casefold()]}; both mattes would be called {name}.png.",
@@ -229,6 +261,19 @@ class Reader:
                     hint="Rename one, or take one of them out of the footage.",
                 )
             names[name.casefold()] = Path(file).name
+
+    def check_flat(self) -> None:
+        """Raises FootageError if two images differ in their folders only."""
+        names: dict[str, str] = {}
+        for file in self._footage.files:
+            name = Path(file).stem.casefold()
+            if name in names:
+                raise FootageError(
+                    f"It has the same base name as {names[name]}, and this target's program looks at no folders.",
+                    where=file,
+                    hint="Rename one of them, or export each folder for itself.",
+                )
+            names[name] = file
 
     def _check_size(self, file: str, width: int, height: int) -> None:
         wanted = (self._footage.width, self._footage.height)
@@ -275,14 +320,21 @@ class Reader:
         return Path(self._footage.files[0]) if self._footage.movie else self._file(frame)
 
     def stem(self, frame: int) -> str:
-        """Base name of a frame's output: the image's own, or `<movie>_000001`."""
+        """Base name of a frame's output: the image's own, or `<movie>_000001`; with its folder below the root."""
         if self._footage.movie:
             return f"{Path(self._footage.files[0]).stem}_{frame:06d}"
-        return self._file(frame).stem
+        return self._below_root(self._file(frame).with_suffix(""))
 
     def file_name(self, frame: int) -> str:
-        """A frame's image as programs beside this one call it: its file name, or `<movie>_000001.png`."""
-        return f"{self.stem(frame)}.png" if self._footage.movie else self._file(frame).name
+        """A frame's image as programs beside this one call it: as `stem`, with its suffix, or `<movie>_000001.png`."""
+        return f"{self.stem(frame)}.png" if self._footage.movie else self._below_root(self._file(frame))
+
+    def _below_root(self, file: Path) -> str:
+        return file.relative_to(self._root).as_posix()
+
+    @functools.cached_property
+    def _root(self) -> Path:
+        return self._footage.root
 
     def as_stored(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
         """An upright (H, W) turned to where the frame's file has its pixels, before EXIF orientation."""

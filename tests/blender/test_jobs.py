@@ -179,6 +179,19 @@ def test_command_line(blend: Path, clip) -> None:
     assert Path(result.stdout.splitlines()[-1]) == matte / "work"
 
 
+def test_clips_of_several_cameras(blend: Path, clip) -> None:
+    """Each clip named gets its version, in the order of the names."""
+    second = shutil.copytree(Path(clip.filepath).parent, Path(clip.filepath).parent.with_name("second"))
+    other = bpy.data.movieclips.load(str(second / "shot.0001.png"))
+    other.name, other.use_fake_user = "other", True
+    other.tracking.objects["Camera"].tracks.new(name="Track", frame=1).markers.insert_frame(1, co=(0.4, 0.5))
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    result = command_line(blend, "export", "--clip", "other", "--clip", clip.name, "--frames", "1:1")
+    assert result.returncode == 0, result.stderr
+    found = [line for line in result.stdout.splitlines() if line.endswith("v001")]
+    assert [Path(line) for line in found] == [second / "shot_matte" / "v001", matte_folder(clip) / "v001"]
+
+
 def test_masks_for_nerfstudio(blend: Path, clip) -> None:
     """The clip's choices reach the engine, from the panel's settings and from the command line."""
     transforms = blend.with_name("transforms.json")

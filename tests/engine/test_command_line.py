@@ -86,6 +86,27 @@ def test_masks_of_two_objects_by_a_programs_rules(frames: Path, clip) -> None:
         assert np.all(labels[expected > 0] >= number)
 
 
+def test_two_cameras_in_one_go(frames: Path, clip) -> None:
+    """Same names in two folders; each marked on its own frames; one version with both folders."""
+    x, y = clip.subject
+    folders = [clip.room / "shoot" / name for name in ("left", "right")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for file in sorted(frames.iterdir())[:2]:
+            (folder / file.name).write_bytes(file.read_bytes())
+    marks = ("--point", f"seat:1:{x}:{y}", "--point", f"seat:3:{x}:{y}", "--export", "masks")
+    done = engine("track", *folders, *marks)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert done.stdout.splitlines()[:2] == ["left: frames 1 to 2", "right: frames 3 to 4"]
+    version = Path(done.stdout.splitlines()[-1])
+    assert version == clip.room / "shoot" / "shoot_matte" / "v001"
+    names = sorted(each.relative_to(version).as_posix() for each in version.rglob("*.png"))
+    assert names == [f"{folder}/chair 000{i}.png" for folder in ("left", "right") for i in (1, 2)]
+    again = engine("track", clip.room / "shoot", *marks)
+    assert Path(again.stdout.splitlines()[-1]).name == "v002"
+    assert "track " not in again.stdout, "the folder above means the same footage"
+
+
 def _job_beside(version: Path, room: Path) -> Path:
     document = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))
     path = room / "beside.json"

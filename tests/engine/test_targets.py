@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,10 +19,11 @@ from PIL import ExifTags, Image
 from addon.engine.export import export, prepare
 from addon.engine.export.nerfstudio import with_mask_paths
 from addon.engine.export.objects import folders_of
-from addon.engine.footage import Reader, scan
+from addon.engine.footage import Reader, join, scan
 from addon.engine.images import as_stored, upright
-from addon.errors import Cancelled, JobError
+from addon.errors import Cancelled, FootageError, JobError
 from addon.job import Job, MatteObject, Point, Prompt
+from addon.targets import TARGETS
 from tests.engine.export_process import matte
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clips" / "toy"
@@ -209,6 +211,98 @@ class TestMasks:
             np.testing.assert_array_equal(pixels[..., :3], np.asarray(plate))
         np.testing.assert_array_equal(pixels[..., 3], 255 - made(1, None, job))
         assert "alpha 0 on the subject" in report_of(version)["files"]
+
+
+class TestSeveralCameras:
+    @pytest.fixture
+    def cameras(self, tmp_path: Path) -> Path:
+        """Two, whose images have the same names."""
+        folder = tmp_path / "shoot"
+        for i, name in enumerate(("left", "right")):
+            (folder / name).mkdir(parents=True)
+            for j in range(2):
+                save(folder / name / f"IMG_000{j}.JPG", 2 * i + j)
+        return folder
+
+    @pytest.mark.parametrize("target", ["postshot", "masks", "colmap", "realityscan", "tiff", "labels"])
+    def test_folders_are_kept(self, cameras: Path, target: str) -> None:
+        job = job_of(cameras, target)
+        version = write(job)
+        ending = TARGETS[target].rules.pattern.format(stem="IMG_000{}", name="IMG_000{}.JPG")
+        expected = [f"{folder}/{ending.format(j)}" for folder in ("left", "right") for j in range(2)]
+        assert files_of(version) == expected
+        if target == "masks":
+            for frame, name in enumerate(expected, 1):
+                np.testing.assert_array_equal(read_grey(version / name), made(frame, None, job))
+
+    def test_colmap_finds_them(self, cameras: Path) -> None:
+        version = write(job_of(cameras, "colmap"))
+        database = cameras.parent / "database.db"
+        extraction = pycolmap.FeatureExtractionOptions()
+        extraction.num_threads, extraction.use_gpu = 1, False
+        options = pycolmap.ImageReaderOptions(mask_path=version)
+        pycolmap.extract_features(
+            database, cameras, reader_options=options, extraction_options=extraction, device=pycolmap.Device.cpu
+        )
+        opened = pycolmap.Database.open(database)
+        points = {each.name: opened.read_keypoints(each.image_id)[:, :2] for each in opened.read_all_images()}
+        opened.close()
+        assert sorted(points) == ["left/IMG_0000.JPG", "left/IMG_0001.JPG", "right/IMG_0000.JPG", "right/IMG_0001.JPG"]
+        for name, found in points.items():
+            x, y = found.astype(int).T
+            assert len(found)
+            assert (read_grey(version / f"{name}.png")[y, x] > 0).all()
+
+    def test_objects_of_each(self, cameras: Path) -> None:
+        version = write(job_of(cameras, "objects", ("a", "b")))
+        assert len(files_of(version)) == 8
+        assert (version / "b" / "right" / "IMG_0001.png").is_file()
+
+    @pytest.mark.parametrize("target", ["metashape", "brush", "lichtfeld", "t3dgs"])
+    def test_programs_that_look_at_no_folders(self, cameras: Path, target: str) -> None:
+        with pytest.raises(FootageError, match=r"same base name as .*looks at no folders"):
+            write(job_of(cameras, target))
+        for j in range(2):
+            (cameras / "right" / f"IMG_000{j}.JPG").rename(cameras / "right" / f"IMG_001{j}.JPG")
+        assert [Path(name).name for name in files_of(write(job_of(cameras, target)))] == [
+            "IMG_0000.png",
+            "IMG_0001.png",
+            "IMG_0010.png",
+            "IMG_0011.png",
+        ]
+
+    def test_nerfstudio_matches_by_folder(self, cameras: Path) -> None:
+        transforms = cameras / "transforms.json"
+        names = ["images/right/IMG_0001.JPG", "left/IMG_0001.JPG", "./images/left/IMG_0000"]
+        transforms.write_text(json.dumps({"frames": [{"file_path": name} for name in names]}))
+        version = write(job_of(cameras, "nerfstudio", transforms=str(transforms)))
+        masks = [each["mask_path"] for each in json.loads((version / "transforms.json").read_text())["frames"]]
+        assert masks == ["masks/right/IMG_0001.png", "masks/left/IMG_0001.png", "masks/left/IMG_0000.png"]
+        transforms.write_text('{"frames": [{"file_path": "images/IMG_0001.JPG"}]}')
+        with pytest.raises(JobError, match="is no image of this footage"):
+            prepare(job_of(cameras, "nerfstudio", transforms=str(transforms)), Reader(scan(cameras)[0]))
+
+    def test_versions_lie_beside_the_folders(self, cameras: Path) -> None:
+        job = job_of(cameras, "masks")
+        assert dataclasses.replace(job, output="").matte_folder == cameras / "shoot_matte"
+        (cameras / "shoot_matte" / "v001" / "left").mkdir(parents=True)
+        save(cameras / "shoot_matte" / "v001" / "left" / "IMG_0000.png", 1)
+        assert scan(cameras)[0] == job.footage, "what was exported is no footage"
+
+    def test_folders_can_be_named(self, cameras: Path, tmp_path: Path) -> None:
+        other = tmp_path / "third"
+        other.mkdir()
+        save(other / "IMG_0000.JPG", 9)
+        footage, _ = join([scan(cameras / "right"), scan(other)])
+        assert [Reader(footage).stem(frame) for frame in (1, 2, 3)] == [
+            "shoot/right/IMG_0000",
+            "shoot/right/IMG_0001",
+            "third/IMG_0000",
+        ]
+        Reader(footage).check()
+        save(other / "IMG_0000.JPG", 9, orientation=6)
+        with pytest.raises(FootageError, match=r"third.IMG_0000\.JPG: It has 60 x 90 pixels"):
+            Reader(footage).check()
 
 
 class TestObjects:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -95,13 +96,15 @@ def _read(file: str) -> str:
 
 def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
     """The clip frame of each of its frames. Raises JobError if one has none, or two have the same."""
-    by_name = {reader.file_name(frame): frame for frame in range(1, job.footage.frame_count + 1)}
-    by_stem = {reader.stem(frame): frame for frame in range(1, job.footage.frame_count + 1)}
+    images: dict[str, list[int]] = defaultdict(list)  # by base name, with and without the suffix
+    for number in range(1, job.footage.frame_count + 1):
+        for key in (reader.file_name(number), reader.stem(number)):
+            images[PurePosixPath(key).name].append(number)
     found: dict[int, str] = {}
     for each in json.loads(text.removeprefix(_BOM))["frames"]:
         path = PurePosixPath(each["file_path"].replace("\\", "/"))
         # Blender's synthetic data sets leave the suffix out; images may have been converted.
-        frame = by_name.get(path.name) or by_stem.get(path.name) or by_stem.get(path.stem)
+        frame = _choose(path, images.get(path.name) or images.get(path.stem) or [], reader)
         if frame is None:
             raise JobError(
                 f"{each['file_path']} is no image of this footage.",
@@ -114,6 +117,19 @@ def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
             )
         found[frame] = each["file_path"]
     return list(found)
+
+
+def _choose(path: PurePosixPath, frames: list[int], reader: Reader) -> int | None:
+    """Of frames with the same base name the one whose folders are the path's too, from the last one up."""
+    folders = path.parent.parts
+    alike = [each for each in frames if (own := _folders(reader, each)) == folders[len(folders) - len(own) :]]
+    if len(frames) == 1:
+        alike = frames
+    return max(alike, key=lambda each: len(_folders(reader, each)), default=None)
+
+
+def _folders(reader: Reader, frame: int) -> tuple[str, ...]:
+    return PurePosixPath(reader.file_name(frame)).parent.parts
 
 
 class _Span(NamedTuple):

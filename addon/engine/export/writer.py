@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,13 +24,15 @@ Step = Callable[[int], None]  # told of each frame that is in a file of several;
 class BaseWriter(ABC):
     """Writes one version of one Job. Files are named by their path inside the version, with `/`.
 
-    Raises JobError, before anything is tracked, if the Job can't be exported like that.
+    Raises JobError, or FootageError of its names, before anything is tracked, if the Job can't be exported like that.
     """
 
     def __init__(self, job: Job, reader: Reader) -> None:
         self.job = job
         self.reader = reader
         self.rules = TARGETS[job.export].rules
+        if self.rules.flat:
+            reader.check_flat()
 
     def frames(self, tracked: Sequence[int]) -> Sequence[int]:
         """The clip frames to write, of those that have a matte. Raises JobError if the target needs others."""
@@ -49,7 +52,10 @@ class BaseWriter(ABC):
 
     def path(self, frame: int, folder: str = "") -> str:
         """Where the target expects a frame's file; `folder`: of its object."""
-        return self.rules.pattern.format(stem=self.reader.stem(frame), name=self.reader.file_name(frame), object=folder)
+        stem, name = self.reader.stem(frame), self.reader.file_name(frame)
+        if self.rules.flat:
+            stem, name = PurePosixPath(stem).name, PurePosixPath(name).name
+        return self.rules.pattern.format(stem=stem, name=name, object=folder)
 
     def turned(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
         """An upright mask, uint8 (H, W), as the target's program sees the image."""
