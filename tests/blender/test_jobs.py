@@ -181,7 +181,8 @@ def test_command_line(blend: Path, clip) -> None:
 
 def test_clips_of_several_cameras(blend: Path, clip) -> None:
     """Each clip named gets its version, in the order of the names."""
-    second = shutil.copytree(Path(clip.filepath).parent, Path(clip.filepath).parent.with_name("second"))
+    folder = Path(bpy.path.abspath(clip.filepath)).parent
+    second = shutil.copytree(folder, folder.with_name("second"))
     other = bpy.data.movieclips.load(str(second / "shot.0001.png"))
     other.name, other.use_fake_user = "other", True
     other.tracking.objects["Camera"].tracks.new(name="Track", frame=1).markers.insert_frame(1, co=(0.4, 0.5))

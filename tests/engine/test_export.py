@@ -217,7 +217,7 @@ class TestContent:
         with av.open(str(tmp_path / "Clip.mov"), "w") as container:
             stream: Any = container.add_stream("qtrle", rate=25)
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "argb"
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="argb")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, "rgba").reformat(format="argb", threads=1)))
             container.mux(stream.encode())
         footage = scan(tmp_path / "Clip.mov")[0]
         job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(tmp_path / "out"))

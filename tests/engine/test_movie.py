@@ -55,7 +55,7 @@ def make(
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for i in range(count):
-            frame = av.VideoFrame.from_ndarray(picture(i), "rgb24").reformat(format=pixel_format)
+            frame = av.VideoFrame.from_ndarray(picture(i), "rgb24").reformat(format=pixel_format, threads=1)
             if times:
                 frame.pts, frame.time_base = times[i], Fraction(1, 25)
             container.mux(stream.encode(frame))
@@ -77,7 +77,7 @@ def test_any_order_gives_the_same_frames(
     file = make(tmp_path / f"clip é.{container}", codec, options, pixel_format)
     with av.open(str(file)) as plain:
         kind = "rgb48le" if "10" in pixel_format else "rgb24"
-        expected = [frame.to_ndarray(format=kind) for frame in plain.decode(video=0)]
+        expected = [frame.to_ndarray(format=kind, threads=1) for frame in plain.decode(video=0)]
     assert len(expected) == FRAMES
     monkeypatch.setattr(movie, "_CACHE_BYTES", cache_bytes)
     opened = Movie(file)

@@ -67,7 +67,7 @@ def write(
 
 def read(file: Path, pixel_format: str) -> list[NDArray[Any]]:
     with av.open(str(file)) as container:
-        return [frame.to_ndarray(format=pixel_format) for frame in container.decode(video=0)]
+        return [frame.to_ndarray(format=pixel_format, threads=1) for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

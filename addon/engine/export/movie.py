@@ -23,6 +23,7 @@ from ...errors import JobError
 from ...job import Job, default_matte_folder
 from ..footage import Reader
 from ..images import to_integers
+from ..movie import CONVERT_THREADS
 from .alpha import alpha_of, in_words, to_integer_alpha
 from .writer import BaseWriter, Matte, Step, Write
 
@@ -107,7 +108,8 @@ class Writer(BaseWriter):
         for index, frame in enumerate(frames):
             rgba = self._rgba(frame, matte)
             picture = VideoFrame.from_ndarray(rgba, "rgba64le" if rgba.dtype == np.uint16 else "rgba")
-            picture = picture.reformat(format=stream.pix_fmt, dst_colorspace=None if codec.is_rgb else "ITU709")
+            matrix = None if codec.is_rgb else "ITU709"
+            picture = picture.reformat(format=stream.pix_fmt, dst_colorspace=matrix, threads=CONVERT_THREADS)
             picture.pts, picture.time_base = index, 1 / self._rate
             container.mux(stream.encode(picture))
             step(frame)
