@@ -1,7 +1,7 @@
 """Mattes that nobody clicks for: what a Job asks for instead of objects. Standard library only.
 
-Names and defaults are those of the pipeline that they follow, T-3DGS's video segmentor (Pryadilshchikov et al.,
-arXiv 2412.00155).
+Names and defaults are those of the pipelines that they follow: T-3DGS's video segmentor (Pryadilshchikov et al.,
+arXiv 2412.00155) for transients and promptless, sam2-full-video-tracking for everything.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from .errors import JobError
 
 Polarity = Literal["auto", "white", "black"]
 MAX_SUBJECTS = 256
+MAX_TRACKS = 65_535  # ids of 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,30 @@ class Promptless:
     subjects: tuple[int, ...] = ()
 
 
-Automatic = Transients | Promptless
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """Every part and part of a part, each tracked, overlapping.
+
+    step: frames between key frames.
+    points_per_side, pred_iou_thresh: of the automatic masks of key frames.
+    max_masks: tracked at a time, and taken from a key frame: the largest.
+    disappear_threshold: part of the picture's area below which a track ends.
+    iou_threshold: a track that arrives at a key frame is the mask there with the best IoU, if that is higher.
+    max_tracks: tracks in all; the smallest masks of later key frames are left out.
+    subjects: segments to be exported; empty = all.
+    """
+
+    step: int = 5
+    points_per_side: int = 64
+    pred_iou_thresh: float = 0.8
+    max_masks: int = 144
+    disappear_threshold: float = 0.0005
+    iou_threshold: float = 0.8
+    max_tracks: int = 2000
+    subjects: tuple[int, ...] = ()
+
+
+Automatic = Transients | Promptless | Everything
 
 _FRACTIONS = {
     "lambda_ref", "lambda_val", "lambda_merge", "filter_threshold", "pred_iou_thresh", "disappear_threshold",
@@ -83,8 +107,8 @@ def check(wish: Automatic, where: str) -> None:
             raise JobError(f"{value:g} is not between 0 and 1.", where=place)
         if each.name in _COUNTS and not 1 <= value <= _COUNTS[each.name]:
             raise JobError(f"{value} is not between 1 and {_COUNTS[each.name]}.", where=place)
-        if each.name in ("seed", "max_tracks") and value < 0:
-            raise JobError("It can't be negative.", where=place)
+        if each.name in ("seed", "max_tracks") and not 0 <= value <= MAX_TRACKS:
+            raise JobError(f"{value} is not between 0 and {MAX_TRACKS}.", where=place)
         if each.name in ("masks", "diffs") and not (
             Path(value).is_absolute() or re.match(r"[A-Za-z]:[\\/]|\\\\", value)
         ):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from . import automatic
-from .automatic import Automatic, Promptless, Transients
+from .automatic import Automatic, Everything, Promptless, Transients
 from .errors import JobError
 
 SCHEMA_VERSION = 1
@@ -235,7 +235,7 @@ class Job:
         depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
     delivery: which frames of it are written, and into which version.
-    transients, promptless: at most one of them, instead of objects: what is to be found without a click.
+    transients, promptless, everything: at most one of them, instead of objects: what is to be found without a click.
     """
 
     footage: Footage
@@ -252,6 +252,7 @@ class Job:
     cache_megabytes: int = 4000
     transients: Transients | None = None
     promptless: Promptless | None = None
+    everything: Everything | None = None
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -266,7 +267,7 @@ class Job:
     @property
     def automatic(self) -> Automatic | None:
         """What is to be found without a click, if anything."""
-        return self.transients or self.promptless
+        return self.transients or self.promptless or self.everything
 
     @property
     def wanted(self) -> range:
@@ -390,7 +391,7 @@ def _check(job: Job) -> None:
         _check_path(job.output, "output")
     if job.transforms:
         _check_path(job.transforms, "transforms")
-    wishes = [name for name in ("transients", "promptless") if getattr(job, name) is not None]
+    wishes = [name for name in ("transients", "promptless", "everything") if getattr(job, name) is not None]
     if wishes:
         _check_automatic(job, wishes)
         return

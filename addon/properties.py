@@ -200,7 +200,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     target: EnumProperty(  # type: ignore[valid-type]
         name="For",
         description="Who reads the files",
-        items=[(name, each.label, each.description) for name, each in TARGETS.items()],
+        items=[(name, each.label, each.description) for name, each in TARGETS.items() if not each.rules.found],
     )
     invert: BoolProperty(  # type: ignore[valid-type]
         name="Invert",

@@ -23,6 +23,7 @@ class Rules:
     invertible: whether inverting it means anything.
     has_alpha: images with alpha are written, so that alpha of the footage may count.
     soft: mattes may have greys; otherwise they are 0 or 255 and nothing between.
+    found: only what the engine's `everything` has found is written so, never what was marked.
     one_file: all frames are in one, so it is always written anew as a whole; {clip} in its pattern: the footage's name.
     flat: its program looks for files by base name alone, so there are no folders for the footage's.
     """
@@ -37,6 +38,7 @@ class Rules:
     soft: bool = False
     one_file: bool = False
     flat: bool = False
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,11 @@ TARGETS: dict[str, Target] = {
         "Mattes per Object",
         "A folder of masks for each object, white where it is",
         Rules("objects", "{object}/{stem}.png"),
+    ),
+    "segments": Target(
+        "Segments",
+        "What `everything` finds: an index of overlapping masks (COCO RLE) and a 16-bit image of ids a frame",
+        Rules("segments", invertible=False, found=True),
     ),
     "labels": Target(
         "Object IDs",

@@ -51,7 +51,7 @@ def _walker(seed: int, subject: str, floor: str, orbit: float) -> Shot:
 WALKERS = {
     "figure": _walker(201, "figure", "checker", 24),
     "animal": _walker(214, "animal", "brick", -20),
-    "teapot": _walker(231, "teapot", "checker", 30),
+    "stacked_toy": _walker(240, "stacked_toy", "checker", 30),
 }
 
 

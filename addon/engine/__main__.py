@@ -1,8 +1,8 @@
-"""`python -m addon.engine serve | run | review | track | transients | auto | self-test`: the engine's command line.
+"""The engine's command line: `python -m addon.engine VERB ...`.
 
-`serve` is how Blender starts it. `run` carries out a Job file, `track`, `transients` and `auto` make the Job from their
-arguments; the last line of their output is the finished version's folder (or the matte store's, without an export).
-`review` says where what is tracked of a Job file is doubtful. Exit codes are errors.ExitCode.
+`serve` is how Blender starts it. `run` carries out a Job file; `track`, `transients`, `auto` and `everything` make the
+Job from their arguments. The last line of their output is the finished version's folder (or the matte store's, without
+an export). `review` says where what is tracked of a Job file is doubtful. Exit codes are errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, get_args
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from ..automatic import Automatic, Polarity, Promptless, Transients
+from ..automatic import Automatic, Everything, Polarity, Promptless, Transients
 from ..errors import ExitCode, JobError, MatteError
 from ..job import (
     Box,
@@ -49,6 +49,7 @@ from ..targets import TARGETS
 _WISHES: dict[str, tuple[str, type[Automatic], str, str]] = {
     "transients": ("transients", Transients, "t3dgs", "clean a splat trainer's rough masks of what moves"),
     "auto": ("promptless", Promptless, "labels", "find what is seen, and follow it"),
+    "everything": ("everything", Everything, "segments", "find every part of everything, and follow it"),
 }
 
 

@@ -22,8 +22,8 @@ from ..protocol import Stage
 from ..suspects import Suspect
 from ..targets import TARGETS
 from . import finish, model
-from .automatic.find import find, with_objects
-from .export import export, prepare
+from .automatic.find import find, segments_of, with_objects
+from .export import export, prepare, segments
 from .features import FeatureCache
 from .footage import Reader
 from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, stored
@@ -191,8 +191,11 @@ class Session:
         tracked = self._track(job, reader)
         request = job
         if job.automatic is not None:
-            job = with_objects(job, tracked.takes)
-            writer = prepare(job, reader)
+            if isinstance(writer, segments.Writer):
+                writer.segments = segments_of(job, model.find(job.model), reader)
+            else:
+                job = with_objects(job, tracked.takes)
+                writer = prepare(job, reader)
         mattes = Mattes(job, {name: stored(take) for name, take in tracked.takes.items()})
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:

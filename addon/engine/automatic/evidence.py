@@ -108,14 +108,16 @@ class Evidence:
 def _match(folder: Path, footage: Footage, reader: Reader, frames: range, where: str) -> dict[int, Path]:
     """A file for each clip frame: of the frame's name, or if none has one, as many as the clip in natural order."""
     try:
-        files = sorted((each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES), key=natural)
+        images = [each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES]
     except OSError as error:
         raise JobError(f"The folder can't be read: {error.strerror}.", where=f"{where}: {folder}") from None
+    files = sorted(images, key=lambda each: (each.parent, natural(each)))
     if not files:
         raise JobError("There are no images in it.", where=f"{where}: {folder}", hint="Choose the trainer's folder.")
     by_name: dict[str, Path] = {}
     for file in files:
-        by_name[file.stem] = by_name[file.name] = file
+        below = file.relative_to(folder)
+        by_name[below.with_suffix("").as_posix()] = by_name[below.as_posix()] = file
     named = {frame: by_name.get(reader.stem(frame)) or by_name.get(reader.file_name(frame)) for frame in frames}
     found = {frame: file for frame, file in named.items() if file is not None}
     if len(found) == len(frames):

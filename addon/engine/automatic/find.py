@@ -13,17 +13,21 @@ from typing import Any
 import filelock
 import numpy as np
 
+from ...automatic import Everything
 from ...errors import JobError, OutputError
 from ...job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
 from ..disk import write_bytes, write_file, writing
 from ..footage import Reader
 from ..model import Loaded, Source
 from ..store import STORE_VERSION, Take, key_of
+from .everything import Tracking
 from .evidence import Evidence
 from .promptless import Segmentation
+from .segments import Segments
 from .transients import NAME, Refinement
 
 _FOUND = "found.json"  # written last: the folder of each name
+SEGMENTS = "segments"  # the target that takes all segments as they are
 _KEPT = 4  # folders kept, newest first
 
 
@@ -49,9 +53,35 @@ def find(
         Cancelled: what is done stays on disk.
         JobError, FootageError, OutputError: as they say.
     """
+    facts = _facts(job, source, reader)
+    if job.transients is not None:
+        evidence = Evidence(job.transients, job.footage, reader, job.frames)
+        facts["evidence"] = evidence.fingerprint()
+    folder = _folder(job, facts)
+    with _only_one(folder):
+        found = _known(folder)
+        if found is None:
+            if job.transients is not None:
+                refinement = Refinement(job, job.transients, reader, evidence)
+                found = {NAME: refinement.run(load(), folder, on_frame, cancelled)}
+            elif job.everything is not None:
+                Tracking(job, job.everything, reader, folder).run(load(), on_frame, cancelled)
+                found = {}
+            else:
+                assert job.promptless is not None
+                labels = Segmentation(job, job.promptless, reader).run(load(), folder, on_frame, cancelled)
+                found = {f"label {number}": take for number, take in labels.items()}
+            _keep(folder, found)
+        if job.everything is not None:
+            return _segments(job, job.everything, Segments(folder))
+    return _chosen(found, job.promptless.subjects if job.promptless else ())
+
+
+def _facts(job: Job, source: Source, reader: Reader) -> dict[str, Any]:
+    """All that decides what is found, but for the files that a trainer made."""
     wish = job.automatic
     assert wish is not None
-    facts: dict[str, Any] = {
+    return {
         "store": STORE_VERSION,
         "footage": reader.fingerprint(),
         "frames": [job.frames[0], job.frames[-1]],
@@ -59,22 +89,31 @@ def find(
         "wish": type(wish).__name__,
         **{key: value for key, value in dataclasses.asdict(wish).items() if key != "subjects"},
     }
-    if job.transients is not None:
-        evidence = Evidence(job.transients, job.footage, reader, job.frames)
-        facts["evidence"] = evidence.fingerprint()
-    folder = job.matte_folder / "work" / "automatic" / key_of(facts)[:20]
-    with _only_one(folder):
-        found = _known(folder)
-        if found is None:
-            if job.transients is not None:
-                refinement = Refinement(job, job.transients, reader, evidence)
-                found = {NAME: refinement.run(load(), folder, on_frame, cancelled)}
-            else:
-                assert job.promptless is not None
-                labels = Segmentation(job, job.promptless, reader).run(load(), folder, on_frame, cancelled)
-                found = {f"label {number}": take for number, take in labels.items()}
-            _keep(folder, found)
-    return _chosen(found, job.promptless.subjects if job.promptless else ())
+
+
+def _folder(job: Job, facts: dict[str, Any]) -> Path:
+    return job.matte_folder / "work" / "automatic" / key_of(facts)[:20]
+
+
+def segments_of(job: Job, source: Source, reader: Reader) -> Segments:
+    """What `find` has found for `job.everything`."""
+    return Segments(_folder(job, _facts(job, source, reader)))
+
+
+def _segments(job: Job, wish: Everything, segments: Segments) -> dict[str, Take]:
+    """The segments that are asked for as mattes; none, where all are written as they are."""
+    if job.export == SEGMENTS and not wish.subjects:
+        return {}
+    ids = segments.ids(job.frames)
+    found = {f"segment {id_}": Take(Path()) for id_ in ids}
+    chosen = _chosen(found, wish.subjects)
+    if len(chosen) > MAX_OBJECTS:
+        raise _too_many(len(chosen))
+    return {name: segments.take(int(name.rpartition(" ")[2]), job.frames) for name in chosen}
+
+
+def _too_many(count: int) -> JobError:
+    return JobError(f"{count} were found, more than {MAX_OBJECTS}.", where="subjects", hint="Choose some of them.")
 
 
 def with_objects(job: Job, found: dict[str, Take]) -> Job:
@@ -85,11 +124,9 @@ def with_objects(job: Job, found: dict[str, Take]) -> Job:
     if not found:
         raise JobError("Nothing was found.", where="footage", hint="Mark it with a point, or try a larger checkpoint.")
     if len(found) > MAX_OBJECTS:
-        raise JobError(
-            f"{len(found)} were found, more than {MAX_OBJECTS}.", where="subjects", hint="Choose some of them."
-        )
+        raise _too_many(len(found))
     objects = tuple(MatteObject(name, (_marked(job, take),)) for name, take in found.items())
-    return dataclasses.replace(job, objects=objects, transients=None, promptless=None)
+    return dataclasses.replace(job, objects=objects, transients=None, promptless=None, everything=None)
 
 
 def _marked(job: Job, take: Take) -> Prompt:

@@ -104,11 +104,11 @@ class Tracker:
         With `remember` the frame becomes a memory, and what is out of reach is forgotten.
         """
         output = self._run(group, index, None, reverse=reverse, remember=remember)
+        logits: Logits = output["pred_masks"][:, 0].float().cpu().numpy()
         if remember:
-            group.tracked[index] = output
+            group.tracked[index] = output | {"pred_masks": None}  # nothing reads it again
             for old in [each for each in group.tracked if abs(each - index) > REACH]:
                 del group.tracked[old]
-        logits: Logits = output["pred_masks"][:, 0].float().cpu().numpy()
         return logits
 
     def _run(

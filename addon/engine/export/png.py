@@ -53,8 +53,8 @@ def write_rgba(
     _write(file, rgb.shape[:2], _RGBA, 4, rgb.dtype, fill, icc, exif)
 
 
-def write_grey(file: BinaryIO, grey: NDArray[np.uint8]) -> None:
-    """Write one PNG image of a single channel, uint8 (H, W). Raises OSError."""
+def write_grey(file: BinaryIO, grey: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write one PNG image of a single channel, uint8 or uint16 (H, W). Raises OSError."""
 
     def fill(rows: slice, band: NDArray[Any]) -> None:
         band[..., 0] = grey[rows]

@@ -1,0 +1,278 @@
+"""Everything, tracked: every part and part of a part gets an id that it keeps, masks overlap.
+
+After sam2-full-video-tracking, built anew:
+
+1. *Forward.* On key frames automatic masks are made, the largest are taken. A track that arrives there and fits one of
+   them (best IoU above `iou_threshold`) is that one; masks that nothing fits start new tracks.
+2. *Backward.* Every track goes back from where it started, until it arrives at a key frame where it fits a track that
+   is there: then both are one, by links that always lead to the lower id, so that there can't be a circle.
+
+A track that becomes too small is followed on for `_PATIENCE` key frames, since it may come back from behind something,
+then ends. At most `max_masks` are tracked at a time and `max_tracks` in all, the largest first: the long tail of tiny
+masks is cut. Memory goes on over key frames.
+
+    <folder>/masks/000001.json      automatic masks of key frame 1
+    <folder>/forward/000001.json    what was tracked, COCO RLE; backward/ likewise
+    <folder>/state.pt               what a stopped run goes on with
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...automatic import Everything
+from ...errors import Cancelled
+from ...job import Job
+from ..disk import write_file, writing
+from ..footage import Reader, read_ahead
+from ..images import to_8_bit
+from ..model import Loaded
+from .grid import Mask, ious, mask_size, resized, to_mask
+from .masks import Settings, generate
+from .rle import Rle
+from .segments import Segments, read_masks, write_masks
+from .tracks import BATCH, Group, Tracker
+
+_READ_AHEAD = 4  # frames
+_PATIENCE = 3  # key frames that a track may be too small on before it ends
+_SAVE_EVERY = 60.0  # seconds; what a killed run has to do again at most
+_COMPARED = 128  # pixels of the square that masks are compared at
+
+_DAMAGED = (OSError, EOFError, RuntimeError, pickle.UnpicklingError, ValueError, KeyError)
+
+Pass = Literal["forward", "backward"]
+
+
+@dataclass(slots=True)
+class _State:
+    """Where a run is: all that is not in files of frames.
+
+    births: the key frame that each track started on, by id; small: key frames in a row that it was too small on;
+    links: the lower id that one is the same as.
+    """
+
+    stage: Pass | Literal["done"] = "forward"
+    next: int = 0  # frames of the pass that are finished
+    births: dict[int, int] = field(default_factory=dict)
+    small: dict[int, int] = field(default_factory=dict)
+    links: dict[int, int] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+
+
+class Tracking:
+    """One run over a clip. `seconds`: spent on automatic masks and on tracking, of this run."""
+
+    def __init__(self, job: Job, wish: Everything, reader: Reader, folder: Path) -> None:
+        self._job = job
+        self._wish = wish
+        self._reader = reader
+        self._folder = folder
+        self._frames = range(job.frames[0] - 1, job.frames[-1])
+        self._keys = {*self._frames[:: wish.step], self._frames[-1]}
+        self._size = mask_size(job.footage.width, job.footage.height)
+        self._least = wish.disappear_threshold * self._size[0] * self._size[1]
+        self._saved = time.monotonic()
+        self.seconds = {"automatic masks": 0.0, "tracking": 0.0}
+
+    def run(
+        self,
+        loaded: Loaded,
+        on_frame: Callable[[int, int, int], None],
+        cancelled: Callable[[], bool],
+    ) -> Segments:
+        """Until all is tracked. `on_frame` and `cancelled` as in Labelling.run; raises what that does."""
+        self._loaded = loaded
+        self._state = self._load()
+        total = 2 * len(self._frames)
+        with loaded.computing():
+            self._tracker = Tracker(loaded.predictor, self._reader, self._job.footage.frame_count)
+            while self._state.stage != "done":
+                stage = self._state.stage
+                order = self._frames if stage == "forward" else self._frames[::-1]
+                before = 0 if stage == "forward" else len(self._frames)
+                for index in self._visit(order[self._state.next :]):
+                    if cancelled():
+                        self._save()
+                        raise Cancelled("Stopped. What is tracked so far is kept.")
+                    (self._forward if stage == "forward" else self._backward)(index)
+                    self._state.next += 1
+                    if time.monotonic() - self._saved > _SAVE_EVERY:
+                        self._save()
+                    on_frame(before + self._state.next, total, index + 1)
+                self._state.stage = "backward" if stage == "forward" else "done"
+                self._state.next, self._state.groups, self._state.small = 0, [], {}
+                self._save()
+        return Segments.resolved(self._folder, self._job.frames, self._state.links, {each + 1 for each in self._keys})
+
+    # -- one frame ------------------------------------------------------------------------------------------------
+
+    def _forward(self, index: int) -> None:
+        found = self._tracked(index, reverse=False)
+        if index in self._keys:
+            self._end_small(found)
+            masks = self._automatic(index)
+            taken = self._link_to_masks(found, masks)
+            room = self._wish.max_masks - sum(len(group.ids) for group in self._state.groups)
+            room = min(room, self._wish.max_tracks - len(self._state.births))
+            new = [mask for i, mask in enumerate(masks) if i not in taken][: max(0, room)]
+            first = len(self._state.births) + 1
+            for id_, mask in enumerate(new, first):
+                self._state.births[id_] = index
+                found[id_] = mask
+            self._start(index, {id_: found[id_] for id_ in range(first, first + len(new))})
+        self._write("forward", index, found)
+
+    def _backward(self, index: int) -> None:
+        found = self._tracked(index, reverse=True)
+        if index in self._keys:
+            self._end_small(found)
+            there = {id_: mask for id_, mask, _ in read_masks(self._file("forward", index), self._size)}
+            self._link_to_tracks(found, there)
+            if index != self._frames[0]:
+                born = {id_: mask for id_, mask in there.items() if self._state.births[id_] == index}
+                self._start(index, born)
+        self._write("backward", index, found)
+
+    def _tracked(self, index: int, *, reverse: bool) -> dict[int, Mask]:
+        """Carry all groups on. Masks that are there, by id."""
+        began = time.perf_counter()
+        found = {}
+        for group in self._state.groups:
+            logits = self._tracker.track(group, index, reverse=reverse)
+            for id_, each in zip(group.ids, logits, strict=True):
+                mask = to_mask(each, self._size)
+                if np.count_nonzero(mask) >= max(1.0, self._least):
+                    found[id_] = mask
+        self.seconds["tracking"] += time.perf_counter() - began
+        return found
+
+    def _automatic(self, index: int) -> list[Mask]:
+        """The automatic masks of a key frame, the largest first; made once."""
+        file = self._file("masks", index)
+        if not file.exists():
+            began = time.perf_counter()
+            settings = Settings(points_per_side=self._wish.points_per_side, pred_iou_thresh=self._wish.pred_iou_thresh)
+            picture = to_8_bit(self._reader.plate(index + 1).pixels)
+            made = generate(self._loaded.predictor, picture, settings)
+            made.sort(key=lambda each: -each.segmentation.area)
+            large = [each.segmentation for each in made if each.segmentation.area >= max(1.0, self._least)]
+            write_masks(file, dict(enumerate(large[: self._wish.max_masks], 1)), frame=index + 1)
+            self.seconds["automatic masks"] += time.perf_counter() - began
+        return [mask for _, mask, _ in read_masks(file, self._size)]
+
+    def _end_small(self, found: dict[int, Mask]) -> None:
+        """Forget tracks that were too small for too long."""
+        for group in self._state.groups:
+            for id_ in group.ids:
+                self._state.small[id_] = 0 if id_ in found else self._state.small.get(id_, 0) + 1
+        self._keep(lambda id_: self._state.small.get(id_, 0) <= _PATIENCE)
+
+    def _link_to_masks(self, found: dict[int, Mask], masks: Sequence[Mask]) -> set[int]:
+        """Which automatic masks arriving tracks are. Of two that are the same mask, the higher id ends."""
+        taken: dict[int, int] = {}
+        for id_, best in self._fits(found, masks):
+            if best in taken:
+                self._link(id_, taken[best])
+                found.pop(id_)
+            else:
+                taken[best] = id_
+        self._keep(lambda id_: id_ not in self._state.links)
+        return set(taken)
+
+    def _link_to_tracks(self, found: dict[int, Mask], there: dict[int, Mask]) -> None:
+        """Which tracks of the frame arriving ones are: these end here."""
+        ids = list(there)
+        for id_, best in self._fits(found, list(there.values())):
+            self._link(id_, ids[best])
+            found.pop(id_)
+        linked = set(self._state.links)
+        self._keep(lambda id_: id_ not in linked or id_ in found)
+
+    def _fits(self, found: dict[int, Mask], masks: Sequence[Mask]) -> list[tuple[int, int]]:
+        """(id, index of the mask that it fits), lower ids first."""
+        if not found or not masks:
+            return []
+        ids = sorted(found)
+        table = ious(_small([found[id_] for id_ in ids]), _small(masks))
+        best = table.argmax(axis=1)
+        good = table[np.arange(len(ids)), best] > self._wish.iou_threshold
+        return [(id_, int(mask)) for id_, mask, fits in zip(ids, best, good, strict=True) if fits]
+
+    def _link(self, a: int, b: int) -> None:
+        """Two ids are one from now on: the higher root leads to the lower."""
+        a, b = root(self._state.links, a), root(self._state.links, b)
+        if a != b:
+            self._state.links[max(a, b)] = min(a, b)
+
+    def _start(self, index: int, masks: dict[int, Mask]) -> None:
+        began = time.perf_counter()
+        ids = sorted(masks)
+        for i in range(0, len(ids), BATCH):
+            group = Group(ids[i : i + BATCH])
+            self._tracker.condition(group, index, np.stack([masks[id_] for id_ in group.ids]))
+            self._state.groups.append(group)
+        self.seconds["tracking"] += time.perf_counter() - began
+
+    def _keep(self, wanted: Callable[[int], bool]) -> None:
+        for group in self._state.groups:
+            group.keep([id_ for id_ in group.ids if wanted(id_)])
+        self._state.groups = [group for group in self._state.groups if group.ids]
+
+    # -- what is kept ---------------------------------------------------------------------------------------------
+
+    def _file(self, kind: str, index: int) -> Path:
+        return self._folder / kind / f"{index + 1:06d}.json"
+
+    def _write(self, kind: Pass, index: int, found: dict[int, Mask]) -> None:
+        write_masks(self._file(kind, index), {id_: Rle.of(found[id_]) for id_ in sorted(found)}, frame=index + 1)
+
+    def _save(self) -> None:
+        state = self._state
+        tables = [list(each.items()) for each in (state.births, state.small, state.links)]
+        data = {
+            "plain": json.dumps([state.stage, state.next, *tables]),
+            "groups": [(group.ids, group.outputs) for group in state.groups],
+        }
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_file(self._folder / "state.pt", lambda file: torch.save(data, file), sync=False)
+        self._saved = time.monotonic()
+
+    def _load(self) -> _State:
+        try:
+            data: dict[str, Any] = torch.load(
+                self._folder / "state.pt", map_location=self._loaded.source.device, weights_only=True
+            )
+            stage, done, births, small, links = json.loads(data["plain"])
+            groups = [Group(ids, outputs) for ids, outputs in data["groups"]]
+            return _State(stage, done, dict(births), dict(small), dict(links), groups)
+        except _DAMAGED:
+            return _State()
+
+    def _visit(self, order: Iterable[int]) -> Iterator[int]:
+        frames = (index + 1 for index in order)
+        for frame, pixels in read_ahead(self._reader, frames, self._tracker.predictor.image_size, _READ_AHEAD):
+            self._tracker.show(frame - 1, pixels)
+            yield frame - 1
+
+
+def root(links: dict[int, int], id_: int) -> int:
+    """Where links lead; they always lead to a lower id."""
+    while id_ in links:
+        id_ = links[id_]
+    return id_
+
+
+def _small(masks: Sequence[Mask]) -> NDArray[np.bool_]:
+    """(n, _COMPARED, _COMPARED), squashed."""
+    return np.stack([resized(mask, (_COMPARED, _COMPARED)) for mask in masks])

@@ -1,0 +1,108 @@
+"""What everything.py has found, frame by frame: masks as COCO RLE, with the ids that they keep.
+
+<folder>/index/000001.json: {"frame": 1, "key": true, "size": [h, w], "segments": [{"id", "area", "segmentation"}, ...]}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import OutputError
+from ..disk import write_bytes, write_file, writing
+from ..store import Matte, Take
+from .grid import Mask, resized, to_logits
+from .rle import Rle
+
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """All of a clip. folder: where `index` lies."""
+
+    folder: Path
+
+    @staticmethod
+    def resolved(folder: Path, frames: Iterable[int], links: dict[int, int], keys: Collection[int]) -> Segments:
+        """Put forward and backward together under the ids that links lead to. Raises OutputError."""
+        for frame in frames:
+            masks: dict[int, Mask] = {}
+            for kind in ("forward", "backward"):
+                for id_, mask, _ in read_masks(folder / kind / f"{frame:06d}.json", None):
+                    while id_ in links:
+                        id_ = links[id_]
+                    masks[id_] = masks[id_] | mask if id_ in masks else mask
+            found = {id_: Rle.of(mask) for id_, mask in masks.items()}
+            found = dict(sorted(found.items(), key=lambda each: (-each[1].area, each[0])))
+            write_masks(folder / "index" / f"{frame:06d}.json", found, frame=frame, key=frame in keys)
+        return Segments(folder)
+
+    def document(self, frame: int) -> dict[str, Any]:
+        """A frame's index, as it is in the file. Raises OutputError."""
+        return _read(self._file(frame))
+
+    def ids(self, frames: Iterable[int]) -> dict[int, int]:
+        """The number of frames that each id is on, lower ids first. Raises OutputError."""
+        count: dict[int, int] = {}
+        for frame in frames:
+            for each in self.document(frame)["segments"]:
+                count[each["id"]] = count.get(each["id"], 0) + 1
+        return dict(sorted(count.items()))
+
+    def id_image(self, frame: int, width: int, height: int) -> NDArray[np.uint16]:
+        """(height, width): the id at each pixel, of the smallest segment there; 0 = none. Raises OutputError."""
+        masks = read_masks(self._file(frame), None)  # the largest first
+        image = np.zeros((1, 1), np.uint16) if not masks else np.zeros(masks[0][1].shape, np.uint16)
+        for id_, mask, _ in masks:
+            image[mask] = id_
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint16)
+
+    def take(self, id_: int, frames: Iterable[int]) -> Take:
+        """One segment as mattes, for export; made once. Raises OutputError."""
+        take = Take(self.folder / f"segment-{id_:05d}")
+        for frame in frames:
+            if not take.has_matte(frame):
+                masks = {number: mask for number, mask, _ in read_masks(self._file(frame), None)}
+                if id_ in masks:
+                    take.put_matte(frame, Matte(to_logits(masks[id_]), 1.0, 1.0))
+        return take
+
+    def _file(self, frame: int) -> Path:
+        return self.folder / "index" / f"{frame:06d}.json"
+
+
+def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = False) -> None:
+    """Masks by id, in this order. Raises OutputError."""
+    size = next(([each.height, each.width] for each in masks.values()), None)
+    segments = [{"id": id_, "area": each.area, "segmentation": each.to_coco()} for id_, each in masks.items()]
+    text = json.dumps({"frame": frame, "key": key, "size": size, "segments": segments}).encode()
+    with writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_file(file, lambda each: write_bytes(each, text), sync=False)
+
+
+def read_masks(file: Path, size: tuple[int, int] | None) -> list[tuple[int, Mask, int]]:
+    """(id, mask, area) in the file's order; masks resized to `size`. None there is none; raises OutputError."""
+    found = []
+    for each in _read(file)["segments"]:
+        mask = Rle.from_coco(each["segmentation"]).mask()
+        found.append((int(each["id"]), mask if size is None else resized(mask, size), int(each["area"])))
+    return found
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return data
+    except _DAMAGED as error:
+        raise OutputError(
+            f"What was found is damaged: {error}.", where=str(file), hint="Delete the folder `work` and run it again."
+        ) from None

@@ -1,0 +1,46 @@
+"""Segments: all that `everything` has found, as it is found: overlapping masks by id, and an image of ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from ...errors import JobError
+from ...job import Job
+from ..automatic.segments import Segments
+from ..disk import write_bytes
+from ..footage import Reader
+from .png import write_grey
+from .writer import BaseWriter, Matte, Write
+
+
+class Writer(BaseWriter):
+    """A JSON index and a 16-bit image of ids a frame; `segments` has to be set before a frame is written."""
+
+    segments: Segments
+
+    def __init__(self, job: Job, reader: Reader) -> None:
+        super().__init__(job, reader)
+        if job.everything is None:
+            raise JobError("Only what `everything` finds is written so.", where="export", hint="Choose another target.")
+
+    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+        """The index and the image."""
+        footage = self.job.footage
+
+        def write_index(file: BinaryIO) -> None:
+            text = json.dumps({"image": self.reader.file_name(frame), **self.segments.document(frame)}, indent=1)
+            write_bytes(file, text.encode())
+
+        def write_ids(file: BinaryIO) -> None:
+            write_grey(file, self.segments.id_image(frame, footage.width, footage.height))
+
+        return {self.path(frame): write_ids, f"index/{self.reader.stem(frame)}.json": write_index}
+
+    def describe(self) -> Mapping[str, Any]:
+        """What the numbers mean."""
+        return {
+            "files": "16-bit grey PNG, the id of the smallest segment there, 0 elsewhere, upright; index/*.json: all "
+            "segments of the frame, overlapping, as COCO RLE"
+        }

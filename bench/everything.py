@@ -1,0 +1,67 @@
+"""Everything, tracked: seconds a frame, and what they are spent on. python3 vendor_setup bench everything
+
+The first demo clip at its own size, with the pipeline's default values. There is no baseline of ours to compare with:
+the pipeline that this follows took about 20 s a frame (708 frames in 4 hours, on a GPU).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from addon.automatic import Everything
+from addon.checkpoints import OFFICIAL
+from addon.engine import model
+from addon.engine.automatic.everything import Tracking
+from addon.engine.footage import Reader, scan
+from addon.job import Footage, Job, Model
+
+from ._common import demo_frames
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="bench everything", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("footage", type=Path, nargs="?", help="default: the first demo clip")
+    parser.add_argument("--frames", type=int, default=11, help="of the clip, from its start")
+    parser.add_argument("--checkpoint", default="embedded", choices=["embedded", *OFFICIAL])
+    parser.add_argument("--points-per-side", type=int, default=Everything.points_per_side)
+    options = parser.parse_args()
+    footage, _ = scan((options.footage or demo_frames()[0].parent).absolute())
+    count = min(options.frames, footage.frame_count)
+    wish = Everything(points_per_side=options.points_per_side)
+    with tempfile.TemporaryDirectory() as room:
+        job = _job(footage, count, room, wish, options.checkpoint)
+        source = model.find(job.model)
+        loaded = model.load(source)
+        began = time.perf_counter()
+        run = Tracking(job, wish, Reader(job.footage), Path(room) / "everything")
+        found = run.run(loaded, lambda *_: None, lambda: False)
+        seconds = time.perf_counter() - began
+        tracks = [len(found.document(frame)["segments"]) for frame in job.frames]
+    print(f"{source}, {count} frames of {footage.width} x {footage.height}, {sum(tracks) / count:.1f} segments a frame")
+    print(f"{'s a frame':>18} {seconds / count:8.2f}")
+    for name, spent in run.seconds.items():
+        print(f"{name:>18} {spent / count:8.2f}  {spent / seconds:.0%}")
+    rest = seconds - sum(run.seconds.values())
+    print(f"{'the rest':>18} {rest / count:8.2f}  {rest / seconds:.0%}")
+    return 0
+
+
+def _job(footage: Footage, count: int, room: str, wish: Everything, checkpoint: str) -> Job:
+    return Job(
+        footage,
+        (),
+        model=Model(checkpoint),
+        frame_range=(1, count),
+        output=room,
+        export="segments",
+        everything=wish,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
