@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("footage", type=Path, nargs="?", help="default: the first demo clip")
     parser.add_argument("--frames", type=int, default=11, help="of the clip, from its start")
     parser.add_argument("--checkpoint", default="embedded", choices=["embedded", *OFFICIAL])
-    parser.add_argument("--points-per-side", type=int, default=Everything.points_per_side)
+    parser.add_argument("--points-per-side", type=int, default=64)
     options = parser.parse_args()
     footage, _ = scan((options.footage or demo_frames()[0].parent).absolute())
     count = min(options.frames, footage.frame_count)
