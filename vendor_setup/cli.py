@@ -12,8 +12,9 @@ from pathlib import Path
 from addon.checkpoints import OFFICIAL, checkpoints_folder
 from addon.errors import ExitCode, MatteError
 from addon.installer.checkpoints import download_checkpoint
-from addon.installer.install import install
+from addon.installer.install import collect, install
 from addon.installer.plan import Plan
+from addon.installer.pythons import find_engine_python
 from addon.installer.torch_build import CHOICES, this_machine
 from addon.runtime import current_runtime, engine_environment, runtime_python
 from addon.user_folder import user_folder
@@ -22,7 +23,8 @@ from .checks import PARTS, test
 from .demo import demo
 from .environments import ENGINE, ROOT, RUNTIME, prepare, python_of
 from .hashes import hashes
-from .package import newest_blender, package
+from .package import DIST, newest_blender, package
+from .repository import repository
 from .say import SayWatch, say
 from .train import train
 
@@ -76,6 +78,13 @@ def _package(arguments: Sequence[str]) -> int:
     return ExitCode.OK
 
 
+def _repository(arguments: Sequence[str]) -> int:
+    parser = _parser("repository", "make a folder that Blender installs and updates the extension from, over the web")
+    parser.add_argument("folder", nargs="?", type=Path, default=DIST / "repository", help="default: %(default)s")
+    print(repository(newest_blender(), parser.parse_args(arguments).folder.absolute()))
+    return ExitCode.OK
+
+
 def _demo(arguments: Sequence[str]) -> int:
     parser = _parser("demo", "markers, tracking and export in Blender, on a clip of this repository")
     parser.add_argument("clip", nargs="?", default="", help="a folder of demo/clips; default: the first")
@@ -106,6 +115,21 @@ def _runtime(arguments: Sequence[str]) -> int:
     return ExitCode.OK
 
 
+def _wheels(arguments: Sequence[str]) -> int:
+    parser = _parser("wheels", "bring all files of the engine into a folder, for a computer without a network")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--build", choices=("auto", *CHOICES), default="auto", help="of PyTorch; default: %(default)s")
+    parser.add_argument("--python", default="", help="of the version that Blender there has; default: this one")
+    options = parser.parse_args(arguments)
+    folder = options.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = Plan(folder, options.build)
+    build = collect(folder, find_engine_python(options.python), plan, folder / "pip.log", SayWatch())
+    say(f"All files for {build.words}. There: Preferences, Other Ways to Install, Folder of Wheels.")
+    print(folder)
+    return ExitCode.OK
+
+
 def _checkpoint(arguments: Sequence[str]) -> int:
     parser = _parser("checkpoint", "download a published SAM 2 checkpoint")
     parser.add_argument("name", choices=OFFICIAL, metavar="NAME", help=", ".join(OFFICIAL))
@@ -128,7 +152,9 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "test": (test, f"linters, types, tests; optionally some of {', '.join(PARTS)}, then arguments for pytest"),
     "engine": (_engine, "the engine without Blender: engine track FOOTAGE ..., engine run JOB.json"),
     "package": (_package, "build the extension's zip in dist/"),
+    "repository": (_repository, "a folder for a web server, that Blender installs and updates the extension from"),
     "runtime": (_runtime, "install, update or repair the engine that the extension uses"),
+    "wheels": (_wheels, "bring all files of the engine into a folder, for a computer without a network"),
     "checkpoint": (_checkpoint, "download a published SAM 2 checkpoint"),
     "hashes": (_hashes, "after a change of the engine's pins: write down what their files hash to"),
     "train": (train, "train the embedded checkpoint: all of it, or one step: render, train, export"),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import tomllib
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from addon.errors import EngineError
 from addon.installer.processes import run_quietly
+from addon.installer.watch import megabytes
 
 from .environments import BLENDERS, ROOT, RUNTIME, Environment, folder_of, prepare, python_of
 from .pythons import find_or_fetch
 
 DIST = ROOT / "dist"
+
+_LIMIT = 20_000_000  # bytes; the embedded checkpoint is half of it
+_NEEDED = {"__init__.py", "blender_manifest.toml", "LICENSE", "addon"}
 
 
 def newest_blender(*others: Environment) -> Environment:
@@ -24,16 +29,33 @@ def newest_blender(*others: Environment) -> Environment:
 
 
 def package(blender: Environment) -> Path:
-    """Build dist/<id>-<version>.zip with `blender`'s wheel and validate it. Raises EngineError with Blender's words."""
+    """Build dist/<id>-<version>.zip with `blender`'s wheel and validate it.
+
+    Raises:
+        EngineError: with Blender's words; or it holds what an artist does not need.
+    """
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     DIST.mkdir(exist_ok=True)
     file = DIST / f"{manifest['id']}-{manifest['version']}.zip"
-    _extension_command(blender, ["build", "--source-dir", str(ROOT), "--output-filepath", str(file)])
-    _extension_command(blender, ["validate", str(file)])
+    extension_command(blender, ["build", "--source-dir", str(ROOT), "--output-filepath", str(file)])
+    extension_command(blender, ["validate", str(file)])
+    check(file)
     return file
 
 
-def _extension_command(blender: Environment, arguments: Sequence[str]) -> None:
+def check(file: Path) -> None:
+    """Only what is needed, and not too large. Raises EngineError."""
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+    foreign = [name for name in names if name.split("/")[0] not in _NEEDED or name.endswith((".pyc", "/"))]
+    if foreign:
+        raise EngineError(f"It holds what does not belong there: {foreign[0]}.", where=file.name)
+    if file.stat().st_size > _LIMIT:
+        raise EngineError(f"It has {megabytes(file.stat().st_size)}; {megabytes(_LIMIT)} are allowed.", where=file.name)
+
+
+def extension_command(blender: Environment, arguments: Sequence[str]) -> None:
+    """`blender --command extension ARGUMENTS`. Raises EngineError with Blender's words."""
     # A part of Blender's extension manager that runs without Blender, by any Python.
     found = sorted(folder_of(blender).rglob("bl_pkg/cli/blender_ext.py"))
     if not found:

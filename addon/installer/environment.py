@@ -87,10 +87,14 @@ def _bundled_pip() -> Path | None:
 
 
 class VirtualEnvironment:
-    """One in `folder`, made by `make`; what pip says goes to the file `log`."""
+    """One in `folder`, made by `make`; what pip says goes to the file `log`.
+
+    build_tools: the files of what builds packages, once it is installed.
+    """
 
     def __init__(self, folder: Path, pip: Path, log: Path) -> None:
         self.folder = folder
+        self.build_tools: list[Path] = []
         self._wheel = pip
         self._log = log
         self._scratch = folder / "scratch"

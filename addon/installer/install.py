@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -109,6 +110,37 @@ def make_engine(
     Raises:
         EngineError, OutputError, Cancelled: as `install`.
     """
+    environment, build, packages = _begin(folder, python, plan, downloads, log, watch)
+    files = bring(packages, downloads, Share(watch, 0.04, 0.7))
+    share = Share(watch, 0.7, 0.9)
+    words = f"Installing {len(files)} packages"
+    share.progress(words, 0.0)
+    environment.install(files, watch, lambda done: share.progress(words, done / len(files)))
+    environment.clean()
+    return build, next(each.version for each in packages if each.name == "torch")
+
+
+def collect(folder: Path, python: Python, plan: Plan, log: Path, watch: Watch) -> Build:
+    """Bring all files of an installation into `folder`, for a computer without a network that is like this one.
+
+    Raises:
+        EngineError, OutputError, Cancelled: as `install`.
+    """
+    with _writing(folder), tempfile.TemporaryDirectory(prefix="splat-matte-") as scratch:
+        environment, build, packages = _begin(Path(scratch) / "environment", python, plan, folder, log, watch)
+        files = [*bring(packages, folder, Share(watch, 0.04, 1.0)), *environment.build_tools]
+        for each in files:
+            if each.parent != folder:
+                shutil.copy2(each, folder)
+        for lock in folder.glob("*.lock"):
+            lock.unlink()
+    return build
+
+
+def _begin(
+    folder: Path, python: Python, plan: Plan, downloads: Path, log: Path, watch: Watch
+) -> tuple[VirtualEnvironment, Build, list[Package]]:
+    """An environment that can build packages, the build of torch, and all packages of the engine."""
     pip = bring_pip(downloads, plan.wheels, watch)
     watch.progress("Making a virtual environment", 0.0)
     environment = VirtualEnvironment(folder, pip, log)
@@ -116,7 +148,8 @@ def make_engine(
     everywhere = _sources(plan.wheels)
     # What exists as source only (antlr4, iopath, sam2) is built, and needs this to be asked for its version even.
     build_tools = environment.resolve(["--no-deps", *everywhere, *pins.read(pins.BUILD)], watch)
-    environment.install(bring(build_tools, downloads, Share(watch, 0.0, 0.02)), watch)
+    environment.build_tools = bring(build_tools, downloads, Share(watch, 0.0, 0.02))
+    environment.install(environment.build_tools, watch)
 
     watch.progress("Choosing files", 0.02)
     build = _choose(plan, this_machine(), watch)
@@ -130,14 +163,7 @@ def make_engine(
     constraints = ["-c", str(pins.REQUIREMENTS / pins.CUDA), "-c", str(pins.REQUIREMENTS / pins.ENGINE)]
     with_torch = environment.resolve([*everywhere, *constraints, wanted], watch)
     packages += [each for each in with_torch if pins.normal(each.name) not in names]
-
-    files = bring(packages, downloads, Share(watch, 0.04, 0.7))
-    share = Share(watch, 0.7, 0.9)
-    words = f"Installing {len(files)} packages"
-    share.progress(words, 0.0)
-    environment.install(files, watch, lambda done: share.progress(words, done / len(files)))
-    environment.clean()
-    return build, next(each.version for each in packages if each.name == "torch")
+    return environment, build, packages
 
 
 def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Path]:
