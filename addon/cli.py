@@ -18,7 +18,7 @@ import bpy
 from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .errors import Cancelled, CheckpointError, ExitCode, MatteError
-from .job import Direction, PlateAlpha, Scope
+from .job import Direction, PlateAlpha, Refine, Scope
 from .operators import running
 from .properties import settings_of
 from .targets import TARGETS
@@ -72,6 +72,8 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.target = options.target
     if options.invert:
         settings.invert = True
+    if options.refine:
+        settings.refine = options.refine
     if options.transforms:
         settings.transforms = str(Path(options.transforms).absolute())
     if options.scope:
@@ -115,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trust-checkpoint", action="store_true", help="use a checkpoint FILE of unknown hash")
     parser.add_argument("--target", choices=TARGETS, help="who reads the files; default: the clip's")
     parser.add_argument("--invert", action="store_true", help="swap the subject and the rest; default: the clip's")
+    parser.add_argument("--refine", choices=get_args(Refine), help="exported edges follow the plate's; default: clip's")
     parser.add_argument(
         "--transforms", default="", metavar="FILE", help="nerfstudio: transforms.json that gets the masks"
     )

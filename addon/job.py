@@ -40,6 +40,7 @@ MAX_JOB_BYTES = 256 * 1024 * 1024
 Direction = Literal["forward", "backward", "both"]
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Refine = Literal["off", "filter"]
 Scope = Literal["all", "missing", "changed"]
 PlateAlpha = Literal["replace", "multiply"]
 
@@ -231,6 +232,7 @@ class Job:
     output: absolute folder of versions; empty = `<name>_matte` beside the footage.
     export: a name of targets.TARGETS; empty = track only.
     invert: swap the subject and the rest in what is exported.
+    refine: whether exported mattes follow the plate's own edges at native resolution: by an edge-aware filter.
     cache_megabytes: disk space, beside the mattes, for image features, so that a correction is tracked sooner. No matte
         depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
@@ -247,6 +249,7 @@ class Job:
     output: str = ""
     export: str = "postshot"
     invert: bool = False
+    refine: Refine = "off"
     transforms: str = ""
     delivery: Delivery = field(default_factory=Delivery)
     cache_megabytes: int = 4000

@@ -202,6 +202,14 @@ class ClipSettings(bpy.types.PropertyGroup):
         description="Who reads the files",
         items=[(name, each.label, each.description) for name, each in TARGETS.items() if not each.rules.found],
     )
+    refine: EnumProperty(  # type: ignore[valid-type]
+        name="Refine Edges",
+        description="For plates much finer than the model's mattes: from 2000 pixels on",
+        items=[
+            ("off", "Off", "Edges as the model draws them, on its own grid"),
+            ("filter", "Filter", "Edges follow the plate's own at full resolution, and thin parts come out better"),
+        ],
+    )
     invert: BoolProperty(  # type: ignore[valid-type]
         name="Invert",
         description="Swap the subject and the rest in what is exported: to leave the subject out, "

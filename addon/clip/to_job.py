@@ -48,6 +48,7 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
         output=bpy.path.abspath(settings.output, library=clip.library) if settings.output else "",
         export=settings.target if export else "",
         invert=settings.invert and rules.invertible,
+        refine=settings.refine,
         transforms=str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",
         delivery=_delivery(settings, footage) if export else Delivery(),
     )

@@ -39,6 +39,7 @@ from ..job import (
     Point,
     Precision,
     Prompt,
+    Refine,
     Scope,
 )
 from ..protocol import Stage
@@ -142,6 +143,7 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         metavar="TARGET",
         help=f'{", ".join(TARGETS)}; default: {target}; "" tracks only',
     )
+    track.add_argument("--refine", choices=get_args(Refine), default="off", help="exported edges follow the plate's")
     track.add_argument("--invert", action="store_true", help="swap the subject and the rest in what is exported")
     track.add_argument(
         "--transforms", type=Path, metavar="FILE", help="nerfstudio: transforms.json that gets the masks"
@@ -287,6 +289,7 @@ def _job(options: argparse.Namespace) -> Job:
         output=str(options.output.absolute()) if options.output else "",
         export=options.export,
         invert=options.invert,
+        refine=options.refine,
         transforms=str(options.transforms.absolute()) if options.transforms else "",
         delivery=Delivery(
             options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha, options.fps

@@ -230,6 +230,7 @@ class Reader:
         self._footage = footage
         self._lock = threading.Lock()
         self._opened: Movie | None = None
+        self._last = threading.local()
 
     @functools.cached_property
     def to_srgb(self) -> ToSrgb:
@@ -341,7 +342,19 @@ class Reader:
         return upright if self._footage.movie else images.as_stored(upright, read_orientation(self._file(frame)))
 
     def plate(self, frame: int, *, alpha: bool = False) -> Plate:
-        """The frame at full size and depth, with its alpha if that is wanted. Raises FootageError."""
+        """The frame at full size and depth, with its alpha if that is wanted. Raises FootageError.
+
+        Each thread keeps the last one, as what refines a matte and what writes it need the same; nobody changes it.
+        """
+        last: Any = self._last
+        if getattr(last, "frame", None) != frame or (alpha and not last.alpha):
+            last.frame = last.plate = None  # before the next is read: plates are large
+            last.plate = self._read(frame, alpha)
+            last.frame, last.alpha = frame, alpha
+        plate: Plate = last.plate
+        return plate
+
+    def _read(self, frame: int, alpha: bool) -> Plate:
         if self._footage.movie:
             index = self._footage.movie_offset + frame - 1
             return Plate(self._movie.pixels(index), alpha=self._movie.alpha(index) if alpha else None)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 _BAND = 256  # rows worked on at once: bounds the float32 logits of a 6000 x 9000 plate to 6 MB
 
+Taps = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]
+
 
 def union(
     logits: Iterable[NDArray[np.float16]], width: int, height: int, *, panorama: bool = False
@@ -38,8 +40,8 @@ def union(
         source = np.asarray(each, np.float32)
         if source.max() <= 0:
             continue
-        upper, lower, weight = _taps(source.shape[0], height)
-        left, right, share = _taps(source.shape[1], width, wrap=True)
+        upper, lower, weight = taps(source.shape[0], height)
+        left, right, share = taps(source.shape[1], width, wrap=True)
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))
             w = weight[rows, None]
@@ -55,9 +57,7 @@ def union(
     return matte
 
 
-def _taps(
-    source: int, target: int, *, wrap: bool = False
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+def taps(source: int, target: int, *, wrap: bool = False) -> Taps:
     """For each target row or column: the two of the source that it lies between and the weight of the second."""
     centre = (np.arange(target) + 0.5) * (source / target) - 0.5
     if not wrap:

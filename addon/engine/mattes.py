@@ -1,4 +1,4 @@
-"""From the matte store to what leaves the engine: an object's logits, steadied, as large as wanted, finished.
+"""From the matte store to what leaves the engine: an object's logits, steadied, as large as wanted, refined, finished.
 
 The one way for every export and for the overlay, which is why both show the same.
 """
@@ -20,6 +20,7 @@ from .store import Take, key_of
 OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
 
 LogitsOf = Callable[[int], Logits | None]  # of one object, by clip frame; None if it has none there
+Refined = Callable[[int, Logits], NDArray[np.uint8]]  # clip frame and logits to (H, W), 0 or 255
 
 
 def stored(take: Take) -> LogitsOf:
@@ -39,12 +40,16 @@ class Mattes:
         job: its finishing and its frames count: no other frame of the store has a part in the result.
         logits: of each object.
         longest: what the longer side of the mattes is reduced to, in pixels; 0 = the plate's size.
+        refined: makes a plate-sized matte of a frame's logits; None = they are interpolated.
     """
 
-    def __init__(self, job: Job, logits: Mapping[str, LogitsOf], longest: int = 0) -> None:
+    def __init__(
+        self, job: Job, logits: Mapping[str, LogitsOf], longest: int = 0, refined: Refined | None = None
+    ) -> None:
         footage = job.footage
         self._job = job
         self._logits = logits
+        self._refined = refined
         self._panorama = footage.panorama
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
         self._size = tuple(max(1, round(side * self._scale)) for side in (footage.width, footage.height))
@@ -63,7 +68,7 @@ class Mattes:
         """
         width, height = self._size
         wanted = self._exported if name is None else [name]
-        if all(finish.is_off(self._finishing[each]) for each in wanted):
+        if self._refined is None and all(finish.is_off(self._finishing[each]) for each in wanted):
             found = (self._within(each, frame) for each in wanted)
             return matte.union((each for each in found if each is not None), width, height, panorama=self._panorama)
         done = finish.finish(
@@ -81,11 +86,20 @@ class Mattes:
         hashes = {
             name: None if each is None else hashlib.sha256(each.tobytes()).hexdigest() for name, each in logits.items()
         }
-        return key_of({"mattes": hashes, "finishing": finish.facts(self._job), "exported": self._exported})
+        return key_of(
+            {
+                "mattes": hashes,
+                "finishing": finish.facts(self._job),
+                "exported": self._exported,
+                "refine": self._job.refine,
+            }
+        )
 
     def _cut(self, name: str, frame: int) -> NDArray[np.uint8] | None:
         logits = self._steady(name, frame)
-        return None if logits is None else matte.union([logits], *self._size, panorama=self._panorama)
+        if logits is None or self._refined is None:
+            return None if logits is None else matte.union([logits], *self._size, panorama=self._panorama)
+        return self._refined(frame, logits)
 
     def _steady(self, name: str, frame: int) -> Logits | None:
         return finish.steady(lambda at: self._within(name, at), frame, self._finishing[name].temporal)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,12 +26,15 @@ from . import finish, model
 from .automatic.find import find, segments_of, with_objects
 from .export import export, prepare, segments
 from .features import FeatureCache
+from .finish import Logits
 from .footage import Reader
+from .images import to_8_bit
 from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, stored
 from .outlines import curves_of, matched
 from .plan import frames_of, plan_of
 from .preview import Previewer
 from .propagate import missing, propagate, takes
+from .refine import refine
 from .review import review
 from .store import Store, Take, key_of
 
@@ -196,7 +200,14 @@ class Session:
             else:
                 job = with_objects(job, tracked.takes)
                 writer = prepare(job, reader)
-        mattes = Mattes(job, {name: stored(take) for name, take in tracked.takes.items()})
+
+        def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
+            plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply")
+            to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
+            return refine(logits, plate.pixels, to_srgb, panorama=job.footage.panorama)
+
+        logits = {name: stored(take) for name, take in tracked.takes.items()}
+        mattes = Mattes(job, logits, refined=refined if job.refine == "filter" else None)
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
             return mattes.finished(frame, name, soft=writer.rules.soft)
@@ -220,6 +231,7 @@ class Session:
                     "takes": [take.folder.name for take in tracked.takes.values()],
                     "frames": tracked.frames,
                     "finishing": finish.facts(job),
+                    "refine": job.refine,
                     "exported": [each.name for each in job.objects if each.export],
                 }
             ),

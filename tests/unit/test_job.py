@@ -104,6 +104,7 @@ def full_job() -> Job:
         part=(41, 200),
         output=f"{DRIVE}/out",
         export="",
+        refine="filter",
         delivery=Delivery("changed", (5, 9), "v012", "multiply", 25.0),
     )
 

@@ -30,6 +30,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
             layout.prop(settings, "transforms")
         if rules.invertible:
             layout.prop(settings, "invert")
+        layout.prop(settings, "refine")
         if rules.has_alpha:
             layout.prop(settings, "plate_alpha")
         layout.prop(settings, "output", placeholder="beside the footage")
