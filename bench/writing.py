@@ -2,14 +2,15 @@
 
     python3 vendor_setup bench writing [--size 6000x9000] [--rounds 1]
 
-The picture is a demo frame, enlarged, with grain, as JPEG quality 95 has it, under the matte of an ellipse. Pillow can't
-write 16-bit RGBA: there its baseline is the same samples as a grey image four times as wide. Processor time of one
-thread, so that what else runs on the machine hardly counts; both write to memory.
+The picture is a demo frame, enlarged, with grain, as JPEG quality 95 has it, under the matte of an ellipse. Pillow
+can't write 16-bit RGBA: there its baseline is the same samples as a grey image four times as wide. Processor time of
+one thread, so that what else runs on the machine hardly counts; both write to memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from addon.engine.export.png import write_rgba
-from addon.engine.images import read_plate
+from addon.engine.images import read_plate, to_integers
 
 from ._common import photos
 
@@ -39,7 +40,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         (photo,) = photos(Path(name) / "photos", 1, width, height).iterdir()
-        rgb = read_plate(photo).pixels
+        rgb = to_integers(read_plate(photo).pixels)
     alpha = np.zeros((height, width), np.uint8)
     middle, axes = (width // 2, height // 2), (width // 3, height // 3)
     cv2.ellipse(alpha, middle, axes, 20, 0, 360, 255, -1)
@@ -48,7 +49,7 @@ def main() -> int:
     for bits in (8, 16):
         samples = rgb if bits == 8 else _deep(rgb)
         theirs = _measure(_pillow(samples, alpha), options.rounds)
-        ours = _measure(lambda file, samples=samples: write_rgba(file, samples, alpha), options.rounds)
+        ours = _measure(functools.partial(write_rgba, rgb=samples, alpha=alpha), options.rounds)
         faster, larger = theirs[0] / ours[0], ours[1] / theirs[1] - 1
         figures = "".join(f"{seconds:7.2f} s{size / 1e6:4.0f} MB" for seconds, size in (theirs, ours))
         print(f"{bits:3} bits {figures}{faster:8.1f}x{larger:8.1%}")
@@ -58,7 +59,8 @@ def main() -> int:
 def _deep(rgb: NDArray[Any]) -> NDArray[np.uint16]:
     """The 8-bit picture as 16 bits, with what a sensor's noise leaves in the lower ones."""
     low = np.random.default_rng(0).integers(-64, 65, rgb.shape, np.int16)
-    return np.clip(rgb.astype(np.int32) * 257 + low, 0, 65535).astype(np.uint16)
+    deep: NDArray[np.uint16] = np.clip(rgb.astype(np.int32) * 257 + low, 0, 65535).astype(np.uint16)
+    return deep
 
 
 def _pillow(rgb: NDArray[Any], alpha: NDArray[np.uint8]) -> Callable[[io.BytesIO], None]:

@@ -6,8 +6,9 @@ Out: uint8 (height, width), 0 or 255.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -37,26 +38,43 @@ def union(
     """
     matte = np.zeros((height, width), np.uint8)
     for each in logits:
-        source = np.asarray(each, np.float32)
-        if source.max() <= 0:
+        if each.max() <= 0:
             continue
-        upper, lower, weight = taps(source.shape[0], height)
-        left, right, share = taps(source.shape[1], width, wrap=True)
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))
-            w = weight[rows, None]
-            band = source[upper[rows]] * (1 - w) + source[lower[rows]] * w
-            if band.max() <= 0:
-                continue
-            wide: Any
-            if panorama:
-                wide = band[:, left] * (1 - share) + band[:, right] * share
-            else:
-                wide = cv2.resize(band, (width, band.shape[0]), interpolation=cv2.INTER_LINEAR)
-            matte[rows][wide > 0] = 255
+            wide = enlarged(each, width, height, rows, panorama=panorama, above=0)
+            if wide is not None:
+                matte[rows][wide > 0] = 255
     return matte
 
 
+def enlarged(
+    logits: NDArray[np.float16],
+    width: int,
+    height: int,
+    rows: slice,
+    *,
+    panorama: bool = False,
+    above: float = -np.inf,
+) -> NDArray[np.float32] | None:
+    """Rows of an object's logits at the plate's size, float32 (rows, width), as `union` sees them.
+
+    None if none of them is above `above`.
+    """
+    source = np.asarray(logits, np.float32)
+    upper, lower, weight = (each[rows] for each in taps(source.shape[0], height))
+    band = source[upper] * (1 - weight[:, None]) + source[lower] * weight[:, None]
+    if band.max() <= above:
+        return None
+    if not panorama:
+        resized: Any = cv2.resize(band, (width, band.shape[0]), interpolation=cv2.INTER_LINEAR)
+        return cast("NDArray[np.float32]", resized)
+    left, right, share = taps(source.shape[1], width, wrap=True)
+    wide: NDArray[np.float32] = band[:, left] * (1 - share) + band[:, right] * share
+    return wide
+
+
+@functools.lru_cache(maxsize=8)
 def taps(source: int, target: int, *, wrap: bool = False) -> Taps:
     """For each target row or column: the two of the source that it lies between and the weight of the second."""
     centre = (np.arange(target) + 0.5) * (source / target) - 0.5

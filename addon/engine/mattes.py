@@ -76,6 +76,13 @@ class Mattes:
         )
         return np.zeros((height, width), np.uint8) if done is None else done
 
+    def strength(self, frame: int, name: str, rows: slice) -> NDArray[np.float32]:
+        """How sure the model is of an object on rows of a clip frame: float32 (rows, width) logits; -inf: no matte."""
+        logits = self._steady(name, frame)
+        width, height = self._size
+        found = None if logits is None else matte.enlarged(logits, width, height, rows, panorama=self._panorama)
+        return np.full((len(range(height)[rows]), width), -np.inf, np.float32) if found is None else found
+
     def has(self, frame: int, name: str) -> bool:
         """Whether there is a matte of an object on a clip frame. Raises OutputError."""
         return self._within(name, frame) is not None

@@ -208,6 +208,7 @@ class Session:
 
         logits = {name: stored(take) for name, take in tracked.takes.items()}
         mattes = Mattes(job, logits, refined=refined if job.refine == "filter" else None)
+        writer.strength = mattes.strength
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
             return mattes.finished(frame, name, soft=writer.rules.soft)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import JobError
 from ...job import Job
@@ -14,10 +15,11 @@ from .png import write_grey
 from .writer import BaseWriter, Matte, Write
 
 _MOST = 255
+_BAND = 256  # rows compared at a time
 
 
 class Writer(BaseWriter):
-    """An 8-bit label image a frame, without a palette; where objects overlap, the later one lies above."""
+    """An 8-bit label image a frame, without a palette; where objects overlap, the surer one counts."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
@@ -33,10 +35,24 @@ class Writer(BaseWriter):
         def write(file: BinaryIO) -> None:
             labels = np.zeros((self.job.footage.height, self.job.footage.width), np.uint8)
             for name, number in self._numbers.items():
-                labels[matte(frame, name) > 0] = number
+                own = matte(frame, name) > 0
+                self._give_up(own, labels, frame, name)
+                labels[own] = number
             write_grey(file, self.turned(labels, frame))
 
         return {self.path(frame): write}
+
+    def _give_up(self, own: NDArray[np.bool_], labels: NDArray[np.uint8], frame: int, name: str) -> None:
+        """Take out of `own`, in place, where an object that is in `labels` is as strong."""
+        names = {number: each for each, number in self._numbers.items()}
+        for top in range(0, len(own) if self.strength else 0, _BAND):
+            rows = slice(top, min(top + _BAND, len(own)))
+            contested = own[rows] & (labels[rows] > 0)
+            if self.strength and contested.any():
+                strength = self.strength(frame, name, rows)
+                for rival in np.unique(labels[rows][contested]):
+                    stronger = self.strength(frame, names[int(rival)], rows) >= strength
+                    own[rows] &= ~(contested & (labels[rows] == rival) & stronger)
 
     def describe(self) -> Mapping[str, Any]:
         """With the number of each object."""

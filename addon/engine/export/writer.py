@@ -17,6 +17,8 @@ from ..footage import Reader
 # The matte of an object, or with None of all together, on a clip frame: uint8 (H, W), 0 or 255; 0 if it has none.
 # Called from several threads.
 Matte = Callable[[int, str | None], NDArray[np.uint8]]
+# How sure the model is of an object on rows of a clip frame: float32 (rows, W), larger is surer.
+Strength = Callable[[int, str, slice], NDArray[np.float32]]
 Write = Callable[[BinaryIO], None]  # fills a file; raises FootageError, OSError
 Step = Callable[[int], None]  # told of each frame that is in a file of several; raises Cancelled
 
@@ -26,6 +28,8 @@ class BaseWriter(ABC):
 
     Raises JobError, or FootageError of its names, before anything is tracked, if the Job can't be exported like that.
     """
+
+    strength: Strength | None = None  # whoever has the logits gives it; without it, later objects lie above others
 
     def __init__(self, job: Job, reader: Reader) -> None:
         self.job = job
