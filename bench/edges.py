@@ -1,0 +1,180 @@
+"""Refine edges against bilinear upsampling at native resolution: how near the edge, how much of thin parts, what cost.
+
+    python3 vendor_setup bench edges [--scene NAME] [--size 3000x2000] [--checkpoint NAME] [--no-davis]
+
+Ground truth: scenes of thin things, rendered by Blender when they are first needed (into work/edges, some minutes
+each); and frames of DAVIS 2016, where it is. DAVIS is small, so its grid is made as coarse as 256 logits on 3000 px.
+
+Coarse mattes, *ideal*: the truth reduced to the model's grid, each logit that of the share of its cell that the subject
+covers; no model can do better there. *Displaced*: the same of a truth whose edges wander, half a logit to either side,
+as a model's do. *By a checkpoint* (the embedded one, if it is trained): what it makes of a box and three clicks.
+
+Figures: IoU; boundary IoU (Cheng et al., "Boundary IoU", CVPR 2021) in bands of 8 and 16 px; of the pixels of parts
+thinner than 12 px, how many are found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from addon.checkpoints import EMBEDDED_WEIGHTS
+from addon.engine import matte
+from addon.engine.images import to_8_bit
+from addon.engine.refine import refine
+from addon.engine.session import Session
+from addon.job import Box, Footage, Job, MatteObject, Model, Point, Prompt
+
+from ._clips import Mask, davis_clips, spread_clicks
+from ._thin import ROOT, SEEDS, scene
+
+Logits = NDArray[np.float16]
+Picture = NDArray[np.uint8]
+
+_GRID = 256
+_PITCH = 3000 / 256  # pixels a logit
+_THIN = 12  # pixels
+_ENOUGH = 100  # thin pixels to speak of
+_WAYS: dict[str, Callable[[Logits, Picture], Picture]] = {
+    "bilinear": lambda logits, picture: matte.union([logits], picture.shape[1], picture.shape[0]),
+    "filter": lambda logits, picture: refine(logits, picture, to_8_bit),
+}
+
+
+def ideal(truth: Mask, columns: int, rows: int) -> Logits:
+    """The best logits (rows, columns) for a matte (H, W)."""
+    share = cv2.resize(truth.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    share = np.clip(share, 0.01, 0.99)
+    return np.asarray(np.log(share / (1 - share)), np.float16)
+
+
+def displaced(truth: Mask, pitch: float) -> Mask:
+    """A matte (H, W) whose edges are off by half a logit (standard deviation), over some logits the same way."""
+    rng, (height, width) = np.random.default_rng(0), truth.shape
+    coarse = rng.normal(size=(2, max(2, round(height / (4 * pitch))), max(2, round(width / (4 * pitch)))))
+    shifts = [
+        cv2.resize(each.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(pitch / 2)
+        for each in coarse
+    ]
+    ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
+    return np.asarray(cv2.remap(truth.astype(np.uint8), xs + shifts[0], ys + shifts[1], cv2.INTER_NEAREST)) > 0
+
+
+def tracked(file: Path, truth: Mask, checkpoint: str) -> Logits:
+    """What a checkpoint makes of a box and three clicks on the true matte."""
+    height, width = truth.shape
+    ys, xs = np.nonzero(truth)
+    box = Box(float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
+    clicks = tuple(Point(x, y) for x, y, _ in spread_clicks(truth, 3))
+    with tempfile.TemporaryDirectory() as folder:
+        marked = MatteObject("subject", (Prompt(1, clicks, box),))
+        footage = Footage((str(file.resolve()),), width, height, 1)
+        job = Job(footage, (marked,), Model(checkpoint), output=folder, export="")
+        found = Session(lambda *_: None, lambda: False).track(job).takes["subject"].matte(1)
+    assert found is not None
+    return found.logits
+
+
+def figures(result: Mask, truth: Mask) -> tuple[float, float, float, float]:
+    """IoU, boundary IoU at 8 and 16 px, and the share of what is thin that is found (NaN if there is hardly any)."""
+    thin = _thin(truth)
+    found = float(np.mean(result[thin])) if thin.sum() >= _ENOUGH else float("nan")
+    near, far = (_iou(_rim(result, width), _rim(truth, width)) for width in (8, 16))
+    return _iou(result, truth), near, far, found
+
+
+def _iou(one: Mask, other: Mask) -> float:
+    return float(np.sum(one & other) / max(1.0, float(np.sum(one | other))))
+
+
+def _depth(mask: Mask) -> NDArray[np.float32]:
+    """Distance to what is not the mask, the image's border included."""
+    padded = np.pad(mask.astype(np.uint8), 1)
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1], np.float32)
+
+
+def _rim(mask: Mask, width: int) -> Mask:
+    depth = _depth(mask)
+    return (depth > 0) & (depth <= width)
+
+
+def _thin(mask: Mask) -> Mask:
+    """What a disc of _THIN px does not fit into."""
+    core = _depth(mask) > _THIN / 2
+    opened: Mask = _depth(~core) <= _THIN / 2 + 1 if core.any() else core
+    return mask & ~opened
+
+
+def measure(name: str, picture: Picture, truth: Mask, logits: Logits) -> NDArray[np.float64]:
+    """(ways, figures and seconds); prints them."""
+    rows = []
+    for way, make in _WAYS.items():
+        began = time.perf_counter()
+        result = make(logits, picture)
+        seconds = time.perf_counter() - began
+        rows.append((*figures(result > 0, truth), seconds))
+        iou, near, far, thin, _ = rows[-1]
+        print(f"{name:30}{way:10}{iou:8.4f}{near:8.3f}{far:8.3f}{thin:8.3f}{seconds:8.2f}", flush=True)
+    return np.array(rows)
+
+
+def _summary(name: str, all_rows: list[NDArray[np.float64]]) -> None:
+    rows = np.array(all_rows)  # frames, ways, figures
+    for i, way in enumerate(list(_WAYS)[1:], 1):
+        mean = np.nanmean(rows, axis=0)
+        gain = (mean[i] / mean[0] - 1)[1:4]
+        worst = (rows[:, i, 0] - rows[:, 0, 0]).min()
+        print(
+            f"{name}, {way} against bilinear, {len(rows)} frames: boundary IoU {gain[0]:+.0%} at 8 px, {gain[1]:+.0%} "
+            f"at 16 px; thin parts {gain[2]:+.0%}; IoU {mean[i, 0] - mean[0, 0]:+.4f} on average, {worst:+.4f} at "
+            f"worst; {(rows[:, i, 0] < rows[:, 0, 0]).sum()} frames lower"
+        )
+
+
+def main() -> int:
+    """Measure and print; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="bench edges", description="Refine edges against bilinear upsampling.")
+    parser.add_argument("--scene", action="append", choices=SEEDS, help="only this one; may be given again")
+    parser.add_argument("--size", default="3000x2000", metavar="WxH")
+    parser.add_argument("--folder", type=Path, default=ROOT / "work" / "edges", help="of the rendered scenes")
+    parser.add_argument("--checkpoint", metavar="NAME", help="coarse mattes by this one too")
+    parser.add_argument("--no-davis", action="store_true")
+    options = parser.parse_args()
+    width, height = map(int, options.size.split("x"))
+    checkpoint = options.checkpoint or ("embedded" if EMBEDDED_WEIGHTS.exists() else "")
+    if not checkpoint:
+        print("The embedded checkpoint is not trained: ideal coarse mattes only.")
+    print(f"{'frame':30}{'way':10}{'IoU':>8}{'B 8':>8}{'B 16':>8}{'thin':>8}{'s':>8}")
+    by_kind: dict[str, list[NDArray[np.float64]]] = {}
+    for name in options.scene or SEEDS:
+        file, truth_file = scene(name, width, height, options.folder)
+        picture, truth = np.asarray(Image.open(file)), np.asarray(Image.open(truth_file).convert("L")) >= 128
+        by_kind.setdefault("ideal", []).append(measure(f"{name} ideal", picture, truth, ideal(truth, _GRID, _GRID)))
+        logits = ideal(displaced(truth, width / _GRID), _GRID, _GRID)
+        by_kind.setdefault("displaced", []).append(measure(f"{name} displaced", picture, truth, logits))
+        if checkpoint:
+            logits = tracked(file, truth, checkpoint)
+            by_kind.setdefault(checkpoint, []).append(measure(f"{name} {checkpoint}", picture, truth, logits))
+    for clip in [] if options.no_davis else davis_clips(kept_out=False):
+        for i in range(0, len(clip.pictures), 20):
+            picture, truth = np.asarray(Image.open(clip.pictures[i])), clip.matte(i)
+            columns, rows = (round(side / _PITCH) for side in (truth.shape[1], truth.shape[0]))
+            for kind, drawn in (("ideal", truth), ("displaced", displaced(truth, _PITCH))):
+                logits = ideal(drawn, columns, rows)
+                found = measure(f"{clip.name} {i} {kind}", picture, truth, logits)
+                by_kind.setdefault(f"DAVIS {kind}", []).append(found)
+    for kind, rows in by_kind.items():
+        _summary(kind, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
