@@ -49,6 +49,9 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None:
             cls.poll_message_set("Open footage first")
             return False
+        if running.running() is not None:
+            cls.poll_message_set("Something is running already: wait for it, or stop it")
+            return False
         if not lane_of(space.clip)["tracked"]:
             cls.poll_message_set("Track first")
             return False
