@@ -16,7 +16,7 @@ from addon.installer import pins
 from addon.installer.processes import quiet_environment, run_quietly
 from addon.runtime import runtime_python
 from addon.user_folder import user_folder
-from vendor_setup import checks, cli, environments, pythons
+from vendor_setup import checks, cli, environments, gui, pythons
 from vendor_setup.environments import BLENDERS, ENGINE, LINT, REQUIREMENTS, Environment
 
 ROOT = Path(__file__).parents[2]
@@ -226,7 +226,7 @@ def test_arguments_for_pytest() -> None:
     assert [each.part for each in chosen] == ["engine"]
     assert rest == ["-k", "unit", "-x"]
     chosen, rest = checks.choose(["-k", "resume"], every)
-    assert {each.part for each in chosen} == set(checks.PARTS) - {"lint", "types"}
+    assert {each.part for each in chosen} == set(checks.PARTS) - {"lint", "types", "gui"}
     assert rest == ["-k", "resume"]
 
 
@@ -267,3 +267,23 @@ def test_every_package_and_its_version_is_documented() -> None:
     for line in [each for environment in EVERY_ENVIRONMENT for each in requirements(environment)] + [pythons.UV]:
         name, version = re.split(r"==|[; ]", line)[:2]
         assert re.search(rf"\b{re.escape(name)} (?:[\w.]+, )*{re.escape(version)}\b", text), line
+
+
+def test_the_gui_test_says_what_it_lacks() -> None:
+    everything = {"BLENDER": "/opt/blender/blender", "DISPLAY": ":0"}
+    assert gui.missing("linux", everything, lambda tool: tool) == []
+    assert gui.missing("linux", {"BLENDER": "blender"}, lambda tool: tool) == [], "xvfb-run makes a display"
+    nothing = gui.missing("linux", {}, lambda tool: None)
+    assert [words.split()[0].strip(",") for words in nothing] == ["BLENDER", "a", "xdotool", "import"]
+    (wrong,) = gui.missing("linux", everything, lambda tool: None if "blender" in tool else tool)
+    assert "/opt/blender/blender" in wrong
+    assert gui.missing("win32", everything, lambda tool: tool)
+
+
+@pytest.mark.parametrize(("code", "word", "passed"), [(0, "ok", True), (77, "NOT RUN", True), (1, "FAILED", False)])
+def test_a_gui_test_that_did_not_run_is_no_failure(code: int, word: str, passed: bool) -> None:
+    (check,) = (each for each in checks.all_checks([]) if each.part == "gui")
+    assert checks._outcome(check, code, []).strip() == word
+    assert checks._passed(check, code, []) is passed
+    other = checks.all_checks([])[0]
+    assert not checks._passed(other, 77, [])
