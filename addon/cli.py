@@ -85,11 +85,15 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.export_into = options.into
     if options.plate_alpha:
         settings.plate_alpha = options.plate_alpha
+    if options.poses:
+        settings.poses = str(Path(options.poses).absolute())
     if options.output:
         settings.output = str(Path(options.output).absolute())
-    run = running.start(options.verb, clip)
+    run = running.start_check(clip) if options.verb == "review" else running.start(options.verb, clip)
     run.wait(lambda words: print(words, flush=True))
-    if run.result is not None:
+    for each in settings.suspects_used():
+        print(f"Suspect: {each.object_name}, frame {each.frame} ({each.first} to {each.last}): {each.reason}")
+    if run.result is not None and options.verb != "review":
         print(f"{run.result.get('frames', 0)} frames, {run.result.get('device', '')}")
         print(run.result.get("folder", run.folder / "work"), flush=True)
 
@@ -103,7 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"blender -b FILE.blend --command {NAME}", description="Mattes from the markers of a .blend's clip."
     )
-    parser.add_argument("verb", choices=get_args(running.Verb), help="track: only the matte store; export: a version")
+    parser.add_argument(
+        "verb",
+        choices=get_args(running.Verb),
+        help="track: only the matte store; export: a version; "
+        "review: check what is tracked in 3-D, with --poses or the solved camera",
+    )
+    parser.add_argument("--poses", default="", metavar="PATH", help="a COLMAP model's folder or a transforms.json")
     parser.add_argument(
         "--clip",
         action="append",

@@ -109,14 +109,15 @@ class Engine:
 
     def request(
         self,
-        verb: Literal["track", "retrack", "export", "preview", "finish", "outlines"],
+        verb: Literal["track", "retrack", "export", "review", "preview", "finish", "outlines"],
         job: Job,
         frame: int = 0,
         takes: Mapping[str, str] | None = None,
         frames: Sequence[int] = (),
         points: int = 0,
+        poses: str = "",
     ) -> Reply:
-        """Send a Job; returns at once. `frame`, `takes`, `frames`, `points`: as protocol.Request says."""
+        """Send a Job; returns at once. `frame`, `takes`, `frames`, `points`, `poses`: as protocol.Request says."""
         reply = Reply()
         with self._lock:
             self._last_id += 1
@@ -129,6 +130,8 @@ class Engine:
                 request["takes"] = dict(takes)
             if frames:
                 request |= {"frames": list(frames), "points": points}
+            if poses:
+                request["poses"] = poses
             self._requests.put(request)
         return reply
 

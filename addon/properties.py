@@ -265,6 +265,12 @@ class ClipSettings(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
     )
 
+    poses: StringProperty(  # type: ignore[valid-type]
+        name="Poses",
+        description="Where the cameras are, to check the mattes in 3-D: a COLMAP model's folder or a transforms.json. "
+        "Empty: the clip's solved camera",
+        subtype="FILE_PATH",
+    )
     suspects: CollectionProperty(  # type: ignore[valid-type]
         type=SuspectSettings, name="Suspects", description="Frames where the matte is doubtful, worst first"
     )

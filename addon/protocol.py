@@ -15,10 +15,11 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL_VERSION = 1
 
-Verb = Literal["track", "retrack", "export", "preview", "finish", "outlines", "cancel", "quit"]
+Verb = Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "cancel", "quit"]
 # track: fill the matte store with what the Job needs and the store lacks.
 # retrack: the same, but what the store has of the frames that are wanted is forgotten first.
 # export: track, then write a version; `done` carries its folder.
+# review: say again what is doubtful of what is tracked; with `poses`, checked in 3-D.
 # preview: the mattes of one frame, at once, also between two frames of a track; `done` carries their file
 #   (engine/session.py says what is in it). A newer preview makes one that waits pointless: that ends CANCELLED.
 # finish: the finished mattes of one frame for the overlay, from what is tracked or previewed, without the model;
@@ -37,6 +38,7 @@ class Request(TypedDict):
     takes: NotRequired[dict[str, str]]  # finish: by object, the folder of its mattes; empty = the frame's last preview
     frames: NotRequired[list[int]]  # outlines: clip frames
     points: NotRequired[int]  # outlines: of each curve
+    poses: NotRequired[str]  # review: a COLMAP model's folder or a transforms.json
 
 
 class Event(TypedDict):

@@ -12,6 +12,7 @@ from .engine_client import stop_shared_engine
 from .operators import running, setting_up
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
+from .operators.check_cameras import SPLATMATTE_OT_check_cameras
 from .operators.click import SPLATMATTE_OT_click
 from .operators.copy_diagnostics import SPLATMATTE_OT_copy_diagnostics
 from .operators.download_checkpoint import SPLATMATTE_OT_download_checkpoint
@@ -41,6 +42,7 @@ CLASSES = (
     *properties.CLASSES,
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
+    SPLATMATTE_OT_check_cameras,
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,
     SPLATMATTE_OT_jump,

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.save_job.write_text(job.to_json(), encoding="utf-8")
             print(options.save_job)
             return ExitCode.OK
-        return _review(job) if options.command == "review" else _carry_out(job)
+        return _review(job, options.poses) if options.command == "review" else _carry_out(job)
     except MatteError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
@@ -85,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("job", type=Path, metavar="JOB.json")
     review = commands.add_parser("review", help="say where what is tracked of a Job file is doubtful, and why")
     review.add_argument("job", type=Path, metavar="JOB.json")
+    review.add_argument(
+        "--poses", type=Path, metavar="PATH", help="check it in 3-D with a COLMAP model's folder or a transforms.json"
+    )
     test = commands.add_parser("self-test", help="does this runtime work here? two frames with the embedded checkpoint")
     test.add_argument("--device", choices=get_args(Device), default="auto")
     track = commands.add_parser(
@@ -199,10 +202,10 @@ def _carry_out(job: Job) -> int:
     return ExitCode.OK
 
 
-def _review(job: Job) -> int:
+def _review(job: Job, poses: Path | None) -> int:
     from .session import Session
 
-    _print_suspects(Session(_Printer().show, lambda: False).review(job))
+    _print_suspects(Session(_Printer().show, lambda: False).review(job, poses))
     return ExitCode.OK
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from ..suspects import Suspect, suspects_file, suspects_json
+from . import hull
 from .disk import write_bytes, write_file, writing
 from .measures import Measure, measure
 from .store import Take
@@ -59,7 +60,7 @@ def review(take: Take, prompted: Sequence[int], start: int) -> list[Suspect]:
     measures = measure(take)
     if not measures:
         return []
-    found = suspects(doubts(measures, prompted, start))
+    found = suspects(doubts(measures, prompted, start, hull.doubts(hull.kept(take))))
     text = suspects_json(found).encode()
     with writing(take.folder):
         write_file(suspects_file(take.folder), lambda file: write_bytes(file, text), sync=False)
@@ -82,8 +83,10 @@ def suspects(doubts: Mapping[int, Doubt]) -> list[Suspect]:
     return sorted(found, key=lambda each: (-each.doubt, each.frame))
 
 
-def doubts(measures: Mapping[int, Measure], prompted: Iterable[int], start: int) -> dict[int, Doubt]:
-    """How doubtful each frame is, and the strongest reason; arguments as of `review`."""
+def doubts(
+    measures: Mapping[int, Measure], prompted: Iterable[int], start: int, more: Mapping[int, Doubt] | None = None
+) -> dict[int, Doubt]:
+    """How doubtful each frame is, and why; arguments as of `review`. `more`: doubts from elsewhere."""
     if not measures:
         return {}
     prompts = set(prompted)
@@ -91,6 +94,7 @@ def doubts(measures: Mapping[int, Measure], prompted: Iterable[int], start: int)
     found = {frame: _alone(each, limits) for frame, each in measures.items() if frame not in prompts}
     for frame in found:
         _raise(found, frame, _flicker(measures, frame))
+        _raise(found, frame, (more or {}).get(frame, (0.0, "")))
     forward = [frame for frame in sorted(measures) if frame >= start]
     backward = [frame for frame in sorted(measures, reverse=True) if frame <= start]
     for order in (forward, backward):

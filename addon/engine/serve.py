@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 import torch
@@ -39,6 +40,7 @@ class _Todo:
     takes: dict[str, str] = field(default_factory=dict)
     frames: list[int] = field(default_factory=list)
     points: int = 0
+    poses: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -98,6 +100,9 @@ class Server:
             file = self._session.outlines(job, todo.frames, todo.points)
             return {"id": todo.id, "event": "done", "file": str(file)}
         done: Event = {"id": todo.id, "event": "done"}
+        if todo.verb == "review":
+            found = self._session.review(job, Path(todo.poses) if todo.poses else None)
+            return done | {"suspects": sum(map(len, found.values()))}
         if todo.verb == "export":
             tracked, folder = self._session.export(job)
             done["folder"] = str(folder)
@@ -121,7 +126,7 @@ class Server:
             except (ValueError, KeyError):
                 print(f"Not a request: {line[:200]!r}", file=sys.stderr)
                 continue
-            if verb in ("track", "retrack", "export", "outlines", *_QUICK):
+            if verb in ("track", "retrack", "export", "review", "outlines", *_QUICK):
                 todo = _Todo(
                     int(request.get("id", 0)),
                     verb,
@@ -130,6 +135,7 @@ class Server:
                     dict(request.get("takes", {})),
                     list(map(int, request.get("frames", []))),
                     int(request.get("points", 0)),
+                    str(request.get("poses", "")),
                 )
                 if verb in _QUICK:
                     self._cancel(verb)

@@ -22,7 +22,7 @@ from ..job import Footage, Job, MatteObject
 from ..protocol import Stage
 from ..suspects import Suspect
 from ..targets import TARGETS
-from . import finish, model
+from . import finish, hull, model
 from .automatic.find import find, segments_of, with_objects
 from .export import export, prepare, segments
 from .features import FeatureCache
@@ -32,6 +32,7 @@ from .images import to_8_bit
 from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, stored
 from .outlines import curves_of, matched
 from .plan import frames_of, plan_of
+from .poses import read_poses
 from .preview import Previewer
 from .propagate import missing, propagate, takes
 from .refine import refine
@@ -103,10 +104,22 @@ class Session:
                     where[each.name][0].forget_matte(frame)
         return self._track(job, reader)
 
-    def review(self, job: Job) -> dict[str, list[Suspect]]:
-        """Where what is tracked already is doubtful, by object, worst first. Raises MatteError."""
-        where = takes(job, Store(job), Reader(job.footage).fingerprint(), model.find(job.model).facts)
-        return _review(job, {name: take for name, (take, _) in where.items()})
+    def review(self, job: Job, poses: Path | None = None) -> dict[str, list[Suspect]]:
+        """Where what is tracked already is doubtful, by object, worst first. Raises MatteError.
+
+        With `poses` (a COLMAP model, a transforms.json) the mattes are checked against each other in 3-D too.
+        """
+        reader = Reader(job.footage)
+        kept = {
+            name: take
+            for name, (take, _) in takes(job, Store(job), reader.fingerprint(), model.find(job.model).facts).items()
+        }
+        self._on_takes(kept)
+        if poses is not None:
+            cameras = read_poses(poses, job.footage)
+            for take in kept.values():
+                hull.check(take, cameras)
+        return _review(job, kept)
 
     def preview(self, job: Job, frame: int) -> Path:
         """The mattes of one clip frame, without tracking. Returns the file that holds them. Raises MatteError.

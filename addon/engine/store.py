@@ -6,6 +6,7 @@
         memory/000012.pt        SAM 2's memory of that frame, as long as a later frame can still read it
         conditioning/000001.pt  the same for prompted frames
         measures.npz            numbers about the mattes (measures.py)
+        hull.json               how far they disagree in 3-D, once that was checked (hull.py)
         suspects.json           where they are doubtful, and why (review.py)
 
 The key is a hash of all that decides a track (footage, prompts, model, direction), so a changed prompt gets a new

@@ -118,6 +118,10 @@ def outcome(run: running.Run) -> str:
     result = run.result
     if result is None:
         return ""
+    suspects = result.get("suspects", 0)
+    doubtful = f"{suspects} {'suspect' if suspects == 1 else 'suspects'}" if suspects else "No suspects"
+    if run.verb == "review":
+        return doubtful
     frames = result.get("frames", 0)
     words = f"{frames} {'frame has a matte' if frames == 1 else 'frames have mattes'} ({result.get('device', '')})"
     return f"{words}. Saved: {Path(folder).name}" if (folder := result.get("folder")) else words

@@ -10,6 +10,7 @@ from typing import Literal
 
 import bpy
 
+from ..clip.poses import write_poses
 from ..clip.to_job import make_job
 from ..clip.transport import Towards, towards
 from ..engine_client import EXTENSION, Engine, Reply, shared_engine
@@ -20,7 +21,7 @@ from ..properties import settings_of
 from ..protocol import Event
 from ..runtime import engine_environment, find_python
 
-Verb = Literal["track", "export"]
+Verb = Literal["track", "export", "review"]
 
 _STAGES = {"model": "Loading the model", "track": "Tracking", "export": "Exporting"}
 
@@ -103,7 +104,7 @@ class Run:
             return "Stopping"
         event = self.progress
         if event is None:
-            return "Starting the engine"
+            return "Checking" if self.verb == "review" else "Starting the engine"
         words = _STAGES[event["stage"]]
         if event["stage"] != "model":
             words += f" {event['done']}/{event['total']}, frame {event['frame']}"
@@ -152,6 +153,28 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
     engine = _engine()
     reply = engine.request("retrack" if again else verb, job)
     _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes)
+    return _current
+
+
+def start_check(clip: bpy.types.MovieClip) -> Run:
+    """Send the clip's Job with its cameras, to check what is tracked in 3-D.
+
+    Raises:
+        MatteError: as of `start`; or the clip has no cameras.
+    """
+    global _current
+    if running() is not None:
+        raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
+    job, notes = _job(clip, export=False)
+    settings = settings_of(clip)
+    if settings.poses:
+        poses = Path(bpy.path.abspath(settings.poses, library=clip.library))
+    else:
+        poses = job.matte_folder / "work" / "cameras.json"
+        write_poses(clip, poses)
+    engine = _engine()
+    reply = engine.request("review", job, poses=str(poses))
+    _current = Run("review", clip.name, job.matte_folder, engine, reply, notes)
     return _current
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import JobError
 from ...job import Job
 from ..disk import write_bytes
 from ..footage import Reader
+from ..names import FrameNames
 from . import masks
 from .writer import Matte, Step, Write
 
@@ -96,15 +96,10 @@ def _read(file: str) -> str:
 
 def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
     """The clip frame of each of its frames. Raises JobError if one has none, or two have the same."""
-    images: dict[str, list[int]] = defaultdict(list)  # by base name, with and without the suffix
-    for number in range(1, job.footage.frame_count + 1):
-        for key in (reader.file_name(number), reader.stem(number)):
-            images[PurePosixPath(key).name].append(number)
+    names = FrameNames(reader, job.footage.frame_count)
     found: dict[int, str] = {}
     for each in json.loads(text.removeprefix(_BOM))["frames"]:
-        path = PurePosixPath(each["file_path"].replace("\\", "/"))
-        # Blender's synthetic data sets leave the suffix out; images may have been converted.
-        frame = _choose(path, images.get(path.name) or images.get(path.stem) or [], reader)
+        frame = names.find(each["file_path"])
         if frame is None:
             raise JobError(
                 f"{each['file_path']} is no image of this footage.",
@@ -117,19 +112,6 @@ def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
             )
         found[frame] = each["file_path"]
     return list(found)
-
-
-def _choose(path: PurePosixPath, frames: list[int], reader: Reader) -> int | None:
-    """Of frames with the same base name the one whose folders are the path's too, from the last one up."""
-    folders = path.parent.parts
-    alike = [each for each in frames if (own := _folders(reader, each)) == folders[len(folders) - len(own) :]]
-    if len(frames) == 1:
-        alike = frames
-    return max(alike, key=lambda each: len(_folders(reader, each)), default=None)
-
-
-def _folders(reader: Reader, frame: int) -> tuple[str, ...]:
-    return PurePosixPath(reader.file_name(frame)).parent.parts
 
 
 class _Span(NamedTuple):

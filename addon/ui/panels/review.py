@@ -6,9 +6,11 @@ import bpy
 
 from ...clip.footage import shown_frame
 from ...clip.lane import lane_of
+from ...operators import running
 from ...properties import ClipSettings, SuspectSettings, settings_of
-from ..text import draw_text
+from ..text import draw_error, draw_text
 from .base import ClipPanel, clip_of
+from .job import missing_engine
 
 
 class SPLATMATTE_UL_suspects(bpy.types.UIList):
@@ -58,9 +60,25 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         settings: ClipSettings,
     ) -> None:
         """The suspects, worst first; what is said of this frame, and what to do about it."""
-        if not settings.suspects_used():
+        if settings.suspects_used():
+            self._draw_suspects(context, layout, clip, settings)
+        else:
             draw_text(layout, context, "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK")
-            return
+        layout.prop(settings, "poses", placeholder="solved camera")
+        row = layout.row()
+        row.enabled = missing_engine() is None
+        row.operator("splat_matte.check_cameras", icon="CON_CAMERASOLVER")
+        run = running.latest()
+        if run is not None and run.verb == "review" and run.clip == clip.name and run.error is not None:
+            draw_error(layout, context, run.error)
+
+    @staticmethod
+    def _draw_suspects(
+        context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        clip: bpy.types.MovieClip,
+        settings: ClipSettings,
+    ) -> None:
         layout.template_list("SPLATMATTE_UL_suspects", "", settings, "suspects", settings, "suspect_index", rows=3)
         row = layout.row(align=True)
         for backwards, icon, text in ((True, "TRIA_LEFT", "Previous"), (False, "TRIA_RIGHT", "Next")):

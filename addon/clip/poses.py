@@ -1,0 +1,74 @@
+"""Blender's solved camera as a transforms.json, which engine/poses.py reads.
+
+https://docs.nerf.studio/quickstart/data_conventions.html: camera to world, x right, y up, looking along -z, as Blender
+has it; lengths in pixels, from the top left corner.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import bpy
+
+from ..errors import FootageError, OutputError
+from .coordinates import read_file_orientation
+from .footage import read_footage
+
+
+def is_solved(clip: bpy.types.MovieClip) -> bool:
+    """Whether there is a solved camera to check with."""
+    return clip.tracking.reconstruction.is_valid
+
+
+def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
+    """Write the clip's solved camera.
+
+    Raises:
+        FootageError: there is none, or one that can't be said in a transforms.json.
+        OutputError: the file can't be written.
+    """
+    if not is_solved(clip):
+        raise FootageError("The camera is not solved.", where=clip.name, hint="Solve it: Track, Solve Camera Motion.")
+    footage, _ = read_footage(clip)
+    camera = clip.tracking.camera
+    if camera.distortion_model != "POLYNOMIAL":
+        raise FootageError(
+            f"The distortion model {camera.distortion_model.title()} is not supported.",
+            where=clip.name,
+            hint="Choose Polynomial in the camera's lens settings and solve again.",
+        )
+    if not footage.movie and read_file_orientation(footage.files[0]) != 1:
+        raise FootageError(
+            "These photos are stored turned, and solved that way.", where=clip.name, hint="Solve upright images."
+        )
+    focal = camera.focal_length_pixels
+    centre_x, centre_y = camera.principal_point_pixels[:]  # type: ignore[index]
+    stem = Path(footage.files[0]).stem
+    names = [f"{stem}_{frame:06d}.png" for frame in range(1, footage.frame_count + 1)]
+    if not footage.movie:
+        names = [Path(file).name for file in footage.files]
+    frames = [
+        {
+            "file_path": names[each.frame - 1],
+            "transform_matrix": [[each.matrix[row][column] for column in range(4)] for row in range(4)],
+        }
+        for each in clip.tracking.reconstruction.cameras
+        if 1 <= each.frame <= len(names)
+    ]
+    data = {
+        "camera_model": "OPENCV",
+        "fl_x": focal,
+        "fl_y": focal * camera.pixel_aspect,
+        "cx": centre_x,
+        "cy": footage.height - centre_y,
+        "w": footage.width,
+        "h": footage.height,
+        **{name: getattr(camera, name) for name in ("k1", "k2", "k3")},
+        "frames": frames,
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"The camera can't be written: {error.strerror}.", where=str(path)) from None

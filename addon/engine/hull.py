@@ -1,0 +1,262 @@
+"""Mattes against each other in 3-D: a subject that stands still has one shape, whichever camera looks at it.
+
+The visual hull (Laurentini, The Visual Hull Concept for Silhouette-Based Image Understanding, PAMI 1994) is all that
+lies inside every silhouette. It holds the subject, so a right silhouette lies wholly inside the hull that the *other*
+cameras carve, and, seen from among them, fills it nearly. What sticks out of it is a leak, what stays empty is missing.
+
+Carved in voxels from coarse to fine. A voxel may be outside of a few silhouettes, so that one wrong matte does not
+spoil the hull for the others. One silhouette is in memory at a time, whatever the number of frames.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import JobError
+from .disk import write_bytes, write_file, writing
+from .poses import Camera, Points
+from .store import Take
+
+Mask = NDArray[np.bool_]
+Silhouette = Callable[[int], Mask]  # of a clip frame; any size, squashed or not
+
+_LEAST = 6  # frames with a pose and a matte; fewer carve no shape
+_CARVERS = 48  # frames that carve, at most, spread over the clip
+_COARSE = 32  # voxels along a side at first
+_HALVINGS = 2  # of their size
+_WRONG = 0.12  # share of the cameras that see a voxel and may have it outside
+_SIDE = 128  # pixels of the images that are compared
+_NARROW, _WIDE = 0.5, 1.5  # pixels that a voxel may be outside of a silhouette
+_PIXEL = np.ones((3, 3), np.uint8)
+_BEYOND, _LACKING = 0.03, 0.1  # shares from which a frame disagrees, in a clip where nearly all agree
+_UNUSUAL = 2.5  # standard deviations above the median; else
+_CHUNK = 200_000  # voxels at once
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Of one frame with the others, as shares of its silhouette's area (or of the hull's, where it has none).
+
+    beyond: lies where the others see nothing.
+    lacking: is missing where the others see the subject.
+    """
+
+    beyond: float
+    lacking: float
+
+
+def check(take: Take, cameras: Mapping[int, Camera]) -> None:
+    """Hold the tracked frames of a take against each other, and keep the result beside them.
+
+    Raises:
+        JobError: as of `disagreements`.
+        OutputError: a matte is damaged, or the result can't be written.
+    """
+
+    def silhouette(frame: int) -> Mask:
+        matte = take.matte(frame)
+        return np.zeros((1, 1), np.bool_) if matte is None else matte.logits > 0
+
+    found = disagreements({frame: cameras[frame] for frame in take.frames() if frame in cameras}, silhouette)
+    text = json.dumps({frame: [each.beyond, each.lacking] for frame, each in found.items()}).encode()
+    with writing(take.folder):
+        write_file(_file(take), lambda file: write_bytes(file, text), sync=False)
+
+
+def kept(take: Take) -> dict[int, Disagreement]:
+    """What `check` found last; nothing if it was never asked."""
+    try:
+        data = json.loads(_file(take).read_text(encoding="utf-8"))
+        return {int(frame): Disagreement(float(beyond), float(lacking)) for frame, (beyond, lacking) in data.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _file(take: Take) -> Path:
+    return take.folder / "hull.json"
+
+
+def doubts(found: Mapping[int, Disagreement]) -> dict[int, tuple[float, str]]:
+    """How doubtful each frame is, 1 being the limit, and why, in words."""
+    if not found:
+        return {}
+    beyond = _limit(_BEYOND, [each.beyond for each in found.values()])
+    lacking = _limit(_LACKING, [each.lacking for each in found.values()])
+    judged = {}
+    for frame, each in found.items():
+        doubt = each.beyond / beyond + each.lacking / lacking  # what is merely moved sticks out and is missing
+        if each.beyond / beyond > each.lacking / lacking:
+            words = f"they don't see {each.beyond:.0%} of it"
+        else:
+            words = f"they see {each.lacking:.0%} more"
+        judged[frame] = (doubt, f"disagrees with the other cameras: {words}")
+    return judged
+
+
+def _limit(least: float, values: Sequence[float]) -> float:
+    """What is far from usual: the median and some of its deviations, which a few wrong frames do not move."""
+    middle = float(np.median(values))
+    return max(least, middle + _UNUSUAL * 1.4826 * float(np.median(np.abs(np.array(values) - middle))))
+
+
+def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict[int, Disagreement]:
+    """Hold each frame's matte against the hull that the other frames carve.
+
+    Args:
+        cameras: by clip frame; each has a matte.
+        silhouette: the matte of a frame.
+
+    Raises:
+        JobError: too few frames, or their mattes have nothing in common: not these poses, or the subject moves.
+    """
+    if len(cameras) < _LEAST:
+        raise JobError(
+            f"Only {len(cameras)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
+        )
+    centre, radius = _around(cameras, silhouette)
+    frames = sorted(cameras)
+    carvers = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(len(frames), _CARVERS))})
+    hull = _carve(cameras, silhouette, carvers, centre, radius)
+    return {frame: _compare(cameras[frame], _small(silhouette(frame)), hull, frame in carvers) for frame in frames}
+
+
+@dataclass(slots=True)
+class _Hull:
+    """Voxels, and by how many cameras each is seen and had outside of the silhouette.
+
+    votes, wide_votes: outside at all; by more than a pixel too. Mattes are never exact to the pixel, and thin parts
+    would be carved away by that: what sticks out is measured against the wide hull, what is missing against the other.
+    """
+
+    voxels: Points
+    size: float
+    seen: NDArray[np.int64]
+    votes: NDArray[np.int64]
+    wide_votes: NDArray[np.int64]
+
+
+def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Points, float]:
+    """Centre and half side of a cube that holds the subject: where the rays through the silhouettes' middles meet."""
+    rays = []
+    for frame, camera in cameras.items():
+        ys, xs = np.nonzero(mask := silhouette(frame))
+        if len(xs):
+            height, width = mask.shape
+            place = np.array([(xs.mean() + 0.5) / width, (ys.mean() + 0.5) / height])
+            extent = max(np.ptp(xs) / width / camera.lens.focal[0], np.ptp(ys) / height / camera.lens.focal[1])
+            direction = camera.rotation.T @ np.array([*((place - camera.lens.centre) / camera.lens.focal), 1.0])
+            rays.append((camera, direction / np.linalg.norm(direction), extent))
+    if len(rays) < _LEAST:
+        raise JobError("Nearly all mattes are empty.", hint="Track the subject first.")
+    weights = np.ones(len(rays))
+    for _ in range(10):  # reweighted: a matte on something else must not pull
+        left, right = np.zeros((3, 3)), np.zeros(3)
+        for weight, (camera, direction, _) in zip(weights, rays, strict=True):
+            across = np.eye(3) - np.outer(direction, direction)
+            left, right = left + weight * across, right + weight * across @ camera.place
+        centre = np.asarray(np.linalg.lstsq(left, right, rcond=None)[0], np.float64)
+        off = np.array([np.linalg.norm(np.cross(centre - each.place, way)) for each, way, _ in rays])
+        weights = 1 / np.maximum(off, 0.1 * np.median(off) + 1e-12)
+    depths = [float((camera.rotation @ centre + camera.translation)[2]) for camera, _, _ in rays]
+    sizes = [extent * depth for depth, (_, _, extent) in zip(depths, rays, strict=True) if depth > 0]
+    if len(sizes) < _LEAST:
+        raise _nothing_in_common()
+    return centre, 1.0 * float(np.quantile(sizes, 0.8))
+
+
+def _carve(
+    cameras: Mapping[int, Camera], silhouette: Silhouette, carvers: Sequence[int], centre: Points, radius: float
+) -> _Hull:
+    """From coarse to fine. One more vote than allowed is let through: a camera's own won't count in its own trial."""
+    size = 2 * radius / _COARSE
+    steps = (np.arange(_COARSE) + 0.5) * size - radius
+    voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
+    for level in range(_HALVINGS + 1):
+        if level:
+            size /= 2
+            corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+            voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
+        seen, votes, wide_votes = (np.zeros(len(voxels), np.int64) for _ in range(3))
+        for frame in carvers:
+            away = _distance(_small(silhouette(frame)))
+            for start in range(0, len(voxels), _CHUNK):
+                part = slice(start, start + _CHUNK)
+                far, reach = _look(cameras[frame], away, voxels[part], 0.0 if level == _HALVINGS else size)
+                seen[part] += far >= 0
+                votes[part] += far > _NARROW
+                wide_votes[part] += far > reach + _WIDE
+        keep = (seen >= 0.25 * len(carvers)) & (wide_votes <= _allowed(seen) + 1)
+        voxels, seen, votes, wide_votes = voxels[keep], seen[keep], votes[keep], wide_votes[keep]
+    if not len(voxels):
+        raise _nothing_in_common()
+    return _Hull(voxels, size, seen, votes, wide_votes)
+
+
+def _allowed(seen: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.maximum(1, (_WRONG * seen).astype(np.int64))
+
+
+def _look(
+    camera: Camera, away: NDArray[np.float32], voxels: Points, size: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """How far outside the silhouette each voxel's middle is, in pixels, -1 if it is not seen; and its radius."""
+    places, depth = camera.project(voxels)
+    with np.errstate(invalid="ignore"):
+        sees = (places >= 0).all(axis=1) & (places < 1).all(axis=1)
+    at = (places[sees] * _SIDE).astype(np.intp)
+    far = np.full(len(voxels), -1, np.float32)
+    far[sees] = away[at[:, 1], at[:, 0]]
+    return far, _SIDE * max(camera.lens.focal) * size * math.sqrt(3) / 2 / np.where(sees, depth, 1.0)
+
+
+def _compare(camera: Camera, mask: Mask, hull: _Hull, carved: bool) -> Disagreement:
+    far, _ = _look(camera, _distance(mask), hull.voxels, 0.0)
+    allowed = _allowed(hull.seen)
+    wide = _drawn(camera, hull, (far >= 0) & (hull.wide_votes - carved * (far > _WIDE) <= allowed))
+    narrow = _drawn(camera, hull, (far >= 0) & (hull.votes - carved * (far > _NARROW) <= allowed))
+    possible, near = cv2.dilate(wide, _PIXEL) > 0, cv2.dilate(mask.astype(np.uint8), _PIXEL) > 0
+    area = int(mask.sum())
+    return Disagreement(
+        float((mask & ~possible).sum() / max(area, 1)),
+        float(((narrow > 0) & ~near).sum() / max(area, int(narrow.sum()), 1)),
+    )
+
+
+def _drawn(camera: Camera, hull: _Hull, which: Mask) -> NDArray[np.uint8]:
+    """Some of the voxels as the camera sees them: 0 or 1."""
+    image = np.zeros((_SIDE, _SIDE), np.uint8)
+    if which.any():
+        places, depth = camera.project(hull.voxels[which])
+        at = (places * _SIDE).astype(np.intp)
+        image[at[:, 1], at[:, 0]] = 1
+        footprint = hull.size / float(np.median(depth)) * _SIDE
+        width, height = (2 * math.ceil(0.5 * footprint * focal) + 1 for focal in camera.lens.focal)
+        image = np.asarray(cv2.morphologyEx(image, cv2.MORPH_CLOSE, np.ones((height, width), np.uint8)), np.uint8)
+    return image
+
+
+def _small(mask: Mask) -> Mask:
+    area = cv2.resize(mask.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(area >= 0.5)
+
+
+def _distance(mask: Mask) -> NDArray[np.float32]:
+    """How far outside the silhouette each pixel is, in pixels; 0 inside."""
+    if not mask.any():
+        return np.full(mask.shape, 4.0 * _SIDE, np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+
+
+def _nothing_in_common() -> JobError:
+    return JobError(
+        "The mattes have no place in common, seen from these cameras.",
+        hint="Name the poses of this clip. The subject has to stand still in the world that they are in.",
+    )

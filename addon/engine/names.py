@@ -1,0 +1,36 @@
+"""Which frame of the footage another program means by a file name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import PurePosixPath
+
+from .footage import Reader
+
+
+class FrameNames:
+    """The frames of a clip by what their images are called."""
+
+    def __init__(self, reader: Reader, frame_count: int) -> None:
+        self._reader = reader
+        self._images: dict[str, list[int]] = defaultdict(list)  # by base name, with and without the suffix
+        for frame in range(1, frame_count + 1):
+            for key in (reader.file_name(frame), reader.stem(frame)):
+                self._images[PurePosixPath(key).name].append(frame)
+
+    def find(self, path: str) -> int | None:
+        """The clip frame of an image; None if it is none of this footage.
+
+        Of frames with the same base name it is the one whose folders are the path's too, from the last one up. Blender's
+        synthetic data sets leave the suffix out, and images may have been converted.
+        """
+        name = PurePosixPath(path.replace("\\", "/"))
+        frames = self._images.get(name.name) or self._images.get(name.stem) or []
+        folders = name.parent.parts
+        alike = [each for each in frames if (own := self._folders(each)) == folders[len(folders) - len(own) :]]
+        if len(frames) == 1:
+            alike = frames
+        return max(alike, key=lambda each: len(self._folders(each)), default=None)
+
+    def _folders(self, frame: int) -> tuple[str, ...]:
+        return PurePosixPath(self._reader.file_name(frame)).parent.parts

@@ -1,0 +1,109 @@
+"""The solved camera, written for the 3-D check, and the check itself; with the real engine."""
+
+import json
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from conftest import part
+from PIL import Image
+from test_jobs import engine_python, own_engine  # noqa: F401 (fixtures)
+
+SIZE = (96, 72)
+COUNT = 12
+FOCAL = 90.0
+
+
+def camera(frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation and translation from the world to x right, y down, z ahead, on an arc around the origin."""
+    angle = 0.09 * frame
+    place = np.array([4 * np.cos(angle), 4 * np.sin(angle), 1.2])
+    ahead = -place / np.linalg.norm(place)
+    right = np.cross(ahead, [0, 0, 1])
+    right /= np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(ahead, right), ahead])
+    return rotation, -rotation @ place
+
+
+def seen(points: np.ndarray, frame: int) -> np.ndarray:
+    """World points in pixels from the top left."""
+    rotation, translation = camera(frame)
+    local = points @ rotation.T + translation
+    return local[:, :2] / local[:, 2:] * FOCAL + np.array(SIZE) / 2
+
+
+@pytest.fixture
+def solved(tmp_path: Path, clip_editor) -> bpy.types.MovieClip:
+    """A clip whose camera Blender has solved from tracks of its own; the subject is another object."""
+    folder = tmp_path / "plates"
+    folder.mkdir()
+    for i in range(COUNT):
+        Image.new("RGB", SIZE, (70, 80, 90)).save(folder / f"shot.{i + 1:04d}.png")
+    clip = bpy.data.movieclips.load(str(folder / "shot.0001.png"))
+    clip.use_fake_user = True
+    bpy.context.scene.active_clip = clip
+    tracking = clip.tracking
+    tracking.camera.sensor_width = 36
+    tracking.camera.focal_length_pixels = FOCAL
+    tracking.camera.principal_point_pixels = (SIZE[0] / 2, SIZE[1] / 2)
+    points = np.random.default_rng(3).uniform(-0.9, 0.9, (20, 3))
+    tracks = [tracking.objects["Camera"].tracks.new(name=f"{i}", frame=1) for i in range(len(points))]
+    for frame in range(1, COUNT + 1):
+        for track, (x, y) in zip(tracks, seen(points, frame), strict=True):
+            track.markers.insert_frame(frame, co=(x / SIZE[0], 1 - y / SIZE[1]))
+    tracking.settings.use_keyframe_selection = True
+    with clip_editor():
+        bpy.context.space_data.clip = clip
+        assert bpy.ops.clip.solve_camera() == {"FINISHED"}
+    assert tracking.reconstruction.is_valid and tracking.reconstruction.average_error < 0.1
+    subject = tracking.objects.new("subject").tracks.new(name="On", frame=1)
+    subject.markers.insert_frame(1, co=(0.5, 0.5))
+    bpy.ops.splat_matte.switch_object(name="Camera")
+    return clip
+
+
+def test_the_written_camera_sees_the_points_where_the_markers_are(solved, tmp_path: Path) -> None:
+    part("clip.poses").write_poses(solved, tmp_path / "cameras.json")
+    data = json.loads((tmp_path / "cameras.json").read_text())
+    assert [Path(each["file_path"]).name for each in data["frames"]] == [
+        f"shot.{frame:04d}.png" for frame in range(1, COUNT + 1)
+    ]
+    tracks = solved.tracking.objects["Camera"].tracks
+    for frame, each in enumerate(data["frames"], 1):
+        from_world = np.linalg.inv(np.array(each["transform_matrix"]))
+        for track in tracks:
+            x, y, z = (from_world @ [*track.bundle, 1])[:3]
+            place = (data["fl_x"] * x / -z + data["cx"], data["fl_y"] * -y / -z + data["cy"])
+            u, v = track.markers.find_frame(frame).co
+            np.testing.assert_allclose(place, (u * SIZE[0], (1 - v) * SIZE[1]), atol=0.3)
+
+
+def test_a_wrong_matte_is_a_suspect(solved) -> None:
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    take = Path(solved.splat_matte.take_of("subject"))
+    centre = np.zeros((1, 3))
+    for frame in range(1, COUNT + 1):
+        x, y = seen(centre, frame)[0]
+        grid_y, grid_x = np.mgrid[: SIZE[1], : SIZE[0]] + 0.5
+        mask = np.hypot(grid_x - x, grid_y - y) < 14
+        if frame == 7:
+            mask |= np.abs(grid_y - 36) < 3
+        logits = np.where(mask, 6, -6).astype(np.float16)
+        np.savez_compressed(take / "matte" / f"{frame:06d}.npz", logits=logits, iou=0.95, object_score=8.0)
+    (take / "measures.npz").unlink()
+    assert bpy.ops.splat_matte.check_cameras() == {"FINISHED"}
+    worst = solved.splat_matte.suspects[0]
+    assert worst.frame == 7 and "other cameras" in worst.reason
+
+
+def test_without_a_camera(solved) -> None:
+    solved.splat_matte.poses = str(Path(solved.filepath).with_name("nowhere"))
+    with pytest.raises(RuntimeError, match="no poses"):
+        bpy.ops.splat_matte.check_cameras()
+    solved.splat_matte.poses = ""
+    solved.tracking.camera.distortion_model = "DIVISION"
+    with pytest.raises(RuntimeError, match="Choose Polynomial"):
+        bpy.ops.splat_matte.check_cameras()
+    bpy.context.scene.active_clip = bpy.data.movieclips.load(solved.filepath)
+    assert not bpy.ops.splat_matte.check_cameras.poll()
