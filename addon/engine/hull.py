@@ -36,8 +36,8 @@ _WRONG = 0.12  # share of the cameras that see a voxel and may have it outside
 _SIDE = 128  # pixels of the images that are compared
 _NARROW, _WIDE = 0.5, 1.5  # pixels that a voxel may be outside of a silhouette
 _PIXEL = np.ones((3, 3), np.uint8)
-_BEYOND, _LACKING = 0.03, 0.1  # shares from which a frame disagrees, in a clip where nearly all agree
-_UNUSUAL = 2.5  # standard deviations above the median; else
+_BEYOND, _LACKING = 0.03, 0.09  # shares from which a frame disagrees, in a clip where nearly all agree
+_UNUSUAL = 2.0  # standard deviations above the median; else
 _CHUNK = 200_000  # voxels at once
 
 

@@ -21,7 +21,7 @@ class FrameNames:
     def find(self, path: str) -> int | None:
         """The clip frame of an image; None if it is none of this footage.
 
-        Of frames with the same base name it is the one whose folders are the path's too, from the last one up. Blender's
+        Of frames with the same base name it is that whose folders are the path's too, from the last one up. Blender's
         synthetic data sets leave the suffix out, and images may have been converted.
         """
         name = PurePosixPath(path.replace("\\", "/"))
