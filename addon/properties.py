@@ -24,6 +24,9 @@ from .finishing import FinishingSettings
 from .suspects import read_suspects
 from .targets import TARGETS
 
+# Paths of a clip may begin at the .blend's folder (//); Blender wants to be told so from 4.5 on.
+RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+
 
 def _checkpoint_items() -> list[tuple[str, str, str]]:
     words = "Small and not trained yet: to try out how things work. Choose a SAM 2.1 model for real mattes"
@@ -164,7 +167,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="Model", description="The SAM 2 weights that find the subject", items=_checkpoint_items()
     )
     checkpoint_file: StringProperty(  # type: ignore[valid-type]
-        name="File", description="A SAM 2 checkpoint (.pt)", subtype="FILE_PATH"
+        name="File", description="A SAM 2 checkpoint (.pt)", subtype="FILE_PATH", options=RELATIVE_PATH
     )
     checkpoint_config: StringProperty(  # type: ignore[valid-type]
         name="Config",
@@ -220,6 +223,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         description="The transforms.json of the data set with these images. It is read, never changed: "
         "the version gets a copy with the masks added",
         subtype="FILE_PATH",
+        options=RELATIVE_PATH,
     )
     plate_alpha: EnumProperty(  # type: ignore[valid-type]
         name="Footage Alpha",
@@ -263,6 +267,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="Folder",
         description="Where versions (v001, v002, ...) are written. Empty: a folder beside the footage, named after it",
         subtype="DIR_PATH",
+        options=RELATIVE_PATH,
     )
 
     poses: StringProperty(  # type: ignore[valid-type]

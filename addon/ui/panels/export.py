@@ -7,6 +7,7 @@ import bpy
 from ...clip.summary import summary_of
 from ...properties import ClipSettings
 from ...targets import TARGETS, Rules
+from ..text import draw_text
 from .base import ClipPanel
 from .job import draw_job
 
@@ -25,29 +26,34 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
     ) -> None:
         """Target and folder; the button; the version that was written."""
         layout.prop(settings, "target")
-        rules = TARGETS[settings.target].rules
+        target = TARGETS[settings.target]
+        rules = target.rules
+        draw_text(layout, context, f"{target.description}.")
         if rules.writer == "nerfstudio":
             layout.prop(settings, "transforms")
         if rules.invertible:
             layout.prop(settings, "invert")
         layout.prop(settings, "refine")
-        if rules.has_alpha:
-            layout.prop(settings, "plate_alpha")
         layout.prop(settings, "output", placeholder="beside the footage")
-        _draw_scope(layout, settings, rules)
+        _draw_advanced(layout, context, settings, rules)
         draw_job(layout, context, "export", clip, summary_of(clip))
         row = layout.row(align=True)
         row.operator("splat_matte.to_compositor", text="To Compositor", icon="NODE_COMPOSITING")
         row.operator("splat_matte.to_mask", text="To Mask", icon="MOD_MASK")
 
 
-def _draw_scope(layout: bpy.types.UILayout, settings: ClipSettings, rules: Rules) -> None:
-    """Which frames, into which version."""
-    header, body = layout.panel("splat_matte_scope", default_closed=True)
+def _draw_advanced(
+    layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings, rules: Rules
+) -> None:
+    """Which frames, into which version, and what only some footage needs."""
+    header, body = layout.panel("splat_matte_export_advanced", default_closed=True)
     header.label(text="Frames and Version")
     if body is None:
         return
-    if not rules.one_file:
+    if rules.one_file:
+        rate = context.scene.render.fps / context.scene.render.fps_base
+        draw_text(body, context, f"One file with all frames; of images at the scene's {rate:.5g} frames a second.")
+    else:
         body.prop(settings, "export_scope")
         body.prop(settings, "export_into")
     body.prop(settings, "export_use_range")
@@ -55,3 +61,5 @@ def _draw_scope(layout: bpy.types.UILayout, settings: ClipSettings, rules: Rules
         row = body.row(align=True)
         row.prop(settings, "export_start", text="Frames")
         row.prop(settings, "export_end", text="")
+    if rules.has_alpha:
+        body.prop(settings, "plate_alpha")
