@@ -17,6 +17,7 @@ from .clip.editors import clip_editors, redraw
 from .clip.footage import shown_frame
 from .clip.names import follow_names
 from .clip.summary import summary_of
+from .clip.to_job import checkpoint_of
 from .engine_client import Reply
 from .errors import Cancelled, MatteError
 from .mattes import read_preview
@@ -123,7 +124,7 @@ def _marked(clip: bpy.types.MovieClip, frame: int) -> object:
     marks = found.marks if found else {}
     prompts = [(name, each) for name, mark in marks.items() for each in mark.prompts() if each.frame == frame]
     settings = settings_of(clip)
-    model = (settings.checkpoint, settings.checkpoint_file, settings.checkpoint_config)
+    model = (checkpoint_of(settings), settings.checkpoint_file, settings.checkpoint_config)
     return (clip.name, frame, prompts, model) if prompts else None
 
 

@@ -6,6 +6,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .installer.torch_build import CHOICES
+from .properties import PUBLISHED_CHECKPOINTS
 from .user_folder import user_folder
 
 EXTENSION_PACKAGE = (__package__ or "").rpartition(".")[0]
@@ -43,6 +44,11 @@ class Preferences(bpy.types.AddonPreferences):
         name="Folder of Wheels",
         description="Install from the files in this folder, without a network. Empty: download them",
         subtype="DIR_PATH",
+    )
+    checkpoint: EnumProperty(  # type: ignore[valid-type]
+        name="Model",
+        description="The SAM 2 weights for all clips that do not name others",
+        items=PUBLISHED_CHECKPOINTS,
     )
     device: EnumProperty(  # type: ignore[valid-type]
         name="Device",

@@ -28,13 +28,20 @@ from .targets import TARGETS
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
-def _checkpoint_items() -> list[tuple[str, str, str]]:
+def _published_items() -> list[tuple[str, str, str]]:
     words = "Small and not trained yet: to try out how things work. Choose a SAM 2.1 model for real mattes"
     items = [("embedded", "Embedded", words)]
     for each in OFFICIAL.values():
         items.append((each.name, each.label, f"As published by Meta, {each.bytes / 1e6:.0f} MB"))
-    items.append(("FILE", "File...", "Any SAM 2 checkpoint, with its config"))
     return items
+
+
+PUBLISHED_CHECKPOINTS = _published_items()
+_CHECKPOINTS = [
+    ("DEFAULT", "As in Preferences", "What the preferences of this extension say, the same for all clips"),
+    *PUBLISHED_CHECKPOINTS,
+    ("FILE", "File...", "Any SAM 2 checkpoint, with its config"),
+]
 
 
 def _to_end(settings: ClipSettings, _: bpy.types.Context) -> None:
@@ -164,7 +171,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         default=True,
     )
     checkpoint: EnumProperty(  # type: ignore[valid-type]
-        name="Model", description="The SAM 2 weights that find the subject", items=_checkpoint_items()
+        name="Model", description="The SAM 2 weights that find the subject", items=_CHECKPOINTS
     )
     checkpoint_file: StringProperty(  # type: ignore[valid-type]
         name="File", description="A SAM 2 checkpoint (.pt)", subtype="FILE_PATH", options=RELATIVE_PATH

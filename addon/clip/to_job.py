@@ -9,6 +9,7 @@ import bpy
 
 from ..errors import CheckpointError, JobError
 from ..job import Delivery, Device, Footage, Job, Model
+from ..preferences import preferences
 from ..properties import ClipSettings, settings_of
 from ..targets import TARGETS
 from .finishing import with_finishing
@@ -90,10 +91,16 @@ def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | N
     return settings.range_start, min(settings.range_end, count)
 
 
+def checkpoint_of(settings: ClipSettings) -> str:
+    """The name of the published checkpoint that a clip uses; FILE if it has one of its own."""
+    chosen: str = settings.checkpoint
+    return preferences().checkpoint if chosen == "DEFAULT" else chosen
+
+
 def _model(clip: bpy.types.MovieClip, device: Device) -> Model:
     settings = settings_of(clip)
     if settings.checkpoint != "FILE":
-        return Model(settings.checkpoint, device=device)
+        return Model(checkpoint_of(settings), device=device)
     if not settings.checkpoint_file:
         raise CheckpointError("No checkpoint file is chosen.", hint="Choose one, or another model.")
     path = str(Path(bpy.path.abspath(settings.checkpoint_file, library=clip.library)))

@@ -16,7 +16,7 @@ from ..preferences import Preferences
 from ..runtime import PYTHON_VARIABLE, current_runtime
 from .text import draw_error, draw_text
 
-_SETTINGS = ("device", "threads", "gpu_gigabytes", "cache_gigabytes")
+_SETTINGS = ("checkpoint", "device", "threads", "gpu_gigabytes", "cache_gigabytes")
 _WAYS = ("build", "base_python", "wheels", "engine_python")
 
 

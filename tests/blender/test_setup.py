@@ -20,7 +20,7 @@ def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[obj
     chosen = part("preferences").preferences()
     chosen.folder = str(tmp_path / "Daten für Blender")
     yield chosen
-    for name in ("folder", "wheels", "base_python", "build", "device"):
+    for name in ("folder", "wheels", "base_python", "build", "device", "checkpoint"):
         chosen.property_unset(name)
     part("operators.setting_up").forget()
 
@@ -104,3 +104,16 @@ def test_diagnostics_name_no_files(preferences, tmp_path: Path) -> None:
     assert "install, EngineError" in text
     for private in (str(tmp_path), tmp_path.name, "Secret", "Client", "Daten", str(Path.home())):
         assert private not in text, text
+
+
+def test_one_model_for_all_clips(preferences, tmp_path: Path) -> None:
+    """A clip that names none uses the preferences'."""
+    (tmp_path / "still.png").write_bytes(b"")
+    settings = bpy.data.movieclips.load(str(tmp_path / "still.png")).splat_matte
+    checkpoint_of = part("clip.to_job").checkpoint_of
+    assert settings.checkpoint == "DEFAULT"
+    assert checkpoint_of(settings) == "embedded"
+    preferences.checkpoint = "sam2.1_hiera_tiny"
+    assert checkpoint_of(settings) == "sam2.1_hiera_tiny"
+    settings.checkpoint = "sam2.1_hiera_large"
+    assert checkpoint_of(settings) == "sam2.1_hiera_large"
