@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +13,7 @@ import numpy as np
 import OpenImageIO
 from numpy.typing import NDArray
 
+_FULL = 1024 * 1024  # bytes left on a disk that count as none
 _BAND_BYTES = 16 * 1024 * 1024
 # Of a source's header, what says how its pixels are stored, or describes channels that are not written.
 _NOT_ALONG: tuple[str, ...] = ("compression", "openexr:", "oiio:", "orientation", "tiles", "name", "channels", "type")
@@ -35,12 +39,13 @@ def write_exr(
         like: an EXR file of that size whose data window and metadata go along.
 
     Raises:
-        OSError: it can't be written.
+        OSError: it can't be written. OpenEXR doesn't tell when its last bytes find no space, so the file is read back.
     """
     width, height = size
     kinds = list(channels.values())
     spec = OpenImageIO.ImageSpec(width, height, len(channels), kinds[0] if len(set(kinds)) == 1 else "float")
     spec.channelnames = tuple(channels)
+    spec.attribute("DateTime", "")  # not now: the same pixels are the same bytes
     if len(set(kinds)) > 1:
         spec.channelformats = tuple(map(OpenImageIO.TypeDesc, kinds))
     if like is not None:
@@ -50,19 +55,43 @@ def write_exr(
         if not spec.getattribute(name):
             spec.attribute(name, value)
     output = OpenImageIO.ImageOutput.create("openexr")
-    if output is None or not output.open(file.name, spec):
-        raise OSError(OpenImageIO.geterror() if output is None else output.geterror())
+    path = Path(file.name)
+    if output is None or not output.open(str(path), spec):
+        raise _error(OpenImageIO.geterror() if output is None else output.geterror(), path)
     count = max(1, _BAND_BYTES // (4 * width * len(channels)))
     try:
         for top in range(0, height, count):
             bottom = min(top + count, height)
             band = np.ascontiguousarray(rows(slice(top, bottom)), np.float32)
             if not output.write_scanlines(spec.y + top, spec.y + bottom, spec.z, band):
-                raise OSError(output.geterror())
+                raise _error(output.geterror(), path)
     finally:
         closed = output.close()
     if not closed:
-        raise OSError(output.geterror())
+        raise _error(output.geterror(), path)
+    _read_back(path, count)
+
+
+def _read_back(path: Path, count: int) -> None:
+    """See that every row can be read, `count` at a time. Raises OSError."""
+    opened = OpenImageIO.ImageInput.open(str(path))
+    if opened is None:
+        raise _error(OpenImageIO.geterror(), path)
+    spec = opened.spec()
+    try:
+        for top in range(spec.y, spec.y + spec.height, count):
+            bottom = min(top + count, spec.y + spec.height)
+            if opened.read_scanlines(0, 0, top, bottom, spec.z, 0, spec.nchannels, "half") is None or opened.has_error:
+                raise _error(opened.geterror(), path)
+    finally:
+        opened.close()
+
+
+def _error(message: str, path: Path) -> OSError:
+    """OpenImageIO has only words for what went wrong."""
+    if shutil.disk_usage(path.parent).free < _FULL:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return OSError(message)
 
 
 def _go_along(spec: Any, like: Path) -> None:

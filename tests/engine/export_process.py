@@ -8,7 +8,10 @@ half: gets stuck in the middle of writing frame 6, after having said so. gate: w
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,6 +62,18 @@ def run(footage_folder: Path, output: Path, key: str, said: list[str] | None = N
         report={"model": "none"},
         on_frame=on_frame,
         cancelled=lambda: False,
+    )
+
+
+def may_mount() -> bool:
+    """Whether a test may have a small disk of its own."""
+    if not shutil.which("unshare"):
+        return False
+    return (
+        subprocess.run(
+            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()], capture_output=True
+        ).returncode
+        == 0
     )
 
 

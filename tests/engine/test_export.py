@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from addon.engine.export.png import write_rgba
 from addon.engine.footage import Reader, scan
 from addon.errors import Cancelled, ExitCode, FootageError
 from addon.job import Delivery, Job, MatteObject, Point, Prompt
-from tests.engine.export_process import matte, run
+from tests.engine.export_process import matte, may_mount, run
 
 PROCESS = Path(__file__).with_name("export_process.py")
 WIDTH, HEIGHT, FRAMES = 90, 60, 10
@@ -502,19 +500,8 @@ subprocess.run(["cp", "-r", str(out), copy], check=True)
 """
 
 
-def _may_mount() -> bool:
-    if not shutil.which("unshare"):
-        return False
-    return (
-        subprocess.run(
-            ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()], capture_output=True
-        ).returncode
-        == 0
-    )
-
-
 @pytest.mark.skipif(
-    not _may_mount(),
+    not may_mount(),
     reason="FULL DISK AND READ-ONLY FOLDER NOT TESTED: `unshare -rm` with a tmpfs is not permitted here",
 )
 def test_full_disk_and_read_only_folder(tmp_path: Path, plates: Path) -> None:

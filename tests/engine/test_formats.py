@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,9 @@ from addon.engine.export.layers import hash_of
 from addon.engine.footage import Reader, scan
 from addon.errors import JobError
 from addon.job import Delivery, Footage, Job, MatteObject, Point, Prompt
-from tests.engine.export_process import matte
+from tests.engine.export_process import matte, may_mount
 
+ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 70, 50
 
 # A config as small as it can be: a linear space of half the brightness, and sRGB's curve.
@@ -188,6 +192,15 @@ class TestExr:
         assert spec.getattribute("Copyright") == "me"
         assert f"{kind} values as in the footage, colour space scene-linear Rec. 709 (assumed)" in files_said(file)
 
+    def test_the_same_bytes_every_time(self, folder: Path) -> None:
+        save_exr(folder / "a.exr", floats(), "half", DateTime="2001:02:03 04:05:06")
+        job = job_of(scan(folder)[0], folder, "exr")
+        assert read_oiio(write(job))[1].getattribute("DateTime") == "2001:02:03 04:05:06"
+        job = dataclasses.replace(job, export="layers")
+        first = write(job).read_bytes()
+        time.sleep(1.1)  # OpenEXR's clock counts seconds
+        assert write(job).read_bytes() == first
+
     def test_alpha_of_the_footage(self, folder: Path) -> None:
         source = floats(4)
         save_exr(folder / "a.exr", source, "float")
@@ -199,6 +212,46 @@ class TestExr:
         Image.new("RGB", (8, 8)).save(folder / "a.png")
         with pytest.raises(JobError, match=r"keeps float values.*Choose TIFF"):
             write(job_of(scan(folder)[0], folder, "exr"))
+
+
+_SMALL_DISK = """
+import subprocess, sys
+from pathlib import Path
+import numpy as np
+from addon.engine.disk import write_file
+from addon.engine.exr import write_exr
+disk, reference = map(Path, sys.argv[1:])
+pixels = np.random.default_rng(0).random((60, 70, 4)).astype(np.float32)
+def write(file): write_exr(file, (70, 60), dict.fromkeys("RGBA", "float"), lambda rows: pixels[rows], {})
+write_file(reference, write)
+pages = -(-reference.stat().st_size // 4096)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(disk)], check=True)
+for count in range(pages - 4, pages + 3):
+    subprocess.run(["mount", "-o", f"remount,size={4096 * count}", str(disk)], check=True)
+    file = disk / "a.exr"
+    try:
+        write_file(file, write)
+        print("whole" if file.read_bytes() == reference.read_bytes() else "HALF")
+        file.unlink()
+    except OSError as error:
+        print(error.strerror if not list(disk.iterdir()) else "LEFT")
+"""
+
+
+@pytest.mark.skipif(
+    not may_mount(), reason="EXR ON A FULL DISK NOT TESTED: `unshare -rm` with a tmpfs is not permitted"
+)
+def test_exr_on_a_disk_that_is_just_too_small(tmp_path: Path) -> None:
+    """OpenEXR itself says nothing when only its last bytes find no space."""
+    (tmp_path / "disk").mkdir()
+    arguments = [sys.executable, "-c", _SMALL_DISK, str(tmp_path / "disk"), str(tmp_path / "reference.exr")]
+    result = subprocess.run(
+        ["unshare", "-rm", *arguments], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert result.returncode == 0, result.stderr
+    said = result.stdout.split("\n")[:-1]
+    assert set(said) == {"No space left on device", "whole"}
+    assert said == sorted(said)
 
 
 class TestLayers:

@@ -155,6 +155,12 @@ def test_rates(rate: float, exact: Fraction) -> None:
     assert rate_of(rate) == exact
 
 
+@pytest.mark.parametrize("target", ["ffv1", "prores"])
+def test_the_same_bytes_every_time(plates: Path, target: str) -> None:
+    first, second = (next(write(job_of(plates, target)).iterdir()).read_bytes() for _ in range(2))
+    assert first == second
+
+
 def test_stopped_there_is_nothing(plates: Path) -> None:
     seen: list[int] = []
     job = job_of(plates, "prores")

@@ -27,6 +27,7 @@ from ..movie import CONVERT_THREADS
 from .alpha import alpha_of, in_words, to_integer_alpha
 from .writer import BaseWriter, Matte, Step, Write
 
+_SAME_BYTES = {"fflags": "+bitexact"}  # no random ids in the file
 _DEFAULT_RATE = Fraction(24)
 _NTSC = Fraction(1000, 1001)
 # ITU-T H.273, as ffmpeg numbers them
@@ -88,7 +89,7 @@ class Writer(BaseWriter):
         """The movie."""
 
         def write(file: BinaryIO) -> None:
-            with _errors(), av.open(file.name, "w", format=self._codec.container) as container:
+            with _errors(), av.open(file.name, "w", self._codec.container, container_options=_SAME_BYTES) as container:
                 self._encode(container, frames, matte, step)
 
         clip = default_matte_folder(self.job.footage).name.removesuffix("_matte")
