@@ -40,7 +40,7 @@ MAX_JOB_BYTES = 256 * 1024 * 1024
 Direction = Literal["forward", "backward", "both"]
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
-Refine = Literal["off", "filter"]
+Refine = Literal["off", "filter", "windows"]
 Scope = Literal["all", "missing", "changed"]
 PlateAlpha = Literal["replace", "multiply"]
 
@@ -232,7 +232,8 @@ class Job:
     output: absolute folder of versions; empty = `<name>_matte` beside the footage.
     export: a name of targets.TARGETS; empty = track only.
     invert: swap the subject and the rest in what is exported.
-    refine: whether exported mattes follow the plate's own edges at native resolution: by an edge-aware filter.
+    refine: whether exported mattes follow the plate's own edges at native resolution: by an edge-aware filter, or by
+        that after the model has looked again, in windows along the edge.
     cache_megabytes: disk space, beside the mattes, for image features, so that a correction is tracked sooner. No matte
         depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.

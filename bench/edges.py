@@ -7,7 +7,8 @@ each); and frames of DAVIS 2016, where it is. DAVIS is small, so its grid is mad
 
 Coarse mattes, *ideal*: the truth reduced to the model's grid, each logit that of the share of its cell that the subject
 covers; no model can do better there. *Displaced*: the same of a truth whose edges wander, half a logit to either side,
-as a model's do. *By a checkpoint* (the embedded one, if it is trained): what it makes of a box and three clicks.
+as a model's do. *By a checkpoint* (the embedded one, if it is trained): what it makes of a box and three clicks; with
+one, the second look in windows along the edge is measured too.
 
 Figures: IoU; boundary IoU (Cheng et al., "Boundary IoU", CVPR 2021) in bands of 8 and 16 px; of the pixels of parts
 thinner than 12 px, how many are found.
@@ -27,10 +28,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from addon.checkpoints import EMBEDDED_WEIGHTS
-from addon.engine import matte
+from addon.engine import matte, model
 from addon.engine.images import to_8_bit
 from addon.engine.refine import refine
 from addon.engine.session import Session
+from addon.engine.windows import look_again
 from addon.job import Box, Footage, Job, MatteObject, Model, Point, Prompt
 
 from ._clips import Mask, davis_clips, spread_clicks
@@ -43,10 +45,27 @@ _GRID = 256
 _PITCH = 3000 / 256  # pixels a logit
 _THIN = 12  # pixels
 _ENOUGH = 100  # thin pixels to speak of
-_WAYS: dict[str, Callable[[Logits, Picture], Picture]] = {
-    "bilinear": lambda logits, picture: matte.union([logits], picture.shape[1], picture.shape[0]),
-    "filter": lambda logits, picture: refine(logits, picture, to_8_bit),
-}
+Way = Callable[[Logits, Picture], Picture]
+
+
+def ways(loaded: model.Loaded | None) -> dict[str, Way]:
+    """How a coarse matte is made as large as the plate; the baseline first."""
+
+    def bilinear(logits: Logits, picture: Picture) -> Picture:
+        return matte.union([logits], picture.shape[1], picture.shape[0])
+
+    def filtered(logits: Logits, picture: Picture) -> Picture:
+        return refine(logits, picture, to_8_bit)
+
+    def in_windows(logits: Logits, picture: Picture) -> Picture:
+        assert loaded is not None
+        with loaded.computing():
+            return filtered(look_again(loaded.predictor, logits, picture, to_8_bit), picture)
+
+    found: dict[str, Way] = {"bilinear": bilinear, "filter": filtered}
+    if loaded is not None:
+        found["windows"] = in_windows
+    return found
 
 
 def ideal(truth: Mask, columns: int, rows: int) -> Logits:
@@ -113,10 +132,10 @@ def _thin(mask: Mask) -> Mask:
     return mask & ~opened
 
 
-def measure(name: str, picture: Picture, truth: Mask, logits: Logits) -> NDArray[np.float64]:
+def measure(name: str, picture: Picture, truth: Mask, logits: Logits, by_way: dict[str, Way]) -> NDArray[np.float64]:
     """(ways, figures and seconds); prints them."""
     rows = []
-    for way, make in _WAYS.items():
+    for way, make in by_way.items():
         began = time.perf_counter()
         result = make(logits, picture)
         seconds = time.perf_counter() - began
@@ -126,9 +145,9 @@ def measure(name: str, picture: Picture, truth: Mask, logits: Logits) -> NDArray
     return np.array(rows)
 
 
-def _summary(name: str, all_rows: list[NDArray[np.float64]]) -> None:
+def _summary(name: str, all_rows: list[NDArray[np.float64]], by_way: dict[str, Way]) -> None:
     rows = np.array(all_rows)  # frames, ways, figures
-    for i, way in enumerate(list(_WAYS)[1:], 1):
+    for i, way in enumerate(list(by_way)[1:], 1):
         mean = np.nanmean(rows, axis=0)
         gain = (mean[i] / mean[0] - 1)[1:4]
         worst = (rows[:, i, 0] - rows[:, 0, 0]).min()
@@ -152,27 +171,30 @@ def main() -> int:
     checkpoint = options.checkpoint or ("embedded" if EMBEDDED_WEIGHTS.exists() else "")
     if not checkpoint:
         print("The embedded checkpoint is not trained: ideal coarse mattes only.")
+    by_way = ways(model.load(model.find(Model(checkpoint))) if checkpoint else None)
     print(f"{'frame':30}{'way':10}{'IoU':>8}{'B 8':>8}{'B 16':>8}{'thin':>8}{'s':>8}")
     by_kind: dict[str, list[NDArray[np.float64]]] = {}
     for name in options.scene or SEEDS:
         file, truth_file = scene(name, width, height, options.folder)
         picture, truth = np.asarray(Image.open(file)), np.asarray(Image.open(truth_file).convert("L")) >= 128
-        by_kind.setdefault("ideal", []).append(measure(f"{name} ideal", picture, truth, ideal(truth, _GRID, _GRID)))
+        by_kind.setdefault("ideal", []).append(
+            measure(f"{name} ideal", picture, truth, ideal(truth, _GRID, _GRID), by_way)
+        )
         logits = ideal(displaced(truth, width / _GRID), _GRID, _GRID)
-        by_kind.setdefault("displaced", []).append(measure(f"{name} displaced", picture, truth, logits))
+        by_kind.setdefault("displaced", []).append(measure(f"{name} displaced", picture, truth, logits, by_way))
         if checkpoint:
             logits = tracked(file, truth, checkpoint)
-            by_kind.setdefault(checkpoint, []).append(measure(f"{name} {checkpoint}", picture, truth, logits))
+            by_kind.setdefault(checkpoint, []).append(measure(f"{name} {checkpoint}", picture, truth, logits, by_way))
     for clip in [] if options.no_davis else davis_clips(kept_out=False):
         for i in range(0, len(clip.pictures), 20):
             picture, truth = np.asarray(Image.open(clip.pictures[i])), clip.matte(i)
             columns, rows = (round(side / _PITCH) for side in (truth.shape[1], truth.shape[0]))
             for kind, drawn in (("ideal", truth), ("displaced", displaced(truth, _PITCH))):
                 logits = ideal(drawn, columns, rows)
-                found = measure(f"{clip.name} {i} {kind}", picture, truth, logits)
+                found = measure(f"{clip.name} {i} {kind}", picture, truth, logits, by_way)
                 by_kind.setdefault(f"DAVIS {kind}", []).append(found)
     for kind, rows in by_kind.items():
-        _summary(kind, rows)
+        _summary(kind, rows, by_way)
     return 0
 
 

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from .features import FeatureCache
 from .finish import Logits
 from .footage import Reader
 from .images import to_8_bit
-from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, stored
+from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
 from .outlines import curves_of, matched
 from .plan import frames_of, plan_of
 from .poses import read_poses
@@ -38,6 +39,7 @@ from .propagate import missing, propagate, takes
 from .refine import refine
 from .review import review
 from .store import Store, Take, key_of
+from .windows import look_again
 
 _KEPT_PREVIEWS = 64  # frames, as many as Blender keeps
 _OUTLINED = 2048  # pixels: the longer side of a matte whose outlines are taken
@@ -214,14 +216,8 @@ class Session:
                 job = with_objects(job, tracked.takes)
                 writer = prepare(job, reader)
 
-        def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
-            plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply")
-            to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
-            return refine(logits, plate.pixels, to_srgb, panorama=job.footage.panorama)
-
         logits = {name: stored(take) for name, take in tracked.takes.items()}
-        mattes = Mattes(job, logits, refined=refined if job.refine == "filter" else None)
-        writer.strength = mattes.strength
+        mattes = Mattes(job, logits, refined=self._refiner(job, reader))
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
             return mattes.finished(frame, name, soft=writer.rules.soft)
@@ -256,6 +252,24 @@ class Session:
             cancelled=self._cancelled,
         )
         return tracked, folder
+
+    def _refiner(self, job: Job, reader: Reader) -> Refined | None:
+        """What the Job wants to be done to edges. May be called from several threads."""
+        if job.refine == "off":
+            return None
+        loaded = self._model(model.find(job.model)) if job.refine == "windows" else None
+        one_at_a_time = threading.Lock()
+        to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
+        panorama = job.footage.panorama
+
+        def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
+            plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply").pixels
+            if loaded is not None:
+                with one_at_a_time, loaded.computing(), _explaining_memory():
+                    logits = look_again(loaded.predictor, logits, plate, to_srgb, panorama=panorama)
+            return refine(logits, plate, to_srgb, panorama=panorama)
+
+        return refined
 
     def _track(self, job: Job, reader: Reader) -> Tracked:
         began = time.monotonic()

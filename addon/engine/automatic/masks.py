@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..picture import EncodedPicture
 from ..predictor import Predictor
-from ..prompting import normalise
 from .rle import Rle
 
 MASK_SIDE = 1024
@@ -142,13 +141,7 @@ class _Crop:
         self._cancelled = cancelled
         side = predictor.image_size
         squashed = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
-        image = normalise(np.asarray(squashed)).to(predictor.device)
-        backbone = predictor.forward_image(image[None])
-        _, features, _, sizes = predictor._prepare_backbone_features(backbone)
-        if predictor.directly_add_no_mem_embed:
-            features[-1] = features[-1] + predictor.no_mem_embed
-        maps = [each.permute(1, 2, 0).view(1, -1, *hw) for each, hw in zip(features, sizes, strict=True)]
-        self._embedding, self._high_res = maps[-1], maps[:-1]
+        self._encoded = EncodedPicture(predictor, np.asarray(squashed))
 
     def masks(self, grid: NDArray[np.float64]) -> list[_Found]:
         """What the points of `grid`, (n, 2) in 0..1 of the crop, find; without duplicates, best first."""
@@ -163,7 +156,7 @@ class _Crop:
     def _batch(self, points: NDArray[np.float64]) -> Iterator[_Found]:
         settings = self._settings
         places = torch.as_tensor(
-            points * self._predictor.image_size, dtype=torch.float32, device=self._embedding.device
+            points * self._predictor.image_size, dtype=torch.float32, device=self._predictor.device
         )
         logits, ious = self._decode(places, None, settings.multimask_output)
         each = logits.shape[1]
@@ -185,19 +178,8 @@ class _Crop:
         self, places: torch.Tensor, masks: torch.Tensor | None, multimask: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (n, m, h, w) and predicted IoUs (n, m) for one include point each, in pixels of the input."""
-        model: Any = self._predictor
         labels = torch.ones((len(places), 1), dtype=torch.int32, device=places.device)
-        sparse, dense = model.sam_prompt_encoder(points=(places[:, None], labels), boxes=None, masks=masks)
-        logits, ious, _, _ = model.sam_mask_decoder(
-            image_embeddings=self._embedding,
-            image_pe=model.sam_prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=multimask,
-            repeat_image=len(places) > 1,
-            high_res_features=self._high_res,
-        )
-        return logits.float(), ious.float()
+        return self._encoded.decode(places[:, None], labels, masks, multimask=multimask)
 
     def _refine(self, places: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """One more step with each mask as a prompt (upstream's m2m)."""
