@@ -109,7 +109,7 @@ class Engine:
 
     def request(
         self,
-        verb: Literal["track", "retrack", "export", "review", "preview", "finish", "outlines"],
+        verb: Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "suggest"],
         job: Job,
         frame: int = 0,
         takes: Mapping[str, str] | None = None,

@@ -270,6 +270,25 @@ class ClipSettings(bpy.types.PropertyGroup):
     export_end: IntProperty(  # type: ignore[valid-type]
         name="End", description="Last clip frame to write", default=100, min=1, update=_export_start
     )
+    transients_masks: StringProperty(  # type: ignore[valid-type]
+        name="Rough Masks",
+        description="The trainer's folder of masks of what moves, one an image, named as the images are",
+        subtype="DIR_PATH",
+    )
+    transients_diffs: StringProperty(  # type: ignore[valid-type]
+        name="Differences",
+        description="The trainer's folder of differences between render and photo, one an image, likewise",
+        subtype="DIR_PATH",
+    )
+    transients_polarity: EnumProperty(  # type: ignore[valid-type]
+        name="Moving Is",
+        description="The colour of what moves in the rough masks",
+        items=[
+            ("auto", "Found Out", "The colour under which render and photo differ more"),
+            ("white", "White", "Black is static"),
+            ("black", "Black", "White is static"),
+        ],
+    )
     output: StringProperty(  # type: ignore[valid-type]
         name="Folder",
         description="Where versions (v001, v002, ...) are written. Empty: a folder beside the footage, named after it",

@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL_VERSION = 1
 
-Verb = Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "cancel", "quit"]
+Verb = Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "suggest", "cancel", "quit"]
 # track: fill the matte store with what the Job needs and the store lacks.
 # retrack: the same, but what the store has of the frames that are wanted is forgotten first.
 # export: track, then write a version; `done` carries its folder.
@@ -25,6 +25,7 @@ Verb = Literal["track", "retrack", "export", "review", "preview", "finish", "out
 # finish: the finished mattes of one frame for the overlay, from what is tracked or previewed, without the model;
 #   answered as a preview is.
 # outlines: of tracked mattes, as they are exported, for Blender's mask splines; `done` carries the file.
+# suggest: the automatic masks of one frame, as outlines; `done` carries the file.
 Stage = Literal["model", "track", "export"]
 
 
@@ -34,7 +35,7 @@ class Request(TypedDict):
     id: int
     do: Verb
     job: NotRequired[dict[str, Any]]  # Job.from_dict
-    frame: NotRequired[int]  # preview, finish: clip frame
+    frame: NotRequired[int]  # preview, finish, suggest: clip frame
     takes: NotRequired[dict[str, str]]  # finish: by object, the folder of its mattes; empty = the frame's last preview
     frames: NotRequired[list[int]]  # outlines: clip frames
     points: NotRequired[int]  # outlines: of each curve
@@ -65,7 +66,7 @@ class Event(TypedDict):
     exit_code: NotRequired[int]  # error only: errors.ExitCode
     # done
     folder: NotRequired[str]  # export: the finished version's folder
-    file: NotRequired[str]  # preview, finish: the mattes; outlines: the curves
+    file: NotRequired[str]  # preview, finish: the mattes; outlines, suggest: the curves
     device: NotRequired[str]  # what the model ran on, in words
     frames: NotRequired[int]  # frames that have a matte now
     suspects: NotRequired[int]  # runs of doubtful frames, of all objects; suspects.py says where they are kept

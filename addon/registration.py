@@ -26,10 +26,12 @@ from .operators.object_from_tracks import SPLATMATTE_OT_object_from_tracks
 from .operators.open_folder import SPLATMATTE_OT_open_folder
 from .operators.open_log import SPLATMATTE_OT_open_log
 from .operators.preview import SPLATMATTE_OT_preview
+from .operators.refine_transients import SPLATMATTE_OT_refine_transients
 from .operators.remove_engine import SPLATMATTE_OT_remove_engine
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.self_test import SPLATMATTE_OT_self_test
 from .operators.stop_setup import SPLATMATTE_OT_stop_setup
+from .operators.suggest import SPLATMATTE_OT_suggest
 from .operators.switch_object import SPLATMATTE_OT_switch_object
 from .operators.to_compositor import SPLATMATTE_OT_to_compositor
 from .operators.to_mask import SPLATMATTE_OT_to_mask
@@ -43,6 +45,8 @@ CLASSES = (
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_check_cameras,
+    SPLATMATTE_OT_suggest,
+    SPLATMATTE_OT_refine_transients,
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,
     SPLATMATTE_OT_jump,

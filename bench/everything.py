@@ -1,6 +1,6 @@
 """Everything, tracked: seconds a frame, and what they are spent on. python3 vendor_setup bench everything
 
-The first demo clip at its own size, with the pipeline's default values. There is no baseline of ours to compare with:
+The first demo clip at its own size, with the pipeline's default values. For comparison:
 the pipeline that this follows took about 20 s a frame (708 frames in 4 hours, on a GPU).
 """
 

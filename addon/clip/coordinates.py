@@ -64,12 +64,17 @@ class Plate:
         frames = () if self.footage.movie else _turned(self.footage.files)
         return {each for frame in frames for each in (frame - 1, frame)}
 
-    def to_mask(self, frame: int, place: Point2) -> Point2:
-        """What `from_mask` makes upright pixels of, back."""
+    def to_marker(self, frame: int, place: Point2) -> Point2:
+        """What `from_marker` makes upright pixels of, back."""
         orientation = self._orientation(frame)
         width, height = oriented_size(self.footage.width, self.footage.height, orientation)
         x, y = to_stored(*place, width, height, orientation)
-        u, v = x / width, 1 - y / height
+        return x / width, 1 - y / height
+
+    def to_mask(self, frame: int, place: Point2) -> Point2:
+        """What `from_mask` makes upright pixels of, back."""
+        width, height = oriented_size(self.footage.width, self.footage.height, self._orientation(frame))
+        u, v = self.to_marker(frame, place)
         shape = width / (height * self.pixel_aspect)
         return ((u - 0.5) * shape + 0.5, v) if shape < 1 else (u, (v - 0.5) / shape + 0.5)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import bpy
 
+from ..automatic import Automatic
 from ..errors import CheckpointError, JobError
 from ..job import Delivery, Device, Footage, Job, Model
 from ..preferences import preferences
@@ -29,31 +31,43 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     Raises:
         FootageError, CheckpointError, JobError: what is wrong with footage, settings or prompts.
     """
-    settings = settings_of(clip)
     follow_names(clip)
     forget_shape_keys()
+    fields, footage, warnings = _fields(clip, device, export)
+    plate = plate_of(clip, footage)
+    prompts = read_prompts(clip, plate, fields["frame_range"])
+    objects = with_finishing(clip, plate, prompts.objects(), prompts.ignored)
+    job = Job(objects=objects, direction=settings_of(clip).direction, **fields)
+    return job, warnings + prompts.ignored
+
+
+def make_automatic_job(
+    clip: bpy.types.MovieClip, device: Device, export: bool, **wish: Automatic
+) -> tuple[Job, list[str]]:
+    """A Job that finds what nobody marked: `transients` or `promptless`. As `make_job` otherwise."""
+    fields, _, warnings = _fields(clip, device, export)
+    return Job(objects=(), **fields, **wish), warnings  # type: ignore[arg-type]  # by the field's name
+
+
+def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[dict[str, Any], Footage, list[str]]:
+    """What all Jobs of a clip have, the footage, and what should be known of it."""
+    settings = settings_of(clip)
     footage, warnings = read_footage(clip)
     footage = dataclasses.replace(footage, panorama=settings.panorama)
-    frame_range = frame_range_of(clip, footage.frame_count)
-    plate = plate_of(clip, footage)
-    prompts = read_prompts(clip, plate, frame_range)
-    objects = with_finishing(clip, plate, prompts.objects(), prompts.ignored)
     rules = TARGETS[settings.target].rules
     transforms = settings.transforms if rules.writer == "nerfstudio" else ""
-    job = Job(
-        footage=footage,
-        objects=objects,
-        model=_model(clip, device),
-        direction=settings.direction,
-        frame_range=frame_range,
-        output=bpy.path.abspath(settings.output, library=clip.library) if settings.output else "",
-        export=settings.target if export else "",
-        invert=settings.invert and rules.invertible,
-        refine=settings.refine,
-        transforms=str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",
-        delivery=_delivery(settings, footage) if export else Delivery(),
-    )
-    return job, warnings + prompts.ignored
+    fields: dict[str, Any] = {
+        "footage": footage,
+        "model": _model(clip, device),
+        "frame_range": frame_range_of(clip, footage.frame_count),
+        "output": bpy.path.abspath(settings.output, library=clip.library) if settings.output else "",
+        "export": settings.target if export else "",
+        "invert": settings.invert and rules.invertible,
+        "refine": settings.refine,
+        "transforms": str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",
+        "delivery": _delivery(settings, footage) if export else Delivery(),
+    }
+    return fields, footage, warnings
 
 
 def _delivery(settings: ClipSettings, footage: Footage) -> Delivery:

@@ -96,6 +96,8 @@ class Server:
             return {"id": todo.id, "event": "done", "file": str(self._session.preview(job, todo.frame))}
         if todo.verb == "finish":
             return {"id": todo.id, "event": "done", "file": str(self._session.finish(job, todo.frame, todo.takes))}
+        if todo.verb == "suggest":
+            return {"id": todo.id, "event": "done", "file": str(self._session.suggest(job, todo.frame))}
         if todo.verb == "outlines":
             file = self._session.outlines(job, todo.frames, todo.points)
             return {"id": todo.id, "event": "done", "file": str(file)}
@@ -126,7 +128,7 @@ class Server:
             except (ValueError, KeyError):
                 print(f"Not a request: {line[:200]!r}", file=sys.stderr)
                 continue
-            if verb in ("track", "retrack", "export", "review", "outlines", *_QUICK):
+            if verb in ("track", "retrack", "export", "review", "outlines", "suggest", *_QUICK):
                 todo = _Todo(
                     int(request.get("id", 0)),
                     verb,

@@ -25,6 +25,7 @@ from ..suspects import Suspect
 from ..targets import TARGETS
 from . import finish, hull, model
 from .automatic.find import find, segments_of, with_objects
+from .automatic.suggestions import suggestions
 from .export import export, prepare, segments
 from .features import FeatureCache
 from .finish import Logits
@@ -201,7 +202,24 @@ class Session:
                 found[name] = {"frames": there, "paths": paths}
         if not found:
             raise JobError("There is no matte on any of these frames.", where="frames", hint="Track them first.")
-        return store.put_outlines(found)
+        return store.put_json("outlines", found)
+
+    def suggest(self, job: Job, frame: int) -> Path:
+        """The automatic masks of a clip frame, as outlines. Returns the file that holds them.
+
+        It is JSON: `frame`; `masks`, the largest first, of each its `area` and `paths`, closed outlines of (x, y) in
+        pixels of the plate that fill by even-odd. The next suggestions of the clip overwrite it.
+
+        Raises:
+            Cancelled: as asked for.
+            JobError, FootageError, CheckpointError, OutputError: as they say.
+        """
+        if frame not in range(1, job.footage.frame_count + 1):
+            raise JobError(f"The clip has no frame {frame}.", where="frame")
+        loaded = self._model(model.find(job.model))
+        with loaded.computing(), _explaining_memory():
+            found = suggestions(loaded.predictor, Reader(job.footage), frame, self._cancelled)
+        return Store(job).put_json("suggestions", {"frame": frame, "masks": found})
 
     def export(self, job: Job) -> tuple[Tracked, Path]:
         """Track what is missing, then write a version. Returns its folder. Raises MatteError."""

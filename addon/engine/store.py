@@ -219,10 +219,11 @@ class Store:
             write_file(path, lambda file: np.savez(file, **arrays), sync=False)
         return path
 
-    def put_outlines(self, found: dict[str, Any]) -> Path:
-        """Keep outlines, instead of the last ones. Returns the file. Raises OutputError."""
-        path = self.folder.with_name("outlines.json")
+    def put_json(self, name: str, found: dict[str, Any]) -> Path:
+        """Keep outlines and the like, instead of the last ones. Returns the file. Raises OutputError."""
+        path = self.folder.with_name(f"{name}.json")
         with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, lambda file: write_bytes(file, json.dumps(found).encode()), sync=False)
         return path
 

@@ -63,7 +63,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
             return {"PASS_THROUGH"}
         region = next(each for each in self._area.regions if each.type == "WINDOW")
         inside = 0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
-        if not inside or _over_other_region(self._area, event):
+        if not inside or over_other_region(self._area, event):
             return {"PASS_THROUGH"}
         with context.temp_override(area=self._area, region=region):
             self.location = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
@@ -100,7 +100,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _over_other_region(area: bpy.types.Area, event: bpy.types.Event) -> bool:
+def over_other_region(area: bpy.types.Area, event: bpy.types.Event) -> bool:
     """Whether the mouse is over a sidebar or header, which may lie over the clip."""
     return any(
         each.type != "WINDOW"

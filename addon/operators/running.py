@@ -10,8 +10,9 @@ from typing import Literal
 
 import bpy
 
+from ..automatic import Promptless, Transients
 from ..clip.poses import write_poses
-from ..clip.to_job import make_job
+from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
 from ..engine_client import EXTENSION, Engine, Reply, shared_engine
 from ..errors import EngineError, MatteError
@@ -145,13 +146,34 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
     Raises:
         MatteError: what is wrong with footage, prompts, settings or the runtime; or another Job is running.
     """
-    global _current
+    _refuse_second()
+    job, notes = _job(clip, export=verb == "export")
+    return _send("retrack" if again else verb, verb, clip, towards(job, where, here), notes)
+
+
+def start_transients(verb: Verb, clip: bpy.types.MovieClip, wish: Transients) -> Run:
+    """As `start`, for what moves through a static scene, which nobody marks. Raises MatteError."""
+    _refuse_second()
+    job, notes = make_automatic_job(clip, preferences().device, verb == "export", transients=wish)
+    return _send(verb, verb, clip, job, notes)
+
+
+def _refuse_second() -> None:
     if running() is not None:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
-    job, notes = _job(clip, export=verb == "export")
-    job = towards(job, where, here)
+
+
+def _send(
+    request: Literal["track", "retrack", "export", "review"],
+    verb: Verb,
+    clip: bpy.types.MovieClip,
+    job: Job,
+    notes: list[str],
+    poses: str = "",
+) -> Run:
+    global _current
     engine = _engine()
-    reply = engine.request("retrack" if again else verb, job)
+    reply = engine.request(request, job, poses=poses)
     _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes)
     return _current
 
@@ -162,9 +184,7 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     Raises:
         MatteError: as of `start`; or the clip has no cameras.
     """
-    global _current
-    if running() is not None:
-        raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
+    _refuse_second()
     job, notes = _job(clip, export=False)
     settings = settings_of(clip)
     if settings.poses:
@@ -172,10 +192,7 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     else:
         poses = job.matte_folder / "work" / "cameras.json"
         write_poses(clip, poses)
-    engine = _engine()
-    reply = engine.request("review", job, poses=str(poses))
-    _current = Run("review", clip.name, job.matte_folder, engine, reply, notes)
-    return _current
+    return _send("review", "review", clip, job, notes, str(poses))
 
 
 def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
@@ -216,6 +233,21 @@ def request_outlines(clip: bpy.types.MovieClip, frames: Sequence[int], points: i
     """
     job, _ = make_job(clip, preferences().device, export=False)
     return _engine().request("outlines", job, frames=frames, points=points)
+
+
+def request_suggestions(clip: bpy.types.MovieClip, frame: int) -> Reply:
+    """Ask for the automatic masks of one clip frame.
+
+    Raises:
+        MatteError: what is wrong with footage, settings or the runtime.
+    """
+    job, _ = make_automatic_job(clip, preferences().device, export=False, promptless=Promptless())
+    return _engine().request("suggest", job, frame)
+
+
+def stop_suggestions() -> None:
+    """Nobody waits for them any more. Raises EngineError."""
+    _engine().cancel()
 
 
 def _engine() -> Engine:

@@ -74,7 +74,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         found = json.loads(Path(reply.result["file"]).read_text(encoding="utf-8"))
-        mask = _make_mask(context, clip, plate, found)
+        mask = make_mask(context, clip, plate, found)
         keys = len({frame for each in found.values() for frame in each["frames"]})
         self.report({"INFO"}, f"{mask.name}: {len(found)} layers, keyed on {keys} frames")
         return {"FINISHED"}
@@ -89,13 +89,18 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         return sorted({*tracked[:: self.step], tracked[-1]})
 
 
-def _make_mask(
-    context: bpy.types.Context, clip: bpy.types.MovieClip, plate: Plate, found: dict[str, Any]
+def make_mask(
+    context: bpy.types.Context,
+    clip: bpy.types.MovieClip,
+    plate: Plate,
+    found: dict[str, Any],
+    into: bpy.types.Mask | None = None,
 ) -> bpy.types.Mask:
-    """Of `found`, as engine/session.py's outlines say it."""
-    mask = bpy.data.masks.new(f"{Path(clip.name).stem} mattes")
+    """Of `found`, as engine/session.py's outlines say it; its layers are added to `into`, or to a new mask."""
     shift = clip.frame_start - 1  # clip frame to scene frame
-    mask.frame_start, mask.frame_end = clip.frame_start, clip.frame_start + max(1, clip.frame_duration) - 1
+    mask = into or bpy.data.masks.new(f"{Path(clip.name).stem} mattes")
+    if into is None:
+        mask.frame_start, mask.frame_end = clip.frame_start, clip.frame_start + max(1, clip.frame_duration) - 1
     for name, each in found.items():
         layer = mask.layers.new(name=name)
         layer.use_fill_holes = True

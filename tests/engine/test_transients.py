@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from addon.automatic import Transients
+from addon.automatic import Everything, Promptless, Transients
+from addon.engine.__main__ import main
 from addon.engine.automatic.evidence import Evidence
 from addon.engine.automatic.transients import between, snapped
 from addon.engine.footage import Reader
@@ -164,6 +165,22 @@ def test_numbered_masks_belong_by_order(job: Job, tmp_path: Path) -> None:
         found = evidence(job).rough(frame)
         assert np.array_equal(found.mask, expected[frame - 1].mask)
         assert np.array_equal(found.diff, expected[frame - 1].diff)
+
+
+def test_from_the_command_line(job: Job, tmp_path: Path) -> None:
+    file = tmp_path / "job.json"
+    folders = ["--masks", str(tmp_path / "masks"), "--diffs", str(tmp_path / "diffs")]
+    plates = str(tmp_path / "plates")
+    assert main(["transients", plates, *folders, "--lambda-ref", "0.6", "--save-job", str(file)]) == 0
+    saved = Job.load(file)
+    assert saved.transients == Transients(str(tmp_path / "masks"), str(tmp_path / "diffs"), lambda_ref=0.6)
+    assert (saved.export, saved.footage.files) == ("t3dgs", job.footage.files)
+    assert main(["auto", plates, "--subjects", "1,3", "--export", "postshot", "--save-job", str(file)]) == 0
+    assert Job.load(file).promptless == Promptless(subjects=(1, 3))
+    assert main(["everything", plates, "--save-job", str(file)]) == 0
+    assert (Job.load(file).everything, Job.load(file).export) == (Everything(), "segments")
+    with pytest.raises(SystemExit):
+        main(["transients", plates])
 
 
 def test_a_shape_halfway() -> None:

@@ -38,7 +38,7 @@ from ..footage import Reader, read_ahead
 from ..images import to_8_bit
 from ..model import Loaded
 from .grid import Mask, ious, mask_size, resized, to_mask
-from .masks import Settings, generate
+from .masks import Settings, generate, stopping
 from .rle import Rle
 from .segments import Segments, read_masks, write_masks
 from .tracks import BATCH, Group, Tracker
@@ -92,6 +92,7 @@ class Tracking:
     ) -> Segments:
         """Until all is tracked. `on_frame` and `cancelled` as in Labelling.run; raises what that does."""
         self._loaded = loaded
+        self._ask = stopping(cancelled, "Stopped. What is tracked so far is kept.")
         self._state = self._load()
         total = 2 * len(self._frames)
         with loaded.computing():
@@ -101,10 +102,12 @@ class Tracking:
                 order = self._frames if stage == "forward" else self._frames[::-1]
                 before = 0 if stage == "forward" else len(self._frames)
                 for index in self._visit(order[self._state.next :]):
-                    if cancelled():
+                    try:
+                        self._ask()
+                        (self._forward if stage == "forward" else self._backward)(index)
+                    except Cancelled:
                         self._save()
-                        raise Cancelled("Stopped. What is tracked so far is kept.")
-                    (self._forward if stage == "forward" else self._backward)(index)
+                        raise
                     self._state.next += 1
                     if time.monotonic() - self._saved > _SAVE_EVERY:
                         self._save()
@@ -117,10 +120,10 @@ class Tracking:
     # -- one frame ------------------------------------------------------------------------------------------------
 
     def _forward(self, index: int) -> None:
+        masks = self._automatic(index) if index in self._keys else []  # first: it may be stopped in between
         found = self._tracked(index, reverse=False)
         if index in self._keys:
             self._end_small(found)
-            masks = self._automatic(index)
             taken = self._link_to_masks(found, masks)
             room = self._wish.max_masks - sum(len(group.ids) for group in self._state.groups)
             room = min(room, self._wish.max_tracks - len(self._state.births))
@@ -163,7 +166,7 @@ class Tracking:
             began = time.perf_counter()
             settings = Settings(points_per_side=self._wish.points_per_side, pred_iou_thresh=self._wish.pred_iou_thresh)
             picture = to_8_bit(self._reader.plate(index + 1).pixels)
-            made = generate(self._loaded.predictor, picture, settings)
+            made = generate(self._loaded.predictor, picture, settings, cancelled=self._ask)
             made.sort(key=lambda each: -each.segmentation.area)
             large = [each.segmentation for each in made if each.segmentation.area >= max(1.0, self._least)]
             write_masks(file, dict(enumerate(large[: self._wish.max_masks], 1)), frame=index + 1)

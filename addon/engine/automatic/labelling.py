@@ -34,6 +34,7 @@ from ..store import Matte, Take
 from .grid import Mask, iou, to_logits, to_mask
 from .tracks import Group, Tracker
 
+KEPT = "Stopped. What is found so far is kept."
 _READ_AHEAD = 4  # frames
 _PASSES = 3
 
@@ -101,7 +102,7 @@ class Labelling:
             groups = self._groups(order)
             for index in self._visit(order[self._progress.next :]):
                 if cancelled():
-                    raise Cancelled("Stopped. What is found so far is kept.")
+                    raise Cancelled(KEPT)
                 if stage == 2:
                     self._refine(index)
                 else:

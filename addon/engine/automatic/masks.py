@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...errors import Cancelled
 from ..picture import EncodedPicture
 from ..predictor import Predictor
 from .rle import Rle
@@ -207,6 +208,16 @@ class _Crop:
             x, y = asked[i]
             whole = Rle.of(_pad(mask, self._box, self._picture))
             yield _Found(whole, box, float(ious[i]), (float(x), float(y)), float(stability[i]), self._box)
+
+
+def stopping(cancelled: Callable[[], bool], words: str = "") -> Callable[[], None]:
+    """For `generate`: raises Cancelled, with these words, when `cancelled` says so."""
+
+    def ask() -> None:
+        if cancelled():
+            raise Cancelled(words) if words else Cancelled()
+
+    return ask
 
 
 def point_grid(n_per_side: int) -> NDArray[np.float64]:

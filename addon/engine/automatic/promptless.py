@@ -19,8 +19,8 @@ from ..images import to_8_bit
 from ..model import Loaded
 from ..store import Take
 from .grid import AROUND, Mask, dilated, mask_size, resized
-from .labelling import Labelling, Last
-from .masks import MASK_SIDE, Settings, generate, point_grid
+from .labelling import KEPT, Labelling, Last
+from .masks import MASK_SIDE, Settings, generate, point_grid, stopping
 from .tracks import Tracker
 
 
@@ -44,6 +44,7 @@ class Segmentation:
         """Until all frames are labelled; the labels. Raises as Labelling.run."""
         with loaded.computing():
             self._predictor = loaded.predictor
+            self._ask = stopping(cancelled, KEPT)
             return Labelling(
                 Tracker(loaded.predictor, self._reader, self._job.footage.frame_count),
                 self._reader,
@@ -67,5 +68,5 @@ class Segmentation:
         if not len(points):
             return
         picture = to_8_bit(self._reader.plate(index + 1).pixels)
-        for each in generate(self._predictor, picture, Settings(), points=points):
+        for each in generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask):
             yield resized(each.segmentation.mask(), self._size), None

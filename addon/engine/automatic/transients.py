@@ -28,8 +28,8 @@ from ..model import Loaded
 from ..store import Matte, Take
 from .evidence import Evidence, Rough
 from .grid import AROUND, Mask, dilated, part_inside, resized, to_logits, to_mask
-from .labelling import Labelling, Last
-from .masks import MASK_SIDE, Settings, generate
+from .labelling import KEPT, Labelling, Last
+from .masks import MASK_SIDE, Settings, generate, stopping
 from .tracks import Tracker
 
 NAME = "transients"  # the object that the mattes are of
@@ -79,6 +79,7 @@ class Refinement:
         indices = range(job.frames[0] - 1, job.frames[-1])
         with loaded.computing():
             self._predictor = loaded.predictor
+            self._ask = stopping(cancelled, KEPT)
             labels = Labelling(
                 Tracker(loaded.predictor, self._reader, job.footage.frame_count),
                 self._reader,
@@ -155,7 +156,7 @@ class Refinement:
             return
         picture = to_8_bit(self._reader.plate(index + 1).pixels)
         closed = self._closed(rough.mask)
-        proposals = generate(self._predictor, picture, Settings(), points=points)
+        proposals = generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask)
         for each in sorted(proposals, key=lambda each: -each.area):
             mask = resized(each.segmentation.mask(), self._evidence.size)
             if part_inside(mask, closed) > self._wish.lambda_ref and part_inside(mask, covered) < self._wish.lambda_ref:

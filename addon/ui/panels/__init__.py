@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .automatic import SPLATMATTE_PT_automatic
 from .export import SPLATMATTE_PT_export
 from .finish import SPLATMATTE_PT_finish
 from .footage import SPLATMATTE_PT_footage
@@ -15,6 +16,7 @@ CLASSES = (
     SPLATMATTE_UL_suspects,
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,
+    SPLATMATTE_PT_automatic,
     SPLATMATTE_PT_track,
     SPLATMATTE_PT_review,
     SPLATMATTE_PT_overlay,

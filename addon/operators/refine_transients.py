@@ -1,0 +1,41 @@
+"""Refine transients: a splat trainer's rough masks of what moves become clean, tracked mattes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty
+
+from ..automatic import Transients
+from ..errors import JobError
+from ..properties import ClipSettings, settings_of
+from . import running
+from .job_operator import JobOperator
+
+
+class SPLATMATTE_OT_refine_transients(JobOperator, bpy.types.Operator):
+    """Make clean mattes of what moves through a static scene, from a splat trainer's rough masks and differences"""
+
+    bl_idname = "splat_matte.refine_transients"
+    bl_label = "Refine Transients"
+
+    export: BoolProperty(  # type: ignore[valid-type]
+        name="Export", description="Write a version too, for the program that is chosen", options={"SKIP_SAVE"}
+    )
+
+    def _start(self, context: bpy.types.Context) -> running.Run:
+        clip = self._find_clip(context)
+        settings = settings_of(clip)
+        masks, diffs = (_folder(clip, settings, name) for name in ("transients_masks", "transients_diffs"))
+        wish = Transients(masks, diffs, settings.transients_polarity)
+        return running.start_transients("export" if self.export else "track", clip, wish)
+
+
+def _folder(clip: bpy.types.MovieClip, settings: ClipSettings, name: str) -> str:
+    """The absolute path of a folder setting. Raises JobError if there is none."""
+    path = getattr(settings, name)
+    if not path:
+        words = settings.bl_rna.properties[name].name
+        raise JobError("No folder is chosen.", where=words, hint="Choose the one that the trainer has written.")
+    return str(Path(bpy.path.abspath(path, library=clip.library)))

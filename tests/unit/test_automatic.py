@@ -1,0 +1,66 @@
+"""What a Job may ask for without a click, and what a click on a suggestion takes."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from addon.automatic import Everything, Promptless, Transients
+from addon.errors import JobError
+from addon.job import Footage, Job, MatteObject, Point, Prompt
+from addon.suggested import Suggestion, read_suggestions, smallest_at
+
+DRIVE = "C:" if sys.platform == "win32" else ""
+FOOTAGE = Footage((f"{DRIVE}/plates/a1.png", f"{DRIVE}/plates/a2.png"), 64, 48, 2)
+FOLDERS = (f"{DRIVE}/trainer/masks", f"{DRIVE}/trainer/diffs")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"transients": Transients(*FOLDERS, polarity="black", filter_threshold=0.1)},
+        {"promptless": Promptless(subjects=(3, 1))},
+        {"everything": Everything(step=2)},
+    ],
+    ids=lambda wish: next(iter(wish)),
+)
+def test_round_trip(wish: dict[str, Any]) -> None:
+    job = Job(FOOTAGE, (), **wish)
+    assert Job.from_json(job.to_json()) == job
+    assert job.automatic == next(iter(wish.values()))
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"transients": Transients("masks", FOLDERS[1])}, "transients.masks"),
+        ({"transients": Transients(*FOLDERS, lambda_ref=1.5)}, "transients.lambda_ref"),
+        ({"transients": Transients(*FOLDERS, seed=-1)}, "transients.seed"),
+        ({"promptless": Promptless(memory_size=0)}, "promptless.memory_size"),
+        ({"promptless": Promptless(subjects=(0,))}, "promptless.subjects"),
+        ({"everything": Everything(max_tracks=70_000)}, "everything.max_tracks"),
+        ({"everything": Everything(), "promptless": Promptless()}, "everything"),
+        ({"everything": Everything(), "part": (1, 1)}, "part"),
+        ({"everything": Everything(), "objects": (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)}, "objects"),
+        ({"everything": Everything(), "footage": replace(FOOTAGE, panorama=True)}, "footage.panorama"),
+    ],
+)
+def test_the_field_is_named(fields: dict[str, Any], where: str) -> None:
+    with pytest.raises(JobError) as caught:
+        Job(**{"footage": FOOTAGE, "objects": ()} | fields)
+    assert caught.value.where == where
+
+
+def test_a_click_takes_the_smallest(tmp_path: Path) -> None:
+    def square(low: float, high: float) -> list[tuple[float, float]]:
+        return [(low, low), (high, low), (high, high), (low, high)]
+
+    file = tmp_path / "suggestions.json"
+    ring = {"area": 75, "paths": [square(0, 10), square(2, 7)[::-1]]}
+    file.write_text(json.dumps({"frame": 1, "masks": [{"area": 400, "paths": [square(0, 20)]}, ring]}))
+    found = read_suggestions(file)
+    assert found[1] == Suggestion(75, (tuple(square(0, 10)), tuple(square(2, 7)[::-1])))
+    assert [smallest_at(found, place) for place in ((1, 1), (5, 5), (15, 5), (25, 5))] == [1, 0, 0, None]
