@@ -17,6 +17,7 @@ from .operators.click import SPLATMATTE_OT_click
 from .operators.copy_diagnostics import SPLATMATTE_OT_copy_diagnostics
 from .operators.download_checkpoint import SPLATMATTE_OT_download_checkpoint
 from .operators.export import SPLATMATTE_OT_export
+from .operators.find_footage import SPLATMATTE_OT_find_footage
 from .operators.install_engine import SPLATMATTE_OT_install_engine
 from .operators.jump import SPLATMATTE_OT_jump
 from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
@@ -49,6 +50,7 @@ CLASSES = (
     SPLATMATTE_OT_refine_transients,
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,
+    SPLATMATTE_OT_find_footage,
     SPLATMATTE_OT_jump,
     SPLATMATTE_OT_wipe,
     SPLATMATTE_OT_to_mask,

@@ -9,8 +9,9 @@ from pathlib import Path
 import bpy
 
 from ..errors import FootageError
-from ..job import Footage
+from ..job import Footage, default_matte_folder
 from ..orientation import oriented_size
+from ..properties import settings_of
 from .coordinates import Plate, read_file_orientation
 from .sequence import sequence_files
 
@@ -76,6 +77,14 @@ def _colour_config() -> str:
         if os.path.isfile(path):  # noqa: PTH113
             return os.path.abspath(path)  # noqa: PTH100
     return ""
+
+
+def matte_folder(clip: bpy.types.MovieClip, footage: Footage | None) -> Path | None:
+    """Where the clip's versions and mattes are; None if it has no folder of its own and its footage can't be found."""
+    output = settings_of(clip).output
+    if output:
+        return Path(bpy.path.abspath(output, library=clip.library))
+    return default_matte_folder(footage) if footage else None
 
 
 def plate_of(clip: bpy.types.MovieClip, footage: Footage) -> Plate:

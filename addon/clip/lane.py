@@ -11,10 +11,10 @@ from pathlib import Path
 
 import bpy
 
-from ..job import default_matte_folder
 from ..mattes import exported_frames, is_made_from, tracked_frames
 from ..properties import settings_of
-from .summary import Summary, summary_of
+from .footage import matte_folder
+from .summary import summary_of
 
 Colour = tuple[float, float, float, float]
 
@@ -52,17 +52,9 @@ def lane_of(clip: bpy.types.MovieClip) -> dict[str, set[int]]:
     found["prompted"] = {frame for each in marks.values() for frame in each.frames}
     for each in settings_of(clip).suspects_used():
         found["suspect"] |= set(range(each.first, each.last + 1))
-    if (folder := matte_folder_of(clip, summary)) is not None:
+    if (folder := matte_folder(clip, summary.footage)) is not None:
         found["exported"] = exported_frames(folder)
     return found
-
-
-def matte_folder_of(clip: bpy.types.MovieClip, summary: Summary) -> Path | None:
-    """Where the clip's versions are; None if its footage can't be found."""
-    output = settings_of(clip).output
-    if output:
-        return Path(bpy.path.abspath(output, library=clip.library))
-    return default_matte_folder(summary.plate.footage) if summary.plate else None
 
 
 def stops(clip: bpy.types.MovieClip, kind: str) -> list[int]:

@@ -1,17 +1,21 @@
-"""Follows what objects are called, so that one that is renamed keeps its settings and its mattes.
+"""Follows what objects are called and where the footage lies, so that settings and mattes are found again.
 
 Tracking objects and mask layers can't hold data, so settings are found by name, and Blender tells nobody of a new one:
-their names are compared with those of the last look. Looked at by a clock while there is a window, and before each Job.
+names, and the path of the footage, are compared with those of the last look. Looked at by a clock while there is a
+window, and before each Job.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import bpy
 
+from ..errors import MatteError
 from ..properties import ClipSettings, settings_of
+from .footage import matte_folder, read_footage
 
 
 def follow_names(clip: bpy.types.MovieClip) -> None:
@@ -19,17 +23,33 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
     settings = settings_of(clip)
     layers = [each.name for each in settings.mask.layers] if settings.mask else []
     now = [[each.name for each in clip.tracking.objects], layers]
-    text = json.dumps(now)
+    place = [bpy.path.abspath(clip.filepath, library=clip.library), settings.output]
+    text = json.dumps([*now, place])
     if text == settings.names:
         return
-    before = json.loads(settings.names) if settings.names else [[], []]
+    *before, before_place = json.loads(settings.names) if settings.names else ([], [], place)
     taken = [name for names in now for name in names]
     for old, new in (each for names in zip(before, now, strict=True) for each in renamed(*names)):
         if old not in taken:
             _rename(settings, old, new)
     for name in taken:
         settings.entry(name)
+    if place != before_place and not _relocate(clip, settings):
+        return  # looked at again, until the footage is found
     settings.names = text
+
+
+def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
+    """Find the mattes in the place that belongs to the footage's; False if the footage is not there."""
+    try:
+        folder = matte_folder(clip, read_footage(clip)[0])
+    except MatteError:
+        return False
+    for each in settings.objects:
+        take = folder / "work" / "objects" / PurePath(each.take).name
+        if each.take and take.is_dir():
+            each.take = str(take)
+    return True
 
 
 def renamed(before: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]:

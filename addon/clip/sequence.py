@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import FootageError
 
+_LEVELS = 3  # folders above the .blend's in which moved footage is looked for
 _MAX_NUMBER = 2**31 - 1  # Blender reads larger ones (a date and time, say) as plain text
 
 
@@ -108,6 +109,26 @@ def sequence_files(first: Path, offset: int, count: int) -> tuple[list[Path], li
             f"({pattern.file(earlier[0]).name} is the first) are not in it."
         )
     return files, warnings
+
+
+def find_moved(lost: Path, blend: Path | None, folder: Path | None) -> Path | None:
+    """Where a file is now that was moved, or whose folders were; itself, if it is there.
+
+    Args:
+        lost: where it was.
+        blend: the folder of the .blend file: what was moved together keeps its place, as seen from there.
+        folder: where to look otherwise, in the folders below too.
+    """
+    if lost.is_file():
+        return lost
+    parts = lost.parts[1:]
+    for start in [blend, *list(blend.parents)[:_LEVELS]] if blend else []:
+        for i in range(len(parts)):
+            if (near := start.joinpath(*parts[i:])).is_file():
+                return near
+    if folder is None:
+        return None
+    return next((each for each in sorted(folder.rglob(lost.name)) if each.is_file()), None)
 
 
 def _missing(file: Path, offset: int = 0) -> FootageError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..errors import MatteError
+from ..job import Footage
 from .coordinates import Plate
 from .footage import plate_of, read_footage
 from .prompts import Prompts, read_prompts
@@ -24,6 +25,11 @@ class Summary:
     warnings: tuple[str, ...] = ()
     prompts: Prompts | None = None
     error: MatteError | None = None
+
+    @property
+    def footage(self) -> Footage | None:
+        """What was found of it."""
+        return self.plate.footage if self.plate else None
 
 
 def summary_of(clip: bpy.types.MovieClip) -> Summary:

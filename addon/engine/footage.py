@@ -209,11 +209,11 @@ def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
 
 
-def _facts(file: str) -> list[Any]:
-    """What changes when a file does. Raises FootageError."""
+def _facts(file: str, root: Path) -> list[Any]:
+    """What changes when a file does, but not when the whole footage moves. Raises FootageError."""
     try:
         status = os.stat(file)  # noqa: PTH116
-        return [file, status.st_size, status.st_mtime_ns, read_orientation(file)]
+        return [os.path.relpath(file, root), status.st_size, status.st_mtime_ns, read_orientation(file)]
     except OSError as error:
         raise FootageError(
             f"It can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
@@ -286,9 +286,9 @@ class Reader:
             )
 
     def fingerprint(self) -> str:
-        """sha256 that changes when the footage does: paths, sizes, times, orientation. Raises FootageError."""
+        """sha256 that changes when the footage does: names, sizes, times, orientation. Raises FootageError."""
         facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
-        facts += [_facts(file) for file in self._footage.files]
+        facts += [_facts(file, self._root) for file in self._footage.files]
         if self._footage.colour_space:
             facts += [self._footage.colour_space, self._footage.colour_config]
         if self._footage.panorama:
@@ -299,7 +299,9 @@ class Reader:
         """sha256 that changes when the frame's image, or the movie, does. Raises FootageError."""
         number = self._footage.movie_offset + frame if self._footage.movie else 0
         file = self._footage.files[0 if self._footage.movie else frame - 1]
-        return hashlib.sha256(json.dumps([number, self._footage.colour_space, _facts(file)]).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([number, self._footage.colour_space, _facts(file, self._root)]).encode()
+        ).hexdigest()
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -19,8 +19,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ from ..job import Job
 from .disk import write_bytes, write_file, writing
 
 STORE_VERSION = 1  # raise it when the same Job would give other mattes
+_ANSWERS_STAY = 86_400.0  # seconds, for those of engines that have ended
 _KEY_LENGTH = 20
 _KEPT_TAKES = 4  # folders kept an object, newest first: undo finds its mattes again
 
@@ -213,19 +216,25 @@ class Store:
         return self._put("finished.npz", names=names, alpha=alpha)
 
     def _put(self, name: str, **arrays: Any) -> Path:
-        path = self.folder.with_name(name)
-        with writing(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, lambda file: np.savez(file, **arrays), sync=False)
+        return self._put_answer(name, lambda file: np.savez(file, **arrays))
+
+    def _put_answer(self, name: str, write: Callable[[BinaryIO], None]) -> Path:
+        """A file that only who asked reads: named by this process, as other Blenders may be at the same footage."""
+        stem, suffix = name.split(".")
+        folder = self.folder.parent
+        path = folder / f"{stem}-{os.getpid()}.{suffix}"
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for other in folder.glob(f"{stem}-*.{suffix}"):
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - other.stat().st_mtime > _ANSWERS_STAY:
+                        other.unlink()
+            write_file(path, write, sync=False)
         return path
 
     def put_json(self, name: str, found: dict[str, Any]) -> Path:
         """Keep outlines and the like, instead of the last ones. Returns the file. Raises OutputError."""
-        path = self.folder.with_name(f"{name}.json")
-        with writing(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, lambda file: write_bytes(file, json.dumps(found).encode()), sync=False)
-        return path
+        return self._put_answer(f"{name}.json", lambda file: write_bytes(file, json.dumps(found).encode()))
 
     def newest(self, name: str, frame: int) -> Take | None:
         """The newest take of an object, under any key, that has a matte of clip frame `frame`."""

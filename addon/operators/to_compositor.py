@@ -7,8 +7,7 @@ from typing import Any
 
 import bpy
 
-from ..clip.footage import active_clip
-from ..clip.lane import matte_folder_of
+from ..clip.footage import active_clip, matte_folder
 from ..clip.sequence import pattern_of
 from ..clip.summary import summary_of
 from ..mattes import latest_version, report_of
@@ -30,8 +29,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """A version was written."""
         clip = active_clip(context)
-        folder = matte_folder_of(clip, summary_of(clip)) if clip else None
-        if folder is None or latest_version(folder) is None:
+        if clip is None or _latest(clip) is None:
             cls.poll_message_set("Export first")
             return False
         return True
@@ -39,7 +37,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> Result:
         """A plate, and for each sequence of the version an image and a Set Alpha node."""
         clip = active_clip(context)
-        version = latest_version(matte_folder_of(clip, summary_of(clip)))
+        version = _latest(clip)
         sequences = sorted({file.parent: file for file in _images(version)}.items())
         if not sequences:
             self.report({"ERROR"}, f"{version.name} holds no images that Blender shows")
@@ -73,6 +71,11 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
             tree.links.new(matte.outputs["Alpha" if has_alpha else "Image"], alpha.inputs["Alpha"])
         self.report({"INFO"}, f"{version.name} is in the compositor: {len(sequences)} image sequences")
         return {"FINISHED"}
+
+
+def _latest(clip: bpy.types.MovieClip) -> Path | None:
+    folder = matte_folder(clip, summary_of(clip).footage)
+    return latest_version(folder) if folder else None
 
 
 def _tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:

@@ -77,3 +77,12 @@ def clip_editor() -> Iterator[Any]:
     region = next(each for each in area.regions if each.type == "WINDOW")
     yield lambda: bpy.context.temp_override(window=window, area=area, region=region)
     area.type = before
+
+
+@pytest.fixture(scope="module")
+def warm_engine() -> Iterator[None]:
+    """One engine for all tests of a file: starting it takes longer than what they ask of it."""
+    assert os.environ.get("SPLAT_MATTE_PYTHON"), "Set SPLAT_MATTE_PYTHON to a Python that has torch and sam2."
+    yield
+    part("operators.running").forget()
+    part("engine_client").stop_shared_engine()

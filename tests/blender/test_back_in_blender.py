@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from conftest import part
 from PIL import Image, ImageDraw
-from test_jobs import COUNT, SIZE, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import COUNT, SIZE, clip  # noqa: F401 (fixture)
 from test_prompts import add_mask
+
+pytestmark = pytest.mark.usefixtures("warm_engine")
 
 
 @pytest.fixture

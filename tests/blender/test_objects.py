@@ -5,9 +5,11 @@ from pathlib import Path
 import bpy
 import pytest
 from conftest import part
-from test_jobs import COUNT, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import COUNT, clip  # noqa: F401 (fixture)
 from test_prompts import add_track, camera, read
 from test_prompts import clip as black_clip  # noqa: F401 (fixture)
+
+pytestmark = pytest.mark.usefixtures("warm_engine")
 
 
 @pytest.fixture

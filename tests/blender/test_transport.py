@@ -5,7 +5,9 @@ import json
 import bpy
 import pytest
 from conftest import part
-from test_jobs import COUNT, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import COUNT, clip  # noqa: F401 (fixture)
+
+pytestmark = pytest.mark.usefixtures("warm_engine")
 
 
 def frames_of(clip, kind: str) -> set[int]:  # noqa: F811

@@ -6,6 +6,7 @@ import bpy
 
 from ...clip.prompts import count_of
 from ...clip.summary import summary_of
+from ...errors import FootageError
 from ...properties import settings_of
 from ..text import draw_error, draw_text
 from .base import Panel, clip_of
@@ -27,6 +28,8 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
         summary = summary_of(clip)
         if summary.plate is None:
             draw_error(layout, context, summary.error)
+            if isinstance(summary.error, FootageError):
+                layout.operator("splat_matte.find_footage", icon="VIEWZOOM")
             layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
             return
         footage = summary.plate.footage

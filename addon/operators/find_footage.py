@@ -1,0 +1,73 @@
+"""Find footage: where the files of a clip have gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from ..clip.footage import active_clip
+from ..clip.names import follow_names
+from ..clip.sequence import find_moved
+from ..clip.summary import refresh
+from .base import Result
+
+
+class SPLATMATTE_OT_find_footage(bpy.types.Operator):
+    """Find footage that was moved: near the .blend file, or in a folder that you name. Its mattes are found with it"""
+
+    bl_idname = "splat_matte.find_footage"
+    bl_label = "Find Footage"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+
+    directory: StringProperty(  # type: ignore[valid-type]
+        name="Folder",
+        description="Where to look, in the folders below too",
+        subtype="DIR_PATH",
+        options={"SKIP_SAVE"},
+    )
+    filter_folder: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Folders", description="Show folders", default=True, options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip."""
+        if active_clip(context) is None:
+            cls.poll_message_set("Open footage first")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """Look near the .blend file; if it is not there, ask."""
+        if self._look(context):
+            return {"FINISHED"}
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """In the folder; without one, near the .blend file."""
+        if self._look(context):
+            return {"FINISHED"}
+        name = Path(active_clip(context).filepath).name
+        self.report({"ERROR"}, f"{name} is not in {self.directory or 'a folder near the .blend file'}")
+        return {"CANCELLED"}
+
+    def _look(self, context: bpy.types.Context) -> bool:
+        clip = active_clip(context)
+        lost = Path(bpy.path.abspath(clip.filepath, library=clip.library))
+        blend = Path(bpy.data.filepath).parent if bpy.data.filepath else None
+        folder = Path(self.directory) if self.directory else None
+        found = find_moved(lost, blend, folder)
+        if found is None:
+            return False
+        if found != lost:
+            clip.filepath = str(found)
+            context.view_layer.update()  # Blender looks at the file only then
+            if isinstance(context.space_data, bpy.types.SpaceClipEditor):
+                bpy.ops.clip.reload()
+            refresh()
+        follow_names(clip)
+        self.report({"INFO"}, f"Found: {found}")
+        return True

@@ -1,0 +1,81 @@
+"""Footage that moved, clips side by side: mattes are found again and never mixed up."""
+
+import shutil
+from pathlib import Path
+
+import bpy
+import pytest
+from conftest import part
+from test_jobs import COUNT, clip  # noqa: F401 (fixture)
+
+pytestmark = pytest.mark.usefixtures("warm_engine")
+
+EVERY = set(range(1, COUNT + 1))
+
+
+def tracked(clip) -> set[int]:  # noqa: F811
+    return part("clip.lane").lane_of(clip)["tracked"]
+
+
+@pytest.mark.parametrize("where", ["beside the .blend", "anywhere"])
+def test_moved_footage_brings_its_mattes(clip, tmp_path: Path, where: str) -> None:  # noqa: F811
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    old, new = Path(clip.filepath).parent, tmp_path / "moved" / "shots"
+    shutil.copytree(old, new / old.name)  # keeps times, as moving does
+    shutil.rmtree(old)
+    if where == "beside the .blend":
+        bpy.ops.wm.save_as_mainfile(filepath=str(new / "shot.blend"))
+        clip = bpy.data.movieclips[0]
+        bpy.context.scene.active_clip = clip
+        assert bpy.ops.splat_matte.find_footage() == {"FINISHED"}
+    else:
+        with pytest.raises(RuntimeError, match=r"shot\.0001\.png is not in a folder near"):
+            bpy.ops.splat_matte.find_footage()
+        assert bpy.ops.splat_matte.find_footage(directory=str(tmp_path)) == {"FINISHED"}
+    assert Path(bpy.path.abspath(clip.filepath)) == new / old.name / "shot.0001.png"
+    assert tracked(clip) == EVERY
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    assert part("operators.running").latest().progress is None, "nothing is tracked again"
+
+
+def test_footage_that_is_nowhere_is_said_to_be(clip, tmp_path: Path) -> None:  # noqa: F811
+    before = clip.filepath
+    shutil.rmtree(Path(clip.filepath).parent)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RuntimeError, match=r"is not in .*empty"):
+        bpy.ops.splat_matte.find_footage(directory=str(tmp_path / "empty"))
+    assert clip.filepath == before
+
+
+def test_two_clips_are_two(clip, tmp_path: Path) -> None:  # noqa: F811
+    """Of the same footage, with an object of the same name, marked otherwise."""
+    twin = clip.copy()
+    twin.use_fake_user = True
+    clip.tracking.objects["Camera"].tracks[0].markers[0].co[0] -= 0.05
+    settings = part("properties").settings_of
+    bpy.ops.splat_matte.track(clip=clip.name)
+    assert tracked(clip) == EVERY
+    assert not tracked(twin)
+    assert part("shown").sources_of(twin, 1) == {}
+    bpy.ops.splat_matte.track(clip=twin.name)
+    takes = [settings(each).take_of("Camera") for each in (clip, twin)]
+    assert takes[0] != takes[1]
+    assert [tracked(each) for each in (clip, twin)] == [EVERY, EVERY]
+    bpy.context.scene.active_clip = clip
+    bpy.ops.splat_matte.preview()
+    assert part("live").preview_of(twin.name, 1) is None
+
+
+def test_undo_brings_mattes_back(clip) -> None:  # noqa: F811
+    """Prompts are markers: undone, the mattes from before are found, without tracking."""
+    bpy.ops.splat_matte.track()
+    before = clip.splat_matte.take_of("Camera")
+    marker = clip.tracking.objects["Camera"].tracks[0].markers[0]
+    place = marker.co[:]
+    marker.co = (0.1, 0.1)
+    bpy.ops.splat_matte.track()
+    assert clip.splat_matte.take_of("Camera") != before
+    marker.co = place
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    assert part("operators.running").latest().progress is None
+    assert clip.splat_matte.take_of("Camera") == before
