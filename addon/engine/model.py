@@ -143,7 +143,8 @@ def _files(choice: contract.Model) -> tuple[str, Path, Path | None, str]:
             raise CheckpointError(
                 "This checkpoint is not on this machine yet.",
                 where=name,
-                hint=f"Run `python3 vendor_setup checkpoint {name}`, or put {official.file} into {weights.parent}.",
+                hint=f"Press Download in the preferences, run `python3 vendor_setup checkpoint {name}`, or put "
+                f"{official.file} into {weights.parent}.",
             )
         found = _hash_file(weights)
         if found != official.sha256:

@@ -41,7 +41,7 @@ def self_test(device: Device) -> str:
         tracked = Session(lambda *_: None, lambda: False).track(job)
     if tracked.frames != [1, 2]:
         raise EngineError(f"Of two frames, these have a matte: {tracked.frames}.", where=model.describe(chosen))
-    return f"{model.describe(chosen)}, torch {torch.__version__}"
+    return model.describe(chosen)
 
 
 def _compute(device: torch.device) -> None:

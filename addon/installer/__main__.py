@@ -98,7 +98,7 @@ def _carry_out(options: argparse.Namespace, watch: Watch) -> dict[str, str]:
     if options.verb == "install":
         plan = Plan(folder, options.build, options.python, options.wheels)
         installed = installation.install(plan, watch, EXTENSION)
-        words = f"Installed: PyTorch {installed.torch}, on {installed.device}."
+        words = f"Installed: PyTorch {installed.torch}, tried out on {installed.device}."
         return {"words": words, "gpu_problem": installed.gpu_problem}
     if options.verb == "self-test":
         plan = Plan(folder)

@@ -49,7 +49,7 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
             draw_text(layout, context, f"The GPU can't be used, so the CPU is: {found.gpu_problem}", "ERROR")
     task = setting_up.latest()
     if task is not None and task.active and task.verb != "checkpoint":
-        _draw_progress(layout, task)
+        draw_progress(layout, task)
         return
     if not own:
         _draw_plan(layout, context, plan, found)
@@ -115,7 +115,7 @@ def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) ->
         _draw_checkpoint(column.row(align=True), official, (folder / official.file).exists())
     if task is not None and task.verb == "checkpoint":
         if task.active:
-            _draw_progress(layout, task)
+            draw_progress(layout, task)
         else:
             _draw_outcome(layout, context, task)
     if not bpy.app.online_access:
@@ -132,7 +132,8 @@ def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool)
         split.operator("splat_matte.download_checkpoint", icon="IMPORT").name = official.name
 
 
-def _draw_progress(layout: bpy.types.UILayout, task: setting_up.Task) -> None:
+def draw_progress(layout: bpy.types.UILayout, task: setting_up.Task) -> None:
+    """How far a task is, and the button that stops it."""
     row = layout.row()
     row.use_property_split = False
     row.progress(factor=task.fraction, text="Stopping" if task.stopping else task.words)

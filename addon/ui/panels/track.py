@@ -5,10 +5,14 @@ from __future__ import annotations
 import bpy
 
 from ... import live
+from ...checkpoints import OFFICIAL
 from ...clip.summary import summary_of
-from ...operators import running
+from ...clip.to_job import checkpoint_of
+from ...installer.watch import megabytes
+from ...operators import running, setting_up
 from ...preferences import EXTENSION_PACKAGE
 from ...properties import ClipSettings
+from ..preferences_panel import draw_progress
 from ..text import draw_error, draw_text
 from .base import ClipPanel
 from .job import draw_job, is_marked, missing_engine
@@ -31,6 +35,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
         if settings.checkpoint == "FILE":
             for name in ("checkpoint_file", "checkpoint_config", "checkpoint_trust"):
                 layout.prop(settings, name)
+        _draw_download(layout, context, checkpoint_of(settings))
         layout.prop(settings, "direction")
         layout.prop(settings, "use_range")
         if settings.use_range:
@@ -81,3 +86,17 @@ def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
 def _transport(layout: bpy.types.UILayout, towards: str, icon: str, again: bool = False) -> None:
     button = layout.operator("splat_matte.track", text="", icon=icon)  # type: ignore[arg-type]
     button.towards, button.again = towards, again
+
+
+def _draw_download(layout: bpy.types.UILayout, context: bpy.types.Context, name: str) -> None:
+    """The way to a published checkpoint that is not here yet."""
+    official = OFFICIAL.get(name)
+    if official is None or (setting_up.data_folder() / "checkpoints" / official.file).exists():
+        return
+    task = setting_up.active()
+    if task is not None and task.verb == "checkpoint":
+        draw_progress(layout, task)
+    else:
+        draw_text(layout, context, f"{official.label} is not on this computer yet.", "INFO")
+        text = f"Download {megabytes(official.bytes)}"
+        layout.operator("splat_matte.download_checkpoint", text=text, icon="IMPORT").name = name
