@@ -81,7 +81,8 @@ def _read_back(path: Path, count: int) -> None:
     try:
         for top in range(spec.y, spec.y + spec.height, count):
             bottom = min(top + count, spec.y + spec.height)
-            if opened.read_scanlines(0, 0, top, bottom, spec.z, 0, spec.nchannels, "half") is None or opened.has_error:
+            # all channels of a row lie compressed together
+            if opened.read_scanlines(0, 0, top, bottom, spec.z, 0, 1, "half") is None or opened.has_error:
                 raise _error(opened.geterror(), path)
     finally:
         opened.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -178,6 +180,21 @@ def test_stopped_there_is_nothing(plates: Path) -> None:
 def test_it_is_not_patched(plates: Path, delivery: dict[str, str]) -> None:
     with pytest.raises(JobError, match="written as a whole"):
         write(job_of(plates, "ffv1", **delivery))
+
+
+def test_images_that_no_movie_holds(tmp_path: Path) -> None:
+    """Said before any of them is decoded."""
+    folder = tmp_path / "plates"
+    folder.mkdir()
+    header = struct.pack(">IIBBBBB", 32_000, 32_000, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")))
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    (folder / "a.1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    with pytest.raises(JobError, match="can't hold 32000 x 32000 pixels"):
+        write(job_of(folder, "prores"))
+    assert not list(tmp_path.rglob("*.mov*"))
 
 
 def test_inverted(plates: Path) -> None:

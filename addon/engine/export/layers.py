@@ -101,8 +101,14 @@ def ranked(coverage: NDArray[np.float32], ids: NDArray[np.uint32], ranks: int) -
     Returns:
         float32 (rows, width, 2 * ranks); id and coverage 0 where there is no object.
     """
-    order = np.argsort(-coverage, axis=-1, kind="stable")[..., :ranks]
     result = np.zeros((*coverage.shape[:2], 2 * ranks), np.float32)
+    there = coverage > 0
+    if np.count_nonzero(there) == np.count_nonzero(there.any(axis=-1)):  # no two overlap: nothing to sort
+        for i, number in enumerate(ids.view(np.float32)):
+            result[..., 0][there[..., i]] = number
+        result[..., 1] = coverage.max(axis=-1)
+        return result
+    order = np.argsort(-coverage, axis=-1, kind="stable")[..., :ranks]
     strongest = np.take_along_axis(coverage, order, axis=-1)
     count = order.shape[-1]
     result[..., 0 : 2 * count : 2] = np.where(strongest > 0, ids.view(np.float32)[order], np.float32(0))

@@ -59,7 +59,7 @@ _CODECS = {
         "FFV1",
         "matroska",
         "ffv1",
-        {"level": "3", "slicecrc": "1", "slices": "4"},
+        {"level": "3", "slicecrc": "1"},
         ("bgra", "gbrap16le"),
         is_rgb=True,
     ),
@@ -106,6 +106,11 @@ class Writer(BaseWriter):
         context.colorspace, context.color_trc, context.color_range = (
             (_RGB, _SRGB_CURVE, _FULL) if codec.is_rgb else (_REC_709, _REC_709, _LIMITED)
         )
+        try:
+            context.open()
+        except (av.error.FFmpegError, ValueError):
+            size = f"{stream.width} x {stream.height} pixels"
+            raise JobError(f"{codec.label} can't hold {size}.", where="export", hint="Export images.") from None
         for index, frame in enumerate(frames):
             rgba = self._rgba(frame, matte)
             picture = VideoFrame.from_ndarray(rgba, "rgba64le" if rgba.dtype == np.uint16 else "rgba")
