@@ -109,7 +109,7 @@ class Writer(BaseWriter):
         try:
             context.open()
         except (av.error.FFmpegError, ValueError):
-            size = f"{stream.width} x {stream.height} pixels"
+            size = f"{self.job.footage.width} x {self.job.footage.height} pixels"
             raise JobError(f"{codec.label} can't hold {size}.", where="export", hint="Export images.") from None
         for index, frame in enumerate(frames):
             rgba = self._rgba(frame, matte)
