@@ -64,6 +64,9 @@ def _rename(settings: ClipSettings, old: str, new: str) -> None:
     for suspect in settings.suspects:
         if suspect.object_name == old:
             suspect.object_name = new
+    for each in settings.objects:
+        if each.finishing.subtract == old:
+            each.finishing.subtract = new
     entry = settings.objects.get(old)
     if entry is None:
         return

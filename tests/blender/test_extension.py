@@ -59,14 +59,25 @@ def test_registering_swallows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_button_says_what_it_does() -> None:
+    inherited = set(bpy.types.Operator.bl_rna.properties.keys())
     for name in dir(bpy.ops.splat_matte):
-        description = getattr(bpy.ops.splat_matte, name).get_rna_type().description
-        assert len(description) > 10
-        assert not description.endswith(".")
-    for group in (part("properties").ClipSettings, part("preferences").Preferences):
-        for each in group.__annotations__:
-            if each != "objects":
-                assert group.bl_rna.properties[each].description
+        operator = getattr(bpy.ops.splat_matte, name).get_rna_type()
+        assert len(operator.description) > 10, name
+        assert not operator.description.endswith("."), name
+        for each in operator.properties:
+            if each.identifier not in inherited:
+                assert each.description, (name, each.identifier)
+                assert not each.description.endswith("."), (name, each.identifier)
+
+
+def test_every_setting_says_what_it_does() -> None:
+    inherited = set(bpy.types.PropertyGroup.bl_rna.properties.keys()) | {"name"}
+    for group in (*part("properties").CLASSES, *part("preferences").CLASSES):
+        for each in group.bl_rna.properties:
+            own = each.identifier in getattr(group, "__annotations__", {}) and each.identifier not in inherited
+            if own and each.type not in ("COLLECTION", "POINTER"):
+                assert each.description, (group.__name__, each.identifier)
+                assert not each.description.endswith("."), (group.__name__, each.identifier)
 
 
 def test_settings_are_saved_with_the_clip(tmp_path: Path) -> None:

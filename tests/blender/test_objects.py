@@ -140,12 +140,14 @@ def test_a_renamed_object_keeps_its_settings_and_mattes(clip) -> None:  # noqa: 
     settings.entry("Camera").use = False
     assert bpy.ops.splat_matte.track() == {"FINISHED"}
     settings.entry("Person").colour = (1, 0, 1)
+    settings.entry("Camera").finishing.subtract = "Person"
     take = Path(settings.take_of("Person"))
     objects["Person"].name = "Actor"
     follow_names = part("clip.names").follow_names
     follow_names(clip)
     assert tuple(settings.entry("Actor").colour) == (1, 0, 1)
     assert "Person" not in settings.objects
+    assert settings.entry("Camera").finishing.subtract == "Actor"
     assert part("clip.lane").lane_of(clip)["tracked"] == set(range(1, COUNT + 1))
     assert bpy.ops.splat_matte.track() == {"FINISHED"}
     run = part("operators.running").latest()

@@ -31,26 +31,7 @@ class SPLATMATTE_UL_objects(bpy.types.UIList):
         clip = clip_of(context)
         if clip is None:
             return
-        settings = settings_of(clip)
-        entry = settings.objects.get(item.name)
-        used = settings.uses(item.name)
-        row = layout.row(align=True)
-        _switch(row, item.name, "use", "CHECKBOX_HLT" if used else "CHECKBOX_DEHLT")
-        if entry is not None:
-            colour = row.row()
-            colour.ui_units_x = 0.8
-            colour.prop(entry, "colour", text="")
-        name = row.row()
-        name.active = used
-        name.prop(item, "name", text="", emboss=False)
-        if not used:
-            return
-        shown = settings.shows(item.name)
-        if not settings.exports(item.name):
-            row.label(icon="UNPINNED")
-        solo = entry is not None and entry.solo
-        _switch(row, item.name, "solo", "SOLO_ON" if solo else "SOLO_OFF")
-        _switch(row, item.name, "hide", "HIDE_OFF" if shown else "HIDE_ON")
+        _draw_object(layout, settings_of(clip), item)
 
 
 class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
@@ -76,6 +57,10 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         buttons.operator("clip.tracking_object_remove", text="", icon="REMOVE")
         buttons.separator()
         buttons.operator("splat_matte.object_from_tracks", text="", icon="TRACKER")
+        layers = settings.mask.layers if settings.mask else ()
+        for layer in layers:
+            if layer.name not in tracking.objects:
+                _draw_object(layout.box(), settings, layer)
         summary = summary_of(clip)
         _draw_active(layout, context, clip, summary.prompts)
 
@@ -93,6 +78,30 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         if summary.prompts is not None:
             _draw_prompts(layout, context, summary.prompts)
             _draw_ignored(layout, context, summary.prompts)
+
+
+def _draw_object(
+    layout: bpy.types.UILayout, settings: ClipSettings, item: bpy.types.MovieTrackingObject | bpy.types.MaskLayer
+) -> None:
+    """One that gets a matte: whether it does, its colour and name, whether it is seen."""
+    entry = settings.objects.get(item.name)
+    used = settings.uses(item.name)
+    row = layout.row(align=True)
+    _switch(row, item.name, "use", "CHECKBOX_HLT" if used else "CHECKBOX_DEHLT")
+    if entry is not None:
+        colour = row.row()
+        colour.ui_units_x = 0.8
+        colour.prop(entry, "colour", text="")
+    name = row.row()
+    name.active = used
+    name.prop(item, "name", text="", emboss=False)
+    if not used:
+        return
+    if not settings.exports(item.name):
+        row.label(icon="UNPINNED")
+    solo = entry is not None and entry.solo
+    _switch(row, item.name, "solo", "SOLO_ON" if solo else "SOLO_OFF")
+    _switch(row, item.name, "hide", "HIDE_OFF" if settings.shows(item.name) else "HIDE_ON")
 
 
 def _switch(layout: bpy.types.UILayout, name: str, what: str, icon: str) -> None:
@@ -121,6 +130,7 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompt
     """What will be sent, per object."""
     if not prompts.marks:
         draw_text(layout, context, "Ctrl-click on the subject to add a marker.", "INFO")
+        layout.operator("splat_matte.click", text="Click on the Subject", icon="CURSOR").exclude = False
         return
     box = layout.box()
     draw_text(box, context, f"Will be sent: {prompts.in_words()}.", "CHECKMARK")
