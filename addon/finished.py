@@ -1,5 +1,7 @@
 """Finished mattes for the overlay: asked of the engine when finishing, the frame or what is shown on it has changed.
 
+Refined edges belong to it.
+
 Nothing is tracked for them, and nothing here waits for the engine. One request is on its way at a time, and what is
 asked for next is what then is newest; until its answer comes, mattes are shown as they were tracked.
 """
@@ -108,11 +110,12 @@ def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -
             neighbours += [made_at(matte_file(take, at)) for at in range(max(1, frame - reach), frame + reach + 1)]
     frames = (settings.direction, settings.use_range, settings.range_start, settings.range_end)
     shown = tuple(sorted(sources.items(), key=str))
-    return (clip.name, frame, shown, tuple(neighbours), finishing, changes(), _is_soft(clip), *frames)
+    return (clip.name, frame, shown, tuple(neighbours), finishing, changes(), settings.refine, _is_soft(clip), *frames)
 
 
 def _is_on(clip: bpy.types.MovieClip) -> bool:
-    return any(each.use and each.finishing.is_on for each in settings_of(clip).objects)
+    settings = settings_of(clip)
+    return settings.refine != "off" or any(each.use and each.finishing.is_on for each in settings.objects)
 
 
 def _is_soft(clip: bpy.types.MovieClip) -> bool:

@@ -40,7 +40,7 @@ class Mattes:
         job: its finishing and its frames count: no other frame of the store has a part in the result.
         logits: of each object.
         longest: what the longer side of the mattes is reduced to, in pixels; 0 = the plate's size.
-        refined: makes a plate-sized matte of a frame's logits; None = they are interpolated.
+        refined: makes a matte of `size` (width, height) of a frame's logits; None = they are interpolated.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Mattes:
         self._refined = refined
         self._panorama = footage.panorama
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
-        self._size = tuple(max(1, round(side * self._scale)) for side in (footage.width, footage.height))
+        self.size = max(1, round(footage.width * self._scale)), max(1, round(footage.height * self._scale))
         self._finishing = {each.name: each.finishing for each in job.objects}
         self._exported = [each.name for each in job.objects if each.export]
         self._frames = {each.name: set(frames_of(job, each)) for each in job.objects}
@@ -66,7 +66,7 @@ class Mattes:
         Raises:
             OutputError: a stored matte is damaged.
         """
-        width, height = self._size
+        width, height = self.size
         wanted = self._exported if name is None else [name]
         if self._refined is None and all(finish.is_off(self._finishing[each]) for each in wanted):
             found = (self._within(each, frame) for each in wanted)
@@ -79,7 +79,7 @@ class Mattes:
     def strength(self, frame: int, name: str, rows: slice) -> NDArray[np.float32]:
         """How sure the model is of an object on rows of a clip frame: float32 (rows, width) logits; -inf: no matte."""
         logits = self._steady(name, frame)
-        width, height = self._size
+        width, height = self.size
         found = None if logits is None else matte.enlarged(logits, width, height, rows, panorama=self._panorama)
         return np.full((len(range(height)[rows]), width), -np.inf, np.float32) if found is None else found
 
@@ -105,7 +105,7 @@ class Mattes:
     def _cut(self, name: str, frame: int) -> NDArray[np.uint8] | None:
         logits = self._steady(name, frame)
         if logits is None or self._refined is None:
-            return None if logits is None else matte.union([logits], *self._size, panorama=self._panorama)
+            return None if logits is None else matte.union([logits], *self.size, panorama=self._panorama)
         return self._refined(frame, logits)
 
     def _steady(self, name: str, frame: int) -> Logits | None:

@@ -13,7 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ from .export import export, prepare, segments
 from .features import FeatureCache
 from .finish import Logits
 from .footage import Reader
-from .images import to_8_bit
+from .images import Pixels, to_8_bit
 from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
 from .outlines import curves_of, matched
 from .plan import frames_of, plan_of
@@ -132,10 +134,7 @@ class Session:
         """
         if frame not in range(1, job.footage.frame_count + 1):
             raise JobError(f"The clip has no frame {frame}.", where="frame")
-        if self._opened is None or self._opened[0] != job.footage:
-            reader = Reader(job.footage)
-            self._opened = (job.footage, reader, reader.fingerprint())
-        _, reader, fingerprint = self._opened
+        reader, fingerprint = self._open_to_look(job)
         source = model.find(job.model)
         store = Store(job)
         where = takes(job, store, fingerprint, source.facts)
@@ -154,8 +153,8 @@ class Session:
         """The finished mattes of one clip frame for the overlay, from what is there. Returns the file that holds them.
 
         The file is an .npz: `names` (n,) str, `alpha` (n, h, w) uint8, upright, as the Job's target would have it but
-        for their size, whose longer side is OVERLAY_SIDE at most. Objects without a matte there are missing. The next
-        call for the clip overwrites it.
+        for their size, whose longer side is OVERLAY_SIDE at most; a second look at edges is left out, as it takes the
+        model. Objects without a matte there are missing. The next call for the clip overwrites it.
 
         Args:
             job: its finishing counts.
@@ -171,7 +170,16 @@ class Session:
             for name, folder in takes.items()
             if folder or name in previewed
         }
-        mattes = Mattes(job, logits, OVERLAY_SIDE)
+
+        def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
+            reader, _ = self._open_to_look(job)
+            plate = reader.plate(frame).pixels
+            if mattes.size != (job.footage.width, job.footage.height):
+                plate = cast("Pixels", cv2.resize(plate, mattes.size, interpolation=cv2.INTER_AREA))
+            to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
+            return refine(logits, plate, to_srgb, panorama=job.footage.panorama)
+
+        mattes = Mattes(job, logits, OVERLAY_SIDE, None if job.refine == "off" else refined)
         soft = job.export in TARGETS and TARGETS[job.export].rules.soft
         names = [each.name for each in job.objects if mattes.has(frame, each.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
@@ -220,6 +228,13 @@ class Session:
         with loaded.computing(), _explaining_memory():
             found = suggestions(loaded.predictor, Reader(job.footage), frame, self._cancelled)
         return Store(job).put_json("suggestions", {"frame": frame, "masks": found})
+
+    def _open_to_look(self, job: Job) -> tuple[Reader, str]:
+        """The clip that is looked at, and its fingerprint; kept from one request to the next."""
+        if self._opened is None or self._opened[0] != job.footage:
+            reader = Reader(job.footage)
+            self._opened = (job.footage, reader, reader.fingerprint())
+        return self._opened[1], self._opened[2]
 
     def export(self, job: Job) -> tuple[Tracked, Path]:
         """Track what is missing, then write a version. Returns its folder. Raises MatteError."""

@@ -139,3 +139,6 @@ def test_an_export_is_refined(tmp_path: Path, truth: Pixels, plate: Pixels, chec
     first, data = export("filter")
     np.testing.assert_array_equal(first, refine(coarse(truth), plate, to_8_bit))
     assert export("filter")[1] == data
+    shown = session.finish(dataclasses.replace(job, refine="filter"), 1, {"wheel": str(take.folder)})
+    with np.load(shown) as found_there:
+        np.testing.assert_array_equal(found_there["alpha"][0], first)
