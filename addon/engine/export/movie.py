@@ -100,7 +100,7 @@ class Writer(BaseWriter):
         stream = container.add_stream(codec.name, rate=self._rate, options=dict(codec.options))
         stream.width, stream.height = self.job.footage.width, self.job.footage.height
         stream.pix_fmt = codec.pixels[self._deep]
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE"  # more frames at once would be so many more in memory
         context = stream.codec_context
         context.color_primaries = _REC_709
         context.colorspace, context.color_trc, context.color_range = (
