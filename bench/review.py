@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from addon.checkpoints import EMBEDDED_CONFIG
 from addon.engine.measures import measure
 from addon.engine.review import doubts, suspects
 from addon.engine.session import Session
@@ -52,7 +53,7 @@ def main() -> int:
     way.add_argument("--injected", action="store_true", help="only errors put into true mattes")
     way.add_argument("--tracked", action="store_true", help="only what the engine tracks")
     parser.add_argument("--seeds", type=int, default=5, help="of injected errors, a clip")
-    parser.add_argument("--checkpoint", default="embedded")
+    parser.add_argument("--checkpoint", default="embedded", help="a name, or a .pt of the embedded network")
     parser.add_argument("--frames", type=int, default=60, help="at most, of each clip that is tracked")
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
     options = parser.parse_args()
@@ -117,11 +118,14 @@ def tracked(clip: QualityClip, options: argparse.Namespace) -> Iterator[Judged]:
     files = tuple(str(path) for path in clip.pictures[:count])
     height, width = clip.matte(0).shape
     points = tuple(Point(x, y, bool(label)) for x, y, label in clip.clicks)
+    model = Model(options.checkpoint)
+    if Path(options.checkpoint).suffix == ".pt":
+        model = Model(str(Path(options.checkpoint).absolute()), str(EMBEDDED_CONFIG), trust=True)
     with tempfile.TemporaryDirectory() as folder:
         job = Job(
             Footage(files, width, height, count),
             (MatteObject("subject", (Prompt(1, points),)),),
-            Model(options.checkpoint),
+            model,
             output=folder,
         )
         take = Session(lambda *_: None, lambda: False).track(job).takes["subject"]
