@@ -14,6 +14,7 @@ from ..clip.colour import PALETTE
 from ..clip.coordinates import Plate
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
+from ..clip.names import follow_names
 from ..engine_client import Reply
 from ..errors import MatteError
 from ..properties import settings_of
@@ -164,6 +165,7 @@ class SPLATMATTE_OT_suggest(bpy.types.Operator):
         settings.mask = make_mask(
             context, clip, self._plate, {name: {"frames": [self._frame], "paths": paths}}, settings.mask
         )
+        follow_names(clip)
         self._found = [each for i, each in enumerate(self._found) if i != number]
         self.report({"INFO"}, f"{name} is a layer of {settings.mask.name} now")
         redraw()
@@ -179,6 +181,7 @@ class SPLATMATTE_OT_suggest(bpy.types.Operator):
         view = bpy.context.region.view2d
         shader = gpu.shader.from_builtin("UNIFORM_COLOR")
         gpu.state.blend_set("ALPHA")
+        shader.bind()
         for i, each in enumerate(self._found):
             chosen = i == self._under
             gpu.state.line_width_set(3.0 if chosen else 1.5)

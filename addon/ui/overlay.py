@@ -269,7 +269,7 @@ def _draw_words(context: bpy.types.Context, clip: bpy.types.MovieClip, settings:
     tints = colours(clip)
     sources = sources_of(clip, frame)
     height = (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
-    for name in reversed([each for each in marks if settings.shows(each)]):
+    for name in reversed([each for each in marks if each in tints and settings.shows(each)]):
         take = settings.take_of(name)
         source = sources.get(name)
         if source is None:

@@ -50,6 +50,7 @@ def test_a_click_takes_the_smallest_suggestion(clip, editor, answer: None) -> No
         assert bpy.ops.splat_matte.suggest(location=place(95, 55)) == {"CANCELLED"}
         assert bpy.context.space_data.mode == "TRACKING"
     assert [each.name for each in clip.splat_matte.mask.layers] == ["Suggestion 1", "Suggestion 2"]
+    assert {"Suggestion 1", "Suggestion 2"} <= {each.name for each in clip.splat_matte.objects}
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=False)
     prompts = {each.name: each.prompts for each in job.objects}
     for name, (x, y, width, height) in (("Suggestion 1", PART), ("Suggestion 2", WHOLE)):
@@ -81,6 +82,7 @@ def test_transients_are_refined_shown_and_exported(clip, editor, own_engine, tmp
     with editor():
         assert bpy.ops.splat_matte.refine_transients(export=True) == {"FINISHED"}
     take = settings.take_of("transients")
+    assert "transients" in part("shown").sources_of(clip, 1), "the overlay shows it"
     assert part("mattes").read_logits(part("mattes").matte_file(Path(take), 1)).max() < 0
     (version,) = Path(take).parents[3].glob("v001")
     masks = [np.asarray(Image.open(each)) for each in sorted(version.glob("*.png"))]
