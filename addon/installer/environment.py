@@ -165,6 +165,8 @@ class VirtualEnvironment:
         errors = [line for line in lines if line.startswith("ERROR:")]
         reason = errors[-1].removeprefix("ERROR:").strip() if errors else f"pip ended with {code}"
         hint = f"Try again: what is downloaded is kept. The log is {self._log}."
+        if "No matching distribution" in reason:
+            hint = f"No file there fits this system and its Python: look at its name. The log is {self._log}."
         return EngineError(f"It can't be installed: {reason.rstrip('.')}.", where="pip", hint=hint)
 
 
