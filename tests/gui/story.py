@@ -185,6 +185,8 @@ def overlay() -> Iterator[Condition]:
     shot("overlay-wipe", whole=True)
     settings.overlay_wipe = False
 
+    yield from finishing()
+
     settings.overlay_style = "fill"
     entry.hide = True
     redraw()
@@ -201,6 +203,23 @@ def overlay() -> Iterator[Condition]:
     settings.mask = None
     for each in clip.tracking.objects:
         settings.entry(each.name).use = True
+
+
+def finishing() -> Iterator[Condition]:
+    """The overlay follows it without being asked, and nothing is tracked."""
+    clip = the_clip()
+    chosen = clip.splat_matte.objects["Drawn"].finishing
+    before = run()
+    chosen.invert = True
+    redraw()
+    yield lambda: at(*SUBJECT).max() < 10 and at(*BESIDE).min() > 245
+    chosen.invert, chosen.grow = False, -clip.size[1]
+    redraw()
+    yield lambda: at(*SUBJECT).max() < 10 and at(*BESIDE).max() < 10
+    chosen.grow = 0.0
+    redraw()
+    yield lambda: at(*SUBJECT).min() > 245
+    assert run() is before
 
 
 def exporting() -> Iterator[Condition]:
