@@ -72,6 +72,7 @@ class Machine:
     nvidia: whether there is one.
     capability: of the oldest NVIDIA GPU; () = unknown.
     amd: whether there is an AMD GPU that ROCm can use.
+    intel_mac: whether it is a Mac without an Apple processor.
     """
 
     platform: str
@@ -79,6 +80,7 @@ class Machine:
     driver: tuple[int, ...] = ()
     capability: tuple[int, ...] = ()
     amd: bool = False
+    intel_mac: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class Choice:
 
 def choose(machine: Machine, wish: str = "auto") -> Choice:
     """The builds for `machine`; `wish` is "auto" or a name of CHOICES, which is then the only one."""
+    if machine.intel_mac:
+        return Choice((APPLE,), "PyTorch no longer runs on Macs with an Intel processor: it can't be installed here.")
     default = {"darwin": APPLE, "win32": PYPI_CPU}.get(machine.platform, PYPI_CUDA)
     if wish == "cpu":
         return Choice((default,) if default is APPLE else (CPU, default))
@@ -121,7 +125,8 @@ def this_machine() -> Machine:
     driver, capability = _read_smi(asked or "")
     # /dev/kfd is the compute interface of AMD's kernel driver.
     amd = sys.platform == "linux" and platform.machine() == "x86_64" and Path("/dev/kfd").exists()
-    return Machine(sys.platform, nvidia, driver, capability, amd)
+    intel_mac = sys.platform == "darwin" and platform.machine() == "x86_64"
+    return Machine(sys.platform, nvidia, driver, capability, amd, intel_mac)
 
 
 def _nvidia_smi() -> str | None:

@@ -17,6 +17,8 @@ from ..preferences import preferences
 from . import running, setting_up
 from .base import Result
 
+_PATIENCE = 5.0  # seconds for the drivers to answer
+
 
 class SPLATMATTE_OT_copy_diagnostics(bpy.types.Operator):
     """Copy versions, device and the last error, to be pasted into a report. Files and folders are not named"""
@@ -45,7 +47,7 @@ def facts() -> dict[str, str]:
         "Blender": f"{bpy.app.version_string}, Python {platform.python_version()}",
         "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "Display GPU": "" if bpy.app.background else gpu.platform.renderer_get(),
-        "Drivers": _drivers(setting_up.machine()),
+        "Drivers": _drivers(setting_up.machine(_PATIENCE)),
         "Engine": f"torch {found.torch} ({found.build}), Python {found.python}" if found else "not installed",
         "Up to date": "" if found is None else str(found.up_to_date),
         "Self-test": "" if found is None else f"{found.device} {found.gpu_problem}".strip(),

@@ -123,14 +123,20 @@ def plan() -> Plan:
     return Plan(data_folder(), chosen.build, bpy.path.abspath(chosen.base_python), wheels)
 
 
-def machine() -> Machine | None:
-    """This computer. The drivers are asked in a thread, since that can take seconds; None until they have answered."""
+def machine(patience: float = 0.0) -> Machine | None:
+    """This computer. The drivers are asked in a thread, since that can take seconds; None until they have answered.
+
+    Args:
+        patience: seconds to wait for them.
+    """
     global _asking
     if _machine is None and _asking is None:
         _asking = threading.Thread(target=_ask, name="splat-matte-drivers", daemon=True)
         _asking.start()
         if not bpy.app.background:
             bpy.app.timers.register(_until_asked, first_interval=_TICK)
+    if _asking is not None:
+        _asking.join(patience)
     return _machine
 
 

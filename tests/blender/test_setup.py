@@ -102,6 +102,7 @@ def test_diagnostics_name_no_files(preferences, tmp_path: Path) -> None:
     assert bpy.app.version_string in text
     assert "not installed" in text
     assert "install, EngineError" in text
+    assert "unknown" not in text
     for private in (str(tmp_path), tmp_path.name, "Secret", "Client", "Daten", str(Path.home())):
         assert private not in text, text
 

@@ -35,12 +35,13 @@ NVIDIA = {"nvidia": True, "driver": (580, 95, 5), "capability": (8, 9)}
         (Machine("linux", True, (470, 82), (8, 6)), (CPU, PYPI_CUDA)),
         (Machine("linux", amd=True), (ROCM, CPU, PYPI_CUDA)),
         (Machine("win32", amd=True), (CPU, PYPI_CPU)),
+        (Machine("darwin", intel_mac=True), (APPLE,)),
     ],
 )
 def test_builds(machine: Machine, builds: tuple[Build, ...]) -> None:
     found = choose(machine)
     assert found.builds == builds
-    assert bool(found.note) == (machine.driver == (470, 82))
+    assert bool(found.note) == (machine.driver == (470, 82) or machine.intel_mac)
 
 
 @pytest.mark.parametrize(
