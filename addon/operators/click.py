@@ -58,7 +58,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
         """Each click adds a marker; Esc or the right button ends it; everything else passes through."""
         if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
             self.cancel(context)
-            return {"FINISHED"}
+            return {"CANCELLED"}  # each click is a step of undo already
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
             return {"PASS_THROUGH"}
         region = next(each for each in self._area.regions if each.type == "WINDOW")

@@ -78,6 +78,19 @@ def marking() -> Iterator[Condition]:
     yield from press("ctrl+z")
     clip = the_clip()
     assert len(clip.tracking.objects["Camera"].tracks) == 1, "undone"
+    with bpy.context.temp_override(window=driver.window(), area=editor(), region=region("UI")):
+        assert bpy.ops.splat_matte.click("INVOKE_DEFAULT") == {"RUNNING_MODAL"}, "from a button"
+    for spot in ((0.3, 0.3), (0.4, 0.3)):
+        yield from click(*spot)
+    yield from press("Escape")
+    names = [track.name for track in the_clip().tracking.objects["Camera"].tracks]
+    assert len(names) == 3, ("a marker at each click", names)
+    yield from press("ctrl+z")
+    assert len(the_clip().tracking.objects["Camera"].tracks) == 2, "each can be undone"
+    yield from press("ctrl+z")
+    yield from click(0.5, 0.05)
+    clip = the_clip()
+    assert len(clip.tracking.objects["Camera"].tracks) == 1, "until Esc"
 
     mark(clip)
     redraw()
