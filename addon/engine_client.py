@@ -7,6 +7,7 @@ torch doesn't read, and a Job can be larger than a pipe), one sorts events by re
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import os
 import queue
@@ -157,7 +158,9 @@ class Engine:
                 pipe.flush()
             pipe.close()
         except (OSError, ValueError):
-            pass  # the engine is gone; the other end of the conversation notices
+            # the engine is gone; the other end of the conversation notices
+            with contextlib.suppress(OSError, ValueError):
+                pipe.close()  # now, or Python complains of what is still in it, at any later moment
 
     def _read_events(self) -> None:
         try:
