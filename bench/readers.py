@@ -1,0 +1,175 @@
+"""Do photogrammetry programs read what is exported? COLMAP, on real footage.
+
+    python3 vendor_setup bench readers [--davis DIR] [--clip goat] [--footage DIR]
+
+1. *Features*: on frames of a real clip with its true mattes, COLMAP extracts features with the exported masks. None
+   may lie in the background; without masks many do, which is the baseline.
+2. *Poses*: COLMAP reconstructs real footage from the exported alpha PNGs and from the original JPEGs. The features have
+   to be the same, and the cameras in the same places.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycolmap
+from numpy.typing import NDArray
+from PIL import Image
+
+from addon.engine.export import export, prepare
+from addon.engine.footage import Reader
+from addon.engine.poses import read_poses
+from addon.job import Footage, Job, MatteObject, Point, Prompt
+
+from ._clips import Mask, davis_clips
+from ._common import ROOT
+
+FRAMES = 5  # of the real clip
+COUNT, STEP = 16, 10  # of the footage that is reconstructed: every tenth frame
+SAME = 0.02  # of the length of the camera's path: COLMAP itself scatters as much from run to run
+
+
+def main() -> int:
+    """Print both; returns 1 where a program does not read what it should."""
+    parser = argparse.ArgumentParser(prog="bench readers", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
+    parser.add_argument("--clip", default="goat")
+    default = ROOT.parent / "shared" / "footage" / "bedroom"
+    parser.add_argument("--footage", type=Path, default=default, help="JPEGs of a camera that moves")
+    options = parser.parse_args()
+    good = True
+    with tempfile.TemporaryDirectory() as room:
+        clips = {each.name: each for each in davis_clips(options.davis, kept_out=False)}
+        if options.clip in clips:
+            clip = clips[options.clip]
+            good &= features(clip.pictures[:FRAMES], [clip.matte(i) for i in range(FRAMES)], Path(room) / "features")
+        else:
+            print(f"NOT CHECKED: features on a real clip, as {options.clip} is not there")
+        pictures = sorted(options.footage.glob("*.jpg"))[: STEP * COUNT : STEP]
+        if pictures:
+            good &= poses(pictures, Path(room) / "poses")
+        else:
+            print(f"NOT CHECKED: a reconstruction, as no JPEGs are at {options.footage} (--footage)")
+    return int(not good)
+
+
+def features(pictures: list[Path], mattes: list[Mask], room: Path) -> bool:
+    """Count features in the background, with the exported masks and without."""
+    height, width = mattes[0].shape
+    footage = Footage(tuple(map(str, pictures)), width, height, len(pictures))
+    version = exported(footage, "colmap", mattes, room)
+    images = folder_of(pictures, room / "images")
+    counts = {}
+    for name, masks in (("without masks", None), ("with masks", version)):
+        found = extract(images, room / f"{name}.db", masks)
+        total = sum(map(len, found.values()))
+        outside = sum(
+            int((~matte[tuple(found[picture.name].astype(int).T[::-1])]).sum())
+            for picture, matte in zip(pictures, mattes, strict=True)
+        )
+        counts[name] = total, outside
+        print(
+            f"{pictures[0].parent.name}, {len(pictures)} frames, {name}: {total} features, {outside} in the background"
+        )
+    total, outside = counts["with masks"]
+    return total > 0 and outside == 0
+
+
+def poses(pictures: list[Path], room: Path) -> bool:
+    """Reconstruct from the originals and from the alpha PNGs; compare features, and the cameras' places."""
+    with Image.open(pictures[0]) as image:
+        width, height = image.size
+    footage = Footage(tuple(map(str, pictures)), width, height, len(pictures))
+    middle = np.zeros((height, width), np.bool_)
+    middle[height // 4 : -height // 4, width // 4 : -width // 4] = True
+    version = exported(footage, "postshot", [middle] * len(pictures), room)
+    found, keypoints = {}, {}
+    for name, files in (("originals", pictures), ("alpha PNGs", sorted(version.glob("*.png")))):
+        database = room / name / "database.db"
+        images = folder_of(files, room / name / "images")
+        keypoints[name] = [points for _, points in sorted(extract(images, database, None).items())]
+        pycolmap.match_sequential(database)
+        models = pycolmap.incremental_mapping(
+            database, images, room / name, pycolmap.IncrementalPipelineOptions(num_threads=1, random_seed=0)
+        )
+        if not models:
+            print(f"{name}: nothing was reconstructed")
+            return False
+        largest = max(models, key=lambda key: models[key].num_reg_images())
+        solved = read_poses(room / name / str(largest), footage)
+        found[name] = {frame: camera.place for frame, camera in solved.items()}
+        print(f"{pictures[0].parent.name}, {name}: {len(solved)} of {len(pictures)} frames placed")
+    ours, theirs = found["alpha PNGs"], found["originals"]
+    same = all(np.array_equal(*pair) for pair in zip(*keypoints.values(), strict=True))
+    print(f"the same features: {'yes' if same else 'no'}")
+    if min(len(ours), len(theirs)) < COUNT // 3:
+        print("NOT CHECKED: poses, as COLMAP places too few of these frames either way (--footage)")
+        return same
+    path = np.array([theirs[frame] for frame in sorted(theirs)])
+    length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+    off = max(aligned(ours, theirs)) / length
+    print(f"places differ by {off:.2%} of the camera's path at most")
+    return same and set(ours) == set(theirs) and off < SAME
+
+
+def exported(footage: Footage, target: str, mattes: list[Mask], room: Path) -> Path:
+    """A version with these mattes."""
+    objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
+    job = Job(footage, objects, output=str(room / "out"), export=target)
+    return export(
+        prepare(job, Reader(footage)),
+        lambda frame, name: mattes[frame - 1].astype(np.uint8) * 255,
+        frames=list(job.frames),
+        key="key",
+        report={},
+        on_frame=lambda *_: None,
+        cancelled=lambda: False,
+    )
+
+
+def folder_of(files: list[Path], folder: Path) -> Path:
+    """A folder with links to just these files."""
+    folder.mkdir(parents=True)
+    for file in files:
+        (folder / file.name).symlink_to(file.resolve())
+    return folder
+
+
+def extract(images: Path, database: Path, masks: Path | None) -> dict[str, NDArray[np.float32]]:
+    """COLMAP's features (n, 2) by image name, x and y in pixels; one camera took all images."""
+    extraction = pycolmap.FeatureExtractionOptions()
+    extraction.use_gpu = False
+    options = {"mask_path": str(masks)} if masks else {}
+    pycolmap.extract_features(
+        database,
+        images,
+        camera_mode=pycolmap.CameraMode.SINGLE,
+        reader_options=pycolmap.ImageReaderOptions(**options),
+        extraction_options=extraction,
+        device=pycolmap.Device.cpu,
+    )
+    opened = pycolmap.Database.open(database)
+    found = {each.name: opened.read_keypoints(each.image_id)[:, :2] for each in opened.read_all_images()}
+    opened.close()
+    return found
+
+
+def aligned(ours: dict[int, Any], theirs: dict[int, Any]) -> NDArray[np.float64]:
+    """How far apart places are after the best similarity (Umeyama, PAMI 1991)."""
+    frames = sorted(set(ours) & set(theirs))
+    a, b = (np.array([each[frame] for frame in frames]) for each in (ours, theirs))
+    from_, to = a - a.mean(0), b - b.mean(0)
+    u, spread, vt = np.linalg.svd(to.T @ from_)
+    flip = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
+    scale = np.trace(np.diag(spread) @ flip) / (from_**2).sum()
+    moved = scale * from_ @ (u @ flip @ vt).T
+    return np.asarray(np.linalg.norm(moved - to, axis=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
