@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.server
 import json
+import random
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from addon.errors import Cancelled, EngineError, OutputError
-from addon.installer import install, pins, torch_build
+from addon.installer import environment, install, pins, torch_build
 from addon.installer.lock import only_one
 from addon.installer.plan import Plan
 from addon.installer.processes import run_quietly
@@ -247,6 +250,86 @@ def test_its_python_is_gone(used: Room) -> None:
     with pytest.raises(EngineError, match="Repair"):
         find_python(folder=str(used.data), environ={})
     assert install.installed(used.data / "runtime") is None
+
+
+# --- from a registry
+
+
+class Registry(http.server.ThreadingHTTPServer):
+    """The wheels of a folder as an index (PEP 503); the first answer that is longer than `cut` bytes ends there."""
+
+    def __init__(self, wheels: Path) -> None:
+        super().__init__(("127.0.0.1", 0), RegistryHandler)
+        self.wheels = wheels
+        self.cut: int | None = 100_000
+        self.fails = False
+        self.ranges: list[str] = []
+
+
+class RegistryHandler(http.server.BaseHTTPRequestHandler):
+    server: Registry
+
+    def do_GET(self) -> None:
+        kind, _, name = self.path.strip("/").partition("/")
+        if kind == "simple":
+            files = [each.name for each in self.server.wheels.glob(f"{name.strip('/')}-*.whl")]
+            body = "".join(f'<a href="/files/{file}">{file}</a>' for file in files).encode()
+        else:
+            body = (self.server.wheels / name).read_bytes()
+        wanted = self.headers.get("Range", "")
+        if wanted:
+            self.server.ranges.append(wanted)
+        start = int(wanted[len("bytes=") :].rstrip("-") or 0) if wanted.endswith("-") else 0
+        asked_whole = self.headers.get("User-Agent", "").startswith("pip")
+        cut = self.server.cut if self.command == "GET" and not asked_whole else None
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.send_header("Content-Type", "text/html" if kind == "simple" else "application/octet-stream")
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        if self.command == "GET" and not (self.server.fails and start):
+            self.wfile.write(body[start : start + cut] if cut else body[start:])
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_a_download_that_was_cut_goes_on_with_the_next_installation(
+    room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From a registry of one's own, that only pip's settings name; pip's own wheel can't be reached there."""
+    wheel(room.wheels, "torch", "2.0", f"__version__ = '2.0'\nTABLE = '{random.Random(0).randbytes(150_000).hex()}'\n")
+    room.pin("1.0")
+    settings = tmp_path / "pip.conf"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    for name in ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(environment, "PIP_URL", "http://127.0.0.1:9/pip.whl")
+    monkeypatch.setattr(install, "this_machine", lambda: torch_build.Machine("linux", nvidia=True))
+    plan = Plan(room.data)
+    with Registry(room.wheels) as registry:
+        threading.Thread(target=registry.serve_forever, args=(0.01,), daemon=True).start()
+        settings.write_text(f"[global]\nindex-url = http://127.0.0.1:{registry.server_port}/simple\n", encoding="utf-8")
+        registry.fails = True
+        with pytest.raises(EngineError, match="goes on where it stopped"):
+            install.install(plan, Watch(), room.extension)
+        downloads = room.data / "runtime" / "downloads"
+        part = downloads / "torch-2.0-py3-none-any.whl.part"
+        assert part.stat().st_size == 100_000
+        assert (downloads / "tiny-1.0-py3-none-any.whl").exists()
+        assert room.folders() == ["downloads"]
+
+        registry.fails, registry.cut = False, None
+        registry.ranges.clear()
+        install.install(plan, Watch(), room.extension)
+        registry.shutdown()
+    assert registry.ranges == ["bytes=100000-"]
+    assert room.version() == "1.0"
+    assert room.folders() == ["1"]
 
 
 # --- as a process of its own
