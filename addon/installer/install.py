@@ -28,7 +28,7 @@ from .lock import only_one
 from .plan import Plan
 from .pythons import Python, find_engine_python
 from .self_test import self_test
-from .torch_build import Build, Machine, first_reachable, has_torch, this_machine
+from .torch_build import CHOICES, Build, Machine, first_reachable, has_torch, this_machine
 from .watch import Watch, megabytes
 
 FACTS = "installed.json"
@@ -153,7 +153,6 @@ def _begin(
 
     watch.progress("Choosing files", 0.02)
     build = _choose(plan, this_machine(), watch)
-    plan.check(build)
     engine = [each for each in pins.read(pins.ENGINE) if not each.startswith("torch==")]
     packages = environment.resolve(["--no-deps", *everywhere, *engine], watch)
     names = {pins.normal(each.name) for each in packages}
@@ -163,6 +162,10 @@ def _begin(
     constraints = ["-c", str(pins.REQUIREMENTS / pins.CUDA), "-c", str(pins.REQUIREMENTS / pins.ENGINE)]
     with_torch = environment.resolve([*everywhere, *constraints, wanted], watch)
     packages += [each for each in with_torch if pins.normal(each.name) not in names]
+    # A registry of one's own may have another build than the default one.
+    local = next(each.version for each in packages if each.name == "torch").partition("+")[2]
+    build = next((each for each in CHOICES.values() if each.local == local), build)
+    plan.check(build)
     return environment, build, packages
 
 
