@@ -123,6 +123,7 @@ def make(environment: Environment, folder: Path, python: Python) -> None:
         if environment.engine:
             watch = SayWatch(f"[{environment.name}] ")
             _, torch = make_engine(folder, python, Plan(RUNTIME), RUNTIME / "downloads", log, watch)
+            shutil.rmtree(RUNTIME / "downloads", ignore_errors=True)
             run_quietly([str(runtime_python(folder)), "-m", "ensurepip"])  # an artist's engine needs no pip
             say(f"[{environment.name}] torch {torch}")
         else:

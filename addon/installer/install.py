@@ -113,9 +113,12 @@ def make_engine(
     environment, build, packages = _begin(folder, python, plan, downloads, log, watch)
     files = bring(packages, downloads, Share(watch, 0.04, 0.7))
     share = Share(watch, 0.7, 0.9)
-    words = f"Installing {len(files)} packages"
-    share.progress(words, 0.0)
-    environment.install(files, watch, lambda done: share.progress(words, done / len(files)))
+
+    def tell(done: int) -> None:
+        share.progress(f"Installing packages: {done} of {len(files)}", done / len(files))
+
+    tell(0)
+    environment.install(files, watch, tell)
     environment.clean()
     return build, next(each.version for each in packages if each.name == "torch")
 
