@@ -40,6 +40,7 @@ _CLOSED = 0.012  # of the longer side: gaps in a rough mask that are closed
 _LEAST_REGION = 0.002  # of the picture: regions that are taken as they are
 _MARGIN = 0.016  # of the longer side: how far the true edge may be from a region's
 _PACE = 0.04  # of the longer side: how far something goes from a frame to the next
+_COVERED = 0.9  # of a region: what is labelled on it is all of it
 _SUDDEN = 2.0  # how much larger or smaller a mask may be than the label's last, where nothing else is known
 _BRIEF = 3  # frames that a label has to be seen on
 _SEEN = 0.5  # of a mask in the rough mask: the rough mask shows it
@@ -128,17 +129,23 @@ class Refinement:
         return value.value > self._wish.filter_threshold and value.frames >= min(_BRIEF, len(self._job.frames))
 
     def _bridge(self, take: Take) -> None:
-        """Where the rough masks say nothing at all and no prediction was taken: the shape between those around it."""
+        """Where the rough masks say nothing and there is no likely prediction: the shape between those around."""
         size = self._evidence.size
-        masks = {frame: take.matte(frame) for frame in self._job.frames}
-        seen = [frame for frame, each in masks.items() if each is not None and (each.logits > 0).any()]
+        seen: dict[int, Mask] = {}
+        last: Mask | None = None
+        for frame in self._job.frames:
+            matte = take.matte(frame)
+            mask = None if matte is None else to_mask(matte.logits, size)
+            if mask is None or not mask.any():
+                continue
+            if last is None or _alike(mask, last) or self._evidence.rough(frame).mask.any():
+                seen[frame] = last = mask
         for before, after in itertools.pairwise(seen):
             if after - before > self._wish.memory_size:
                 continue
-            ends = [to_mask(each.logits, size) for each in (masks[before], masks[after]) if each is not None]
             for frame in range(before + 1, after):
                 if not self._evidence.rough(frame).mask.any():
-                    shape = between(ends[0], ends[1], (frame - before) / (after - before))
+                    shape = between(seen[before], seen[after], (frame - before) / (after - before))
                     picture = _reduced(to_8_bit(self._reader.plate(frame).pixels), size)
                     shape = snapped(shape, shape, picture, self._margin) if shape.any() else shape
                     take.put_matte(frame, Matte(to_logits(shape), 1.0, 1.0))
@@ -150,22 +157,23 @@ class Refinement:
     ) -> Iterator[tuple[Mask, int | None]]:
         rough = self._evidence.rough(index + 1)
         covered = np.logical_or.reduce([np.zeros(self._evidence.size, np.bool_), *found.values()])
-        free = rough.mask & ~dilated(covered, self._around)
-        points = self._points(free, index)
-        if not len(points):
+        closed = self._closed(rough.mask)
+        regions = list(self._regions(self._closed(rough.mask & self._differs(rough))))
+        points = self._points(rough.mask & ~dilated(covered, self._around), index)
+        if not len(points) and all(part_inside(each, covered) > _COVERED for each in regions):
             return
         picture = to_8_bit(self._reader.plate(index + 1).pixels)
-        closed = self._closed(rough.mask)
         proposals = generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask)
         for each in sorted(proposals, key=lambda each: -each.area):
             mask = resized(each.segmentation.mask(), self._evidence.size)
             if part_inside(mask, closed) > self._wish.lambda_ref and part_inside(mask, covered) < self._wish.lambda_ref:
                 covered |= mask
                 yield mask, None
-        differs = self._closed(rough.mask & self._differs(rough))
-        for region in self._regions(differs & ~dilated(covered, self._around)):
-            mask = snapped(region, rough.mask, _reduced(picture, self._evidence.size), self._margin)
-            yield mask, _continues(mask, before(), self._pace)
+        for region in regions:
+            # all of it, also what is labelled: a part taken alone would leave a gap between both
+            if part_inside(region, covered) <= _COVERED:
+                mask = snapped(region, rough.mask, _reduced(picture, self._evidence.size), self._margin)
+                yield mask, _continues(mask, before(), self._pace)
 
     def _points(self, free: Mask, index: int) -> NDArray[np.float64]:
         """Random points in each region of the rough mask, (n, 2) in 0..1 of width and height."""
@@ -201,8 +209,13 @@ class Refinement:
         rough = self._evidence.rough(index + 1)
         if rough.mask.any():
             return part_inside(mask, self._closed(rough.mask)) > self._wish.lambda_val
-        area, before = np.count_nonzero(mask), np.count_nonzero(last[0])
-        return bool(before and 1 / _SUDDEN < area / before < _SUDDEN)
+        return last[1] <= _BRIEF and _alike(mask, last[0])
+
+
+def _alike(mask: Mask, last: Mask) -> bool:
+    """Whether the area has not changed suddenly."""
+    area, before = np.count_nonzero(mask), np.count_nonzero(last)
+    return bool(before and 1 / _SUDDEN < area / before < _SUDDEN)
 
 
 def between(a: Mask, b: Mask, at: float) -> Mask:
