@@ -3,8 +3,9 @@
 In: logits (h, w) as the matte store keeps them, and the plate (H, W, 3). Out: uint8 (H, W), 0 or 255.
 
 One logit is many pixels wide (35 at 9000 px). In the band around the coarse edge the matte is filtered with the plate
-as guide: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013, equations 19 to 21, the guide in colour. Windows are
-small, so that an edge goes to the plate's edge beside it and not to another one further away; the rest stays as it is.
+as guide: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013, equations 19 to 21, the guide in colour. It is done
+twice: first in windows that find the plate's edge where the model's is off, then in smaller ones that follow it. Both
+are smaller than two logits, so that no edge further away is taken for it. What is not near the edge stays as it is.
 What is thinner than a logit stays below one half all along, so the threshold is a local one: halfway between the means
 of what is above and below the mean (the first step of Ridler and Calvard, "Picture Thresholding Using an Iterative
 Selection Method", 1978).
@@ -28,8 +29,9 @@ from .images import Pixels
 Floats = NDArray[np.float32]
 
 _TILE = 512  # pixels
-_SHARE = 3  # the window's radius is this part of a logit's width
-_EPSILON = 1e-4  # of the guide's variance, colours in 0..1: what counts as flat
+# Of each pass: the window's radius in logits; the guide's variance that counts as flat, colours in 0..1.
+_PASSES = ((2 / 3, 1e-5), (1 / 3, 1e-4))
+_STEEPNESS = 4.0  # of what the second pass starts from, about its threshold
 _APART = 0.15  # the two means at least, for a threshold of their own
 _THRESHOLDS = (0.3, 0.7)
 _WORTH = 2.0  # pixels a logit: below, there is nothing between the logits to be found
@@ -60,8 +62,9 @@ def refine(
     band = _band(logits, panorama)
     if pitch < _WORTH or not band.any():
         return result
-    radius, window = max(1, round(pitch / _SHARE)), max(1, round(pitch))
-    reach = 2 * radius + 2 * window
+    window = max(1, round(pitch))
+    passes = [(max(1, round(share * pitch)), epsilon) for share, epsilon in _PASSES]
+    reach = sum(2 * radius + 2 * window for radius, _ in passes)
     grid = np.clip(np.asarray(logits, np.float32), -_STEEP, _STEEP)
     taps = matte.taps(grid.shape[0], height), matte.taps(grid.shape[1], width, wrap=panorama)
     rows_of, columns_of = (
@@ -76,14 +79,17 @@ def refine(
         columns = columns % width if panorama else np.clip(columns, 0, width - 1)
         guide = to_8_bit(plate[rows[:, None], columns]).astype(np.float32) / np.float32(255)
         coarse = (1 / (1 + np.exp(-_sample(grid, taps, rows, columns)))).astype(np.float32)
-        filtered = guided_filter(guide, coarse, radius)
-        subject = (filtered > _thresholds(filtered, window))[reach:-reach, reach:-reach]
+        for radius, epsilon in passes:
+            filtered = guided_filter(guide, coarse, radius, epsilon)
+            above = filtered - _thresholds(filtered, window)
+            coarse = np.clip(_STEEPNESS * above + np.float32(0.5), 0, 1)
+        subject = above[reach:-reach, reach:-reach] > 0
         tile = result[top : top + _TILE, left : left + _TILE]
         tile[inside] = np.where(subject, np.uint8(255), np.uint8(0))[inside]
     return result
 
 
-def guided_filter(guide: Floats, source: Floats, radius: int) -> Floats:
+def guided_filter(guide: Floats, source: Floats, radius: int, epsilon: float) -> Floats:
     """`source` (h, w) as the best linear function of the colours of `guide` (h, w, 3), 0..1, around each pixel.
 
     A pixel depends on none further than twice `radius` away.
@@ -93,7 +99,7 @@ def guided_filter(guide: Floats, source: Floats, radius: int) -> Floats:
     means, level = [mean(each) for each in colours], mean(source)
     # the upper triangle of the 3 x 3 covariance of colours, row by row, and their covariance with the source
     rr, rg, rb, gg, gb, bb = (
-        mean(colours[i] * colours[j]) - means[i] * means[j] + np.float32(_EPSILON * (i == j))
+        mean(colours[i] * colours[j]) - means[i] * means[j] + np.float32(epsilon * (i == j))
         for i in range(3)
         for j in range(i, 3)
     )
