@@ -5,7 +5,7 @@ In: logits (h, w) as the matte store keeps them, and the plate (H, W, 3). Out: u
 One logit is many pixels wide (35 at 9000 px). In the band around the coarse edge the matte is filtered with the plate
 as guide: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013, equations 19 to 21, the guide in colour. It is done
 twice: first in windows that find the plate's edge where the model's is off, then in smaller ones that follow it. Both
-are smaller than two logits, so that no edge further away is taken for it. What is not near the edge stays as it is.
+are small, so that no edge further away is taken for it. What is not near the edge stays as it is.
 What is thinner than a logit stays below one half all along, so the threshold is a local one: halfway between the means
 of what is above and below the mean (the first step of Ridler and Calvard, "Picture Thresholding Using an Iterative
 Selection Method", 1978).
@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 
 _TILE = 512  # pixels
 # Of each pass: the window's radius in logits; the guide's variance that counts as flat, colours in 0..1.
-_PASSES = ((2 / 3, 1e-5), (1 / 3, 1e-4))
+_PASSES = ((1 / 2, 1e-5), (1 / 3, 1e-4))
 _STEEPNESS = 4.0  # of what the second pass starts from, about its threshold
 _APART = 0.15  # the two means at least, for a threshold of their own
 _THRESHOLDS = (0.3, 0.7)
