@@ -218,7 +218,9 @@ def describe(device: torch.device) -> str:
     """The device in words, for people and reports."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return {"cpu": f"CPU, {torch.get_num_threads()} threads", "mps": "Apple GPU"}.get(device.type, device.type)
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+    return {"cpu": cpu, "mps": "Apple GPU"}.get(device.type, device.type)
 
 
 def make_deterministic() -> None:
