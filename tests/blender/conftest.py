@@ -32,6 +32,21 @@ def part(name: str) -> ModuleType:
     return importlib.import_module(f"{PACKAGE}.addon.{name}")
 
 
+def compositor(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, bpy.types.Node]:
+    """An empty compositor and the node whose first input is the render's result, of 4.x and of 5.x."""
+    if bpy.app.version >= (5, 0):
+        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+        scene.compositing_node_group = tree
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        output = tree.nodes.new("NodeGroupOutput")
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+        output = tree.nodes.new("CompositorNodeComposite")
+    return tree, output
+
+
 def blender_ext() -> Path:
     """The extension tool that comes with every Blender."""
     return Path(bpy.utils.system_resource("SCRIPTS")) / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"

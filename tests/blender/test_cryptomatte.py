@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from conftest import ROOT
+from conftest import ROOT, compositor
 
 SIZE = (24, 16)
 WRITE = """
@@ -46,16 +46,7 @@ def picked(exr: Path, name: str, folder: Path) -> list[float]:
     image = bpy.data.images.load(str(exr))
     assert tuple(image.size)  # asking for it reads the file
     assert image.type == "MULTILAYER"
-    if bpy.app.version >= (5, 0):
-        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
-        scene.compositing_node_group = tree
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
+    tree, output = compositor(scene)
     node = tree.nodes.new("CompositorNodeCryptomatteV2")
     node.source = "IMAGE"
     node.image = image

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from conftest import ROOT, part
+from conftest import ROOT, compositor, part
 from PIL import Image
 
 STEP = 20  # grey levels between two files
@@ -42,16 +42,7 @@ def compose(clip: bpy.types.MovieClip) -> bpy.types.Scene:
     scene.view_settings.view_transform = "Standard"
     scene.render.image_settings.file_format = "PNG"
     scene.render.dither_intensity = 0
-    if bpy.app.version >= (5, 0):
-        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
-        scene.compositing_node_group = tree
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
+    tree, output = compositor(scene)
     node = tree.nodes.new("CompositorNodeMovieClip")
     node.clip = clip
     tree.links.new(node.outputs[0], output.inputs[0])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from conftest import part
+from conftest import compositor, part
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 WIDTH, HEIGHT, COUNT = 160, 90, 10
@@ -367,16 +367,7 @@ def render_mask(mask: bpy.types.Mask, size: tuple[int, int], file: Path) -> Imag
     scene.render.resolution_percentage = 100
     scene.view_settings.view_transform = "Raw"
     scene.render.image_settings.file_format = "PNG"
-    if bpy.app.version >= (5, 0):
-        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
-        scene.compositing_node_group = tree
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
+    tree, output = compositor(scene)
     node = tree.nodes.new("CompositorNodeMask")
     node.mask = mask
     tree.links.new(node.outputs[0], output.inputs[0])

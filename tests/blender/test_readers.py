@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from conftest import part
+from conftest import compositor, part
 from PIL import Image
 from test_jobs import clip, engine_python, own_engine  # noqa: F401 (fixtures)
 
@@ -71,16 +71,7 @@ def over_background(file: Path, result: Path) -> np.ndarray:
     scene.render.dither_intensity = 0
     scene.view_settings.view_transform = "Standard"
     scene.render.image_settings.file_format = "PNG"
-    if bpy.app.version >= (5, 0):
-        tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
-        scene.compositing_node_group = tree
-        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        output = tree.nodes.new("NodeGroupOutput")
-    else:
-        scene.use_nodes = True
-        tree = scene.node_tree
-        tree.nodes.clear()
-        output = tree.nodes.new("CompositorNodeComposite")
+    tree, output = compositor(scene)
     front = tree.nodes.new("CompositorNodeImage")
     front.image = image
     over = tree.nodes.new("CompositorNodeAlphaOver")

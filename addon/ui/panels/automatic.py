@@ -16,14 +16,9 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
     bl_label = "Automatic"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 (Blender's way)
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Suggestions for this frame; a trainer's folders and what is made of them."""
+        layout = self.layout
         layout.enabled = missing_engine() is None and running.running() is None
         layout.operator("splat_matte.suggest", icon="OUTLINER_OB_LIGHTPROBE")
         column = layout.column()

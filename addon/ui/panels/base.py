@@ -36,15 +36,9 @@ class ClipPanel(Panel):
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
         clip = clip_of(context)
-        self.draw_clip(context, self.layout, clip, settings_of(clip))
+        self.draw_clip(context, clip, settings_of(clip))
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Each panel's own."""
         raise NotImplementedError
 

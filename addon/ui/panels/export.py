@@ -17,14 +17,9 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
 
     bl_label = "Export"
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Target and folder; the button; the version that was written."""
+        layout = self.layout
         layout.prop(settings, "target")
         target = TARGETS[settings.target]
         rules = target.rules

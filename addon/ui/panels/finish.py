@@ -17,14 +17,9 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
     bl_label = "Finishing"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 (Blender's way)
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Of the active tracking object; below it, of objects that are layers of a mask only."""
+        layout = self.layout
         active = clip.tracking.objects.active
         if active is not None:
             draw_text(layout, context, active.name, "OBJECT_DATA")

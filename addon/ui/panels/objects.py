@@ -39,14 +39,9 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
 
     bl_label = "Objects and Prompts"
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """The objects, how to mark them, what will be sent and what won't."""
+        layout = self.layout
         tracking = clip.tracking
         row = layout.row()
         row.template_list(

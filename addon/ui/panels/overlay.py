@@ -21,14 +21,9 @@ class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
         if clip is not None:
             self.layout.prop(settings_of(clip), "overlay_show", text="")
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Style, lane; why nothing is to be seen."""
+        layout = self.layout
         column = layout.column()
         column.active = settings.overlay_show
         column.prop(settings, "overlay_style")

@@ -52,14 +52,9 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         clip = clip_of(context)
         return clip is not None and any(each.take for each in settings_of(clip).objects)
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """The suspects, worst first; what is said of this frame, and what to do about it."""
+        layout = self.layout
         if settings.suspects_used():
             self._draw_suspects(context, layout, clip, settings)
         else:

@@ -23,14 +23,9 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
 
     bl_label = "Track"
 
-    def draw_clip(
-        self,
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Model, direction, range; the button, or how far it is."""
+        layout = self.layout
         layout.prop(settings, "checkpoint")
         if settings.checkpoint == "FILE":
             for name in ("checkpoint_file", "checkpoint_config", "checkpoint_trust"):
