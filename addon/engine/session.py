@@ -251,6 +251,7 @@ class Session:
 
         logits = {name: stored(take) for name, take in tracked.takes.items()}
         mattes = Mattes(job, logits, refined=self._refiner(job, reader))
+        writer.strength = mattes.strength
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
             return mattes.finished(frame, name, soft=writer.rules.soft)
