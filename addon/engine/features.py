@@ -39,8 +39,8 @@ class FeatureCache:
         """
         key = key_of({"version": _VERSION, "footage": fingerprint, "model": model})
         self.folder = job.matte_folder / "work" / "features" / key[:20]
-        self._budget = budget = job.cache_megabytes * 1_000_000
-        self._used = _drop_others(self.folder, budget)
+        self._budget = job.cache_megabytes * 1_000_000
+        self._used: int | None = None  # bytes; counted when something is to be kept, which a preview seldom does
 
     def __contains__(self, frame: int) -> bool:
         """Whether clip frame `frame` is there."""
@@ -57,6 +57,8 @@ class FeatureCache:
     def put(self, frame: int, maps: Maps) -> None:
         """Keep the maps of a frame, if there is room; a disk that can't take them is no error."""
         size = sum(each.nbytes for each in maps)
+        if self._used is None:
+            self._used = _drop_others(self.folder, self._budget)
         if self._used + size > self._budget:
             return
         kept: Any = [each.detach().cpu() for each in maps]
