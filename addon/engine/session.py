@@ -38,7 +38,7 @@ from .outlines import curves_of, matched
 from .plan import frames_of, plan_of
 from .poses import read_poses
 from .preview import Previewer
-from .propagate import missing, propagate, takes
+from .propagate import Takes, missing, propagate, takes
 from .refine import refine
 from .review import review
 from .store import Store, Take, key_of
@@ -102,7 +102,7 @@ class Session:
         """Forget the mattes of the wanted frames, then track them. Raises MatteError."""
         reader = _open(job)
         store = Store(job)
-        where = takes(job, store, reader.fingerprint(), model.find(job.model).facts)
+        where = _takes_of(job, store, reader)
         with store.open_for_writing(where):
             for each in job.objects:
                 for frame in frames_of(job, each):
@@ -114,11 +114,7 @@ class Session:
 
         With `poses` (a COLMAP model, a transforms.json) the mattes are checked against each other in 3-D too.
         """
-        reader = Reader(job.footage)
-        kept = {
-            name: take
-            for name, (take, _) in takes(job, Store(job), reader.fingerprint(), model.find(job.model).facts).items()
-        }
+        kept = {name: take for name, (take, _) in _takes_of(job, Store(job), Reader(job.footage)).items()}
         self._on_takes(kept)
         if poses is not None:
             cameras = read_poses(poses, job.footage)
@@ -132,8 +128,7 @@ class Session:
         The file is an .npz: `names` (n,) str, `logits` (n, h, w) float16 as in the matte store; n = 0 if nothing can be
         said of the frame. The next preview of the clip overwrites it.
         """
-        if frame not in range(1, job.footage.frame_count + 1):
-            raise JobError(f"The clip has no frame {frame}.", where="frame")
+        _check_frame(job, frame)
         reader, fingerprint = self._open_to_look(job)
         source = model.find(job.model)
         store = Store(job)
@@ -195,7 +190,7 @@ class Session:
             OutputError: a stored matte is damaged, or nothing can be written.
         """
         store = Store(job)
-        where = takes(job, store, Reader(job.footage).fingerprint(), model.find(job.model).facts)
+        where = _takes_of(job, store, Reader(job.footage))
         mattes = Mattes(job, {name: stored(take) for name, (take, _) in where.items()}, _OUTLINED)
         found = {}
         for name, (take, _) in where.items():
@@ -222,8 +217,7 @@ class Session:
             Cancelled: as asked for.
             JobError, FootageError, CheckpointError, OutputError: as they say.
         """
-        if frame not in range(1, job.footage.frame_count + 1):
-            raise JobError(f"The clip has no frame {frame}.", where="frame")
+        _check_frame(job, frame)
         loaded = self._model(model.find(job.model))
         with loaded.computing(), _explaining_memory():
             found = suggestions(loaded.predictor, Reader(job.footage), frame, self._cancelled)
@@ -367,6 +361,16 @@ def _explaining_memory() -> Iterator[None]:
             "The GPU's memory is full.",
             hint="Close other programs that use it, choose a smaller checkpoint, or set the device to CPU.",
         ) from None
+
+
+def _takes_of(job: Job, store: Store, reader: Reader) -> Takes:
+    """Where the mattes of each object are or will be. Raises FootageError, JobError, CheckpointError."""
+    return takes(job, store, reader.fingerprint(), model.find(job.model).facts)
+
+
+def _check_frame(job: Job, frame: int) -> None:
+    if frame not in range(1, job.footage.frame_count + 1):
+        raise JobError(f"The clip has no frame {frame}.", where="frame")
 
 
 def _review(job: Job, kept: dict[str, Take]) -> dict[str, list[Suspect]]:
