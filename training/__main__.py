@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
@@ -26,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--clips", type=Path, default=HERE / "work" / "clips", help="where `render` put its shots")
     train.add_argument("--state", type=Path, default=HERE / "work" / "training", help="folder of resume.pt and best.pt")
     train.add_argument("--device", default="cpu", help="cpu or cuda (bf16)")
-    train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--processes", type=int, help="that share the model; on a CPU up to 4, one a core, else 1")
     train.add_argument("--resume", action="store_true", help="go on from resume.pt, if there is one")
     train.add_argument("--from", dest="start", type=Path, default=None, help="weights to start from")
     train.add_argument("--scratch", action="store_true", help="start from random weights")
@@ -42,15 +43,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(a: argparse.Namespace) -> None:
     from .network import WEIGHTS
-    from .train import Run, Settings
+    from .train import Settings, train
 
+    processes = a.processes or (min(4, os.cpu_count() or 1) if a.device == "cpu" else 1)
     start = None if a.scratch else a.start or WEIGHTS
-    Run(
+    train(
         Settings(
-            minutes=a.minutes, clips=a.clips, state=a.state, device=a.device, threads=a.threads, resume=a.resume,
+            minutes=a.minutes, clips=a.clips, state=a.state, device=a.device, processes=processes, resume=a.resume,
             start=start, stage=a.stage, rate=a.rate, batch=a.batch, seed=a.seed, workers=a.workers,
         )
-    ).run()  # fmt: skip
+    )  # fmt: skip
 
 
 def main() -> int:

@@ -102,7 +102,7 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
         if t == correct_at:
             total = total + loss(answer, target, False, early)
             answer = _correct(model, features, top, answer, truth, rng, size, device)
-        total = total + weight * loss(answer, target, t == 0, early) if weight else total
+        total = total + weight * loss(answer, target, True, early) if weight else total
         kind = "cond_frame_outputs" if t in (0, correct_at) else "non_cond_frame_outputs"
         outputs[kind][t] = _remember(
             model, features, answer.logits[:, :1], answer.tokens[:, 0], visible, t in (0, correct_at)

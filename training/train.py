@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -13,11 +15,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.multiprocessing.spawn import spawn
 
 from .clips import davis, davis_folder, rendered
 from .evaluate import measure
 from .network import WEIGHTS, build, set_size
 from .optimiser import Optimiser, schedule
+from .peers import Peers
+from .precision import mixed
 from .samples import Batch, Sampler
 from .start import place_aware
 from .steps import clip_step, image_step
@@ -54,7 +59,7 @@ class Settings:
     clips: Path
     state: Path  # a folder: resume.pt, best.pt, log.txt
     device: str = "cpu"
-    threads: int = 2
+    processes: int = 1  # that share the CPU's cores
     resume: bool = False
     start: Path | None = WEIGHTS
     stage: str | None = None  # only this one
@@ -104,10 +109,9 @@ def _save(path: Path, content: Any) -> None:
 class Run:
     """A training run: the network, its average, and where it is in which stage."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.device = settings, torch.device(settings.device)
+    def __init__(self, settings: Settings, peers: Peers) -> None:
+        self.settings, self.peers, self.device = settings, peers, torch.device(settings.device)
         torch.manual_seed(settings.seed)
-        torch.set_num_threads(settings.threads)
         self.model = build().to(self.device)
         place_aware(self.model)
         resumed = settings.state / "resume.pt"
@@ -118,14 +122,14 @@ class Run:
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.best, self.stage_index, self.spent, self.steps = -1.0, 0, 0.0, 0
         self.optimiser_state: list[Any] | None = None
-        settings.state.mkdir(parents=True, exist_ok=True)
         if resumes:
             self._load(torch.load(resumed, map_location="cpu", weights_only=False))
 
     def _say(self, text: str) -> None:
+        if not self.peers.first:
+            return
         line = f"{time.strftime('%H:%M:%S')} {text}"
         print(line, flush=True)
-        self.settings.state.mkdir(parents=True, exist_ok=True)
         with (self.settings.state / "log.txt").open("a") as log:
             log.write(line + "\n")
 
@@ -162,7 +166,8 @@ class Run:
         real, unseen = davis(davis_folder(), False), davis(davis_folder(), True)
         counts = f"{len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips"
         self._say(f"stage {stage.name}: {counts}")
-        sampler = Sampler(np.random.default_rng(settings.seed + int(self.spent)), stage.size, learnt, real, stage.mix)
+        seed = settings.seed + int(self.spent) + 500 * self.peers.rank
+        sampler = Sampler(np.random.default_rng(seed), stage.size, learnt, real, stage.mix)
         tests = {}
         if held_out:
             tests["rendered"] = Sampler(np.random.default_rng(7), stage.size, held_out, [], (0, 1, 0))
@@ -173,19 +178,21 @@ class Run:
         optimiser = Optimiser(self.model, settings.rate or stage.rate)
         if self.optimiser_state:
             optimiser.load(self.optimiser_state)
-        batches = _prefetch(sampler, stage, settings.batch, settings.workers, settings.seed + int(self.spent))
-        rng, forward = np.random.default_rng(settings.seed + 1), image_step if stage.frames == 1 else clip_step
+        batches = _prefetch(sampler, stage, settings.batch, settings.workers, seed)
+        rng, forward = np.random.default_rng(seed + 1), image_step if stage.frames == 1 else clip_step
         self.model.train()
         last = evaluated = time.monotonic()
         seen: list[tuple[float, float]] = []
-        while self.spent < seconds:
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                early = stage.early * max(0.0, 1 - 1.5 * self.spent / seconds)
+        parameters, progress = list(self.model.parameters()), self.spent / seconds
+        while progress < 1:
+            with mixed(device):
+                early = stage.early * max(0.0, 1 - 1.5 * progress)
                 total, quality = forward(self.model, next(batches), rng, device, early)
             total.backward()  # type: ignore[no-untyped-call]
-            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            progress = self.peers.agree(parameters, self.spent / seconds)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             if torch.isfinite(norm):
-                optimiser.step(schedule(self.steps, self.spent / seconds))
+                optimiser.step(schedule(self.steps, progress))
             self._average(1 - 1 / min(0.05 * self.steps + 2, 400))  # over the last twentieth of the steps
             self.steps += 1
             now = time.monotonic()
@@ -198,7 +205,7 @@ class Run:
                 seen.clear()
                 fresh = rendered(settings.clips, known)
                 learnt += [c for c in fresh if not c.name.endswith("9")]
-            if now - evaluated > settings.eval_every or self.spent >= seconds:
+            if self.peers.first and (now - evaluated > settings.eval_every or progress >= 1):
                 self._evaluate(tests, stage)
                 self._keep(optimiser)
                 last = evaluated = time.monotonic()
@@ -215,6 +222,19 @@ class Run:
         if mean > self.best:
             self.best = mean
             _save(self.settings.state / "best.pt", {"model": self.average.state_dict()})
+
+
+def train(settings: Settings) -> None:
+    """All stages, in as many processes as the settings say."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = (settings, str(Path(folder) / "meeting"))
+        spawn(_process, arguments, settings.processes)  # type: ignore[no-untyped-call]
+
+
+def _process(rank: int, settings: Settings, meeting: str) -> None:
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.processes))
+    Run(settings, Peers(rank, settings.processes, meeting)).run()
 
 
 def export(source: Path, target: Path = WEIGHTS) -> None:

@@ -1,0 +1,43 @@
+"""Training processes that share one model: each draws its own pictures, and all step by the mean gradient.
+
+Two processes of one thread each train nearly twice as fast as one of two threads: the network's matrices are small.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class Peers:
+    """This process's place among `count` processes on this machine."""
+
+    def __init__(self, rank: int, count: int, meeting: str) -> None:
+        """`meeting` is a new file's path, the same for all."""
+        self.rank, self.count = rank, count
+        if count > 1:
+            dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that measures and saves."""
+        return self.rank == 0
+
+    def agree(self, parameters: list[Tensor], progress: float) -> float:
+        """Put the mean gradient into every process and return the first one's progress.
+
+        A parameter without a gradient in any process keeps none: with zeros the weight decay would wear it away.
+        """
+        if self.count == 1:
+            return progress
+        used = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float32)
+        said = torch.tensor([progress if self.first else 0.0])
+        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+        everything = torch.cat([said, used, *(g.flatten() for g in gradients)])
+        dist.all_reduce(everything)
+        at = 1 + len(parameters)
+        for p, somewhere in zip(parameters, everything[1:at].tolist(), strict=True):
+            mean = everything[at : at + p.numel()].view_as(p) / self.count
+            p.grad, at = mean if somewhere else None, at + p.numel()
+        return float(everything[0])
