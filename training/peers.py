@@ -32,12 +32,22 @@ class Peers:
         if self.count == 1:
             return progress
         used = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float32)
-        said = torch.tensor([progress if self.first else 0.0])
+        said = torch.tensor(progress if self.first else 0.0)
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-        everything = torch.cat([said, used, *(g.flatten() for g in gradients)])
+        said, used, *gradients = self.total([said, used, *gradients])
+        for p, somewhere, gradient in zip(parameters, used.tolist(), gradients, strict=True):
+            p.grad = gradient / self.count if somewhere else None
+        return said.item()
+
+    def mine(self, count: int) -> list[int]:
+        """Which of `count` things are this process's to do."""
+        return list(range(self.rank, count, self.count))
+
+    def total(self, tensors: list[Tensor]) -> list[Tensor]:
+        """The sums over all processes of float32 tensors that have the same shapes in each."""
+        if self.count == 1 or not tensors:
+            return tensors
+        everything = torch.cat([t.flatten() for t in tensors])
         dist.all_reduce(everything)
-        at = 1 + len(parameters)
-        for p, somewhere in zip(parameters, everything[1:at].tolist(), strict=True):
-            mean = everything[at : at + p.numel()].view_as(p) / self.count
-            p.grad, at = mean if somewhere else None, at + p.numel()
-        return float(everything[0])
+        parts = torch.split(everything, [t.numel() for t in tensors])
+        return [part.view_as(t) for part, t in zip(parts, tensors, strict=True)]

@@ -44,7 +44,7 @@ class Stage:
 
 
 STAGES = (
-    Stage("small", 0.5, 128, 16, 1, 4, 3e-3, (0.4, 0.45, 0.15), 1.0),
+    Stage("small", 0.5, 128, 8, 1, 4, 3e-3, (0.4, 0.45, 0.15), 1.0),
     Stage("memory", 0.25, 128, 6, 4, 2, 1.5e-3, (0.25, 0.5, 0.25), 0.3),
     Stage("clips", 0.1, 256, 3, 4, 2, 1e-3, (0.25, 0.5, 0.25)),
     Stage("large", 0.15, 512, 1, 4, 2, 5e-4, (0.1, 0.6, 0.3)),
@@ -175,7 +175,7 @@ class Run:
             tests["DAVIS"] = Sampler(np.random.default_rng(7), stage.size, [], unseen, (0, 0, 1))
         if not tests:
             tests["composites"] = Sampler(np.random.default_rng(7), stage.size, [], [], (1, 0, 0))
-        optimiser = Optimiser(self.model, settings.rate or stage.rate)
+        optimiser = Optimiser(self.model, self.peers, settings.rate or stage.rate)
         if self.optimiser_state:
             optimiser.load(self.optimiser_state)
         batches = _prefetch(sampler, stage, settings.batch, settings.workers, seed)
