@@ -110,15 +110,16 @@ class Engine:
 
     def request(
         self,
-        verb: Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "suggest"],
+        verb: Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "suggest", "found"],
         job: Job,
         frame: int = 0,
         takes: Mapping[str, str] | None = None,
         frames: Sequence[int] = (),
         points: int = 0,
         poses: str = "",
+        picked_from: str = "",
     ) -> Reply:
-        """Send a Job; returns at once. `frame`, `takes`, `frames`, `points`, `poses`: as protocol.Request says."""
+        """Send a Job; returns at once. The other arguments: as protocol.Request says."""
         reply = Reply()
         with self._lock:
             self._last_id += 1
@@ -133,6 +134,8 @@ class Engine:
                 request |= {"frames": list(frames), "points": points}
             if poses:
                 request["poses"] = poses
+            if picked_from:
+                request["picked_from"] = picked_from
             self._requests.put(request)
         return reply
 

@@ -15,7 +15,9 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL_VERSION = 1
 
-Verb = Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "suggest", "cancel", "quit"]
+Verb = Literal[
+    "track", "retrack", "export", "review", "preview", "finish", "outlines", "suggest", "found", "cancel", "quit"
+]
 # track: fill the matte store with what the Job needs and the store lacks.
 # retrack: the same, but what the store has of the frames that are wanted is forgotten first.
 # export: track, then write a version; `done` carries its folder.
@@ -26,6 +28,8 @@ Verb = Literal["track", "retrack", "export", "review", "preview", "finish", "out
 #   answered as a preview is.
 # outlines: of tracked mattes, as they are exported, for Blender's mask splines; `done` carries the file.
 # suggest: the automatic masks of one frame, as outlines; `done` carries the file.
+# found: what was found on one frame without a click, as outlines with numbers, from what is on disk; `done` carries the
+#   file; answered as a preview is.
 Stage = Literal["model", "track", "export"]
 
 
@@ -35,11 +39,12 @@ class Request(TypedDict):
     id: int
     do: Verb
     job: NotRequired[dict[str, Any]]  # Job.from_dict
-    frame: NotRequired[int]  # preview, finish, suggest: clip frame
+    frame: NotRequired[int]  # preview, finish, suggest, found: clip frame
     takes: NotRequired[dict[str, str]]  # finish: by object, the folder of its mattes; empty = the frame's last preview
     frames: NotRequired[list[int]]  # outlines: clip frames
     points: NotRequired[int]  # outlines: of each curve
     poses: NotRequired[str]  # review: a COLMAP model's folder or a transforms.json
+    picked_from: NotRequired[str]  # export: what `found` of `done` was when the Job's subjects were picked
 
 
 class Event(TypedDict):
@@ -66,7 +71,8 @@ class Event(TypedDict):
     exit_code: NotRequired[int]  # error only: errors.ExitCode
     # done
     folder: NotRequired[str]  # export: the finished version's folder
-    file: NotRequired[str]  # preview, finish: the mattes; outlines, suggest: the curves
+    file: NotRequired[str]  # preview, finish: the mattes; outlines, suggest, found: the curves
+    found: NotRequired[str]  # track, export, found: the folder of what was found without a click
     device: NotRequired[str]  # what the model ran on, in words
     frames: NotRequired[int]  # frames that have a matte now
     suspects: NotRequired[int]  # runs of doubtful frames, of all objects; suspects.py says where they are kept

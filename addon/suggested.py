@@ -1,4 +1,4 @@
-"""What the engine suggests as objects on a frame, kept until the next asks. Needs neither bpy nor torch."""
+"""What can be picked on a frame: what the engine suggests as objects, or what it has found. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ Point2 = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One mask: closed outlines in upright pixels of the plate, which fill by even-odd; area in the same."""
+    """One mask: closed outlines in upright pixels of the plate, which fill by even-odd; area in the same.
 
+    number: of what was found in all frames, the one that it keeps; of a frame's suggestions, its place among them.
+    """
+
+    number: int
     area: float
     paths: tuple[tuple[Point2, ...], ...]
 
@@ -25,7 +29,7 @@ def read_suggestions(file: Path) -> list[Suggestion]:
     """The largest first. Raises OSError, ValueError, KeyError if the file is not the engine's."""
     data = json.loads(file.read_text(encoding="utf-8"))
     return [
-        Suggestion(each["area"], tuple(tuple((x, y) for x, y in path) for path in each["paths"]))
+        Suggestion(each["number"], each["area"], tuple(tuple((x, y) for x, y in path) for path in each["paths"]))
         for each in data["masks"]
     ]
 

@@ -25,7 +25,7 @@ from .progress import Clock
 from .session import Session
 from .store import Take
 
-_QUICK: tuple[Verb, ...] = ("preview", "finish")  # answered between two frames of a Job, the newest only
+_QUICK: tuple[Verb, ...] = ("preview", "finish", "found")  # answered between two frames of a Job, the newest only
 _GRACE = 10.0  # seconds from the end of stdin to the end of the process, whatever it is doing
 
 
@@ -41,6 +41,7 @@ class _Todo:
     frames: list[int] = field(default_factory=list)
     points: int = 0
     poses: str = ""
+    picked_from: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -98,6 +99,9 @@ class Server:
             return {"id": todo.id, "event": "done", "file": str(self._session.finish(job, todo.frame, todo.takes))}
         if todo.verb == "suggest":
             return {"id": todo.id, "event": "done", "file": str(self._session.suggest(job, todo.frame))}
+        if todo.verb == "found":
+            file, folder = self._session.found(job, todo.frame)
+            return {"id": todo.id, "event": "done", "file": str(file), "found": str(folder)}
         if todo.verb == "outlines":
             file = self._session.outlines(job, todo.frames, todo.points)
             return {"id": todo.id, "event": "done", "file": str(file)}
@@ -106,12 +110,14 @@ class Server:
             found = self._session.review(job, Path(todo.poses) if todo.poses else None)
             return done | {"suspects": sum(map(len, found.values()))}
         if todo.verb == "export":
-            tracked, folder = self._session.export(job)
+            tracked, folder = self._session.export(job, Path(todo.picked_from) if todo.picked_from else None)
             done["folder"] = str(folder)
         else:
             tracked = self._session.retrack(job) if todo.verb == "retrack" else self._session.track(job)
         if warning := tracked.warning(job):
             self._send({"id": todo.id, "event": "warning", "message": warning})
+        if tracked.found is not None:
+            done["found"] = str(tracked.found)
         suspects = sum(map(len, tracked.suspects.values()))
         return done | {"device": tracked.model, "frames": len(tracked.frames), "suspects": suspects}
 
@@ -138,6 +144,7 @@ class Server:
                     list(map(int, request.get("frames", []))),
                     int(request.get("points", 0)),
                     str(request.get("poses", "")),
+                    str(request.get("picked_from", "")),
                 )
                 if verb in _QUICK:
                     self._cancel(verb)

@@ -26,8 +26,9 @@ from ..protocol import Stage
 from ..suspects import Suspect
 from ..targets import TARGETS
 from . import finish, hull, model
-from .automatic.find import find, segments_of, with_objects
-from .automatic.suggestions import suggestions
+from .automatic.find import find, folder_of, masks_on, with_objects
+from .automatic.segments import Segments
+from .automatic.suggestions import outlined, suggestions
 from .export import export, prepare, segments
 from .features import FeatureCache
 from .finish import Logits
@@ -61,6 +62,7 @@ class Tracked:
     model: the model in words.
     seconds: how long this call took.
     suspects: where the mattes of each object are doubtful, worst first.
+    found: the folder of what was found without a click and can be picked from; None if nothing was asked for.
     """
 
     takes: dict[str, Take]
@@ -69,6 +71,7 @@ class Tracked:
     model: str
     seconds: float
     suspects: dict[str, list[Suspect]]
+    found: Path | None = None
 
     def warning(self, job: Job) -> str:
         """What a person should know of the frames without a matte; empty if there are none."""
@@ -210,8 +213,8 @@ class Session:
     def suggest(self, job: Job, frame: int) -> Path:
         """The automatic masks of a clip frame, as outlines. Returns the file that holds them.
 
-        It is JSON: `frame`; `masks`, the largest first, of each its `area` and `paths`, closed outlines of (x, y) in
-        pixels of the plate that fill by even-odd. The next suggestions of the clip overwrite it.
+        It is JSON: `frame`; `masks`, the largest first, of each its `number`, from 1, `area` and `paths`, closed
+        outlines of (x, y) in pixels of the plate that fill by even-odd. The next suggestions of the clip overwrite it.
 
         Raises:
             Cancelled: as asked for.
@@ -223,6 +226,23 @@ class Session:
             found = suggestions(loaded.predictor, Reader(job.footage), frame, self._cancelled)
         return Store(job).put_json("suggestions", {"frame": frame, "masks": found})
 
+    def found(self, job: Job, frame: int) -> tuple[Path, Path]:
+        """What was found of `job.promptless` or `job.everything` on a clip frame, from what is on disk.
+
+        Returns the file that holds the outlines, as `suggest` has them, the `number` of each being its label's or
+        segment's; and the folder of all that was found. The next call for the clip overwrites the file.
+
+        Raises:
+            JobError: nothing was found yet; the Job asks for something else.
+            FootageError, CheckpointError, OutputError: as they say.
+        """
+        _check_frame(job, frame)
+        if job.promptless is None and job.everything is None:
+            raise JobError("This Job finds nothing to pick from.", where="objects", hint="Ask for promptless.")
+        folder = folder_of(job, model.find(job.model), self._open_to_look(job)[1])
+        masks = outlined(masks_on(job, folder, frame), job.footage.width, job.footage.height)
+        return Store(job).put_json("found", {"frame": frame, "masks": masks}), folder
+
     def _open_to_look(self, job: Job) -> tuple[Reader, str]:
         """The clip that is looked at, and its fingerprint; kept from one request to the next."""
         if self._opened is None or self._opened[0] != job.footage:
@@ -230,15 +250,22 @@ class Session:
             self._opened = (job.footage, reader, reader.fingerprint())
         return self._opened[1], self._opened[2]
 
-    def export(self, job: Job) -> tuple[Tracked, Path]:
-        """Track what is missing, then write a version. Returns its folder. Raises MatteError."""
+    def export(self, job: Job, picked_from: Path | None = None) -> tuple[Tracked, Path]:
+        """Track what is missing, then write a version. Returns its folder. Raises MatteError.
+
+        `picked_from` is the `Tracked.found` that the Job's subjects were picked from: it is an error if others would be
+        found now, whose numbers mean something else.
+        """
         reader = _open(job)
+        if picked_from is not None:
+            _check_picked_from(folder_of(job, model.find(job.model), reader.fingerprint()), picked_from)
         writer = prepare(job, reader)
         tracked = self._track(job, reader)
         request = job
         if job.automatic is not None:
             if isinstance(writer, segments.Writer):
-                writer.segments = segments_of(job, model.find(job.model), reader)
+                assert tracked.found is not None
+                writer.segments = Segments(tracked.found)
             else:
                 job = with_objects(job, tracked.takes)
                 writer = prepare(job, reader)
@@ -312,8 +339,10 @@ class Session:
                     lambda done, total, frame: self._progress("track", done, total, frame),
                     self._cancelled,
                 )
-            self._on_takes(found)
-            return Tracked(found, list(job.frames), [], str(source), time.monotonic() - began, {})
+            to_pick_from = folder_of(job, source, reader.fingerprint()) if job.transients is None else None
+            if to_pick_from is None:
+                self._on_takes(found)
+            return Tracked(found, list(job.frames), [], str(source), time.monotonic() - began, {}, to_pick_from)
         store = Store(job)
         fingerprint = reader.fingerprint()
         where = takes(job, store, fingerprint, source.facts)
@@ -366,6 +395,16 @@ def _explaining_memory() -> Iterator[None]:
 def _takes_of(job: Job, store: Store, reader: Reader) -> Takes:
     """Where the mattes of each object are or will be. Raises FootageError, JobError, CheckpointError."""
     return takes(job, store, reader.fingerprint(), model.find(job.model).facts)
+
+
+def _check_picked_from(now: Path, then: Path) -> None:
+    """Names say it: footage may have been moved, with all that was found."""
+    if now.name != then.name:
+        raise JobError(
+            "Footage, model or range are not those that the subjects were picked from.",
+            where="subjects",
+            hint="Find and pick again.",
+        )
 
 
 def _check_frame(job: Job, frame: int) -> None:

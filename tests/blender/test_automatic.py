@@ -27,7 +27,10 @@ WHOLE, PART = (10, 10, 80, 40), (20, 20, 20, 20)
 def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's answer, of a network that knows more than the tests' random weights do."""
     file = tmp_path / "suggestions.json"
-    masks = [{"area": 3200.0, "paths": [square(*WHOLE)]}, {"area": 400.0, "paths": [square(*PART)]}]
+    masks = [
+        {"number": 1, "area": 3200.0, "paths": [square(*WHOLE)]},
+        {"number": 2, "area": 400.0, "paths": [square(*PART)]},
+    ]
     file.write_text(json.dumps({"frame": 2, "masks": masks}))
 
     def request(*_: object) -> object:

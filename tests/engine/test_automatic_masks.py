@@ -15,8 +15,8 @@ from PIL import Image
 
 from addon.engine import model
 from addon.engine.automatic.masks import Settings, generate, nms
-from addon.engine.automatic.rle import Rle
 from addon.job import Model
+from addon.rle import Rle
 
 
 @pytest.fixture(scope="module")

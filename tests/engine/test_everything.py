@@ -14,10 +14,11 @@ from addon.automatic import Everything
 from addon.engine.automatic import everything, tracks
 from addon.engine.automatic.everything import root
 from addon.engine.automatic.masks import AutomaticMask
-from addon.engine.automatic.rle import Rle
 from addon.engine.session import Session
 from addon.errors import Cancelled, JobError
 from addon.job import Job, Model
+from addon.rle import Rle
+from addon.suggested import read_suggestions, smallest_at
 
 FRAMES = 5
 
@@ -99,6 +100,26 @@ def test_parts_keep_their_ids_and_late_ones_get_theirs(job: Job, clip) -> None:
     assert image.dtype == np.uint16
     assert image.shape == (clip.height, clip.width)
     assert (image[130, 150], image[200, 250], image[340, 540], image[6, 6]) == (2, 1, 3, 0), "small parts lie above"
+
+
+def test_what_is_on_a_frame_can_be_picked(job: Job) -> None:
+    """Outlines as suggestions have them, with the ids; from what is on disk."""
+    session = Session(lambda *_: None, lambda: False)
+    with pytest.raises(JobError, match=r"Nothing has been found .* Find first"):
+        session.found(job, 4)
+    tracked = session.track(replace(job, export=""))
+    file, folder = session.found(job, 4)
+    assert folder == tracked.found
+    found = read_suggestions(file)
+    assert [each.number for each in found] == [1, 3, 2], "the largest first"
+    for place, number in (((150, 130), 2), ((250, 200), 1), ((540, 340), 3)):
+        under = smallest_at(found, place)
+        assert under is not None
+        assert found[under].number == number
+    assert [each.area for each in found] == pytest.approx([200**2, 120**2, 60**2], rel=0.02)
+    assert {each.number for each in read_suggestions(session.found(job, 1)[0])} == {1, 2}
+    with pytest.raises(JobError, match="no frame 99"):
+        session.found(job, 99)
 
 
 def test_a_segment_is_a_subject(job: Job) -> None:

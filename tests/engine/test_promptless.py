@@ -1,5 +1,6 @@
 """Labels without a click: what is seen is found, followed through all frames, and can be chosen from."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def job(clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
     session = Session(lambda *_: None, lambda: False)
+    with pytest.raises(JobError, match="Nothing has been found"):
+        session.found(job, 1)
     tracked, folder = session.export(job)
     assert len(list(folder.glob("*.png"))) == 3
     assert list(tracked.takes) == [f"label {number}" for number in map(int, (n.split()[1] for n in tracked.takes))]
@@ -36,11 +39,18 @@ def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
         found = [take.matte(frame) for take in tracked.takes.values()]
         masks = [to_mask(each.logits, each.logits.shape) for each in found if each is not None]
         assert all(iou(a, b) <= 0.9 for i, a in enumerate(masks) for b in masks[i + 1 :])
-    number = int(next(iter(tracked.takes)).split()[1])
+    numbers = {int(name.split()[1]) for name in tracked.takes}
+    outlines, found = session.found(job, 1)
+    assert found == tracked.found
+    assert {each["number"] for each in json.loads(outlines.read_text())["masks"]} <= numbers
+    number = min(numbers)
     assert job.promptless
     chosen, _ = session.export(replace(job, export="masks", promptless=replace(job.promptless, subjects=(number,))))
     assert list(chosen.takes) == [f"label {number}"]
     assert chosen.takes[f"label {number}"].folder == tracked.takes[f"label {number}"].folder, "nothing is found twice"
+    session.export(replace(job, promptless=replace(job.promptless, subjects=(number,))), found)
+    with pytest.raises(JobError, match="picked from"):
+        session.export(replace(job, frame_range=(1, 2)), found)
     with pytest.raises(JobError, match="no 999"):
         session.export(replace(job, promptless=replace(job.promptless, subjects=(number, 999))))
     assert np.unique([take.folder.name for take in tracked.takes.values()]).size == len(tracked.takes)

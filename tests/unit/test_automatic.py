@@ -59,8 +59,8 @@ def test_a_click_takes_the_smallest(tmp_path: Path) -> None:
         return [(low, low), (high, low), (high, high), (low, high)]
 
     file = tmp_path / "suggestions.json"
-    ring = {"area": 75, "paths": [square(0, 10), square(2, 7)[::-1]]}
-    file.write_text(json.dumps({"frame": 1, "masks": [{"area": 400, "paths": [square(0, 20)]}, ring]}))
+    ring = {"number": 2, "area": 75, "paths": [square(0, 10), square(2, 7)[::-1]]}
+    file.write_text(json.dumps({"frame": 1, "masks": [{"number": 1, "area": 400, "paths": [square(0, 20)]}, ring]}))
     found = read_suggestions(file)
-    assert found[1] == Suggestion(75, (tuple(square(0, 10)), tuple(square(2, 7)[::-1])))
+    assert found[1] == Suggestion(2, 75, (tuple(square(0, 10)), tuple(square(2, 7)[::-1])))
     assert [smallest_at(found, place) for place in ((1, 1), (5, 5), (15, 5), (25, 5))] == [1, 0, 0, None]

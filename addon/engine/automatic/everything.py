@@ -33,13 +33,13 @@ from numpy.typing import NDArray
 from ...automatic import Everything
 from ...errors import Cancelled
 from ...job import Job
+from ...rle import Rle
 from ..disk import write_file, writing
 from ..footage import Reader, read_ahead
 from ..images import to_8_bit
 from ..model import Loaded
 from .grid import Mask, ious, mask_size, resized, to_mask
 from .masks import Settings, generate, stopping
-from .rle import Rle
 from .segments import Segments, read_masks, write_masks
 from .tracks import BATCH, Group, Tracker
 

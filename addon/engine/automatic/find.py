@@ -22,6 +22,7 @@ from ..model import Loaded, Source
 from ..store import STORE_VERSION, Take, key_of
 from .everything import Tracking
 from .evidence import Evidence
+from .grid import Mask
 from .promptless import Segmentation
 from .segments import Segments
 from .transients import NAME, Refinement
@@ -53,7 +54,7 @@ def find(
         Cancelled: what is done stays on disk.
         JobError, FootageError, OutputError: as they say.
     """
-    facts = _facts(job, source, reader)
+    facts = _facts(job, source, reader.fingerprint())
     if job.transients is not None:
         evidence = Evidence(job.transients, job.footage, reader, job.frames)
         facts["evidence"] = evidence.fingerprint()
@@ -77,13 +78,13 @@ def find(
     return _chosen(found, job.promptless.subjects if job.promptless else ())
 
 
-def _facts(job: Job, source: Source, reader: Reader) -> dict[str, Any]:
+def _facts(job: Job, source: Source, fingerprint: str) -> dict[str, Any]:
     """All that decides what is found, but for the files that a trainer made."""
     wish = job.automatic
     assert wish is not None
     return {
         "store": STORE_VERSION,
-        "footage": reader.fingerprint(),
+        "footage": fingerprint,
         "frames": [job.frames[0], job.frames[-1]],
         "model": source.facts,
         "wish": type(wish).__name__,
@@ -95,21 +96,42 @@ def _folder(job: Job, facts: dict[str, Any]) -> Path:
     return job.matte_folder / "work" / "automatic" / key_of(facts)[:20]
 
 
-def segments_of(job: Job, source: Source, reader: Reader) -> Segments:
-    """What `find` has found for `job.everything`."""
-    return Segments(_folder(job, _facts(job, source, reader)))
+def folder_of(job: Job, source: Source, fingerprint: str) -> Path:
+    """Where `find` keeps what it finds for `job.promptless` or `job.everything` in footage; it may not be there yet."""
+    return _folder(job, _facts(job, source, fingerprint))
+
+
+def masks_on(job: Job, folder: Path, frame: int) -> dict[int, Mask]:
+    """What `find` has found on a clip frame, by number, from `folder_of`; nothing on frames outside the Job's.
+
+    Raises:
+        JobError: nothing was found yet.
+        OutputError: what was found is damaged.
+    """
+    found = _known(folder)
+    if found is None:
+        raise JobError(
+            "Nothing has been found with this model and range yet.",
+            hint="Find first; what was stopped goes on where it was.",
+        )
+    if frame not in job.frames:
+        return {}
+    if job.everything is not None:
+        return Segments(folder).masks(frame)
+    mattes = {_number(name): take.matte(frame) for name, take in found.items()}
+    return {number: each.logits > 0 for number, each in mattes.items() if each is not None}
 
 
 def _segments(job: Job, wish: Everything, segments: Segments) -> dict[str, Take]:
     """The segments that are asked for as mattes; none, where all are written as they are."""
-    if job.export == SEGMENTS and not wish.subjects:
+    if job.export in ("", SEGMENTS) and not wish.subjects:
         return {}
     ids = segments.ids(job.frames)
     found = {f"segment {id_}": Take(Path()) for id_ in ids}
     chosen = _chosen(found, wish.subjects)
     if len(chosen) > MAX_OBJECTS:
         raise _too_many(len(chosen))
-    return {name: segments.take(int(name.rpartition(" ")[2]), job.frames) for name in chosen}
+    return {name: segments.take(_number(name), job.frames) for name in chosen}
 
 
 def _too_many(count: int) -> JobError:
@@ -164,7 +186,7 @@ def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take
     """Those of the numbers that are asked for, or all. Raises JobError if there is none of a number."""
     if not subjects:
         return found
-    numbers = {int(name.rpartition(" ")[2]): name for name in found}
+    numbers = {_number(name): name for name in found}
     for each in subjects:
         if each not in numbers:
             raise JobError(
@@ -173,6 +195,11 @@ def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take
                 hint=f"Known: {', '.join(map(str, numbers))}.",
             )
     return {numbers[each]: found[numbers[each]] for each in subjects}
+
+
+def _number(name: str) -> int:
+    """Of `label 3` or `segment 3`."""
+    return int(name.rpartition(" ")[2])
 
 
 @contextlib.contextmanager

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import Cancelled
+from ...rle import Rle
 from ..picture import EncodedPicture
 from ..predictor import Predictor
-from .rle import Rle
 
 MASK_SIDE = 1024
 _AT_ONCE = 16  # masks made large together: 64 MB of logits at MASK_SIDE

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OutputError
+from ...rle import Rle
 from ..disk import write_bytes, write_file, writing
 from ..store import Matte, Take
 from .grid import Mask, resized, to_logits
-from .rle import Rle
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
@@ -57,11 +57,15 @@ class Segments:
                 count[each["id"]] = count.get(each["id"], 0) + 1
         return dict(sorted(count.items()))
 
+    def masks(self, frame: int) -> dict[int, Mask]:
+        """A frame's masks by id, the largest first. Raises OutputError."""
+        return {id_: mask for id_, mask, _ in read_masks(self._file(frame), None)}
+
     def id_image(self, frame: int, width: int, height: int) -> NDArray[np.uint16]:
         """(height, width): the id at each pixel, of the smallest segment there; 0 = none. Raises OutputError."""
-        masks = read_masks(self._file(frame), None)  # the largest first
-        image = np.zeros((1, 1), np.uint16) if not masks else np.zeros(masks[0][1].shape, np.uint16)
-        for id_, mask, _ in masks:
+        masks = self.masks(frame)
+        image = np.zeros(next((each.shape for each in masks.values()), (1, 1)), np.uint16)
+        for id_, mask in masks.items():
             image[mask] = id_
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint16)
 
@@ -70,7 +74,7 @@ class Segments:
         take = Take(self.folder / f"segment-{id_:05d}")
         for frame in frames:
             if not take.has_matte(frame):
-                masks = {number: mask for number, mask, _ in read_masks(self._file(frame), None)}
+                masks = self.masks(frame)
                 if id_ in masks:
                     take.put_matte(frame, Matte(to_logits(masks[id_]), 1.0, 1.0))
         return take

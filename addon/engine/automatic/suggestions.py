@@ -1,4 +1,4 @@
-"""Suggestions: the automatic masks of one frame as outlines that a person can click on."""
+"""Masks of one frame as outlines that a person can click on: automatic ones, and what was found on it before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..footage import Reader
 from ..images import to_8_bit
 from ..outlines import curves_of
 from ..predictor import Predictor
+from .grid import Mask
 from .masks import Settings, generate, stopping
 
 _POINTS = 64  # of an outline
@@ -22,12 +23,21 @@ def suggestions(
 ) -> list[dict[str, Any]]:
     """The masks of a clip frame, the largest first, as Session.suggest says. Called inside `Loaded.computing()`."""
     picture = to_8_bit(reader.plate(frame).pixels)
-    height, width = picture.shape[:2]
+    found = generate(predictor, picture, Settings(), cancelled=stopping(cancelled))
+    size = picture.shape[1], picture.shape[0]
+    return outlined(dict(enumerate((each.segmentation.mask() for each in found), 1)), *size)
+
+
+def outlined(masks: dict[int, Mask], width: int, height: int) -> list[dict[str, Any]]:
+    """Masks by number, of any size, in a plate of that width and height: the largest first, as Session.suggest says.
+
+    What is too small for an outline is left out.
+    """
     found = []
-    for each in generate(predictor, picture, Settings(), cancelled=stopping(cancelled)):
-        mask = each.segmentation.mask()
+    for number, mask in masks.items():
         scale = width / mask.shape[1], height / mask.shape[0]
         curves = curves_of(mask.astype(np.uint8) * 255, _POINTS)[:_MOST_PATHS]
         if curves:
-            found.append({"area": each.area, "paths": [(curve * scale).tolist() for curve in curves]})
+            area = float(np.count_nonzero(mask)) * scale[0] * scale[1]
+            found.append({"number": number, "area": area, "paths": [(curve * scale).tolist() for curve in curves]})
     return sorted(found, key=lambda each: -each["area"])
