@@ -55,9 +55,11 @@ _error = ""
 
 
 def finished_of(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> Finished | None:
-    """What the finishing of all objects makes of `sources`; None if there is none, or it has not come yet."""
-    found = _finished.get(_key(clip, frame, sources)) if _is_on(clip) else None
-    return found if found is not None and sources.keys() <= found.alpha.keys() else None
+    """What the finishing of objects makes of `sources`; None if there is none, or it has not come yet.
+
+    What was found without a click is not finished, and not in it.
+    """
+    return _finished.get(_key(clip, frame, sources)) if _is_on(clip) else None
 
 
 def error() -> str:

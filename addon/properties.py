@@ -21,6 +21,7 @@ from .checkpoints import OFFICIAL
 from .clip.colour import PALETTE
 from .clip.mask import forget_shape_keys
 from .finishing import FinishingSettings
+from .picking import KINDS, FoundSettings
 from .suspects import read_suspects
 from .targets import TARGETS
 
@@ -210,7 +211,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     target: EnumProperty(  # type: ignore[valid-type]
         name="For",
         description="Who reads the files",
-        items=[(name, each.label, each.description) for name, each in TARGETS.items() if not each.rules.found],
+        items=[(name, each.label, each.description) for name, each in TARGETS.items()],
     )
     refine: EnumProperty(  # type: ignore[valid-type]
         name="Refine Edges",
@@ -270,6 +271,11 @@ class ClipSettings(bpy.types.PropertyGroup):
     export_end: IntProperty(  # type: ignore[valid-type]
         name="End", description="Last clip frame to write", default=100, min=1, update=_export_start
     )
+    automatic: EnumProperty(  # type: ignore[valid-type]
+        name="Find", description="What is looked for in all frames, without a click", items=KINDS
+    )
+    things: PointerProperty(type=FoundSettings)  # type: ignore[valid-type]
+    parts: PointerProperty(type=FoundSettings)  # type: ignore[valid-type]
     transients_masks: StringProperty(  # type: ignore[valid-type]
         name="Rough Masks",
         description="The trainer's folder of masks of what moves, one an image, named as the images are",
@@ -312,6 +318,12 @@ class ClipSettings(bpy.types.PropertyGroup):
         options={"HIDDEN", "SKIP_SAVE"},
         update=_show_suspect,
     )
+
+    @property
+    def found(self) -> FoundSettings:
+        """What was found of the kind that is chosen."""
+        found: FoundSettings = getattr(self, self.automatic)
+        return found
 
     def uses(self, name: str) -> bool:
         """Whether the object of that name gets a matte."""
@@ -373,7 +385,7 @@ def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
     return settings
 
 
-CLASSES = (FinishingSettings, ObjectSettings, SuspectSettings, ClipSettings)
+CLASSES = (FinishingSettings, FoundSettings, ObjectSettings, SuspectSettings, ClipSettings)
 
 
 def register() -> None:

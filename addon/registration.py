@@ -13,10 +13,12 @@ from .operators import running, setting_up
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
+from .operators.clear_picked import SPLATMATTE_OT_clear_picked
 from .operators.click import SPLATMATTE_OT_click
 from .operators.copy_diagnostics import SPLATMATTE_OT_copy_diagnostics
 from .operators.download_checkpoint import SPLATMATTE_OT_download_checkpoint
 from .operators.export import SPLATMATTE_OT_export
+from .operators.find import SPLATMATTE_OT_find
 from .operators.find_footage import SPLATMATTE_OT_find_footage
 from .operators.install_engine import SPLATMATTE_OT_install_engine
 from .operators.jump import SPLATMATTE_OT_jump
@@ -26,6 +28,7 @@ from .operators.move_data import SPLATMATTE_OT_move_data
 from .operators.object_from_tracks import SPLATMATTE_OT_object_from_tracks
 from .operators.open_folder import SPLATMATTE_OT_open_folder
 from .operators.open_log import SPLATMATTE_OT_open_log
+from .operators.pick import SPLATMATTE_OT_pick
 from .operators.preview import SPLATMATTE_OT_preview
 from .operators.refine_transients import SPLATMATTE_OT_refine_transients
 from .operators.remove_engine import SPLATMATTE_OT_remove_engine
@@ -47,6 +50,9 @@ CLASSES = (
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_check_cameras,
     SPLATMATTE_OT_suggest,
+    SPLATMATTE_OT_find,
+    SPLATMATTE_OT_pick,
+    SPLATMATTE_OT_clear_picked,
     SPLATMATTE_OT_refine_transients,
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,

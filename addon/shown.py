@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import live
+from .found import label_files, number_of, read_segment, segment_files
 from .mattes import matte_file, read_logits
 from .properties import settings_of
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a matte is: a file of the matte store, or None for the frame's preview; and when it was made."""
+    """Where a matte is: a file of the matte store, an index of segments, or None for the frame's preview; when made."""
 
     made: int
     file: Path | None
@@ -33,6 +34,16 @@ def sources_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
         if settings.uses(name) and (source := _source(clip, name, take, frame)):
             found[name] = source
     return found
+
+
+def found_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
+    """Of what was found without a click: what is picked, by name; of things, as long as nothing is picked, all."""
+    settings = settings_of(clip)
+    if not settings.found.folder:
+        return {}
+    files = segment_files if settings.automatic == "parts" else label_files
+    there = files(Path(settings.found.folder), frame, settings.found.picked())
+    return {name: Source(made, file) for name, file in there.items() if (made := made_at(file))}
 
 
 def made_at(file: Path) -> int:
@@ -55,6 +66,6 @@ def _source(clip: bpy.types.MovieClip, name: str, take: str, frame: int) -> Sour
 def read(clip: bpy.types.MovieClip, frame: int, name: str, source: Source) -> NDArray[np.float32] | None:
     """Logits (h, w), above 0 is subject, upright; None if they are gone."""
     if source.file is not None:
-        return read_logits(source.file)
+        return read_segment(source.file, number_of(name)) if source.file.suffix == ".json" else read_logits(source.file)
     preview = live.preview_of(clip.name, frame)
     return preview.logits.get(name) if preview else None

@@ -22,6 +22,12 @@ PALETTE = (
     (0.0, 0.45, 0.70),
 )
 
+
+def colour_of(number: int) -> tuple[float, float, float]:
+    """Of what is numbered, from 1 on."""
+    return PALETTE[(number - 1) % len(PALETTE)]
+
+
 _RED = 1 / 12  # hue, of a turn: up to orange and up to pink
 _GREY = 0.25  # saturation below which a colour says nothing
 

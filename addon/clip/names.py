@@ -49,6 +49,10 @@ def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
         take = folder / "work" / "objects" / PurePath(each.take).name
         if each.take and take.is_dir():
             each.take = str(take)
+    for found in (settings.things, settings.parts):
+        there = folder / "work" / "automatic" / PurePath(found.folder).name
+        if found.folder and there.is_dir():
+            found.folder = str(there)
     return True
 
 

@@ -44,7 +44,7 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
 def make_automatic_job(
     clip: bpy.types.MovieClip, device: Device, export: bool, **wish: Automatic
 ) -> tuple[Job, list[str]]:
-    """A Job that finds what nobody marked: `transients` or `promptless`. As `make_job` otherwise."""
+    """A Job that finds what nobody marked: `transients`, `promptless` or `everything`. As `make_job` otherwise."""
     fields, _, warnings = _fields(clip, device, export)
     return Job(objects=(), **fields, **wish), warnings  # type: ignore[arg-type]  # by the field's name
 

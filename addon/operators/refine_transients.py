@@ -29,7 +29,7 @@ class SPLATMATTE_OT_refine_transients(JobOperator, bpy.types.Operator):
         settings = settings_of(clip)
         masks, diffs = (_folder(clip, settings, name) for name in ("transients_masks", "transients_diffs"))
         wish = Transients(masks, diffs, settings.transients_polarity)
-        return running.start_transients("export" if self.export else "track", clip, wish)
+        return running.start_find("export" if self.export else "track", clip, "", {"transients": wish})
 
 
 def _folder(clip: bpy.types.MovieClip, settings: ClipSettings, name: str) -> str:

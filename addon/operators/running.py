@@ -10,13 +10,14 @@ from typing import Literal
 
 import bpy
 
-from ..automatic import Promptless, Transients
+from ..automatic import Automatic
 from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
 from ..engine_client import EXTENSION, Engine, Reply, shared_engine
 from ..errors import EngineError, MatteError
 from ..job import Job
+from ..picking import FoundSettings, wish_of
 from ..preferences import preferences
 from ..properties import settings_of
 from ..protocol import Event
@@ -32,6 +33,7 @@ class Run:
     """One Job on its way.
 
     clip: name of the clip.
+    kind: what is found to be picked from, if that is what it does: a name of picking.KINDS.
     folder: where its versions and its matte store are.
     notes: what the artist should know of footage and prompts; the panel shows it anyway.
     warnings: what the engine has to say.
@@ -45,6 +47,7 @@ class Run:
     engine: Engine
     reply: Reply
     notes: list[str]
+    kind: str = ""
     warnings: list[str] = field(default_factory=list)
     progress: Event | None = None
     stopping: bool = False
@@ -120,7 +123,11 @@ class Run:
         elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"])
         elif event["event"] == "done" and self.clip in bpy.data.movieclips:
-            settings_of(bpy.data.movieclips[self.clip]).keep_suspects()
+            settings = settings_of(bpy.data.movieclips[self.clip])
+            settings.keep_suspects()
+            if "found" in event:
+                found: FoundSettings = getattr(settings, self.kind)
+                found.keep(event["found"])
 
 
 _current: Run | None = None
@@ -151,11 +158,22 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
     return _send("retrack" if again else verb, verb, clip, towards(job, where, here), notes)
 
 
-def start_transients(verb: Verb, clip: bpy.types.MovieClip, wish: Transients) -> Run:
-    """As `start`, for what moves through a static scene, which nobody marks. Raises MatteError."""
+def start_find(
+    verb: Verb, clip: bpy.types.MovieClip, kind: str, wish: Mapping[str, Automatic], picked_from: str = ""
+) -> Run:
+    """As `start`, for what nobody marks.
+
+    Args:
+        kind: what there will be to pick from, as Run has it.
+        wish: the Job's field for it.
+        picked_from: the folder of what its subjects were picked from.
+
+    Raises:
+        MatteError: as of `start`.
+    """
     _refuse_second()
-    job, notes = make_automatic_job(clip, preferences().device, verb == "export", transients=wish)
-    return _send(verb, verb, clip, job, notes)
+    job, notes = make_automatic_job(clip, preferences().device, verb == "export", **wish)
+    return _send(verb, verb, clip, job, notes, kind=kind, picked_from=picked_from)
 
 
 def _refuse_second() -> None:
@@ -169,12 +187,15 @@ def _send(
     clip: bpy.types.MovieClip,
     job: Job,
     notes: list[str],
+    *,
     poses: str = "",
+    kind: str = "",
+    picked_from: str = "",
 ) -> Run:
     global _current
     engine = _engine()
-    reply = engine.request(request, job, poses=poses)
-    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes)
+    reply = engine.request(request, job, poses=poses, picked_from=picked_from)
+    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind)
     return _current
 
 
@@ -192,7 +213,7 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     else:
         poses = job.matte_folder / "work" / "cameras.json"
         write_poses(clip, poses)
-    return _send("review", "review", clip, job, notes, str(poses))
+    return _send("review", "review", clip, job, notes, poses=str(poses))
 
 
 def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
@@ -241,12 +262,25 @@ def request_suggestions(clip: bpy.types.MovieClip, frame: int) -> Reply:
     Raises:
         MatteError: what is wrong with footage, settings or the runtime.
     """
-    job, _ = make_automatic_job(clip, preferences().device, export=False, promptless=Promptless())
-    return _engine().request("suggest", job, frame)
+    return _request_outlines("suggest", clip, frame, "things")
 
 
-def stop_suggestions() -> None:
-    """Nobody waits for them any more. Raises EngineError."""
+def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
+    """Ask for what was found on one clip frame, of a kind of picking.KINDS; a newer request makes it pointless.
+
+    Raises:
+        MatteError: what is wrong with footage, settings or the runtime.
+    """
+    return _request_outlines("found", clip, frame, kind)
+
+
+def _request_outlines(verb: Literal["suggest", "found"], clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
+    job, _ = make_automatic_job(clip, preferences().device, export=False, **wish_of(kind, ()))
+    return _engine().request(verb, job, frame)
+
+
+def stop_outlines() -> None:
+    """Nobody waits for suggestions, or for what was found, any more. Raises EngineError."""
     _engine().cancel()
 
 

@@ -17,17 +17,19 @@ import bpy
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
+from numpy.typing import NDArray
 
-from ..clip.colour import PALETTE
+from ..clip.colour import PALETTE, colour_of
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
 from ..clip.lane import KINDS, Colour, Kind, lane_of, spans
 from ..clip.summary import summary_of
 from ..errors import MatteError
 from ..finished import Finished, finished_of
+from ..found import number_of
 from ..mattes import as_stored, is_made_from
 from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
-from ..shown import Source, read, sources_of
+from ..shown import Source, found_of, read, sources_of
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
 
@@ -78,12 +80,15 @@ void main() {
 """
 
 
+Tint = tuple[float, float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class _Layer:
     """One object's matte, ready to draw."""
 
     texture: gpu.types.GPUTexture
-    tint: tuple[float, float, float]
+    tint: Tint
 
 
 _shader: gpu.types.GPUShader | None = None
@@ -91,7 +96,7 @@ _textures: dict[tuple[str, int, str], tuple[object, gpu.types.GPUTexture]] = {}
 _handle: Any = None
 
 
-def colours(clip: bpy.types.MovieClip) -> dict[str, tuple[float, float, float]]:
+def colours(clip: bpy.types.MovieClip) -> dict[str, Tint]:
     """Each object's colour: tracking objects in their order, then what else has mattes (layers of a mask)."""
     names = [each.name for each in clip.tracking.objects]
     settings = settings_of(clip)
@@ -123,8 +128,10 @@ def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings
     style = settings.overlay_style
     sources = sources_of(clip, frame)
     finished = finished_of(clip, frame, sources)
-    sources = {name: source for name, source in sources.items() if settings.shows(name)}
-    layers = list(_layers(clip, frame, sources, finished, merged=style in ("checker", "matte")))
+    found = found_of(clip, frame)
+    tints = colours(clip) | {name: colour_of(number_of(name)) for name in found}
+    sources = {name: source for name, source in (sources | found).items() if settings.shows(name)}
+    layers = list(_layers(clip, frame, sources, tints, finished, merged=style in ("checker", "matte")))
     if not layers:
         return
     view = context.region.view2d
@@ -158,7 +165,12 @@ def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings
 
 
 def _layers(
-    clip: bpy.types.MovieClip, frame: int, sources: dict[str, Source], finished: Finished | None, merged: bool
+    clip: bpy.types.MovieClip,
+    frame: int,
+    sources: dict[str, Source],
+    tints: dict[str, Tint],
+    finished: Finished | None,
+    merged: bool,
 ) -> Iterator[_Layer]:
     """What is to be drawn of a frame: a layer an object, or one of all together."""
     for old in [key for key in _textures if key[:2] != (clip.name, frame)]:
@@ -168,7 +180,7 @@ def _layers(
     if merged:
         yield _Layer(_texture(clip, frame, "", sources, finished), (1.0, 1.0, 1.0))
     else:
-        for name, tint in colours(clip).items():
+        for name, tint in tints.items():
             if name in sources:
                 yield _Layer(_texture(clip, frame, name, {name: sources[name]}, finished), tint)
 
@@ -180,11 +192,12 @@ def _texture(
     known = _textures.get((clip.name, frame, key))
     if known is not None and known[0] == state:
         return known[1]
-    if finished is not None:
-        logits = [finished.alpha[name].astype(np.float32) / 127.5 - 1 for name in sources]
-    else:
-        logits = [each for name, source in sources.items() if (each := read(clip, frame, name, source)) is not None]
-    union = np.maximum.reduce(logits) if logits else np.full((1, 1), -1, np.float32)
+    alpha = finished.alpha if finished is not None else {}
+    logits = [
+        alpha[name].astype(np.float32) / 127.5 - 1 if name in alpha else read(clip, frame, name, source)
+        for name, source in sources.items()
+    ]
+    union = _union([each for each in logits if each is not None])
     rows_up = np.ascontiguousarray(as_stored(union, _orientation(clip, frame))[::-1], np.float32)
     height, width = rows_up.shape
     samples: Any = rows_up.ravel()  # a buffer is what Blender wants, whatever its stubs say
@@ -192,6 +205,19 @@ def _texture(
     texture = gpu.types.GPUTexture((width, height), format="R32F", data=buffer)
     _textures[clip.name, frame, key] = (state, texture)
     return texture
+
+
+def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Of mattes of one shape, but not of one size: as fine as the finest."""
+    if not logits:
+        return np.full((1, 1), -1, np.float32)
+    height, width = max((each.shape for each in logits), key=lambda shape: shape[0] * shape[1])
+    rows, columns = ((np.arange(side) + 0.5) / side for side in (height, width))
+    as_fine = [
+        each[np.ix_(*((at * side).astype(np.intp) for at, side in zip((rows, columns), each.shape, strict=True)))]
+        for each in logits
+    ]
+    return np.asarray(np.maximum.reduce(as_fine), np.float32)
 
 
 def _orientation(clip: bpy.types.MovieClip, frame: int) -> int:

@@ -1,4 +1,4 @@
-"""Automatic: objects that SAM 2 suggests, and what a splat trainer found moving."""
+"""Automatic: objects that SAM 2 suggests, what it finds in all frames, and what a splat trainer found moving."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import bpy
 
 from ...operators import running
 from ...properties import ClipSettings
+from ..text import draw_text
 from .base import ClipPanel
 from .job import missing_engine
 
@@ -17,10 +18,12 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 (Blender's way)
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Suggestions for this frame; a trainer's folders and what is made of them."""
+        """Suggestions for this frame; what is found and picked; a trainer's folders and what is made of them."""
         layout = self.layout
         layout.enabled = missing_engine() is None and running.running() is None
         layout.operator("splat_matte.suggest", icon="OUTLINER_OB_LIGHTPROBE")
+        layout.separator()
+        _draw_found(layout, context, settings)
         column = layout.column()
         column.separator()
         for name in ("transients_masks", "transients_diffs", "transients_polarity"):
@@ -29,3 +32,20 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
         row.enabled = bool(settings.transients_masks and settings.transients_diffs)
         row.operator("splat_matte.refine_transients", icon="MOD_MASK")
         row.operator("splat_matte.refine_transients", text="", icon="EXPORT").export = True
+
+
+def _draw_found(layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings) -> None:
+    layout.row().prop(settings, "automatic", expand=True)
+    if settings.automatic == "parts":
+        draw_text(
+            layout, context, "Takes long: hours for a few hundred frames without a GPU. Esc keeps what is done.", "TIME"
+        )
+    row = layout.row(align=True)
+    row.operator("splat_matte.find", icon="VIEWZOOM")
+    row.operator("splat_matte.find", text="", icon="EXPORT").export = True
+    layout.operator("splat_matte.pick", icon="RESTRICT_SELECT_OFF")
+    if settings.found.numbers:
+        row = layout.row()
+        picked = settings.found.picked()
+        draw_text(row, context, f"{len(picked)} picked: {settings.found.numbers}", "CHECKMARK")
+        row.operator("splat_matte.clear_picked", text="", icon="X", emboss=False)

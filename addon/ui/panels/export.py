@@ -31,7 +31,10 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "refine")
         layout.prop(settings, "output", placeholder="beside the footage")
         _draw_advanced(layout, context, settings, rules)
-        draw_job(layout, context, "export", clip, summary_of(clip))
+        if rules.found:
+            draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
+        else:
+            draw_job(layout, context, "export", clip, summary_of(clip))
         row = layout.row(align=True)
         row.operator("splat_matte.to_compositor", text="To Compositor", icon="NODE_COMPOSITING")
         row.operator("splat_matte.to_mask", text="To Mask", icon="MOD_MASK")

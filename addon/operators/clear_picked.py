@@ -1,0 +1,30 @@
+"""Clear: nothing is picked any more of what was found."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..clip.editors import redraw
+from ..clip.footage import active_clip
+from ..properties import settings_of
+from .base import Result
+
+
+class SPLATMATTE_OT_clear_picked(bpy.types.Operator):
+    """Pick nothing. What was found is kept"""
+
+    bl_idname = "splat_matte.clear_picked"
+    bl_label = "Clear"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something is picked."""
+        clip = active_clip(context)
+        return clip is not None and bool(settings_of(clip).found.numbers)
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Of the kind that is chosen."""
+        settings_of(active_clip(context)).found.numbers = ""
+        redraw()
+        return {"FINISHED"}

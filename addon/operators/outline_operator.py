@@ -1,0 +1,243 @@
+"""What suggest and pick have in common: outlines of a frame over the plate, the one under the mouse, a click on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import gpu
+from bpy.props import FloatVectorProperty, IntProperty
+from gpu_extras.batch import batch_for_shader
+
+from ..clip.coordinates import Plate
+from ..clip.editors import redraw
+from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
+from ..engine_client import Reply
+from ..errors import MatteError
+from ..suggested import Suggestion, read_suggestions, smallest_at
+from . import running
+from .base import OperatorMixin, Result
+from .click import over_other_region
+
+_INTERVAL = 0.1  # seconds
+_NOWHERE = (-1.0, -1.0)
+
+Look = tuple[tuple[float, float, float, float], float]  # colour, and width in pixels
+
+
+class OutlineOperator(OperatorMixin):
+    """Mixed into a bpy.types.Operator that asks for outlines and says what becomes of the one that is clicked on."""
+
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+
+    follows = False  # whether the outlines of another frame are asked for when the artist goes there
+
+    location: FloatVectorProperty(  # type: ignore[valid-type]
+        name="Location",
+        description="Take what is here, 0 to 1 from the frame's bottom left",
+        size=2,
+        default=_NOWHERE,
+        options={"SKIP_SAVE"},
+    )
+    frame: IntProperty(  # type: ignore[valid-type]
+        name="Frame", description="Of the clip, which starts with 1. 0: the one that is shown", options={"SKIP_SAVE"}
+    )
+
+    _clip: str
+    _frame: int
+    _found: list[Suggestion]
+    _under: int | None
+    _reply: Reply | None
+    _batches: dict[int, list[gpu.types.GPUBatch]]  # by the identity of a suggestion
+
+    # -- each operator's own --------------------------------------------------------------------------------------
+
+    def _request(self, clip: bpy.types.MovieClip, frame: int) -> Reply:
+        """Ask the engine. Raises MatteError."""
+        raise NotImplementedError
+
+    def _answered(self) -> None:
+        """`_found` has come."""
+
+    def _take(self, context: bpy.types.Context, chosen: int) -> Result:
+        """One of `_found` was clicked on."""
+        raise NotImplementedError
+
+    def _words(self) -> str:
+        """For the status bar, once `_found` has come."""
+        raise NotImplementedError
+
+    def _look(self, each: Suggestion) -> Look:
+        """Of what is not under the mouse."""
+        raise NotImplementedError
+
+    # -- Blender's ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip, and nothing running."""
+        space = context.space_data
+        if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None:
+            cls.poll_message_set("Open footage first")
+            return False
+        if running.running() is not None:
+            cls.poll_message_set("Something is running already: wait for it, or stop it")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Without a window, or from a script: take what is at `location`."""
+        try:
+            self._open(context)
+            assert self._reply is not None
+            for _ in self._reply:
+                pass
+            self._take_in(self._reply)
+        except MatteError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return self._click(context, self._plate.from_marker(self._frame, (self.location[0], self.location[1])))
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """In a window: ask, then wait for clicks."""
+        try:
+            self._open(context)
+        except MatteError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._area = context.area
+        self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
+        self._handle: Any = bpy.types.SpaceClipEditor.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
+        context.window_manager.modal_handler_add(self)
+        context.workspace.status_text_set("Splat Matte: looking    Esc: stop")
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """Each click takes what is there; Esc or the right button ends it; everything else passes through."""
+        if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
+            self.cancel(context)
+            return {"FINISHED"}
+        if event.type == "TIMER":
+            return self._poll(context)
+        if event.type not in ("MOUSEMOVE", "LEFTMOUSE") or not self._found:
+            return {"PASS_THROUGH"}
+        region = next(each for each in self._area.regions if each.type == "WINDOW")
+        x, y = event.mouse_x - region.x, event.mouse_y - region.y
+        inside = 0 <= x < region.width and 0 <= y < region.height and not over_other_region(self._area, event)
+        place = self._plate.from_marker(self._frame, _at(region, x, y)) if inside else None
+        under = smallest_at(self._found, place) if place else None
+        if under != self._under:
+            self._under = under
+            redraw()
+        if event.type == "MOUSEMOVE" or event.value != "PRESS" or place is None:
+            return {"PASS_THROUGH"}
+        with context.temp_override(area=self._area, region=region):
+            if self._click(bpy.context, place) == {"FINISHED"}:
+                bpy.ops.ed.undo_push(message=self.bl_label)
+        context.workspace.status_text_set(f"Splat Matte: {self._words()}    Esc: done")
+        return {"RUNNING_MODAL"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends it, or the artist."""
+        if self._reply is not None:
+            running.stop_outlines()
+        bpy.types.SpaceClipEditor.draw_handler_remove(self._handle, "WINDOW")
+        context.window_manager.event_timer_remove(self._timer)
+        context.workspace.status_text_set(None)
+        redraw()
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    def _open(self, context: bpy.types.Context) -> None:
+        self._clip = active_clip(context).name
+        clip = bpy.data.movieclips[self._clip]
+        self._plate: Plate = plate_of(clip, read_footage(clip)[0])
+        self._ask(clip, self.frame or shown_frame(clip, context.space_data, context.scene))
+
+    def _ask(self, clip: bpy.types.MovieClip, frame: int) -> None:
+        """For a frame's outlines; an answer for another that is still on its way is dropped."""
+        self._found = []
+        self._under = None
+        self._frame = frame
+        self._reply = self._request(clip, frame)
+
+    def _poll(self, context: bpy.types.Context) -> Result:
+        """See which frame is shown, and whether the answer has come."""
+        try:
+            space = self._area.spaces.active
+            clip = bpy.data.movieclips[self._clip]
+            if self.follows and isinstance(space, bpy.types.SpaceClipEditor) and space.clip == clip:
+                frame = shown_frame(clip, space, context.scene)
+                if frame != self._frame and 1 <= frame <= self._plate.footage.frame_count:
+                    self._ask(clip, frame)
+            if self._reply is not None:
+                self._reply.poll()
+                if self._reply.result is not None:
+                    self._take_in(self._reply)
+                    context.workspace.status_text_set(f"Splat Matte: {self._words()}    Esc: done")
+                    redraw()
+        except MatteError as error:
+            self._reply = None
+            self.report({"ERROR"}, str(error))
+            self.cancel(context)
+            return {"CANCELLED"}
+        return {"PASS_THROUGH"}
+
+    def _take_in(self, reply: Reply) -> None:
+        assert reply.result is not None
+        self._reply = None
+        self._result = reply.result
+        self._found = read_suggestions(Path(reply.result["file"]))
+        self._batches = {}
+        self._answered()
+
+    def _click(self, context: bpy.types.Context, place: tuple[float, float]) -> Result:
+        """Take the smallest at a place of the plate."""
+        chosen = smallest_at(self._found, place)
+        if chosen is None:
+            self.report({"WARNING"}, f"None of the {len(self._found)} outlines is here")
+            return {"CANCELLED"}
+        result = self._take(context, chosen)
+        redraw()
+        return result
+
+    # -- drawing --------------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """The outlines, the one under the mouse white and on top."""
+        space = bpy.context.space_data
+        if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None or space.clip.name != self._clip:
+            return
+        if shown_frame(space.clip, space, bpy.context.scene) != self._frame:
+            return
+        view = bpy.context.region.view2d
+        corners: Any = view.view_to_region(0, 0, clip=False), view.view_to_region(1, 1, clip=False)
+        (left, bottom), (right, top) = corners
+        shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
+        gpu.state.blend_set("ALPHA")
+        shader.bind()
+        shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+        with gpu.matrix.push_pop():  # type: ignore[attr-defined]  # what Blender's stubs leave out
+            gpu.matrix.translate((left, bottom))
+            gpu.matrix.scale((right - left, top - bottom))
+            for i in sorted(range(len(self._found)), key=lambda i: i == self._under):
+                colour, width = self._look(self._found[i])
+                shader.uniform_float("color", (1.0, 1.0, 1.0, 1.0) if i == self._under else colour)
+                shader.uniform_float("lineWidth", max(width, 3.0) if i == self._under else width)
+                for batch in self._batches_of(self._found[i], shader):
+                    batch.draw(shader)
+        gpu.state.blend_set("NONE")
+
+    def _batches_of(self, each: Suggestion, shader: gpu.types.GPUShader) -> list[gpu.types.GPUBatch]:
+        """Its outlines, 0..1 over the frame; made once, as there may be hundreds."""
+        if id(each) not in self._batches:
+            closed = ([self._plate.to_marker(self._frame, at) for at in (*path, path[0])] for path in each.paths)
+            places: list[Any] = [[(*at, 0.0) for at in path] for path in closed]
+            self._batches[id(each)] = [batch_for_shader(shader, "LINE_STRIP", {"pos": path}) for path in places]
+        return self._batches[id(each)]
+
+
+def _at(region: bpy.types.Region, x: int, y: int) -> tuple[float, float]:
+    place: Any = region.view2d.region_to_view(x, y)
+    return place[0], place[1]

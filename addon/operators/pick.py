@@ -1,0 +1,49 @@
+"""Pick: what was found, over the plate; a click says that it is the subject, another that it is not."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..clip.colour import colour_of
+from ..engine_client import Reply
+from ..picking import FoundSettings
+from ..properties import settings_of
+from ..suggested import Suggestion
+from . import running
+from .base import Result
+from .outline_operator import Look, OutlineOperator
+
+
+class SPLATMATTE_OT_pick(OutlineOperator, bpy.types.Operator):
+    """Show what was found on this frame, and on others you go to. A click picks it as the subject, or leaves it out"""
+
+    bl_idname = "splat_matte.pick"
+    bl_label = "Pick"
+
+    follows = True
+
+    def _request(self, clip: bpy.types.MovieClip, frame: int) -> Reply:
+        self._kind = settings_of(clip).automatic
+        return running.request_found(clip, frame, self._kind)
+
+    def _answered(self) -> None:
+        self._settings().keep(self._result["found"])
+
+    def _words(self) -> str:
+        picked = len(self._settings().picked())
+        return f"{len(self._found)} {self._kind} here, {picked} picked: click on one to pick it or leave it out"
+
+    def _look(self, each: Suggestion) -> Look:
+        if each.number in self._settings().picked():
+            return (*colour_of(each.number), 1.0), 5.0
+        return (*colour_of(each.number), 0.7), 1.2
+
+    def _take(self, context: bpy.types.Context, chosen: int) -> Result:
+        number = self._found[chosen].number
+        words = "picked" if self._settings().toggle(number) else "left out"
+        self.report({"INFO"}, f"{number} is {words}")
+        return {"FINISHED"}
+
+    def _settings(self) -> FoundSettings:
+        found: FoundSettings = getattr(settings_of(bpy.data.movieclips[self._clip]), self._kind)
+        return found
