@@ -16,7 +16,7 @@ from .composites import Composer
 Rng = np.random.Generator
 Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
-SMALLEST = 200  # pixels of the network's input: what is smaller on the first frame is not asked for
+SMALLEST = 1 / 80  # of the picture: what is smaller on the first frame is not asked for
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Sampler:
                 pool = self.rendered if source == 1 else self.davis
                 pictures, ids = self._crop(*self._stretch(pool[int(rng.integers(len(pool)))], frames))
             numbers, areas = np.unique(ids[0], return_counts=True)
-            numbers = numbers[(numbers > 0) & (areas >= SMALLEST)]
+            numbers = numbers[(numbers > 0) & (areas >= SMALLEST * self.size**2)]
             if len(numbers):
                 chosen = rng.permutation(numbers)[:objects]
                 if source == 1 and 1 in numbers and 1 not in chosen:

@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _test(options.device)
         job = Job.load(options.job) if options.command in ("run", "review") else _job(options)
         if options.command not in ("run", "review") and options.save_job:
-            options.save_job.write_text(job.to_json(), encoding="utf-8")
+            _save(job, options.save_job.absolute())
             print(options.save_job)
             return ExitCode.OK
         return _review(job, options.poses) if options.command == "review" else _carry_out(job)
@@ -175,6 +175,13 @@ def _test(device: Device) -> int:
     make_deterministic()
     print(self_test(device))
     return ExitCode.OK
+
+
+def _save(job: Job, path: Path) -> None:
+    from .disk import write_bytes, write_file, writing
+
+    with writing(path.parent):
+        write_file(path, lambda file: write_bytes(file, job.to_json().encode()))
 
 
 def _carry_out(job: Job) -> int:
