@@ -4,7 +4,7 @@
 
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
 saves RGBA. Ours: what the engine's `run` does, with its defaults. Each is a process of its own that says how long each
-of its stages took; *start* is the rest: Python, torch, the model. Speed and memory do not depend on the weights: without
+of its stages took; *start* is the rest: Python and torch. Speed and memory do not depend on the weights: without
 the checkpoint's file they are random.
 """
 
