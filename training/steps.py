@@ -76,7 +76,7 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
         weight = 1.0
         if t == 0:
             top = without_memory(model, features)
-            if rng.random() < 0.25:  # a mask as the prompt: sam2 takes it as it is and asks the decoder for a pointer
+            if rng.random() < 0.35:  # a mask as the prompt: sam2 takes it as it is and asks the decoder for a pointer
                 given = torch.from_numpy(truth).to(device)[:, None].float()
                 hint = model.mask_downsample(given)
                 answer = decode(model, features, features.top, None, None, hint)
@@ -86,7 +86,6 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
                 weight = 0.0
             else:
                 answer = decode(model, features, top, *tensors(*first_prompts(rng, truth), device), None)
-                weight = 0.5
         else:
             top = model._prepare_memory_conditioned_features(
                 frame_idx=t,

@@ -1,0 +1,54 @@
+"""Training the embedded network: it runs, goes on where it was stopped, and gives weights that the engine takes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.network import build
+from training.train import export
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a very short training of two processes, on composites alone."""
+    folder = tmp_path_factory.mktemp("training")
+    _train(folder, 1.0)
+    return folder
+
+
+def _train(folder: Path, seconds: float) -> None:
+    how = ["--scratch", "--stage", "small", "--minutes", str(seconds / 60), "--processes", "2", "--resume"]
+    where = ["--state", str(folder), "--clips", str(folder / "none")]
+    subprocess.run(
+        [sys.executable, "-P", "-m", "training", "train", *how, *where],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SPLAT_MATTE_DAVIS": str(folder / "none")},
+        check=True,
+        timeout=300,
+    )
+
+
+def test_two_processes_train_one_network_and_resume(state: Path) -> None:
+    first = torch.load(state / "resume.pt", weights_only=False)
+    _train(state, first["spent"] + 1.0)
+    second = torch.load(state / "resume.pt", weights_only=False)
+    assert second["steps"] > first["steps"] >= 1
+    changed = [key for key, value in second["model"].items() if not torch.equal(value, first["model"][key])]
+    assert any("sam_mask_decoder" in key for key in changed)
+    assert any("image_encoder" in key for key in changed)
+    assert not any("memory_attention" in key for key in changed)  # of which single frames say nothing
+    assert all(torch.isfinite(value).all() for value in second["model"].values() if value.is_floating_point())
+
+
+def test_export_is_small_and_fits_the_network(state: Path, tmp_path: Path) -> None:
+    target = tmp_path / "embedded.pt"
+    export(state / "best.pt", target)
+    assert target.stat().st_size <= 12_000_000
+    weights = torch.load(target, weights_only=True)["model"]
+    assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float16}
+    build().load_state_dict(weights)
