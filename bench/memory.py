@@ -1,6 +1,6 @@
 """Peak memory against the number of frames: ours, and upstream's as the baseline, on the same frames and weights.
 
-    python3 vendor_setup bench memory [FOLDER | --size 6000x9000] [--frames 50 200] [--objects 3]
+    python3 vendor_setup bench memory [FOLDER | --size 6000x9000] [--frames 50 200] [--objects 3] [--ours-alone]
 
 PNGs that ours wrote are compared with plate and matte store, value by value. Each row is a process of its own; its peak
 is what the operating system says of it (ru_maxrss, POSIX only). Ours tracks both ways from a prompt in the middle and
@@ -38,7 +38,9 @@ def main() -> int:
     source.add_argument("--size", metavar="WIDTHxHEIGHT", help="photos of this size, linked to as often as needed")
     parser.add_argument("--frames", type=int, nargs=2, default=(50, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--objects", type=int, default=1)
+    parser.add_argument("--ours-alone", action="store_true", help="without upstream, which takes hours of large photos")
     options = parser.parse_args()
+    rows = ["ours"] if options.ours_alone else ["ours", "upstream"]
     peaks: dict[tuple[str, int], int] = {}
     alone = measure(["-m", "bench.memory", "--model"]).peak
     with tempfile.TemporaryDirectory() as name:
@@ -56,13 +58,13 @@ def main() -> int:
             checked = _check(job, Path(ours.output.splitlines()[-1]))
             print(f"{checked} frames checked: RGB is the plate's, alpha the store's, value by value", flush=True)
             shutil.rmtree(room / f"mattes{count}")
-            peaks["upstream", count] = measure(
-                ["-m", "bench.memory", "--upstream", str(frames), str(options.objects)]
-            ).peak
+            if "upstream" in rows:
+                arguments = ["-m", "bench.memory", "--upstream", str(frames), str(options.objects)]
+                peaks["upstream", count] = measure(arguments).peak
     few, many = options.frames
     print(f"{options.objects} object(s); model alone {alone / 1e6:.0f} MB")
     print(f"{'peak MB':>10} {f'{few} frames':>12} {f'{many} frames':>12} {'ratio':>7} {'over model alone':>17}")
-    for row in ("ours", "upstream"):
+    for row in rows:
         low, high = peaks[row, few], peaks[row, many]
         print(f"{row:>10} {low / 1e6:12.0f} {high / 1e6:12.0f} {high / low:7.3f} {(high - alone) / 1e6:17.0f}")
     return int(peaks["ours", many] > 1.1 * peaks["ours", few])
