@@ -119,20 +119,13 @@ class OutlineOperator(OperatorMixin):
             self.cancel(context)
             return {"FINISHED"}
         if event.type == "TIMER":
-            return self._poll(context)
+            return self._poll(context, event)
         if event.type not in ("MOUSEMOVE", "LEFTMOUSE") or not self._found:
             return {"PASS_THROUGH"}
-        region = next(each for each in self._area.regions if each.type == "WINDOW")
-        x, y = event.mouse_x - region.x, event.mouse_y - region.y
-        inside = 0 <= x < region.width and 0 <= y < region.height and not over_other_region(self._area, event)
-        place = self._plate.from_marker(self._frame, _at(region, x, y)) if inside else None
-        under = smallest_at(self._found, place) if place else None
-        if under != self._under:
-            self._under = under
-            redraw()
+        place = self._point(event)
         if event.type == "MOUSEMOVE" or event.value != "PRESS" or place is None:
             return {"PASS_THROUGH"}
-        with context.temp_override(area=self._area, region=region):
+        with context.temp_override(area=self._area, region=self._region()):
             if self._click(bpy.context, place) == {"FINISHED"}:
                 bpy.ops.ed.undo_push(message=self.bl_label)
         context.workspace.status_text_set(f"Splat Matte: {self._words()}    Esc: done")
@@ -162,7 +155,7 @@ class OutlineOperator(OperatorMixin):
         self._frame = frame
         self._reply = self._request(clip, frame)
 
-    def _poll(self, context: bpy.types.Context) -> Result:
+    def _poll(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """See which frame is shown, and whether the answer has come."""
         try:
             space = self._area.spaces.active
@@ -175,6 +168,7 @@ class OutlineOperator(OperatorMixin):
                 self._reply.poll()
                 if self._reply.result is not None:
                     self._take_in(self._reply)
+                    self._point(event)
                     context.workspace.status_text_set(f"Splat Matte: {self._words()}    Esc: done")
                     redraw()
         except MatteError as error:
@@ -201,6 +195,21 @@ class OutlineOperator(OperatorMixin):
         result = self._take(context, chosen)
         redraw()
         return result
+
+    def _region(self) -> bpy.types.Region:
+        return next(each for each in self._area.regions if each.type == "WINDOW")
+
+    def _point(self, event: bpy.types.Event) -> tuple[float, float] | None:
+        """Where the mouse is on the plate, if it is over the clip; what is there is under it from now on."""
+        region = self._region()
+        x, y = event.mouse_x - region.x, event.mouse_y - region.y
+        inside = 0 <= x < region.width and 0 <= y < region.height and not over_other_region(self._area, event)
+        place = self._plate.from_marker(self._frame, _at(region, x, y)) if inside else None
+        under = smallest_at(self._found, place) if place else None
+        if under != self._under:
+            self._under = under
+            redraw()
+        return place
 
     # -- drawing --------------------------------------------------------------------------------------------------
 

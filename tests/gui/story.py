@@ -21,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import driver
 from driver import Condition, at, click, editor, has, lane, look, override, part, press, redraw, region, settled
+from picking import picking
 
 ZIP, FOOTAGE, FOLDER = (Path(each) for each in sys.argv[sys.argv.index("--") + 1 :])
 SUBJECT = (0.49, 0.6)  # the teapot
@@ -63,6 +64,9 @@ def story() -> Iterator[Condition]:
     yield from tracking()
     yield from overlay()
     yield from exporting()
+    yield from press("Escape")  # closes the message, which takes all keys
+    the_clip().splat_matte.output = ""
+    yield from picking(the_clip(), FOLDER)
 
 
 def marking() -> Iterator[Condition]:

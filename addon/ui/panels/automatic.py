@@ -35,13 +35,13 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
 
 
 def _draw_found(layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings) -> None:
-    layout.row().prop(settings, "automatic", expand=True)
+    row = layout.row()
+    row.use_property_split = False
+    row.prop(settings, "automatic", expand=True)
     if settings.automatic == "parts":
-        draw_text(
-            layout, context, "Takes long: hours for a few hundred frames without a GPU. Esc keeps what is done.", "TIME"
-        )
+        draw_text(layout, context, "Takes long: try a short range first. Esc keeps what is done.", "TIME")
     row = layout.row(align=True)
-    row.operator("splat_matte.find", icon="VIEWZOOM")
+    row.operator("splat_matte.find", text=f"Find {settings.automatic.title()}", icon="VIEWZOOM")
     row.operator("splat_matte.find", text="", icon="EXPORT").export = True
     layout.operator("splat_matte.pick", icon="RESTRICT_SELECT_OFF")
     if settings.found.numbers:
