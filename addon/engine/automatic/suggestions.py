@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 
 from ..footage import Reader
@@ -36,8 +37,11 @@ def outlined(masks: dict[int, Mask], width: int, height: int) -> list[dict[str, 
     found = []
     for number, mask in masks.items():
         scale = width / mask.shape[1], height / mask.shape[0]
-        curves = curves_of(mask.astype(np.uint8) * 255, _POINTS)[:_MOST_PATHS]
+        x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))  # most are small, and there may be hundreds
+        part = np.ascontiguousarray(mask[y : y + h, x : x + w])
+        curves = curves_of(part.astype(np.uint8) * 255, _POINTS)[:_MOST_PATHS] if part.size else []
         if curves:
-            area = float(np.count_nonzero(mask)) * scale[0] * scale[1]
-            found.append({"number": number, "area": area, "paths": [(curve * scale).tolist() for curve in curves]})
+            area = float(np.count_nonzero(part)) * scale[0] * scale[1]
+            paths = [((curve + np.array((x, y))) * scale).tolist() for curve in curves]
+            found.append({"number": number, "area": area, "paths": paths})
     return sorted(found, key=lambda each: -each["area"])
