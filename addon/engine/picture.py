@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from .predictor import Predictor
 from .prompting import normalise
@@ -20,13 +21,15 @@ class EncodedPicture:
 
     Args:
         predictor: the model.
-        picture: uint8 (S, S, 3) sRGB, S = its image_size.
+        picture: uint8 (H, W, 3) sRGB; squashed to S x S, S = its image_size, as upstream's SAM2Transforms does.
     """
 
     def __init__(self, predictor: Predictor, picture: NDArray[np.uint8]) -> None:
         self._predictor = predictor
-        image = normalise(picture).to(predictor.device)
-        backbone = predictor.forward_image(image[None])
+        image, side = normalise(picture)[None], predictor.image_size
+        if image.shape[2:] != (side, side):  # in floats: what a rounding moves can be another mask
+            image = functional.interpolate(image, (side, side), mode="bilinear", antialias=True)
+        backbone = predictor.forward_image(image.to(predictor.device))
         _, features, _, sizes = predictor._prepare_backbone_features(backbone)
         if predictor.directly_add_no_mem_embed:
             features[-1] = features[-1] + predictor.no_mem_embed
@@ -39,7 +42,7 @@ class EncodedPicture:
         """Masks for n prompts.
 
         Args:
-            places: (n, k, 2) float32, x and y in pixels of the picture.
+            places: (n, k, 2) float32, x and y in pixels of the S x S picture.
             labels: (n, k) int32, 1 include, 0 exclude, -1 none.
             masks: (n, 1, 4 S / 16, 4 S / 16) logits, or None.
             multimask: three masks for each prompt, instead of one.

@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...errors import Cancelled
 from ...rle import Rle
@@ -140,9 +139,7 @@ class _Crop:
         self._size = (box[3] - box[1], box[2] - box[0])
         self._settings = settings
         self._cancelled = cancelled
-        side = predictor.image_size
-        squashed = Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR)
-        self._encoded = EncodedPicture(predictor, np.asarray(squashed))
+        self._encoded = EncodedPicture(predictor, pixels)
 
     def masks(self, grid: NDArray[np.float64]) -> list[_Found]:
         """What the points of `grid`, (n, 2) in 0..1 of the crop, find; without duplicates, best first."""
