@@ -30,7 +30,7 @@ RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0)
 
 
 def _published_items() -> list[tuple[str, str, str]]:
-    words = "Small and not trained yet: to try out how things work. Choose a SAM 2.1 model for real mattes"
+    words = "Small, at once there: to try out how things work. Choose a SAM 2.1 model for production"
     items = [("embedded", "Embedded", words)]
     for each in OFFICIAL.values():
         items.append((each.name, each.label, f"As published by Meta, {each.bytes / 1e6:.0f} MB"))
