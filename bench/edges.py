@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.checkpoints import EMBEDDED_WEIGHTS
 from addon.engine import matte, model
 from addon.engine.images import to_8_bit
 from addon.engine.refine import refine
@@ -48,7 +47,7 @@ _ENOUGH = 100  # thin pixels to speak of
 Way = Callable[[Logits, Picture], Picture]
 
 
-def ways(loaded: model.Loaded | None) -> dict[str, Way]:
+def ways(loaded: model.Loaded) -> dict[str, Way]:
     """How a coarse matte is made as large as the plate; the baseline first."""
 
     def bilinear(logits: Logits, picture: Picture) -> Picture:
@@ -58,14 +57,10 @@ def ways(loaded: model.Loaded | None) -> dict[str, Way]:
         return refine(logits, picture, to_8_bit)
 
     def in_windows(logits: Logits, picture: Picture) -> Picture:
-        assert loaded is not None
         with loaded.computing():
             return filtered(look_again(loaded.predictor, logits, picture, to_8_bit), picture)
 
-    found: dict[str, Way] = {"bilinear": bilinear, "filter": filtered}
-    if loaded is not None:
-        found["windows"] = in_windows
-    return found
+    return {"bilinear": bilinear, "filter": filtered, "windows": in_windows}
 
 
 def ideal(truth: Mask, columns: int, rows: int) -> Logits:
@@ -164,14 +159,11 @@ def main() -> int:
     parser.add_argument("--scene", action="append", choices=SEEDS, help="only this one; may be given again")
     parser.add_argument("--size", default="3000x2000", metavar="WxH")
     parser.add_argument("--folder", type=Path, default=ROOT / "work" / "edges", help="of the rendered scenes")
-    parser.add_argument("--checkpoint", metavar="NAME", help="coarse mattes by this one too")
+    parser.add_argument("--checkpoint", default="embedded", metavar="NAME", help="that coarse mattes are made by, too")
     parser.add_argument("--no-davis", action="store_true")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    checkpoint = options.checkpoint or ("embedded" if EMBEDDED_WEIGHTS.exists() else "")
-    if not checkpoint:
-        print("The embedded checkpoint is not trained: ideal coarse mattes only.")
-    by_way = ways(model.load(model.find(Model(checkpoint))) if checkpoint else None)
+    by_way = ways(model.load(model.find(Model(options.checkpoint))))
     print(f"{'frame':30}{'way':10}{'IoU':>8}{'B 8':>8}{'B 16':>8}{'thin':>8}{'s':>8}")
     by_kind: dict[str, list[NDArray[np.float64]]] = {}
     for name in options.scene or SEEDS:
@@ -182,9 +174,9 @@ def main() -> int:
         )
         logits = ideal(displaced(truth, width / _GRID), _GRID, _GRID)
         by_kind.setdefault("displaced", []).append(measure(f"{name} displaced", picture, truth, logits, by_way))
-        if checkpoint:
-            logits = tracked(file, truth, checkpoint)
-            by_kind.setdefault(checkpoint, []).append(measure(f"{name} {checkpoint}", picture, truth, logits, by_way))
+        logits = tracked(file, truth, options.checkpoint)
+        found = measure(f"{name} {options.checkpoint}", picture, truth, logits, by_way)
+        by_kind.setdefault(options.checkpoint, []).append(found)
     for clip in [] if options.no_davis else davis_clips(kept_out=False):
         for i in range(0, len(clip.pictures), 20):
             picture, truth = np.asarray(Image.open(clip.pictures[i])), clip.matte(i)

@@ -60,7 +60,7 @@ def main() -> int:
 def _model(checkpoint: str) -> tuple[Path, Path | None]:
     """Config and weights; None where the file is not on this machine."""
     if checkpoint == "embedded":
-        return EMBEDDED_CONFIG, EMBEDDED_WEIGHTS if EMBEDDED_WEIGHTS.exists() else None
+        return EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
     import sam2
 
     official = OFFICIAL[checkpoint]

@@ -45,13 +45,12 @@ _UPSTREAM_POSTPROCESSING = {"binarize_mask_from_pts_for_mem_enc": True}
 class Source:
     """Which model, where and how it computes: all that decides its arithmetic, before anything is loaded.
 
-    weights: None = no trained weights: seeded random ones, for tests.
-    sha256: of the weights (of the seed, where there are none) and the config.
+    sha256: of the weights and the config.
     """
 
     name: str
     config: Path
-    weights: Path | None
+    weights: Path
     sha256: str
     device: torch.device
     precision: contract.Precision  # never "auto"
@@ -100,11 +99,9 @@ def find(choice: contract.Model) -> Source:
 
 def load(source: Source) -> Loaded:
     """Build the predictor and put it on its device. Raises CheckpointError."""
-    torch.manual_seed(_SEED)
     _limit_memory(source.device)
     predictor = _build(source.config)
-    if source.weights is not None:
-        _load_weights(predictor, source.weights)
+    _load_weights(predictor, source.weights)
     return Loaded(predictor.to(source.device).eval(), source)
 
 
@@ -129,13 +126,11 @@ def _build(config: Path) -> Predictor:
     return predictor
 
 
-def _files(choice: contract.Model) -> tuple[str, Path, Path | None, str]:
+def _files(choice: contract.Model) -> tuple[str, Path, Path, str]:
     """Name, config, weights and the weights' hash."""
     name = choice.checkpoint
     if name == "embedded":
-        if EMBEDDED_WEIGHTS.exists():
-            return name, EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, _hash_file(EMBEDDED_WEIGHTS)
-        return "embedded (untrained: seeded random weights)", EMBEDDED_CONFIG, None, f"seed {_SEED}"
+        return name, EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, _hash_file(EMBEDDED_WEIGHTS)
     if name in OFFICIAL:
         official = OFFICIAL[name]
         weights = checkpoints_folder() / official.file

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
-from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
-from addon.engine import model
 from addon.job import Footage, Model
 
 CLIPS = Path(__file__).resolve().parents[2] / "demo" / "clips"
@@ -62,13 +59,6 @@ def clip(tmp_path: Path) -> Clip:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """The embedded checkpoint at full precision; until it is trained, random weights that see everything."""
-    embedded = Model(device="cpu", precision="float32")
-    if EMBEDDED_WEIGHTS.exists():
-        return embedded
-    weights = model.load(model.find(embedded)).predictor.state_dict()
-    weights["sam_mask_decoder.pred_obj_score_head.layers.2.bias"] += 20
-    path = tmp_path_factory.mktemp("weights") / "random.pt"
-    torch.save({"model": weights}, path)
-    return Model(str(path), str(EMBEDDED_CONFIG), trust=True, device="cpu", precision="float32")
+def checkpoint() -> Model:
+    """The embedded checkpoint at full precision."""
+    return Model(device="cpu", precision="float32")
