@@ -21,14 +21,16 @@ from .disk import write_bytes, write_file, writing
 from .measures import Measure, measure
 from .store import Take
 
-# Where the doubt reaches 1; measured with bench/review.py. Those with two numbers are limits for a subject that hardly
-# moves; one that moves and turns changes more, so they rise with what is usual in the clip (median times second).
+# Where the doubt reaches 1; measured with bench/review.py. Those with two numbers are limits for a sure model and a
+# subject that hardly moves; a small model is never sure, and what moves and turns changes more, so they rise with what
+# is usual in the clip (median times second).
 _POOR_IOU = 0.30  # 1 - predicted IoU
 _POOR_IOU_BESIDE = 0.12  # predicted IoU below the clip's median
 _UNSURE = 0.15  # p * (1 - p) of being visible; 0.25 at a score of 0
-_UNSTABLE = 0.25  # 1 - stability
+_DOUBTED = 0.68  # 1 - predicted IoU * stability
 _FLICKER = 0.05  # how much better the neighbours fit each other than the frame
 _BORDER = 0.25  # length that suddenly touches the border, by the square root of the area
+_UNSTABLE = (0.25, 2.0)  # 1 - stability
 _PIECES = (0.12, 2.0)  # share of the area that is apart
 _CHANGE = (0.08, 2.2)  # 1 - overlap with the neighbour, moved onto it
 _GROWTH = (0.12, 5.0)  # natural logarithm of the ratio of areas, growing or shrinking
@@ -113,6 +115,7 @@ class _Limits:
             return max(rule[0], rule[1] * median(numbers)) if numbers else rule[0]
 
         self.iou = median(each.iou for each in measures.values())
+        self.unstable = limit(_UNSTABLE, (1 - each.stability for each in measures.values() if each.area))
         self.pieces = limit(_PIECES, (each.outside for each in measures.values() if each.area))
         self.change = limit(_CHANGE, (1 - each.overlap for each in measures.values()))
         self.growth = limit(_GROWTH, (growth(measures, each - 1, each) for each in measures))
@@ -139,10 +142,14 @@ def _alone(this: Measure, limits: _Limits) -> Doubt:
     visible = 1 / (1 + math.exp(-max(-50.0, min(50.0, this.score))))
     doubts = [(visible * (1 - visible) / _UNSURE, f"the subject may be hidden (object score {this.score:.1f})")]
     if this.area:
-        poor = max((1 - this.iou) / _POOR_IOU, (limits.iou - this.iou) / _POOR_IOU_BESIDE)
+        poor = max(
+            (1 - this.iou) / _POOR_IOU,
+            (limits.iou - this.iou) / _POOR_IOU_BESIDE,
+            (1 - this.iou * this.stability) / _DOUBTED,
+        )
         doubts += [
             (poor, f"SAM 2 expects a poor matte (predicted IoU {this.iou:.2f})"),
-            ((1 - this.stability) / _UNSTABLE, "the edge is uncertain"),
+            ((1 - this.stability) / limits.unstable, "the edge is uncertain"),
             (this.outside / limits.pieces, f"{this.outside:.0%} of it lies apart"),
         ]
     return max(doubts)
