@@ -27,7 +27,7 @@ def found(clip, kind: str, folder: Path) -> list:  # noqa: F811
     job, _ = part("clip.to_job").make_automatic_job(clip, "auto", False, **part("picking").wish_of(kind, ()))
     file = folder / "job.json"
     file.write_text(job.to_json(), encoding="utf-8")
-    script = Path(__file__).with_name("find_loosely.py")
+    script = Path(__file__).with_name("find_quickly.py")
     subprocess.run([os.environ["SPLAT_MATTE_PYTHON"], str(script), str(file)], check=True)
     reply = part("operators.running").request_found(clip, 1, kind)
     list(reply)

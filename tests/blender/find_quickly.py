@@ -1,0 +1,20 @@
+"""Finds what a Job asks for, with a few points: a test has no time for more.
+
+    python tests/blender/find_quickly.py JOB.json
+
+With the engine's Python. What is found lies where the engine looks for it: the Job's own parameters are not changed.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from addon.engine.automatic import everything, promptless
+from addon.engine.automatic.masks import Settings, point_grid
+from addon.engine.session import Session
+from addon.job import Job
+
+promptless.point_grid = lambda side: point_grid(4)
+everything.Settings = lambda **wish: Settings(**wish | {"points_per_side": 4})  # type: ignore[misc, assignment]
+Session(lambda *_: None, lambda: False).track(Job.load(Path(sys.argv[1])))
