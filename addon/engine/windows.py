@@ -36,6 +36,7 @@ _OVERLAP = 0.25  # of a window
 _BAND = 1.5  # coarse logits to either side of the edge: there it may become another
 _POINTS = 3  # of either kind
 _AGREEMENT = 0.95  # of what is certain in a window
+_LIKENESS = 0.75  # IoU with the coarse matte in a window: of thin parts next to nothing is certain
 _STEEP = 20.0  # logits beyond are as certain as they can be
 _COARSE = 1e-3  # weight of the coarse logits beside a window's
 
@@ -195,8 +196,10 @@ def _answer(predictor: Predictor, coarse: Floats, band: NDArray[np.bool_], pictu
     )
     found = logits[0, 0].clamp(-_STEEP, _STEEP).cpu().numpy()
     answer = np.asarray(cv2.resize(found, coarse.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-    agrees = ((answer > 0) == (coarse > 0))[~band]
-    return answer if not agrees.size or agrees.mean() >= _AGREEMENT else None
+    inside, before = answer > 0, coarse > 0
+    agrees = (inside == before)[~band]
+    alike = (inside & before).sum() >= _LIKENESS * (inside | before).sum()
+    return answer if alike and (not agrees.size or agrees.mean() >= _AGREEMENT) else None
 
 
 def _deepest(area: NDArray[np.bool_]) -> list[tuple[float, float]]:
