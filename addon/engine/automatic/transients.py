@@ -27,7 +27,7 @@ from ..images import to_8_bit
 from ..model import Loaded
 from ..store import Matte, Take
 from .evidence import Evidence, Rough
-from .grid import AROUND, Mask, dilated, part_inside, resized, to_logits, to_mask
+from .grid import AROUND, Mask, dilated, iou, part_inside, resized, to_logits, to_mask
 from .labelling import KEPT, Labelling, Last
 from .masks import MASK_SIDE, Settings, generate, stopping
 from .tracks import Tracker
@@ -42,6 +42,7 @@ _MARGIN = 0.016  # of the longer side: how far the true edge may be from a regio
 _PACE = 0.04  # of the longer side: how far something goes from a frame to the next
 _COVERED = 0.9  # of a region: what is labelled on it is all of it
 _SUDDEN = 2.0  # how much larger or smaller a mask may be than the label's last, where nothing else is known
+_LIKE = 0.75  # IoU with the rough regions that it lies in: a prediction below says less than they do
 _BRIEF = 3  # frames that a label has to be seen on
 _SEEN = 0.5  # of a mask in the rough mask: the rough mask shows it
 
@@ -106,24 +107,26 @@ class Refinement:
         return result
 
     def value(self, take: Take) -> Value:
-        """The filter's value of a label: mean over the frames where the rough mask shows it of
+        """The filter's value of a label: over the frames where the rough mask shows it, the sum of
 
-        (mean difference inside) * (area of it in the rough mask) / (its largest area).
+        (mean difference inside) * (area of it in the rough mask)
+
+        by the sum of its areas. The original divides by its largest area instead, and so drops what walks away.
         """
-        shown: list[float] = []
-        frames, largest = 0, 0
+        shown = area = 0.0
+        frames = 0
         for frame in self._job.frames:
             matte = take.matte(frame)
             if matte is None or not (matte.logits > 0).any():
                 continue
             mask = to_mask(matte.logits, self._evidence.size)
             rough = self._evidence.rough(frame)
-            largest = max(largest, int(np.count_nonzero(mask)))
             seen = self._closed(rough.mask)
             frames += part_inside(mask, seen) > _SEEN
             if part_inside(mask, seen) > self._wish.lambda_val:
-                shown.append(float(rough.diff[mask].mean()) * np.count_nonzero(mask & seen))
-        return Value(frames, float(np.mean(shown)) / largest if shown else 0.0)
+                shown += float(rough.diff[mask].mean()) * np.count_nonzero(mask & seen)
+                area += np.count_nonzero(mask)
+        return Value(frames, shown / area if area else 0.0)
 
     def _counts(self, value: Value) -> bool:
         return value.value > self._wish.filter_threshold and value.frames >= min(_BRIEF, len(self._job.frames))
@@ -208,8 +211,16 @@ class Refinement:
     def _accept(self, index: int, mask: Mask, last: Last) -> bool:
         rough = self._evidence.rough(index + 1)
         if rough.mask.any():
-            return part_inside(mask, self._closed(rough.mask)) > self._wish.lambda_val
+            inside = part_inside(mask, self._closed(rough.mask)) > self._wish.lambda_val
+            return inside and self._fits(mask, rough)
         return last[1] <= _BRIEF and _alike(mask, last[0])
+
+    def _fits(self, mask: Mask, rough: Rough) -> bool:
+        """Whether a prediction is at all like the regions that it lies in; if not, they say more."""
+        regions = [
+            each for each in self._regions(self._closed(rough.mask & self._differs(rough))) if (each & mask).any()
+        ]
+        return not regions or iou(mask, np.logical_or.reduce(regions)) > _LIKE
 
 
 def _alike(mask: Mask, last: Mask) -> bool:
