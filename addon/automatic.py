@@ -98,6 +98,11 @@ _COUNTS = {
 }  # fmt: skip
 
 
+def number_of(name: str) -> int:
+    """Of what was found: `label 3` or `segment 3`."""
+    return int(name.rpartition(" ")[2])
+
+
 def check(wish: Automatic, where: str) -> None:
     """Raises JobError that names the field."""
     for each in dataclasses.fields(wish):

@@ -15,15 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .automatic import number_of
 from .mattes import matte_file
 from .rle import Rle
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
-
-
-def number_of(name: str) -> int:
-    """Of `label 3` or `segment 3`."""
-    return int(name.rpartition(" ")[2])
 
 
 def label_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, Path]:

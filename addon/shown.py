@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import live
-from .found import label_files, number_of, read_segment, segment_files
+from .automatic import number_of
+from .found import label_files, read_segment, segment_files
 from .mattes import matte_file, read_logits
 from .properties import settings_of
 

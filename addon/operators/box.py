@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..clip.footage import active_clip, shown_frame
-from .base import Result
+from .base import Result, in_clip_editor
 from .role import selected_tracks
 
 
@@ -19,11 +19,9 @@ class SPLATMATTE_OT_box(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Two tracks selected in a clip editor."""
-        space = context.space_data
-        if not isinstance(space, bpy.types.SpaceClipEditor) or not space.clip:
-            cls.poll_message_set("Open footage first")
+        if not in_clip_editor(cls, context):
             return False
-        if len(selected_tracks(space.clip)) < 2:
+        if len(selected_tracks(active_clip(context))) < 2:
             cls.poll_message_set("Select two tracks or more first: on opposite corners of the subject, say")
             return False
         return True

@@ -30,8 +30,7 @@ class JobOperator(OperatorMixin):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip, and nothing running."""
-        if running.running() is not None:
-            cls.poll_message_set("Something is running already: wait for it, or stop it")
+        if not running.nothing_runs(cls):
             return False
         if not bpy.data.movieclips:
             cls.poll_message_set("Open footage first")

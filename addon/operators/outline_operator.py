@@ -17,7 +17,7 @@ from ..engine_client import Reply
 from ..errors import MatteError
 from ..suggested import Suggestion, read_suggestions, smallest_at
 from . import running
-from .base import OperatorMixin, Result
+from .base import OperatorMixin, Result, in_clip_editor
 from .click import over_other_region
 
 _INTERVAL = 0.1  # seconds
@@ -77,14 +77,7 @@ class OutlineOperator(OperatorMixin):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip, and nothing running."""
-        space = context.space_data
-        if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None:
-            cls.poll_message_set("Open footage first")
-            return False
-        if running.running() is not None:
-            cls.poll_message_set("Something is running already: wait for it, or stop it")
-            return False
-        return True
+        return in_clip_editor(cls, context) and running.nothing_runs(cls)
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Without a window, or from a script: take what is at `location`."""

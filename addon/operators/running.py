@@ -143,6 +143,14 @@ def running() -> Run | None:
     return _current if _current is not None and _current.active else None
 
 
+def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
+    """For `poll`; says what to do where something does."""
+    if running() is not None:
+        operator.poll_message_set("Something is running already: wait for it, or stop it")
+        return False
+    return True
+
+
 def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: int = 0, again: bool = False) -> Run:
     """Make the clip's Job and send it.
 

@@ -16,7 +16,7 @@ from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
 from ..clip.lane import lane_of
 from ..errors import MatteError
 from . import running
-from .base import Result
+from .base import Result, in_clip_editor
 
 
 class SPLATMATTE_OT_to_mask(bpy.types.Operator):
@@ -45,14 +45,9 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Something is tracked, in a clip editor."""
-        space = context.space_data
-        if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None:
-            cls.poll_message_set("Open footage first")
+        if not in_clip_editor(cls, context) or not running.nothing_runs(cls):
             return False
-        if running.running() is not None:
-            cls.poll_message_set("Something is running already: wait for it, or stop it")
-            return False
-        if not lane_of(space.clip)["tracked"]:
+        if not lane_of(active_clip(context))["tracked"]:
             cls.poll_message_set("Track first")
             return False
         return True

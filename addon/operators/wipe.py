@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..properties import settings_of
-from .base import Result
+from .base import Result, in_clip_editor
 
 
 class SPLATMATTE_OT_wipe(bpy.types.Operator):
@@ -18,11 +18,7 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip in a clip editor."""
-        space = context.space_data
-        if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None:
-            cls.poll_message_set("Open footage first")
-            return False
-        return True
+        return in_clip_editor(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """Follow the mouse from now on."""

@@ -19,6 +19,7 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
+from ..automatic import number_of
 from ..clip.colour import PALETTE, colour_of
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
@@ -26,7 +27,6 @@ from ..clip.lane import KINDS, Colour, Kind, lane_of, spans
 from ..clip.summary import summary_of
 from ..errors import MatteError
 from ..finished import Finished, finished_of
-from ..found import number_of
 from ..mattes import as_stored, is_made_from
 from ..properties import OVERLAY_STYLES, ClipSettings, settings_of
 from ..shown import Source, found_of, read, sources_of

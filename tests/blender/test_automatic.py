@@ -1,5 +1,6 @@
 """Mattes without clicking, in Blender: suggestions become layers of the mask, a trainer's rough masks become mattes."""
 
+import json
 from pathlib import Path
 
 import bpy
@@ -20,9 +21,12 @@ def test_a_click_takes_a_suggestion(clip, editor, own_engine) -> None:  # noqa: 
     with editor():
         assert bpy.ops.splat_matte.suggest(location=place(40, 32)) == {"FINISHED"}, "the disc"
         assert bpy.ops.splat_matte.suggest(location=place(93, 3)) == {"CANCELLED"}, "nothing is there"
+        assert bpy.ops.splat_matte.suggest(location=place(40, 32)) == {"FINISHED"}
         assert bpy.context.space_data.mode == "TRACKING"
-    assert [each.name for each in clip.splat_matte.mask.layers] == ["Suggestion 1"]
-    assert "Suggestion 1" in {each.name for each in clip.splat_matte.objects}
+    assert [each.name for each in clip.splat_matte.mask.layers] == ["Suggestion 1", "Suggestion 2"]
+    assert {"Suggestion 1", "Suggestion 2"} <= {each.name for each in clip.splat_matte.objects}
+    (file,) = Path(clip.filepath).parent.parent.rglob("suggestions*.json")
+    assert json.loads(file.read_text())["frame"] == 2
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=False)
     (prompt,) = next(each.prompts for each in job.objects if each.name == "Suggestion 1")
     assert prompt.frame == 2

@@ -181,3 +181,16 @@ def test_a_disc_is_found_and_followed(tmp_path: Path, checkpoint: Model) -> None
     for document, disc in zip(index(run(job)), discs, strict=True):
         found = {each["id"]: Rle.from_coco(each["segmentation"]).mask() for each in document["segments"]}
         assert (found[1] & disc).sum() / (found[1] | disc).sum() > 0.8, document["frame"]
+
+
+def test_real_weights_go_through(clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing replaced but the limits, at which many poor masks survive."""
+    loose = {"pred_iou_thresh": 0.3, "stability_score_thresh": 0.1, "stability_score_offset": 0.02}
+    settings = everything.Settings
+    monkeypatch.setattr(everything, "Settings", lambda **_: settings(points_per_side=2, mask_threshold=0.12, **loose))
+    wish = Everything(step=2, max_masks=4)
+    job = Job(clip.take(3), (), model=checkpoint, output=str(tmp_path / "m"), export="segments", everything=wish)
+    documents = index(run(job))
+    assert len(documents) == 3
+    assert ids(documents[0])
+    assert max(len(ids(each)) for each in documents) <= 8

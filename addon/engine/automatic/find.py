@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from ...automatic import Everything
+from ...automatic import Everything, number_of
 from ...errors import JobError, OutputError
 from ...job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
 from ..disk import write_bytes, write_file, writing
@@ -118,7 +118,7 @@ def masks_on(job: Job, folder: Path, frame: int) -> dict[int, Mask]:
         return {}
     if job.everything is not None:
         return Segments(folder).masks(frame)
-    mattes = {_number(name): take.matte(frame) for name, take in found.items()}
+    mattes = {number_of(name): take.matte(frame) for name, take in found.items()}
     return {number: each.logits > 0 for number, each in mattes.items() if each is not None}
 
 
@@ -131,7 +131,7 @@ def _segments(job: Job, wish: Everything, segments: Segments) -> dict[str, Take]
     chosen = _chosen(found, wish.subjects)
     if len(chosen) > MAX_OBJECTS:
         raise _too_many(len(chosen))
-    return {name: segments.take(_number(name), job.frames) for name in chosen}
+    return {name: segments.take(number_of(name), job.frames) for name in chosen}
 
 
 def _too_many(count: int) -> JobError:
@@ -186,7 +186,7 @@ def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take
     """Those of the numbers that are asked for, or all. Raises JobError if there is none of a number."""
     if not subjects:
         return found
-    numbers = {_number(name): name for name in found}
+    numbers = {number_of(name): name for name in found}
     for each in subjects:
         if each not in numbers:
             raise JobError(
@@ -195,11 +195,6 @@ def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take
                 hint=f"Known: {', '.join(map(str, numbers))}.",
             )
     return {numbers[each]: found[numbers[each]] for each in subjects}
-
-
-def _number(name: str) -> int:
-    """Of `label 3` or `segment 3`."""
-    return int(name.rpartition(" ")[2])
 
 
 @contextlib.contextmanager

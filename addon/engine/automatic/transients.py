@@ -161,7 +161,7 @@ class Refinement:
         rough = self._evidence.rough(index + 1)
         covered = np.logical_or.reduce([np.zeros(self._evidence.size, np.bool_), *found.values()])
         closed = self._closed(rough.mask)
-        regions = list(self._regions(self._closed(rough.mask & self._differs(rough))))
+        regions = list(self._regions(rough))
         points = self._points(rough.mask & ~dilated(covered, self._around), index)
         if not len(points) and all(part_inside(each, covered) > _COVERED for each in regions):
             return
@@ -199,8 +199,9 @@ class Refinement:
         near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
         return np.asarray(near > self._wish.filter_threshold / 2)
 
-    def _regions(self, free: Mask) -> Iterator[Mask]:
-        """Connected regions worth a label, the largest first."""
+    def _regions(self, rough: Rough) -> Iterator[Mask]:
+        """Connected regions of a rough mask that are worth a label, the largest first."""
+        free = self._closed(rough.mask & self._differs(rough))
         opened = cv2.morphologyEx(free.astype(np.uint8), cv2.MORPH_OPEN, _disk(max(1, self._around // 3)))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
         order = sorted(range(1, count), key=lambda i: (-stats[i, cv2.CC_STAT_AREA], i))
@@ -217,9 +218,7 @@ class Refinement:
 
     def _fits(self, mask: Mask, rough: Rough) -> bool:
         """Whether a prediction is at all like the regions that it lies in; if not, they say more."""
-        regions = [
-            each for each in self._regions(self._closed(rough.mask & self._differs(rough))) if (each & mask).any()
-        ]
+        regions = [each for each in self._regions(rough) if (each & mask).any()]
         return not regions or iou(mask, np.logical_or.reduce(regions)) > _LIKE
 
 
