@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from .stages import STAGES
+
 HERE = Path(__file__).resolve().parent.parent
 
 
@@ -31,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on from resume.pt, if there is one")
     train.add_argument("--from", dest="start", type=Path, default=None, help="weights to start from")
     train.add_argument("--scratch", action="store_true", help="start from random weights")
-    train.add_argument("--stage", choices=["small", "medium", "clips"], help="only this stage")
+    train.add_argument("--stage", choices=[stage.name for stage in STAGES], help="only this stage")
     train.add_argument("--rate", type=float, help="learning rate instead of the stage's own")
     train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
     train.add_argument("--workers", type=int, default=0, help="processes that draw batches; as many as cores on a GPU")

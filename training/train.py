@@ -24,30 +24,9 @@ from .optimiser import Optimiser, schedule
 from .peers import Peers
 from .precision import mixed
 from .samples import Batch, Sampler
+from .stages import STAGES, Stage
 from .start import place_aware
 from .steps import clip_step, image_step
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage: what a step sees, how fast it learns, and its share of the time."""
-
-    name: str
-    share: float
-    size: int  # pixels
-    pictures: int  # a step
-    frames: int
-    objects: int  # a picture
-    rate: float
-    mix: tuple[float, float, float]  # composites, rendered shots, DAVIS
-    early: float = 0.0  # how much of the balanced loss at its start
-
-
-STAGES = (
-    Stage("small", 0.1, 128, 8, 1, 4, 3e-3, (0.4, 0.45, 0.15), 1.0),
-    Stage("medium", 0.2, 256, 4, 1, 4, 2e-3, (0.3, 0.55, 0.15), 0.5),
-    Stage("clips", 0.7, 256, 2, 3, 2, 2e-3, (0.2, 0.65, 0.15)),
-)
 
 
 @dataclass
@@ -66,7 +45,7 @@ class Settings:
     batch: int = 1  # times the stage's pictures: for a GPU
     seed: int = 1
     workers: int = 0  # processes that draw batches; 0: a thread
-    eval_every: float = 240.0  # seconds
+    eval_every: float = 480.0  # seconds
 
 
 def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | None) -> None:

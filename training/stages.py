@@ -1,0 +1,29 @@
+"""The stages of a training, of growing difficulty: what is learnt on small pictures is cheap, and carries over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what a step sees, how fast it learns, and its share of the time."""
+
+    name: str
+    share: float
+    size: int  # pixels
+    pictures: int  # a step
+    frames: int
+    objects: int  # a picture
+    rate: float
+    mix: tuple[float, float, float]  # composites, rendered shots, DAVIS
+    early: float = 0.0  # how much of the balanced loss at its start
+
+
+STAGES = (
+    Stage("small", 0.1, 128, 8, 1, 4, 3e-3, (0.4, 0.45, 0.15), 1.0),
+    Stage("medium", 0.2, 256, 4, 1, 4, 2e-3, (0.3, 0.55, 0.15), 0.5),
+    Stage("clips", 0.25, 256, 2, 3, 2, 2e-3, (0.2, 0.65, 0.15)),
+    Stage("memory", 0.15, 256, 1, 6, 2, 2e-3, (0.2, 0.6, 0.2)),
+    Stage("large", 0.3, 512, 1, 3, 2, 2e-3, (0.15, 0.65, 0.2)),
+)
