@@ -71,8 +71,10 @@ class Composer:
         area = np.s_[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
         return np.dstack([clip.pictures[index][area], mask[area].astype(np.uint8) * 255])
 
-    def compose(self, rng: Rng, frames: int, clips: list[Clip]) -> tuple[list[Picture], list[Picture]]:
-        """`frames` pictures (S x S x 3) and id maps (S x S) of one composite."""
+    def compose(
+        self, rng: Rng, frames: int, clips: list[Clip], zoom: float = 1.0
+    ) -> tuple[list[Picture], list[Picture]]:
+        """`frames` pictures (S x S x 3) and id maps (S x S) of one composite; things are `zoom` times as large."""
         size = self.size
         if clips and rng.random() < 0.5:
             clip = clips[int(rng.integers(len(clips)))]
@@ -87,15 +89,21 @@ class Composer:
                 sprite = self._cut_out(rng, clips[int(rng.integers(len(clips)))])
             if sprite is None:
                 sprite = self._shape(rng)
-            self._stamp(rng, sprite, pictures, ids, number)
+            self._stamp(rng, sprite, zoom, pictures, ids, number)
         return pictures, ids
 
     def _stamp(
-        self, rng: Rng, sprite: Sprite, pictures: list[NDArray[np.uint8]], ids: list[NDArray[np.uint8]], number: int
+        self,
+        rng: Rng,
+        sprite: Sprite,
+        zoom: float,
+        pictures: list[NDArray[np.uint8]],
+        ids: list[NDArray[np.uint8]],
+        number: int,
     ) -> None:
         """Draw the sprite into every frame along a path."""
         size = self.size
-        scale = rng.uniform(0.25, 0.75) * size / max(sprite.shape[:2])
+        scale = zoom * rng.uniform(0.25, 0.75) * size / max(sprite.shape[:2])
         angle, spin, grow = rng.normal(0, 20), rng.normal(0, 6), rng.normal(0, 0.04)
         place, speed = rng.uniform(0.1, 0.9, 2) * size, np.asarray(rng.normal(0, 0.05, 2) * size)
         if rng.random() < 0.15:

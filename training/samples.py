@@ -26,6 +26,7 @@ class Batch:
     images: Tensor  # B x T x 3 x S x S, normalised
     masks: Masks  # N x T x S x S
     owner: Tensor  # N: the row of `images` that an object is in
+    windows: bool = False  # pictures of an edge from near by, to be prompted with a coarse matte
 
     def targets(self, device: torch.device) -> Tensor:
         """N x T x S/4 x S/4 coverage in 0..1: what the mask logits are compared with."""
@@ -110,7 +111,25 @@ class Sampler:
     def batch(self, pictures: int, frames: int, objects: int) -> Batch:
         """A batch of `pictures` stretches with up to `objects` objects each."""
         drawn = [self._one(frames, objects) for _ in range(pictures)]
-        images = torch.from_numpy(np.stack([d[0] for d in drawn])) / 255
-        images = ((images - MEAN) / STD).permute(0, 1, 4, 2, 3).contiguous()
         owner = torch.tensor([i for i, d in enumerate(drawn) for _ in d[1]])
-        return Batch(images, np.concatenate([d[1] for d in drawn]), owner)
+        return Batch(_normalised([d[0] for d in drawn]), np.concatenate([d[1] for d in drawn]), owner)
+
+    def windows(self, pictures: int) -> Batch:
+        """A batch of single pictures of an object's edge from near by: what *Refine Edges: Windows* looks at."""
+        images: list[NDArray[np.float32]] = []
+        masks: list[Masks] = []
+        while len(images) < pictures:
+            clips = self.rendered + self.davis
+            drawn, ids = self.composer.compose(self.rng, 1, clips, zoom=float(self.rng.uniform(1.0, 4.0)))
+            numbers, areas = np.unique(ids[0], return_counts=True)
+            fits = numbers[(numbers > 0) & (areas > self.size**2 / 30) & (areas < self.size**2 * 0.9)]
+            if len(fits):
+                images.append(self._recolour(drawn))
+                masks.append(ids[0] == self.rng.choice(fits))
+        return Batch(_normalised(images), np.stack(masks)[:, None], torch.arange(pictures), windows=True)
+
+
+def _normalised(pictures: list[NDArray[np.float32]]) -> Tensor:
+    """B x T x 3 x S x S of B stretches of T x S x S x 3 values in 0..255."""
+    images = torch.from_numpy(np.stack(pictures)) / 255
+    return ((images - MEAN) / STD).permute(0, 1, 4, 2, 3).contiguous()

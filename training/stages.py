@@ -18,6 +18,7 @@ class Stage:
     rate: float
     mix: tuple[float, float, float]  # composites, rendered shots, DAVIS
     early: float = 0.0  # how much of the balanced loss at its start
+    windows: float = 0.0  # share of the steps that see windows along an edge
 
 
 STAGES = (
@@ -25,5 +26,5 @@ STAGES = (
     Stage("medium", 0.2, 256, 4, 1, 4, 2e-3, (0.3, 0.55, 0.15), 0.5),
     Stage("clips", 0.25, 256, 2, 3, 2, 2e-3, (0.2, 0.65, 0.15)),
     Stage("memory", 0.15, 256, 1, 6, 2, 2e-3, (0.2, 0.6, 0.2)),
-    Stage("large", 0.3, 512, 1, 3, 2, 2e-3, (0.15, 0.65, 0.2)),
+    Stage("large", 0.3, 512, 1, 3, 2, 2e-3, (0.15, 0.65, 0.2), windows=0.15),
 )

@@ -27,6 +27,7 @@ from .samples import Batch, Sampler
 from .stages import STAGES, Stage
 from .start import place_aware
 from .steps import clip_step, image_step
+from .windows import window_step
 
 
 @dataclass
@@ -54,7 +55,10 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | No
         sampler.rng = np.random.default_rng(seed)
         torch.set_num_threads(1)
     while True:
-        queue.put(sampler.batch(stage.pictures * times, stage.frames, stage.objects))
+        if sampler.rng.random() < stage.windows:
+            queue.put(sampler.windows(2 * stage.pictures * times))
+        else:
+            queue.put(sampler.batch(stage.pictures * times, stage.frames, stage.objects))
 
 
 def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, seed: int) -> Iterator[Batch]:
@@ -163,9 +167,14 @@ class Run:
         seen: list[tuple[float, float]] = []
         parameters, progress = list(self.model.parameters()), self.spent / seconds
         while progress < 1:
+            batch = next(batches)
             with mixed(device):
-                early = stage.early * max(0.0, 1 - 1.5 * progress)
-                total, quality = forward(self.model, next(batches), rng, device, early)
+                if batch.windows:
+                    total, _ = window_step(self.model, batch, rng, device)
+                    quality = torch.tensor(torch.nan)
+                else:
+                    early = stage.early * max(0.0, 1 - 1.5 * progress)
+                    total, quality = forward(self.model, batch, rng, device, early)
             total.backward()  # type: ignore[no-untyped-call]
             progress = self.peers.agree(parameters, self.spent / seconds)
             norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -33,7 +33,7 @@ Logits = NDArray[np.float16]
 _PITCH = 4  # input pixels a logit: SAM 2's
 _WORTH = 2.0  # how much finer it has to become
 _OVERLAP = 0.25  # of a window
-_BAND = 1.5  # coarse logits to either side of the edge: there it may become another
+BAND = 1.5  # coarse logits to either side of the edge: there it may become another
 _POINTS = 3  # of either kind
 _AGREEMENT = 0.95  # of what is certain in a window
 _LIKENESS = 0.75  # IoU with the coarse matte in a window: of thin parts next to nothing is certain
@@ -81,7 +81,7 @@ def look_again(
     if pitch < _WORTH or logits.min() > 0 or logits.max() <= 0:
         return logits
     coarse = _enlarged(np.clip(np.asarray(logits, np.float32), -_STEEP, _STEEP), rows, columns, panorama)
-    band = _near_edge(coarse, math.ceil(_BAND * pitch))
+    band = near_edge(coarse, math.ceil(BAND * pitch))
     answers = []
     for window in windows(band, predictor.image_size // _PITCH):
         picture = to_8_bit(_cut(plate, window, coarse.shape))
@@ -158,7 +158,8 @@ def _enlarged(grid: Floats, rows: int, columns: int, panorama: bool) -> Floats:
     return np.asarray(band[:, first] * (1 - right) + band[:, second] * right, np.float32)
 
 
-def _near_edge(logits: Floats, reach: int) -> NDArray[np.bool_]:
+def near_edge(logits: Floats, reach: int) -> NDArray[np.bool_]:
+    """Which cells of h x w logits lie within `reach` cells of where they change sign."""
     inside = (logits > 0).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     return np.asarray(cv2.dilate(inside, kernel) != cv2.erode(inside, kernel))
@@ -172,15 +173,22 @@ def _cut(plate: Pixels, window: Window, grid: tuple[int, ...]) -> Pixels:
     return plate[rows, columns]
 
 
+def certain_points(coarse: Floats, band: NDArray[np.bool_]) -> tuple[list[tuple[float, float]], list[int]]:
+    """Points (x, y) in cells deep in what h x w logits are certain of, and their labels: 1 subject, 0 not."""
+    places, labels = [], []
+    for label, certain in ((1, (coarse > 0) & ~band), (0, (coarse <= 0) & ~band)):
+        found = _deepest(certain)
+        places += found
+        labels += [label] * len(found)
+    return places, labels
+
+
 def _answer(predictor: Predictor, coarse: Floats, band: NDArray[np.bool_], picture: NDArray[np.uint8]) -> Floats | None:
     """The model's logits (h, w) for a window; None if they contradict what the coarse ones are certain of."""
     side = predictor.image_size
-    places, labels = [], []
-    for label, certain in ((1, (coarse > 0) & ~band), (0, (coarse <= 0) & ~band)):
-        for x, y in _deepest(certain):
-            # the prompt encoder adds half a pixel, as if places were pixel numbers
-            places.append((x * side / coarse.shape[1] - 0.5, y * side / coarse.shape[0] - 0.5))
-            labels.append(label)
+    cells, labels = certain_points(coarse, band)
+    # the prompt encoder adds half a pixel, as if places were pixel numbers
+    places = [(x * side / coarse.shape[1] - 0.5, y * side / coarse.shape[0] - 0.5) for x, y in cells]
     if not labels:
         places, labels = [(0.0, 0.0)], [-1]
     model: Any = predictor
