@@ -55,10 +55,12 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | No
         sampler.rng = np.random.default_rng(seed)
         torch.set_num_threads(1)
     while True:
-        if sampler.rng.random() < stage.windows:
+        kind = sampler.rng.random()
+        if kind < stage.windows:
             queue.put(sampler.windows(2 * stage.pictures * times))
         else:
-            queue.put(sampler.batch(stage.pictures * times, stage.frames, stage.objects))
+            frames = stage.frames * (2 if kind < stage.windows + stage.longer else 1)
+            queue.put(sampler.batch(stage.pictures * times, frames, stage.objects))
 
 
 def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, seed: int) -> Iterator[Batch]:
