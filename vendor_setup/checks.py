@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 from addon.installer.processes import quiet_environment
 from addon.runtime import PYTHON_VARIABLE
@@ -16,6 +21,8 @@ from .gui import NOT_RUN
 from .pythons import SUPPORTED, find_pythons
 from .say import say
 
+_AT_ONCE = min(2, os.cpu_count() or 1)  # checks: they wait a lot, for processes that they start and stop
+_TALKS = Lock()
 _NOTHING_COLLECTED = 5  # pytest's exit code: what was asked for (-k) is in another part
 
 
@@ -37,14 +44,14 @@ class Check:
 
 
 def all_checks(blenders: Sequence[Environment]) -> list[Check]:
-    """Every check, quickest first; Blender's tests once for each of `blenders`."""
+    """Every check, the longest first, then quickest first; Blender's tests once for each of `blenders`."""
     return [
+        Check("engine", ENGINE, ("-m", "pytest", "tests/engine")),
         Check("lint", LINT, ("-m", "ruff", "check", ".")),
         Check("lint", LINT, ("-m", "ruff", "format", "--check", ".")),
         Check("types", LINT, ("-m", "mypy", ".")),
         Check("unit", ENGINE, ("-m", "pytest", "tests/unit")),
         Check("setup", ENGINE, ("-m", "pytest", "tests/setup")),
-        Check("engine", ENGINE, ("-m", "pytest", "tests/engine")),
         *(Check("blender", each, ("-m", "pytest", "tests/blender")) for each in blenders),
         Check("gui", ENGINE, ("-m", "vendor_setup.gui")),
     ]
@@ -74,12 +81,10 @@ def test(arguments: Sequence[str]) -> int:
     checks, pytest_arguments = choose(arguments, all_checks(blenders))
     # The engine is what Blender's tests start, and what mypy finds torch in.
     prepare(list(dict.fromkeys([ENGINE, *(each.environment for each in checks)])))
-    results = []
-    for check in checks:
-        say(f"\n=== {check}")
-        began = time.monotonic()
-        code = _run(check, pytest_arguments)
-        results.append((check, code, time.monotonic() - began))
+    run = partial(_run, pytest_arguments=pytest_arguments, quietly=len(checks) > 1)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        results = list(pool.map(run, (each for each in checks if each.part != "gui")))
+    results += map(run, (each for each in checks if each.part == "gui"))  # a window wants the machine to itself
     say("\n=== Summary")
     for check, code, seconds in results:
         say(f"{_outcome(check, code, pytest_arguments)} {seconds:6.1f} s  {check}")
@@ -98,8 +103,23 @@ def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
     return code == 0 or (code == _NOTHING_COLLECTED and bool(pytest_arguments) and check.is_pytest)
 
 
-def _run(check: Check, pytest_arguments: Sequence[str]) -> int:
+def _run(check: Check, pytest_arguments: Sequence[str], *, quietly: bool) -> tuple[Check, int, float]:
+    """Run it; returns its exit code and the seconds that it took. `quietly`: what it says comes whole, at its end."""
     extra = pytest_arguments if check.is_pytest else ()
-    variables = {PYTHON_VARIABLE: str(python_of(ENGINE))}
     command = [str(python_of(check.environment)), *check.arguments, *extra]
-    return subprocess.run(command, cwd=ROOT, env=quiet_environment(os.environ) | variables, check=False).returncode
+    environment = quiet_environment(os.environ) | {PYTHON_VARIABLE: str(python_of(ENGINE))}
+    began = time.monotonic()
+    if not quietly:
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        return check, code, time.monotonic() - began
+    with tempfile.TemporaryFile() as output:
+        say(f"... {check}")
+        code = subprocess.run(
+            command, cwd=ROOT, env=environment, check=False, stdout=output, stderr=subprocess.STDOUT
+        ).returncode
+        output.seek(0)
+        with _TALKS:
+            say(f"\n=== {check}")
+            sys.stdout.buffer.write(output.read())
+            sys.stdout.flush()
+    return check, code, time.monotonic() - began

@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from training.network import build
+from training.network import build, set_size
+from training.samples import Sampler
+from training.start import place_aware
 from training.train import export
+from training.windows import window_step
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,3 +56,20 @@ def test_export_is_small_and_fits_the_network(state: Path, tmp_path: Path) -> No
     weights = torch.load(target, weights_only=True)["model"]
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float16}
     build().load_state_dict(weights)
+
+
+def test_windows_along_an_edge_teach_what_reads_a_coarse_matte() -> None:
+    rng = np.random.default_rng(3)
+    batch = Sampler(rng, 128, [], [], (1, 0, 0)).windows(3)
+    assert batch.images.shape == (3, 1, 3, 128, 128)
+    assert all(0 < mask.mean() < 1 for mask in batch.masks), "an edge is in each"
+    network = build()
+    place_aware(network)
+    set_size(network, 128)
+    total, iou = window_step(network, batch, rng, torch.device("cpu"))
+    total.backward()  # type: ignore[no-untyped-call]
+    assert torch.isfinite(total)
+    assert 0 <= iou <= 1
+    reads = next(network.sam_prompt_encoder.mask_downscaling.parameters())
+    assert reads.grad is not None
+    assert reads.grad.abs().sum() > 0
