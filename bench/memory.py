@@ -1,6 +1,7 @@
 """Peak memory against the number of frames: ours, and upstream's as the baseline, on the same frames and weights.
 
     python3 vendor_setup bench memory [FOLDER | --size 6000x9000] [--frames 50 200] [--objects 3] [--ours-alone]
+                                      [--save]
 
 PNGs that ours wrote are compared with plate and matte store, value by value. Each row is a process of its own; its peak
 is what the operating system says of it (ru_maxrss, POSIX only). Ours tracks both ways from a prompt in the middle and
@@ -24,6 +25,7 @@ from addon.engine.matte import union
 from addon.engine.session import Session
 from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
 
+from . import _charts
 from ._common import demo_frames, links, measure, photos, upstream_predictor
 
 _PHOTOS = 12  # that are really different
@@ -39,6 +41,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, nargs=2, default=(50, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--objects", type=int, default=1)
     parser.add_argument("--ours-alone", action="store_true", help="without upstream, which takes hours of large photos")
+    _charts.add_option(parser)
     options = parser.parse_args()
     rows = ["ours"] if options.ours_alone else ["ours", "upstream"]
     peaks: dict[tuple[str, int], int] = {}
@@ -67,6 +70,20 @@ def main() -> int:
     for row in rows:
         low, high = peaks[row, few], peaks[row, many]
         print(f"{row:>10} {low / 1e6:12.0f} {high / 1e6:12.0f} {high / low:7.3f} {(high - alone) / 1e6:17.0f}")
+    if options.save:
+        name = f"memory-{options.size}" if options.size else "memory"
+        flags = "".join(f" {each}" for each in sys.argv[1:])
+        baseline = {"torch and the model alone": [round(alone / 1e6)] * 2}
+        _charts.Chart(
+            title=f"Peak memory, {options.size or 'small frames'}, {options.objects} object(s)",
+            command=f"python3 vendor_setup bench memory{flags}",
+            machine=_charts.machine(),
+            kind="lines",
+            x="frames",
+            y="MB",
+            at=options.frames,
+            series=baseline | {row: [round(peaks[row, n] / 1e6) for n in (few, many)] for row in reversed(rows)},
+        ).save(name)
     return int(peaks["ours", many] > 1.1 * peaks["ours", few])
 
 

@@ -1,6 +1,6 @@
 """Photos in, versions of alpha PNGs out: the whole pipeline against the naive one, on the same photos and weights.
 
-    python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny]
+    python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny] [--save]
 
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
 saves RGBA. Ours: what the engine's `run` does, with its defaults. Each is a process of its own that says how long each
@@ -20,6 +20,7 @@ from pathlib import Path
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
 from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
 
+from . import _charts
 from ._common import measure, photos, upstream_predictor
 
 
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=12)
     parser.add_argument("--size", default="6000x9000", help="WIDTHxHEIGHT")
     parser.add_argument("--checkpoint", default="sam2.1_hiera_tiny", choices=["embedded", *OFFICIAL])
+    _charts.add_option(parser)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
     config, weights = _model(options.checkpoint)
@@ -47,13 +49,26 @@ def main() -> int:
         sizes = {each: sum(f.stat().st_size for f in (room / each).rglob("*.png")) for each in ("ours", "naive")}
     print(f"{options.photos} photos of {width} x {height}, {options.checkpoint}")
     print(f"{'':8}{'s a photo':>12}{'peak MB':>10}{'MB a PNG':>10}   of which")
+    by_row: dict[str, dict[str, float]] = {}
     for row, run in (("naive", naive), ("ours", ours)):
         stages = json.loads(run.output.strip().splitlines()[-1])
         stages = {"start": run.seconds - sum(stages.values())} | stages
-        parts = ", ".join(f"{stage} {seconds / options.photos:.2f}" for stage, seconds in stages.items())
+        by_row[row] = {stage: seconds / options.photos for stage, seconds in stages.items()}
+        parts = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in by_row[row].items())
         per_photo = run.seconds / options.photos
         print(f"{row:8}{per_photo:12.2f}{run.peak / 1e6:10.0f}{sizes[row] / options.photos / 1e6:10.1f}   {parts}")
     print(f"ours is {naive.seconds / ours.seconds:.1f} times faster, starts included")
+    if options.save:
+        _charts.Chart(
+            title=f"Seconds a photo of {width} x {height}, {options.checkpoint}",
+            command="python3 vendor_setup bench pipeline --save",
+            machine=_charts.machine(),
+            kind="parts",
+            x="seconds",
+            y="",
+            at=list(by_row),
+            series={s: [row.get(s) for row in by_row.values()] for row in by_row.values() for s in row},
+        ).save("pipeline")
     return 0
 
 

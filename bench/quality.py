@@ -19,6 +19,7 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
+from . import _charts
 from ._clips import Mask, Point, QualityClip, davis_clips, rendered_clips, spread_clicks
 from ._davis import boundary_f, jaccard
 
@@ -136,6 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--way", action="append", choices=WAYS, help="only this way of prompting")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     parser.add_argument("--threads", type=int, default=2)
+    _charts.add_option(parser)
     a = parser.parse_args(arguments)
     torch.set_num_threads(a.threads)
     started = time.perf_counter()
@@ -156,6 +158,17 @@ def main(arguments: list[str] | None = None) -> int:
             )
     if a.json:
         a.json.write_text(json.dumps(numbers, indent=2) + "\n")
+    if a.save:
+        _charts.Chart(
+            title=f"J&F of {a.weights.stem}",
+            command="python3 vendor_setup bench quality --save",
+            machine=_charts.machine(),
+            kind="bars",
+            x="",
+            y="J&F",
+            at=list(numbers),
+            series={w: [round(e[w]["J&F"], 3) if w in e else None for e in numbers.values()] for w in WAYS},
+        ).save("quality")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Does review find the bad mattes? Recall of the worst frames by true IoU against how many frames are flagged.
 
-    python3 vendor_setup bench review [--injected | --tracked] [--checkpoint NAME]
+    python3 vendor_setup bench review [--injected | --tracked] [--checkpoint NAME] [--save]
 
 Two ways of making bad mattes, measured apart: *injected*, errors that trackers make put into true mattes (no network
 needed; predicted IoU and object score say nothing then), and *tracked*, the real engine from one prompt on frame 1. The
@@ -26,6 +26,7 @@ from addon.engine.session import Session
 from addon.engine.store import Matte, Take
 from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
 
+from . import _charts
 from ._clips import Mask, QualityClip, davis_clips, rendered_clips
 from ._davis import jaccard
 from ._errors import ERRORS
@@ -56,18 +57,19 @@ def main() -> int:
     parser.add_argument("--checkpoint", default="embedded", help="a name, or a .pt of the embedded network")
     parser.add_argument("--frames", type=int, default=60, help="at most, of each clip that is tracked")
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
+    _charts.add_option(parser)
     options = parser.parse_args()
     clips = rendered_clips() + davis_clips(options.davis, kept_out=False)
     good = True
     if not options.tracked:
-        good &= report("injected", [each for clip in clips for each in injected(clip, options.seeds)])
+        good &= report("injected", [each for clip in clips for each in injected(clip, options.seeds)], options.save)
     if not options.injected:
-        good &= report("tracked", [each for clip in clips for each in tracked(clip, options)])
+        good &= report("tracked", [each for clip in clips for each in tracked(clip, options)], options.save)
     return int(not good)
 
 
-def report(name: str, judged: Sequence[Judged]) -> bool:
-    """Print what was found; whether the worst tenth is found at a quarter flagged."""
+def report(name: str, judged: Sequence[Judged], save: bool) -> bool:
+    """Print what was found, and keep it; whether the worst tenth is found at a quarter flagged."""
     truth = np.array([each.truth for each in judged])
     limit = np.sort(truth)[max(0, int(WORST * len(truth)) - 1)]
     bad = truth <= limit
@@ -81,6 +83,23 @@ def report(name: str, judged: Sequence[Judged]) -> bool:
         order = np.argsort(-np.array(values), kind="stable")
         recalls[ranking] = {s: bad[order[: int(s * len(order))]].sum() / bad.sum() for s in SHARES}
         print(f"{ranking:>24}" + "".join(f"{each:>7.2f}" for each in recalls[ranking].values()))
+    if save:
+        _charts.Chart(
+            title=f"Bad mattes found among the frames that are looked at, {name}",
+            command=f"python3 vendor_setup bench review --{name} --save",
+            machine=_charts.machine(),
+            kind="lines",
+            x="% of all frames looked at, worst first",
+            y="recall of the worst tenth",
+            at=[round(100 * share) for share in SHARES],
+            series={
+                "chance": SHARES,
+                **{
+                    ranking.removeprefix("recall, "): [round(r, 3) for r in found.values()]
+                    for ranking, found in recalls.items()
+                },
+            },
+        ).save(f"review-{name}")
     flagged = np.array([each.flagged for each in judged])
     recall, share = (flagged & bad).sum() / bad.sum(), flagged.mean()
     print(

@@ -56,7 +56,7 @@ class Environment:
     engine: bool = False
 
 
-ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt"), engine=True)
+ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt", "plots.txt"), engine=True)
 LINT = Environment("lint", ("lint.txt",))
 BLENDERS = tuple(
     Environment(f"bpy-{version}", ("bpy.txt", "tests.txt", f"bpy-{version}.txt"), python)
