@@ -60,23 +60,31 @@ def photos(folder: Path, count: int, width: int = 6000, height: int = 9000) -> P
     return folder
 
 
+# Linux counts into a process's peak what its parent had in memory when it started it, so a small one stands between.
+_LAUNCHER = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-P", *sys.argv[1:]])
+_, status, usage = os.wait4(child.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def measure(arguments: list[str]) -> Run:
     """Run Python with `arguments` in a process of its own (POSIX: peak memory comes from wait4)."""
     began = time.monotonic()
-    with subprocess.Popen(
-        [sys.executable, "-P", *arguments],
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCHER, *arguments],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"},
-    ) as child:
-        assert child.stdout is not None
-        output = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(arguments)} failed with {child.returncode}")
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed with {done.returncode}")
+    *output, peak = done.stdout.splitlines()
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    return Run(usage.ru_maxrss * unit, time.monotonic() - began, output)
+    return Run(int(peak) * unit, time.monotonic() - began, "\n".join(output))
 
 
 def upstream_predictor(config: Path, weights: Path | None) -> Any:

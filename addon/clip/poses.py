@@ -11,7 +11,8 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import FootageError, OutputError
+from ..disk import write_bytes, write_file, writing
+from ..errors import FootageError
 from .coordinates import read_file_orientation
 from .footage import read_footage
 
@@ -67,8 +68,7 @@ def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
         **{name: getattr(camera, name) for name in ("k1", "k2", "k3")},
         "frames": frames,
     }
-    try:
+    text = json.dumps(data, indent=1).encode()
+    with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(data, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"The camera can't be written: {error.strerror}.", where=str(path)) from None
+        write_file(path, lambda file: write_bytes(file, text), sync=False)

@@ -8,6 +8,7 @@ an export). `review` says where what is tracked of a Job file is doubtful. Exit 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -25,6 +26,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..automatic import Automatic, Everything, Polarity, Promptless, Transients
 from ..errors import ExitCode, JobError, MatteError
+from ..installer.lock import use
 from ..job import (
     Box,
     Delivery,
@@ -43,6 +45,7 @@ from ..job import (
     Scope,
 )
 from ..protocol import Stage
+from ..runtime import CURRENT
 from ..suspects import Suspect
 from ..targets import TARGETS
 
@@ -57,6 +60,10 @@ _WISHES: dict[str, tuple[str, type[Automatic], str, str]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    runtime = Path(sys.prefix)
+    if (runtime.parent / CURRENT).is_file():  # the installer made it, and may make a newer one
+        with contextlib.suppress(OSError):
+            use(runtime)
     if options.command == "serve":
         from .model import make_deterministic
         from .serve import serve
@@ -178,7 +185,7 @@ def _test(device: Device) -> int:
 
 
 def _save(job: Job, path: Path) -> None:
-    from .disk import write_bytes, write_file, writing
+    from ..disk import write_bytes, write_file, writing
 
     with writing(path.parent):
         write_file(path, lambda file: write_bytes(file, job.to_json().encode()))

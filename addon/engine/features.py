@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
+from ..disk import write_file
 from ..job import Job
-from .disk import write_file
 from .store import key_of
 
 _VERSION = 1  # raise it when what is kept changes

@@ -286,7 +286,14 @@ class Reader:
             )
 
     def fingerprint(self) -> str:
-        """sha256 that changes when the footage does: names, sizes, times, orientation. Raises FootageError."""
+        """sha256 that changes when the footage does: names, sizes, times, orientation. Raises FootageError.
+
+        As the footage was when this was asked first: of thousands of photos it takes a while.
+        """
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
         facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
         facts += [_facts(file, self._root) for file in self._footage.files]
         if self._footage.colour_space:

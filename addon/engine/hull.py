@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..disk import write_bytes, write_file, writing
 from ..errors import JobError
-from .disk import write_bytes, write_file, writing
 from .poses import Camera, Points
 from .store import Take
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .disk import write_file, writing
+from ..disk import write_file, writing
 from .store import Matte, Take
 
 _VERSION = 1  # raise it when the numbers mean something else

@@ -15,9 +15,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
+from ..disk import write_bytes, write_file, writing
 from ..suspects import Suspect, suspects_file, suspects_json
 from . import hull
-from .disk import write_bytes, write_file, writing
 from .measures import Measure, measure
 from .store import Take
 

@@ -95,7 +95,7 @@ class Session:
         self._loaded: model.Loaded | None = None
         self._previewer: Previewer | None = None
         self._previewed: dict[tuple[Path, int], dict[str, NDArray[np.float16]]] = {}  # by matte folder and clip frame
-        self._opened: tuple[Footage, Reader, str] | None = None  # the last previewed; and its fingerprint
+        self._opened: tuple[Footage, Reader] | None = None  # the last previewed
 
     def track(self, job: Job) -> Tracked:
         """Fill the matte store with what the Job needs. Raises MatteError."""
@@ -132,14 +132,14 @@ class Session:
         said of the frame. The next preview of the clip overwrites it.
         """
         _check_frame(job, frame)
-        reader, fingerprint = self._open_to_look(job)
+        reader = self._open_to_look(job)
         source = model.find(job.model)
         store = Store(job)
-        where = takes(job, store, fingerprint, source.facts)
+        where = takes(job, store, reader.fingerprint(), source.facts)
         loaded = self._model(source)
         if self._previewer is None or self._previewer.loaded is not loaded:
             self._previewer = Previewer(loaded)
-        features = FeatureCache(job, fingerprint, source.facts)
+        features = FeatureCache(job, reader.fingerprint(), source.facts)
         with _explaining_memory():
             found = self._previewer.preview(job, frame, reader, store, where, features)
         while len(self._previewed) >= _KEPT_PREVIEWS:
@@ -170,7 +170,7 @@ class Session:
         }
 
         def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
-            reader, _ = self._open_to_look(job)
+            reader = self._open_to_look(job)
             plate = reader.plate(frame).pixels
             if mattes.size != (job.footage.width, job.footage.height):
                 plate = cast("Pixels", cv2.resize(plate, mattes.size, interpolation=cv2.INTER_AREA))
@@ -239,16 +239,15 @@ class Session:
         _check_frame(job, frame)
         if job.promptless is None and job.everything is None:
             raise JobError("This Job finds nothing to pick from.", where="objects", hint="Ask for promptless.")
-        folder = folder_of(job, model.find(job.model), self._open_to_look(job)[1])
+        folder = folder_of(job, model.find(job.model), self._open_to_look(job).fingerprint())
         masks = outlined(masks_on(job, folder, frame), job.footage.width, job.footage.height)
         return Store(job).put_json("found", {"frame": frame, "masks": masks}), folder
 
-    def _open_to_look(self, job: Job) -> tuple[Reader, str]:
-        """The clip that is looked at, and its fingerprint; kept from one request to the next."""
+    def _open_to_look(self, job: Job) -> Reader:
+        """The clip that is looked at; kept from one request to the next."""
         if self._opened is None or self._opened[0] != job.footage:
-            reader = Reader(job.footage)
-            self._opened = (job.footage, reader, reader.fingerprint())
-        return self._opened[1], self._opened[2]
+            self._opened = (job.footage, Reader(job.footage))
+        return self._opened[1]
 
     def export(self, job: Job, picked_from: Path | None = None) -> tuple[Tracked, Path]:
         """Track what is missing, then write a version. Returns its folder. Raises MatteError.

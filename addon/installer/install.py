@@ -24,7 +24,7 @@ from ..runtime import CURRENT, current_runtime, runtime_python
 from . import pins
 from .download import download, open_url, sha256_of
 from .environment import Package, VirtualEnvironment, bring_pip, remove_folder
-from .lock import only_one
+from .lock import is_used, only_one
 from .plan import Plan
 from .pythons import Python, find_engine_python
 from .self_test import self_test
@@ -312,10 +312,10 @@ def _make_current(folder: Path) -> None:
 
 
 def _remove_unused(runtimes: Path) -> None:
-    """Runtimes that are not the current one. What an engine still has open on Windows goes next time."""
+    """Runtimes that are not the current one. What the engine of another Blender runs from goes next time."""
     current = current_runtime(runtimes)
     for each in runtimes.iterdir():
-        if each.name.isdecimal() and each != current:
+        if each.name.isdecimal() and each != current and not is_used(each):
             shutil.rmtree(each, ignore_errors=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import time
@@ -11,12 +12,14 @@ from pathlib import Path
 
 from .watch import Watch
 
+_USERS = "users"  # a folder of a runtime: of each process that runs from it a file that it holds
+
 
 @contextlib.contextmanager
 def only_one(lock: Path, what: str, watch: Watch) -> Iterator[None]:
     """Hold the lock file `lock`, waiting for another process that holds it. The system frees it if we die."""
     lock.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = _open(lock)
     try:
         if not _try(handle):
             watch.note(f"Waiting for another process to finish {what} ...")
@@ -26,6 +29,39 @@ def only_one(lock: Path, what: str, watch: Watch) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def use(runtime: Path) -> None:
+    """Keep `runtime` from being removed as unused until this process ends, however it does.
+
+    Raises OSError: nothing can be written there; then nobody removes it either.
+    """
+    users = runtime / _USERS
+    users.mkdir(exist_ok=True)
+    for number in itertools.count():
+        handle = _open(users / str(number))
+        if _try(handle):
+            return  # the system closes it, and frees it so
+        os.close(handle)
+
+
+def is_used(runtime: Path) -> bool:
+    """Whether a process runs from `runtime`, or may."""
+    for each in (runtime / _USERS).glob("*"):
+        try:
+            handle = _open(each)
+        except OSError:
+            return True
+        try:
+            if not _try(handle):
+                return True
+        finally:
+            os.close(handle)
+    return False
+
+
+def _open(lock: Path) -> int:
+    return os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
 
 
 if sys.platform == "win32":

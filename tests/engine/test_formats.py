@@ -218,7 +218,7 @@ _SMALL_DISK = """
 import subprocess, sys
 from pathlib import Path
 import numpy as np
-from addon.engine.disk import write_file
+from addon.disk import write_file
 from addon.engine.exr import write_exr
 disk, reference = map(Path, sys.argv[1:])
 pixels = np.random.default_rng(0).random((60, 70, 4)).astype(np.float32)

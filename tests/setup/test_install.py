@@ -7,6 +7,7 @@ runs.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
@@ -27,7 +28,7 @@ from addon.installer.lock import only_one
 from addon.installer.plan import Plan
 from addon.installer.processes import run_quietly
 from addon.installer.watch import Watch
-from addon.runtime import current_runtime, find_python, runtime_python
+from addon.runtime import current_runtime, engine_environment, find_python, runtime_python
 
 ENGINE = """\
 import pathlib, sys, time
@@ -153,7 +154,10 @@ def test_installed_updated_on_the_cpu_and_removed(room: Room) -> None:
     room.pin("2.0")
     found = install.installed(room.data / "runtime")
     assert found is not None and not found.up_to_date
-    done = room.install()
+    with engine_of_another_blender(room):
+        done = room.install()
+        assert room.folders() == ["1", "2"]
+    install._remove_unused(room.data / "runtime")  # as the next installation does
     assert done.up_to_date
     assert done.device == "cpu, torch 2.0"
     assert "no kernel image" in done.gpu_problem
@@ -352,6 +356,23 @@ def child(room: Room, *arguments: str) -> subprocess.Popen[str]:
         encoding="utf-8",
         cwd=Path(__file__).parents[2],
     )
+
+
+@contextlib.contextmanager
+def engine_of_another_blender(room: Room) -> Iterator[None]:
+    """It runs from the runtime that is the current one now."""
+    program = "import sys; from addon.engine.__main__ import main; main(['run', 'no.json']); print(); sys.stdin.read()"
+    python = find_python(folder=str(room.data), environ={})
+    with subprocess.Popen(
+        [str(python), "-u", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=engine_environment(Path(__file__).parents[2], str(room.data)),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b""
+        yield
+        process.communicate()
 
 
 def events(process: subprocess.Popen[str]) -> Iterator[dict[str, object]]:

@@ -13,7 +13,7 @@ BLENDER_ONLY = {"bpy", "bl_ext", "blf", "gpu", "mathutils", "bpy_extras"}
 # Both processes, or neither, import these: standard library only.
 PLAIN = {
     "job.py", "automatic.py", "suggested.py", "errors.py", "protocol.py", "orientation.py", "user_folder.py",
-    "targets.py", "runtime.py", "engine_client.py", "checkpoints/__init__.py", "clip/sequence.py",
+    "targets.py", "disk.py", "runtime.py", "engine_client.py", "checkpoints/__init__.py", "clip/sequence.py",
     "clip/coordinates.py", "clip/colour.py", "clip/blendfile.py",
     *(file.relative_to(ADDON).as_posix() for file in (ADDON / "installer").glob("*.py")),
 }  # fmt: skip

@@ -31,10 +31,10 @@ import torch
 from numpy.typing import NDArray
 
 from ...automatic import Everything
+from ...disk import write_file, writing
 from ...errors import Cancelled
 from ...job import Job
 from ...rle import Rle
-from ..disk import write_file, writing
 from ..footage import Reader, read_ahead
 from ..images import to_8_bit
 from ..model import Loaded

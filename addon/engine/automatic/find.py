@@ -14,9 +14,9 @@ import filelock
 import numpy as np
 
 from ...automatic import Everything, number_of
+from ...disk import write_bytes, write_file, writing
 from ...errors import JobError, OutputError
 from ...job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
-from ..disk import write_bytes, write_file, writing
 from ..footage import Reader
 from ..model import Loaded, Source
 from ..store import STORE_VERSION, Take, key_of

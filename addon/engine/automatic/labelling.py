@@ -26,9 +26,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...disk import write_bytes, write_file, writing
 from ...errors import Cancelled
 from .. import memory
-from ..disk import write_bytes, write_file, writing
 from ..footage import Reader, read_ahead
 from ..store import Matte, Take
 from .grid import Mask, iou, to_logits, to_mask

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...disk import write_bytes, write_file, writing
 from ...errors import OutputError
 from ...rle import Rle
-from ..disk import write_bytes, write_file, writing
 from ..store import Matte, Take
 from .grid import Mask, resized, to_logits
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ...disk import write_bytes
 from ...errors import JobError
 from ...job import Job
-from ..disk import write_bytes
 from ..footage import Reader
 from ..names import FrameNames
 from . import masks

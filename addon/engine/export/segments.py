@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from ...disk import write_bytes
 from ...errors import JobError
 from ...job import Job
 from ..automatic.segments import Segments
-from ..disk import write_bytes
 from ..footage import Reader
 from .png import write_grey
 from .writer import BaseWriter, Matte, Write
