@@ -68,7 +68,7 @@ class Everything:
     """Every part and part of a part, each tracked, overlapping.
 
     step: frames between key frames.
-    points_per_side, pred_iou_thresh: of the automatic masks of key frames.
+    points_per_side, pred_iou_thresh, stability_score_thresh: of the automatic masks of key frames.
     max_masks: tracked at a time, and taken from a key frame: the largest.
     disappear_threshold: part of the picture's area below which a track ends.
     iou_threshold: a track that arrives at a key frame is the mask there with the best IoU, if that is higher.
@@ -79,6 +79,7 @@ class Everything:
     step: int = 5
     points_per_side: int = 64
     pred_iou_thresh: float = 0.8
+    stability_score_thresh: float = 0.95
     max_masks: int = 144
     disappear_threshold: float = 0.0005
     iou_threshold: float = 0.8
@@ -89,8 +90,8 @@ class Everything:
 Automatic = Transients | Promptless | Everything
 
 _FRACTIONS = {
-    "lambda_ref", "lambda_val", "lambda_merge", "filter_threshold", "pred_iou_thresh", "disappear_threshold",
-    "iou_threshold",
+    "lambda_ref", "lambda_val", "lambda_merge", "filter_threshold", "pred_iou_thresh", "stability_score_thresh",
+    "disappear_threshold", "iou_threshold",
 }  # fmt: skip
 _COUNTS = {
     "start_points_per_side": 128, "prompt_points_per_side": 128, "points_per_side": 128, "memory_size": 100,

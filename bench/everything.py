@@ -1,7 +1,7 @@
 """Everything, tracked: seconds a frame, and what they are spent on. python3 vendor_setup bench everything
 
-The first demo clip at its own size, with the pipeline's default values. For comparison:
-the pipeline that this follows took about 20 s a frame (708 frames in 4 hours, on a GPU).
+The first demo clip, or FOOTAGE, at its own size, with the pipeline's default values unless told otherwise. For
+comparison: the pipeline that this follows took about 20 s a frame (708 frames in 4 hours, on a GPU).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from addon.job import Footage, Job, Model
 
 from ._common import demo_frames
 
+_PARAMETERS = ("points_per_side", "pred_iou_thresh", "stability_score_thresh")
+
 
 def main() -> int:
     """Print the table."""
@@ -28,11 +30,13 @@ def main() -> int:
     parser.add_argument("footage", type=Path, nargs="?", help="default: the first demo clip")
     parser.add_argument("--frames", type=int, default=11, help="of the clip, from its start")
     parser.add_argument("--checkpoint", default="embedded", choices=["embedded", *OFFICIAL])
-    parser.add_argument("--points-per-side", type=int, default=64)
+    for name in _PARAMETERS:
+        default = getattr(Everything(), name)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     options = parser.parse_args()
     footage, _ = scan((options.footage or demo_frames()[0].parent).absolute())
     count = min(options.frames, footage.frame_count)
-    wish = Everything(points_per_side=options.points_per_side)
+    wish = Everything(**{name: getattr(options, name) for name in _PARAMETERS})
     with tempfile.TemporaryDirectory() as room:
         job = _job(footage, count, room, wish, options.checkpoint)
         source = model.find(job.model)
@@ -41,8 +45,9 @@ def main() -> int:
         run = Tracking(job, wish, Reader(job.footage), Path(room) / "everything")
         found = run.run(loaded, lambda *_: None, lambda: False)
         seconds = time.perf_counter() - began
-        tracks = [len(found.document(frame)["segments"]) for frame in job.frames]
-    print(f"{source}, {count} frames of {footage.width} x {footage.height}, {sum(tracks) / count:.1f} segments a frame")
+        on_frames = found.ids(job.frames)
+    print(f"{source}, {count} frames of {footage.width} x {footage.height}")
+    print(f"{len(on_frames)} segments, {sum(on_frames.values()) / count:.1f} on a frame")
     print(f"{'s a frame':>18} {seconds / count:8.2f}")
     for name, spent in run.seconds.items():
         print(f"{name:>18} {spent / count:8.2f}  {spent / seconds:.0%}")

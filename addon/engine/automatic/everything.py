@@ -164,7 +164,11 @@ class Tracking:
         file = self._file("masks", index)
         if not file.exists():
             began = time.perf_counter()
-            settings = Settings(points_per_side=self._wish.points_per_side, pred_iou_thresh=self._wish.pred_iou_thresh)
+            settings = Settings(
+                points_per_side=self._wish.points_per_side,
+                pred_iou_thresh=self._wish.pred_iou_thresh,
+                stability_score_thresh=self._wish.stability_score_thresh,
+            )
             picture = to_8_bit(self._reader.plate(index + 1).pixels)
             made = generate(self._loaded.predictor, picture, settings, cancelled=self._ask)
             made.sort(key=lambda each: -each.segmentation.area)
