@@ -26,6 +26,7 @@ from .. import job as contract
 from ..checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
 from ..errors import CheckpointError
 from ..runtime import GPU_VARIABLE
+from . import fast
 from .predictor import Predictor
 
 _SEED = 0
@@ -102,6 +103,8 @@ def load(source: Source) -> Loaded:
     _limit_memory(source.device)
     predictor = _build(source.config)
     _load_weights(predictor, source.weights)
+    if source.device.type == "cpu":
+        fast.replace_modules(predictor)
     return Loaded(predictor.to(source.device).eval(), source)
 
 

@@ -21,11 +21,12 @@ FRAMES = 40
 
 def upstream(choice: Model, folder: Path, job: Job) -> dict[int, dict[str, np.ndarray]]:
     """Masks of an unmodified predictor: {index: {object: bool (H, W)}}. Corrections are made as its demo makes them."""
-    loaded = model.load(model.find(choice))
-    ours = loaded.predictor
-    # the very same modules under upstream's own class, without the changes of our subclass
+    source = model.find(choice)
+    built = model._build(source.config).eval()  # of upstream's modules: `load` replaces some
+    model._load_weights(built, source.weights)
+    # under upstream's own class, without the changes of our subclass
     predictor = SAM2VideoPredictor.__new__(SAM2VideoPredictor)
-    predictor.__dict__.update(ours.__dict__)
+    predictor.__dict__.update(built.__dict__)
     half = 0.5 / predictor.image_size  # upstream takes pixel numbers of its square input, we take positions
 
     def prompt(state: dict, each: MatteObject, marked: Prompt) -> None:
@@ -48,7 +49,7 @@ def upstream(choice: Model, folder: Path, job: Job) -> dict[int, dict[str, np.nd
             )
 
     masks: dict[int, dict[str, np.ndarray]] = {}
-    with loaded.computing():
+    with torch.inference_mode():
         state = predictor.init_state(str(folder))
         for each in job.objects:
             prompt(state, each, each.prompts[0])

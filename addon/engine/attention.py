@@ -1,0 +1,128 @@
+"""Attention over many keys on a CPU: RoPEAttention's result (sam2/modeling/sam/transformer.py) by a shorter way.
+
+Tracking attends from the s x s positions of a frame to those of seven remembered frames and a few object pointers: 4096
+queries, 28736 keys at 1024 px input. That is the largest part of a frame's time. Three things make it cheaper:
+
+- *Values are projected last.* A row of softmax weights A sums to 1, so A (M W + b) = (A M) W + b: attended is the
+  memory itself, with 64 channels, instead of its projection to 256.
+- *Scores are blocks that stay in the caches* and never exist as a whole (as in FlashAttention, Dao et al. 2022).
+  Softmax needs no maximum of a row, only something near it, since a shift of all its scores cancels out: the maximum
+  over a sample of the keys is taken, and corrected where a score lies far above it. Near it bfloat16 resolves scores
+  finely, and there the weights are large.
+- *exp2 instead of exp*, which torch computes three times as fast; log2 e is a factor of the queries.
+
+In float32 all this changes rounding only. The image encoder attends over a whole frame in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from sam2.modeling.backbones import hieradet
+from sam2.modeling.sam import transformer
+from torch import Tensor
+
+from .linear import apply, linear, precision
+
+_QUERIES, _KEYS = 512, 2048  # of a block: 2 MB of bfloat16 scores
+_SAMPLE = 64  # every so many keys one is asked for how large scores get
+_MANY = 1024  # positions: below, torch's own attention is no slower
+_ROOM = 16  # a score may lie 2^16 above the sample's largest before the shift is corrected
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """2^(queries keys^T), each row divided by its sum, times values.
+
+    Args:
+        queries: (n, d), scaled, log2 e included.
+        keys: (m, d).
+        values: (m, e); all three of one type, which the products are computed in.
+
+    Returns:
+        (n, e) float32.
+    """
+    columns = torch.cat((values.t(), values.new_ones(1, len(values))))  # (e + 1, m): the last row sums the weights
+    sample = keys[::_SAMPLE].contiguous()
+    result = queries.new_empty((len(queries), values.shape[1]), dtype=torch.float32)
+    for block, rows in zip(torch.split(queries, _QUERIES), torch.split(result, _QUERIES), strict=True):
+        shift = linear(sample, block).amax(0)
+        total = result.new_zeros(len(columns), len(block))
+        for some, theirs in zip(torch.split(keys, _KEYS), torch.split(columns, _KEYS, 1), strict=True):
+            scores = linear(some, block, -shift)  # (keys, queries)
+            if scores.max() > _ROOM:
+                old, shift = shift, shift + scores.amax(0).clamp_min(0)
+                total *= torch.exp2(old.float() - shift.float())
+                scores = linear(some, block, -shift)
+            total += theirs @ scores.exp2_()
+        rows.copy_((total[:-1] / total[-1]).t())
+    return result
+
+
+def _scale(channels: int) -> float:
+    """What `attend` wants queries to be multiplied by, for softmax(q k^T / sqrt(channels))."""
+    return math.log2(math.e) / math.sqrt(channels)
+
+
+class RoPEAttention(transformer.RoPEAttention):  # type: ignore[misc]  # sam2 is untyped
+    """sam2's, for inference with one head."""
+
+    freqs_cis: Tensor  # complex64 (n, internal_dim / 2): the rotation of each pair of channels at each position
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, num_k_exclude_rope: int = 0) -> Tensor:
+        """As upstream's.
+
+        Args:
+            q: (b, n, embedding_dim), n = s^2 positions in rows.
+            k: (b, r n + num_k_exclude_rope, kv_in_dim): r such grids, then what has no position.
+            v: as k.
+            num_k_exclude_rope: how many of the last keys have no position.
+
+        Returns:
+            (b, n, embedding_dim).
+        """
+        if self.num_heads > 1 or self.training:
+            result: Tensor = super().forward(q, k, v, num_k_exclude_rope)
+            return result
+        if len(self.freqs_cis) != q.shape[1]:
+            side = math.sqrt(q.shape[1])
+            self.freqs_cis = self.compute_cis(end_x=side, end_y=side)
+        scale = _scale(self.internal_dim)
+        attended = [
+            attend(
+                (self._rotated(apply(self.q_proj, one_q)) * scale).to(precision()),
+                self._keys(one_k, num_k_exclude_rope),
+                one_v.to(precision()),
+            )
+            for one_q, one_k, one_v in zip(q, k, v, strict=True)
+        ]
+        return apply(self.out_proj, apply(self.v_proj, torch.stack(attended)))
+
+    def _keys(self, k: Tensor, without_position: int) -> Tensor:
+        """The projected keys, those of positions rotated: (m, kv_in_dim) -> (m, internal_dim)."""
+        keys = apply(self.k_proj, k)
+        for grid in torch.split(keys[: len(keys) - without_position], len(self.freqs_cis)):
+            grid.copy_(self._rotated(grid))
+        return keys
+
+    def _rotated(self, grid: Tensor) -> Tensor:
+        """Rotary position encoding of a grid: (n, internal_dim) -> the same, float32."""
+        pairs = torch.view_as_complex(grid.float().view(len(grid), -1, 2))
+        return torch.view_as_real(pairs * self.freqs_cis).flatten(-2)
+
+
+class MultiScaleAttention(hieradet.MultiScaleAttention):  # type: ignore[misc]
+    """sam2's of the image encoder, for inference."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, h, w, dim) -> (b, h', w', dim_out); h' = h and w' = w, or half of them where queries are pooled."""
+        b, h, w, _ = x.shape
+        if self.q_pool or h * w < _MANY or self.training:
+            result: Tensor = super().forward(x)
+            return result
+        heads = self.qkv(x).reshape(b, h * w, 3, self.num_heads, -1).permute(0, 3, 2, 1, 4)  # (b, heads, 3, h w, d)
+        scale = _scale(heads.shape[-1])
+        attended = [[attend(q * scale, k.contiguous(), v) for q, k, v in image] for image in heads]
+        joined = torch.stack([torch.cat(each, 1) for each in attended])
+        projected: Tensor = self.proj(joined.reshape(b, h, w, -1))
+        return projected

@@ -1,0 +1,65 @@
+"""The modules that replace sam2's on a CPU give what sam2's own give."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from sam2.modeling.backbones.hieradet import MultiScaleAttention
+from sam2.modeling.sam.transformer import RoPEAttention
+from torch import Tensor, nn
+
+from addon.engine.attention import attend
+from addon.engine.fast import replace_modules
+
+SIDE = 16  # positions of a frame: SIDE^2
+POINTERS = 8
+
+
+def both(module: nn.Module, run: Callable[[nn.Module], Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """What `run` makes of sam2's module in float32, and of ours in `dtype`."""
+    module.eval()
+    with torch.inference_mode():
+        theirs = run(module)
+        replace_modules(module)
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            return theirs, run(module).float()
+
+
+def error(expected: Tensor, found: Tensor) -> float:
+    return ((found - expected).norm() / expected.norm()).item()
+
+
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("to_memory", [True, False])
+def test_attention_with_positions(to_memory: bool, dtype: torch.dtype, allowed: float) -> None:
+    torch.manual_seed(0)
+    channels = 64 if to_memory else 256
+    module = RoPEAttention(
+        256, 1, rope_k_repeat=True, feat_sizes=(64, 64), kv_in_dim=channels
+    )  # made for 64 x 64, used at 16 x 16
+    q = torch.randn(2, SIDE**2, 256)
+    k = torch.randn(2, 7 * SIDE**2 + POINTERS if to_memory else SIDE**2, channels)
+    v = torch.randn_like(k)
+    module.q_proj.weight.data *= 8  # weights that differ, as trained ones do
+    exclude = POINTERS if to_memory else 0
+    theirs, ours = both(module, lambda it: it(q, k, v, exclude), dtype)
+    assert error(theirs, ours) < allowed
+
+
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_attention_over_a_whole_frame(dtype: torch.dtype, allowed: float) -> None:
+    torch.manual_seed(0)
+    module = MultiScaleAttention(96, 96, 4)
+    x = torch.randn(2, 40, 32, 96)
+    theirs, ours = both(module, lambda it: it(x), dtype)
+    assert error(theirs, ours) < allowed
+
+
+def test_attention_to_scores_far_above_the_sampled_ones() -> None:
+    """One key, not among those that are sampled, takes it all; 2^1000 would not fit into any float."""
+    keys = torch.zeros(5000, 4)
+    keys[4321] = 100.0
+    queries = torch.full((600, 4), 2.5)
+    values = torch.arange(5000.0)[:, None].repeat(1, 3)
+    found = attend(queries, keys, values)
+    assert torch.equal(found, torch.full((600, 3), 4321.0))
