@@ -47,7 +47,7 @@ class Group:
         """Forget all other objects."""
         if list(ids) == self.ids:
             return
-        rows = torch.tensor([self.ids.index(each) for each in ids])
+        rows = torch.tensor([self.ids.index(each) for each in ids], dtype=torch.int64)  # of none it would be float
         for outputs in self.outputs.values():
             for index, output in outputs.items():
                 outputs[index] = _rows(output, rows)
