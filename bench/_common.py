@@ -26,9 +26,8 @@ class Run:
 
 
 def demo_frames() -> list[Path]:
-    """The JPEGs of the first demo clip."""
-    clip = min(path for path in (ROOT / "demo" / "clips").iterdir() if path.is_dir())
-    return sorted((clip / "rgb").iterdir())
+    """The JPEGs of the demo's clip."""
+    return sorted((ROOT / "demo" / "clips" / "toy" / "rgb").iterdir())
 
 
 def links(files: list[Path], folder: Path, count: int) -> Path:

@@ -87,7 +87,7 @@ def _repository(arguments: Sequence[str]) -> int:
 
 def _demo(arguments: Sequence[str]) -> int:
     parser = _parser("demo", "markers, tracking and export in Blender, on a clip of this repository")
-    parser.add_argument("clip", nargs="?", default="", help="a folder of demo/clips; default: the first")
+    parser.add_argument("clip", nargs="?", default="toy", help="a folder of demo/clips; default: %(default)s")
     return demo(parser.parse_args(arguments).clip)
 
 

@@ -18,7 +18,7 @@ CLIPS = ROOT / "demo" / "clips"
 
 
 def demo(name: str) -> int:
-    """Track and export the clip `name` (empty = the first), then print what came of it. Raises MatteError."""
+    """Track and export the clip `name`, then print what came of it. Raises MatteError."""
     clip = _clip(name)
     blender = newest_blender(ENGINE)
     extension = package(blender)
@@ -47,9 +47,8 @@ def demo(name: str) -> int:
 
 
 def _clip(name: str) -> Path:
-    clips = sorted(each.parent for each in CLIPS.glob("*/clip.json"))
-    found = [each for each in clips if name in ("", each.name)]
-    if not found:
-        known = ", ".join(each.name for each in clips)
+    clips = {each.parent.name: each.parent for each in sorted(CLIPS.glob("*/clip.json"))}
+    if name not in clips:
+        known = ", ".join(clips)
         raise FootageError("There is no such clip.", where=f"demo/clips/{name}", hint=f"Known: {known or 'none'}.")
-    return found[0]
+    return clips[name]
