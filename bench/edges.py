@@ -1,14 +1,15 @@
 """Refine edges against bilinear upsampling at native resolution: how near the edge, how much of thin parts, what cost.
 
-    python3 vendor_setup bench edges [--scene NAME] [--size 3000x2000] [--checkpoint NAME] [--no-davis]
+    python3 vendor_setup bench edges [--scene NAME] [--size 3000x2000] [--checkpoint NAME]
+                                     [--no-davis | --no-scenes] [--without-windows] [--save]
 
 Ground truth: scenes of thin things, rendered by Blender when they are first needed (into work/edges, some minutes
 each); and frames of DAVIS 2016, where it is. DAVIS is small, so its grid is made as coarse as 256 logits on 3000 px.
 
 Coarse mattes, *ideal*: the truth reduced to the model's grid, each logit that of the share of its cell that the subject
 covers; no model can do better there. *Displaced*: the same of a truth whose edges wander, half a logit to either side,
-as a model's do. *By a checkpoint* (the embedded one, if it is trained): what it makes of a box and three clicks; with
-one, the second look in windows along the edge is measured too.
+as a model's do. *By a checkpoint* (the embedded one): what it makes of a box and three clicks. Of these, frames whose
+coarse matte has an IoU of 0.75 are summed up apart: where it is wrong altogether, no edge can be right.
 
 Figures: IoU; boundary IoU (Cheng et al., "Boundary IoU", CVPR 2021) in bands of 8 and 16 px; of the pixels of parts
 thinner than 12 px, how many are found.
@@ -34,6 +35,7 @@ from addon.engine.session import Session
 from addon.engine.windows import look_again
 from addon.job import Box, Footage, Job, MatteObject, Model, Point, Prompt
 
+from . import _charts
 from ._clips import Mask, davis_clips, spread_clicks
 from ._thin import ROOT, SEEDS, scene
 
@@ -44,10 +46,11 @@ _GRID = 256
 _PITCH = 3000 / 256  # pixels a logit
 _THIN = 12  # pixels
 _ENOUGH = 100  # thin pixels to speak of
+_RIGHT = 0.75  # IoU of a coarse matte that is right but for its edges
 Way = Callable[[Logits, Picture], Picture]
 
 
-def ways(loaded: model.Loaded) -> dict[str, Way]:
+def ways(loaded: model.Loaded | None) -> dict[str, Way]:
     """How a coarse matte is made as large as the plate; the baseline first."""
 
     def bilinear(logits: Logits, picture: Picture) -> Picture:
@@ -56,11 +59,15 @@ def ways(loaded: model.Loaded) -> dict[str, Way]:
     def filtered(logits: Logits, picture: Picture) -> Picture:
         return refine(logits, picture, to_8_bit)
 
-    def in_windows(logits: Logits, picture: Picture) -> Picture:
-        with loaded.computing():
-            return filtered(look_again(loaded.predictor, logits, picture, to_8_bit), picture)
+    found: dict[str, Way] = {"bilinear": bilinear, "filter": filtered}
+    if loaded is not None:
 
-    return {"bilinear": bilinear, "filter": filtered, "windows": in_windows}
+        def in_windows(logits: Logits, picture: Picture) -> Picture:
+            with loaded.computing():
+                return filtered(look_again(loaded.predictor, logits, picture, to_8_bit), picture)
+
+        found["windows"] = in_windows
+    return found
 
 
 def ideal(truth: Mask, columns: int, rows: int) -> Logits:
@@ -83,7 +90,7 @@ def displaced(truth: Mask, pitch: float) -> Mask:
 
 
 def tracked(file: Path, truth: Mask, checkpoint: str) -> Logits:
-    """What a checkpoint makes of a box and three clicks on the true matte."""
+    """What a checkpoint makes of a box and three clicks on the true matte of a picture."""
     height, width = truth.shape
     ys, xs = np.nonzero(truth)
     box = Box(float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
@@ -140,17 +147,23 @@ def measure(name: str, picture: Picture, truth: Mask, logits: Logits, by_way: di
     return np.array(rows)
 
 
-def _summary(name: str, all_rows: list[NDArray[np.float64]], by_way: dict[str, Way]) -> None:
+def _summary(name: str, all_rows: list[NDArray[np.float64]], by_way: dict[str, Way]) -> NDArray[np.float64]:
+    """(ways, figures and seconds), means; prints what was gained."""
     rows = np.array(all_rows)  # frames, ways, figures
+    mean: NDArray[np.float64] = np.nanmean(rows, axis=0)
     for i, way in enumerate(list(by_way)[1:], 1):
-        mean = np.nanmean(rows, axis=0)
         gain = (mean[i] / mean[0] - 1)[1:4]
         worst = (rows[:, i, 0] - rows[:, 0, 0]).min()
         print(
             f"{name}, {way} against bilinear, {len(rows)} frames: boundary IoU {gain[0]:+.0%} at 8 px, {gain[1]:+.0%} "
             f"at 16 px; thin parts {gain[2]:+.0%}; IoU {mean[i, 0] - mean[0, 0]:+.4f} on average, {worst:+.4f} at "
-            f"worst; {(rows[:, i, 0] < rows[:, 0, 0]).sum()} frames lower"
+            f"worst; {(rows[:, i, 0] < rows[:, 0, 0]).sum()} frames lower; {mean[i, -1]:.2f} s a frame"
         )
+    return mean
+
+
+def _rounded(figure: float) -> float | None:
+    return None if np.isnan(figure) else round(figure, 3)
 
 
 def main() -> int:
@@ -160,23 +173,27 @@ def main() -> int:
     parser.add_argument("--size", default="3000x2000", metavar="WxH")
     parser.add_argument("--folder", type=Path, default=ROOT / "work" / "edges", help="of the rendered scenes")
     parser.add_argument("--checkpoint", default="embedded", metavar="NAME", help="that coarse mattes are made by, too")
-    parser.add_argument("--no-davis", action="store_true")
+    without = parser.add_mutually_exclusive_group()
+    without.add_argument("--no-davis", action="store_true")
+    without.add_argument("--no-scenes", action="store_true", help="DAVIS alone, which needs no rendering")
+    parser.add_argument("--without-windows", action="store_true", help="the filter alone")
+    _charts.add_option(parser)
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    by_way = ways(model.load(model.find(Model(options.checkpoint))))
+    by_way = ways(None if options.without_windows else model.load(model.find(Model(options.checkpoint))))
     print(f"{'frame':30}{'way':10}{'IoU':>8}{'B 8':>8}{'B 16':>8}{'thin':>8}{'s':>8}")
     by_kind: dict[str, list[NDArray[np.float64]]] = {}
-    for name in options.scene or SEEDS:
+    for name in [] if options.no_scenes else options.scene or SEEDS:
         file, truth_file = scene(name, width, height, options.folder)
         picture, truth = np.asarray(Image.open(file)), np.asarray(Image.open(truth_file).convert("L")) >= 128
-        by_kind.setdefault("ideal", []).append(
+        by_kind.setdefault("scenes, ideal", []).append(
             measure(f"{name} ideal", picture, truth, ideal(truth, _GRID, _GRID), by_way)
         )
         logits = ideal(displaced(truth, width / _GRID), _GRID, _GRID)
-        by_kind.setdefault("displaced", []).append(measure(f"{name} displaced", picture, truth, logits, by_way))
+        by_kind.setdefault("scenes, displaced", []).append(measure(f"{name} displaced", picture, truth, logits, by_way))
         logits = tracked(file, truth, options.checkpoint)
         found = measure(f"{name} {options.checkpoint}", picture, truth, logits, by_way)
-        by_kind.setdefault(options.checkpoint, []).append(found)
+        by_kind.setdefault(f"scenes, {options.checkpoint}", []).append(found)
     for clip in [] if options.no_davis else davis_clips(kept_out=False):
         for i in range(0, len(clip.pictures), 20):
             picture, truth = np.asarray(Image.open(clip.pictures[i])), clip.matte(i)
@@ -184,9 +201,27 @@ def main() -> int:
             for kind, drawn in (("ideal", truth), ("displaced", displaced(truth, _PITCH))):
                 logits = ideal(drawn, columns, rows)
                 found = measure(f"{clip.name} {i} {kind}", picture, truth, logits, by_way)
-                by_kind.setdefault(f"DAVIS {kind}", []).append(found)
-    for kind, rows in by_kind.items():
-        _summary(kind, rows, by_way)
+                by_kind.setdefault(f"DAVIS, {kind}", []).append(found)
+            logits = tracked(clip.pictures[i], truth, options.checkpoint)
+            found = measure(f"{clip.name} {i} {options.checkpoint}", picture, truth, logits, by_way)
+            by_kind.setdefault(f"DAVIS, {options.checkpoint}", []).append(found)
+    for kind, rows in list(by_kind.items()):
+        right = [row for row in rows if row[0, 0] >= _RIGHT]
+        if 0 < len(right) < len(rows):
+            by_kind[f"{kind}, IoU >= {_RIGHT}"] = right
+    means = {f"{kind} ({len(rows)})": _summary(kind, rows, by_way) for kind, rows in by_kind.items()}
+    if options.save:
+        for name, title, figure in (("edges", "Boundary IoU at 8 px", 1), ("edges-thin", "Thin parts found", 3)):
+            _charts.Chart(
+                title=f"{title}, mean (frames)",
+                command="python3 vendor_setup bench edges --save",
+                machine=_charts.machine(),
+                kind="bars",
+                x="",
+                y=title.split(" at ")[0],
+                at=list(means),
+                series={way: [_rounded(m[i, figure]) for m in means.values()] for i, way in enumerate(by_way)},
+            ).save(name)
     return 0
 
 

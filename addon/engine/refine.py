@@ -6,24 +6,29 @@ One logit is many pixels wide (35 at 9000 px). In the band around the coarse edg
 as guide: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013, equations 19 to 21, the guide in colour. It is done
 twice: first in windows that find the plate's edge where the model's is off, then in smaller ones that follow it. Both
 are small, so that no edge further away is taken for it. What is not near the edge stays as it is.
+Between the two, colours are asked (colours.py): what is taken for subject after the first pass makes the histograms,
+and what they say shifts what the second starts from. In the end, what has changed goes back where, on the whole, the
+colours around it speak against it.
 What is thinner than a logit stays below one half all along, so the threshold is a local one: halfway between the means
 of what is above and below the mean (the first step of Ridler and Calvard, "Picture Thresholding Using an Iterative
 Selection Method", 1978).
 
-The band is worked on in tiles, each with all around it that its result depends on. So there are no seams, and memory
-doesn't grow with the plate.
+All this is computed on every so manieth pixel only, which makes functions of the colour, and these are applied to every
+pixel: He and Sun, "Fast Guided Filter", arXiv 1505.00996. The band is worked on in tiles, each with all around it that
+its result depends on. So there are no seams, and memory doesn't grow with the plate.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import matte
+from . import colours, matte
 from .images import Pixels
 
 Floats = NDArray[np.float32]
@@ -31,6 +36,9 @@ Floats = NDArray[np.float32]
 _TILE = 512  # pixels
 # Of each pass: the window's radius in logits; the guide's variance that counts as flat, colours in 0..1.
 _PASSES = ((1 / 2, 1e-5), (1 / 3, 1e-4))
+_NODE = 2.0  # logits from one node that knows colours to the next
+_TRUST = 0.5  # in what colours say, beside the first pass
+_LEAST = 2  # pixels of the smallest window's radius that are looked at
 _STEEPNESS = 4.0  # of what the second pass starts from, about its threshold
 _APART = 0.15  # the two means at least, for a threshold of their own
 _THRESHOLDS = (0.3, 0.7)
@@ -62,31 +70,112 @@ def refine(
     band = _band(logits, panorama)
     if pitch < _WORTH or not band.any():
         return result
-    window = max(1, round(pitch))
-    passes = [(max(1, round(share * pitch)), epsilon) for share, epsilon in _PASSES]
-    reach = sum(2 * radius + 2 * window for radius, _ in passes)
+    scale = _Scale.of(pitch)
     grid = np.clip(np.asarray(logits, np.float32), -_STEEP, _STEEP)
     taps = matte.taps(grid.shape[0], height), matte.taps(grid.shape[1], width, wrap=panorama)
     rows_of, columns_of = (
         np.arange(side) * count // side for side, count in zip((height, width), band.shape, strict=True)
     )
     for top, left in _tiles(height, width):
+        tile = result[top : top + _TILE, left : left + _TILE]
         inside = band[rows_of[top : top + _TILE]][:, columns_of[left : left + _TILE]]
         if not inside.any():
             continue
-        rows = np.clip(np.arange(top - reach, min(top + _TILE, height) + reach), 0, height - 1)
-        columns = np.arange(left - reach, min(left + _TILE, width) + reach)
+        first = top // scale.step - scale.reach, left // scale.step - scale.reach
+        rows, columns = (
+            (start + np.arange((length - 1) // scale.step + 2 * scale.reach + 2)) * scale.step + scale.step // 2
+            for start, length in zip(first, tile.shape, strict=True)
+        )
+        rows = np.clip(rows, 0, height - 1)
         columns = columns % width if panorama else np.clip(columns, 0, width - 1)
-        guide = to_8_bit(plate[rows[:, None], columns]).astype(np.float32) / np.float32(255)
-        coarse = (1 / (1 + np.exp(-_sample(grid, taps, rows, columns)))).astype(np.float32)
-        for radius, epsilon in passes:
-            filtered = guided_filter(guide, coarse, radius, epsilon)
-            above = filtered - _thresholds(filtered, window)
-            coarse = np.clip(_STEEPNESS * above + np.float32(0.5), 0, 1)
-        subject = above[reach:-reach, reach:-reach] > 0
-        tile = result[top : top + _TILE, left : left + _TILE]
-        tile[inside] = np.where(subject, np.uint8(255), np.uint8(0))[inside]
+        lines = _lines(
+            to_8_bit(plate[rows[:, None], columns]),
+            _sample(grid, taps, rows, columns),
+            band[rows_of[rows]][:, columns_of[columns]],
+            scale,
+            first,
+        )
+        part = _bounds(inside)
+        start = top + part[0].start, left + part[1].start
+        red, green, blue, level = np.moveaxis(_enlarged(lines, inside[part].shape, start, first, scale.step), 2, 0)
+        guide = to_8_bit(plate[top : top + _TILE, left : left + _TILE][part])
+        level = level + red * guide[..., 0] + green * guide[..., 1] + blue * guide[..., 2]
+        np.copyto(tile[part], np.where(level > 0, np.uint8(255), np.uint8(0)), where=inside[part])
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How far the passes look.
+
+    step: the lines are made from every so manieth pixel of every so manieth row; all else is in these.
+    radii: of the windows, one a pass.
+    window: the radius of thresholds.
+    node: the distance of the nodes that know colours.
+    reach: how far away lies what a result depends on.
+    """
+
+    step: int
+    radii: list[int]
+    window: int
+    node: int
+    reach: int
+
+    @classmethod
+    def of(cls, pitch: float) -> _Scale:
+        """For so many pixels a logit."""
+        step = max(1, round(_PASSES[-1][0] * pitch / _LEAST))
+        radii = [max(1, round(share * pitch / step)) for share, _ in _PASSES]
+        window, node = max(1, round(pitch / step)), max(2, round(_NODE * pitch / step))
+        return cls(step, radii, window, node, sum(2 * each + 2 * window for each in radii) + colours.REACH * node)
+
+
+def _lines(
+    pixels: NDArray[np.uint8], logits: Floats, near: NDArray[np.bool_], scale: _Scale, first: tuple[int, int]
+) -> Floats:
+    """For each pixel the function of its colour that is above 0 in the subject.
+
+    Args:
+        pixels: (h, w, 3), every so manieth of the plate.
+        logits: (h, w) there.
+        near: (h, w), whether it is near the coarse edge.
+        scale: how far to look.
+        first: row and column of the first pixel, counted in every so manieth.
+
+    Returns:
+        (h, w, 4): three slopes, for colours in 0..255, and an offset.
+    """
+    guide = pixels.astype(np.float32) / np.float32(255)
+    coarse = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    (_, epsilon), (_, finer) = _PASSES
+    filtered = guided_filter(guide, coarse, scale.radii[0], epsilon)
+    above = filtered - _thresholds(filtered, scale.window)
+    found = above > 0
+    said = colours.evidence(pixels, found, found == (logits > 0), near, scale.node, first)
+    source = np.clip(_STEEPNESS * above + _TRUST * said + np.float32(0.5), 0, 1)
+    slopes, offset = _linear(guide, source, scale.radii[1], finer)
+    filtered = offset + sum(slopes[i] * guide[..., i] for i in range(3))
+    threshold = _thresholds(filtered, scale.window)
+    after = filtered > threshold
+    for_it = np.where(after, said, -said) * (after != (logits > 0))
+    kept = _mean(for_it.astype(np.float32), scale.radii[0]) >= 0
+    lines = np.stack([*(slope / np.float32(255) for slope in slopes), offset - threshold], 2)
+    lines[~kept] = 0
+    lines[..., 3][~kept] = (coarse - np.float32(0.5))[~kept]
+    return lines
+
+
+def _enlarged(
+    values: Floats, shape: tuple[int, ...], start: tuple[int, int], first: tuple[int, int], step: int
+) -> Floats:
+    """Values (h, w, c) of every so manieth pixel, interpolated at each pixel of a tile."""
+    if step == 1:
+        rows, columns = (slice(a - b, a - b + n) for a, b, n in zip(start, first, shape, strict=True))
+        return values[rows, columns]
+    down, across = ((a - step // 2) / step - b for a, b in zip(start, first, strict=True))
+    place = np.array([[1 / step, 0, across], [0, 1 / step, down]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(values, place, shape[1::-1], flags=flags), np.float32)
 
 
 def guided_filter(guide: Floats, source: Floats, radius: int, epsilon: float) -> Floats:
@@ -94,16 +183,23 @@ def guided_filter(guide: Floats, source: Floats, radius: int, epsilon: float) ->
 
     A pixel depends on none further than twice `radius` away.
     """
+    slopes, offset = _linear(guide, source, radius, epsilon)
+    result: Floats = offset + sum(slopes[i] * guide[..., i] for i in range(3))
+    return result
+
+
+def _linear(guide: Floats, source: Floats, radius: int, epsilon: float) -> tuple[list[Floats], Floats]:
+    """These functions: three slopes and an offset, (h, w) each."""
     mean = functools.partial(_mean, radius=radius)
-    colours = [np.ascontiguousarray(guide[..., i]) for i in range(3)]
-    means, level = [mean(each) for each in colours], mean(source)
+    planes = [np.ascontiguousarray(guide[..., i]) for i in range(3)]
+    means, level = [mean(each) for each in planes], mean(source)
     # the upper triangle of the 3 x 3 covariance of colours, row by row, and their covariance with the source
     rr, rg, rb, gg, gb, bb = (
-        mean(colours[i] * colours[j]) - means[i] * means[j] + np.float32(epsilon * (i == j))
+        mean(planes[i] * planes[j]) - means[i] * means[j] + np.float32(epsilon * (i == j))
         for i in range(3)
         for j in range(i, 3)
     )
-    r, g, b = (mean(colour * source) - each * level for colour, each in zip(colours, means, strict=True))
+    r, g, b = (mean(colour * source) - each * level for colour, each in zip(planes, means, strict=True))
     # the inverse by cofactors
     c0, c1, c2 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c3, c4, c5 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
@@ -114,8 +210,7 @@ def guided_filter(guide: Floats, source: Floats, radius: int, epsilon: float) ->
         (c2 * r + c4 * g + c5 * b) * scale,
     ]
     offset = level - sum(slope * each for slope, each in zip(slopes, means, strict=True))
-    result: Floats = mean(offset) + sum(mean(slope) * colour for slope, colour in zip(slopes, colours, strict=True))
-    return result
+    return [mean(slope) for slope in slopes], mean(offset)
 
 
 def _thresholds(values: Floats, radius: int) -> Floats:
@@ -140,6 +235,12 @@ def _band(logits: NDArray[np.float16], panorama: bool) -> NDArray[np.bool_]:
     kernel = np.ones((3, 3), np.uint8)
     band: NDArray[np.bool_] = (cv2.dilate(inside, kernel) != cv2.erode(inside, kernel))[:, 1:-1]
     return band
+
+
+def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The rows and columns of a mask that have something in them."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:

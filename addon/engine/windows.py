@@ -1,11 +1,12 @@
-"""Refine edges, the second look: SAM 2 sees the plate again at its own resolution, in windows along the coarse edge.
+"""Refine edges, the second look: SAM 2 sees the plate again, enlarged, in windows along the coarse edge.
 
 In: logits (h, w) as the matte store keeps them, and the plate (H, W, 3). Out: logits on a finer grid over the same
-frame, a logit about every 4 plate pixels; whatever takes the first kind takes these.
+frame, some times as fine; whatever takes the first kind takes these.
 
-Each window is as large as the model's input, so nothing is reduced. It is prompted with the coarse logits in it and
-with points from what they are certain of, inside and outside. A window whose answer contradicts what is certain doesn't
-count. Windows overlap; their weights fall to nothing at their borders, and so does all of it away from the edge, where
+Each window spans so many coarse logits that there is something to be seen, but has no more pixels than the model's
+input (training/prompts.py makes such windows). It is prompted with the coarse logits in it and with points from what
+they are certain of, inside and outside. A window whose answer contradicts what is certain doesn't count.
+Windows overlap; their weights fall to nothing at their borders, and so does all of it away from the edge, where
 the coarse logits stay: there are no seams. Windows lie where the frame's size and the edge say, so the result is the
 same every time.
 """
@@ -31,7 +32,8 @@ Floats = NDArray[np.float32]
 Logits = NDArray[np.float16]
 
 _PITCH = 4  # input pixels a logit: SAM 2's
-_WORTH = 2.0  # how much finer it has to become
+_SPAN = 24  # coarse logits along a window, at least
+_WORTH = 1.5  # how much finer it has to become
 _OVERLAP = 0.25  # of a window
 BAND = 1.5  # coarse logits to either side of the edge: there it may become another
 _POINTS = 3  # of either kind
@@ -74,16 +76,18 @@ def look_again(
         panorama: whether the right border goes on at the left one; windows don't, they end before it.
 
     Returns:
-        (about H / 4, about W / 4); `logits` themselves where that would hardly be finer, or there is no edge.
+        The same frame, some times as many rows and columns, but no more than a quarter of the plate's; `logits`
+        themselves where that would hardly be finer, or there is no edge.
     """
-    rows, columns = (max(1, round(side / _PITCH)) for side in plate.shape[:2])
-    pitch = max(rows / logits.shape[0], columns / logits.shape[1])
+    side = predictor.image_size // _PITCH
+    pitch = min(side / _SPAN, *(n / _PITCH / m for n, m in zip(plate.shape, logits.shape, strict=False)))
     if pitch < _WORTH or logits.min() > 0 or logits.max() <= 0:
         return logits
+    rows, columns = (round(length * pitch) for length in logits.shape)
     coarse = _enlarged(np.clip(np.asarray(logits, np.float32), -_STEEP, _STEEP), rows, columns, panorama)
     band = near_edge(coarse, math.ceil(BAND * pitch))
     answers = []
-    for window in windows(band, predictor.image_size // _PITCH):
+    for window in windows(band, side):
         picture = to_8_bit(_cut(plate, window, coarse.shape))
         answer = _answer(predictor, coarse[window.cells], band[window.cells], picture)
         if answer is not None:
