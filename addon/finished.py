@@ -22,6 +22,7 @@ from .clip.footage import shown_frame
 from .clip.mask import changes
 from .engine_client import Reply
 from .errors import Cancelled, MatteError
+from .job import refining
 from .mattes import matte_file, read_finished
 from .operators import running
 from .properties import settings_of
@@ -117,7 +118,10 @@ def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -
 
 def _is_on(clip: bpy.types.MovieClip) -> bool:
     settings = settings_of(clip)
-    return settings.refine != "off" or any(each.use and each.finishing.is_on for each in settings.objects)
+    width, height = clip.size[0], clip.size[1]  # type: ignore[index]
+    return refining(settings.refine, width, height) != "off" or any(
+        each.use and each.finishing.is_on for each in settings.objects
+    )
 
 
 def _is_soft(clip: bpy.types.MovieClip) -> bool:

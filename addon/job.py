@@ -31,6 +31,7 @@ MAX_FRAMES = 1_000_000
 MAX_OBJECTS = 256
 MAX_POINTS_PER_FRAME = 1_000
 MAX_SIDE = 65_536  # pixels
+FINE = 2048  # pixels along the longer side: a plate of more is much finer than the model's mattes
 MIN_RATE, MAX_RATE = 0.1, 1000.0  # frames a second
 MAX_LENGTH = 1_000  # pixels, of finishing
 MAX_TEMPORAL = 10  # frames
@@ -40,7 +41,7 @@ MAX_JOB_BYTES = 256 * 1024 * 1024
 Direction = Literal["forward", "backward", "both"]
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16"]
-Refine = Literal["off", "filter", "windows"]
+Refine = Literal["auto", "off", "filter", "windows"]
 Scope = Literal["all", "missing", "changed"]
 PlateAlpha = Literal["replace", "multiply"]
 
@@ -233,7 +234,7 @@ class Job:
     export: a name of targets.TARGETS; empty = track only.
     invert: swap the subject and the rest in what is exported.
     refine: whether exported mattes follow the plate's own edges at native resolution: by an edge-aware filter, or by
-        that after the model has looked again, in windows along the edge.
+        that after the model has looked again, in windows along the edge; "auto": see `refining`.
     cache_megabytes: disk space, beside the mattes, for image features, so that a correction is tracked sooner. No matte
         depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
@@ -250,7 +251,7 @@ class Job:
     output: str = ""
     export: str = "postshot"
     invert: bool = False
-    refine: Refine = "off"
+    refine: Refine = "auto"
     transforms: str = ""
     delivery: Delivery = field(default_factory=Delivery)
     cache_megabytes: int = 4000
@@ -272,6 +273,11 @@ class Job:
     def automatic(self) -> Automatic | None:
         """What is to be found without a click, if anything."""
         return self.transients or self.promptless or self.everything
+
+    @property
+    def refining(self) -> Refine:
+        """`refine`, decided."""
+        return refining(self.refine, self.footage.width, self.footage.height)
 
     @property
     def wanted(self) -> range:
@@ -321,6 +327,13 @@ class Job:
             raise JobError(f"The Job can't be read: {error.strerror}.", where=str(path)) from None
         except UnicodeDecodeError:
             raise JobError("This is not a Job: it is not UTF-8 text.", where=str(path)) from None
+
+
+def refining(refine: Refine, width: int, height: int) -> Refine:
+    """What "auto" is on plates of so many pixels: "filter" on fine ones, else "off"."""
+    if refine != "auto":
+        return refine
+    return "filter" if max(width, height) > FINE else "off"
 
 
 # What cameras and phones call a frame, before its number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.

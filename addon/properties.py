@@ -21,6 +21,7 @@ from .checkpoints import OFFICIAL
 from .clip.colour import PALETTE
 from .clip.mask import forget_shape_keys
 from .finishing import FinishingSettings
+from .job import FINE
 from .picking import KINDS, FoundSettings
 from .suspects import read_suspects
 from .targets import TARGETS
@@ -217,6 +218,11 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="Refine Edges",
         description="For plates much finer than the model's mattes: from 2000 pixels on",
         items=[
+            (
+                "auto",
+                "Automatic",
+                f"Filter where the plate has more than {FINE} pixels along its longer side, else off",
+            ),
             ("off", "Off", "Edges as the model draws them, on its own grid"),
             ("filter", "Filter", "Edges follow the plate's own at full resolution, and thin parts come out better"),
         ],

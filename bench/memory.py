@@ -21,7 +21,9 @@ from PIL import Image
 
 from addon.checkpoints import EMBEDDED_CONFIG
 from addon.engine import model
+from addon.engine.images import to_8_bit
 from addon.engine.matte import union
+from addon.engine.refine import refine
 from addon.engine.session import Session
 from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
 
@@ -115,10 +117,13 @@ def _check(job_file: Path, version: Path) -> int:
     for frame in frames:
         plate = Path(job.footage.files[frame - 1])
         with Image.open(plate) as source, Image.open(version / f"{plate.stem}.png") as result:
-            rgba = np.asarray(result)
-            assert np.array_equal(rgba[..., :3], np.asarray(source.convert("RGB"))), plate
-        mattes = [take.matte(frame) for take in takes.values()]
-        alpha = union((each.logits for each in mattes if each), job.footage.width, job.footage.height)
+            rgba, rgb = np.asarray(result), np.asarray(source.convert("RGB"))
+            assert np.array_equal(rgba[..., :3], rgb), plate
+        mattes = [found.logits for take in takes.values() if (found := take.matte(frame))]
+        if job.refining == "filter":
+            alpha = np.max([refine(each, rgb, to_8_bit) for each in mattes], 0)
+        else:
+            alpha = union(mattes, job.footage.width, job.footage.height)
         assert np.array_equal(rgba[..., 3], alpha), plate
     return len(frames)
 

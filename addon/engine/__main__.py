@@ -153,7 +153,7 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         metavar="TARGET",
         help=f'{", ".join(TARGETS)}; default: {target}; "" tracks only',
     )
-    track.add_argument("--refine", choices=get_args(Refine), default="off", help="exported edges follow the plate's")
+    track.add_argument("--refine", choices=get_args(Refine), default="auto", help="exported edges follow the plate's")
     track.add_argument("--invert", action="store_true", help="swap the subject and the rest in what is exported")
     track.add_argument(
         "--transforms", type=Path, metavar="FILE", help="nerfstudio: transforms.json that gets the masks"

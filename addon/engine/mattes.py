@@ -98,7 +98,7 @@ class Mattes:
                 "mattes": hashes,
                 "finishing": finish.facts(self._job),
                 "exported": self._exported,
-                "refine": self._job.refine,
+                "refine": self._job.refining,
             }
         )
 

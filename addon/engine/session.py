@@ -177,7 +177,7 @@ class Session:
             to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
             return refine(logits, plate, to_srgb, panorama=job.footage.panorama)
 
-        mattes = Mattes(job, logits, OVERLAY_SIDE, None if job.refine == "off" else refined)
+        mattes = Mattes(job, logits, OVERLAY_SIDE, None if job.refining == "off" else refined)
         soft = job.export in TARGETS and TARGETS[job.export].rules.soft
         names = [each.name for each in job.objects if mattes.has(frame, each.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
@@ -295,7 +295,7 @@ class Session:
                     "takes": [take.folder.name for take in tracked.takes.values()],
                     "frames": tracked.frames,
                     "finishing": finish.facts(job),
-                    "refine": job.refine,
+                    "refine": job.refining,
                     "exported": [each.name for each in job.objects if each.export],
                 }
             ),
@@ -309,9 +309,9 @@ class Session:
 
     def _refiner(self, job: Job, reader: Reader) -> Refined | None:
         """What the Job wants to be done to edges. May be called from several threads."""
-        if job.refine == "off":
+        if job.refining == "off":
             return None
-        loaded = self._model(model.find(job.model)) if job.refine == "windows" else None
+        loaded = self._model(model.find(job.model)) if job.refining == "windows" else None
         one_at_a_time = threading.Lock()
         to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
         panorama = job.footage.panorama

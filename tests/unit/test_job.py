@@ -109,6 +109,14 @@ def full_job() -> Job:
     )
 
 
+def test_edges_are_refined_on_fine_plates() -> None:
+    assert job(**footage(width=2048, height=1200)).refining == "off"
+    assert job(**footage(width=2049, height=1200)).refining == "filter"
+    assert job(**footage(height=2049)).refining == "filter"
+    assert job(**footage(width=9000), refine="off").refining == "off"
+    assert job(refine="windows").refining == "windows"
+
+
 # --- round trip
 
 
