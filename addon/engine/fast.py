@@ -5,12 +5,13 @@ On a GPU upstream's own are the fastest, and stay.
 
 from __future__ import annotations
 
-from sam2.modeling import sam2_utils
-from sam2.modeling.backbones import hieradet
+from sam2.modeling import position_encoding, sam2_utils
+from sam2.modeling.backbones import hieradet, utils
 from sam2.modeling.sam import transformer
 from torch import nn
 
 from .attention import MultiScaleAttention, RoPEAttention
+from .encoder import Hiera, PatchEmbed, PositionEmbeddingSine
 from .linear import MLP, Linear
 
 _FASTER: dict[type[nn.Module], type[nn.Module]] = {
@@ -18,6 +19,9 @@ _FASTER: dict[type[nn.Module], type[nn.Module]] = {
     sam2_utils.MLP: MLP,
     transformer.RoPEAttention: RoPEAttention,
     hieradet.MultiScaleAttention: MultiScaleAttention,
+    hieradet.Hiera: Hiera,
+    utils.PatchEmbed: PatchEmbed,
+    position_encoding.PositionEmbeddingSine: PositionEmbeddingSine,
 }
 
 

@@ -8,6 +8,8 @@ from sam2.modeling.backbones.hieradet import MultiScaleAttention
 from sam2.modeling.sam.transformer import RoPEAttention
 from torch import Tensor, nn
 
+from addon.checkpoints import EMBEDDED_CONFIG
+from addon.engine import model
 from addon.engine.attention import attend
 from addon.engine.fast import replace_modules
 
@@ -52,6 +54,21 @@ def test_attention_over_a_whole_frame(dtype: torch.dtype, allowed: float) -> Non
     module = MultiScaleAttention(96, 96, 4)
     x = torch.randn(2, 40, 32, 96)
     theirs, ours = both(module, lambda it: it(x), dtype)
+    assert error(theirs, ours) < allowed
+
+
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+def test_the_image_encoder(dtype: torch.dtype, allowed: float) -> None:
+    """Twice: what is kept of the first frame is right for the second."""
+    torch.manual_seed(0)
+    predictor = model._build(EMBEDDED_CONFIG)
+    frames = torch.randn(2, 1, 3, predictor.image_size, predictor.image_size)
+
+    def encoded(predictor: nn.Module) -> Tensor:
+        found = [predictor.forward_image(frame) for frame in frames]
+        return torch.cat([m.flatten() for each in found for m in each["backbone_fpn"] + each["vision_pos_enc"]])
+
+    theirs, ours = both(predictor, encoded, dtype)
     assert error(theirs, ours) < allowed
 
 

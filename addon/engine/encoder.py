@@ -1,0 +1,43 @@
+"""The image encoder on a CPU: what is the same for every frame is made once, and no layout is changed on the way."""
+
+from __future__ import annotations
+
+import torch
+from sam2.modeling import position_encoding
+from sam2.modeling.backbones import hieradet, utils
+from torch import Tensor
+
+from .linear import precision
+
+
+class PatchEmbed(utils.PatchEmbed):  # type: ignore[misc]  # sam2 is untyped
+    """sam2's, with channels last from the start: all that follows wants them there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, 3, S, S) -> (b, S/4, S/4, c)."""
+        result: Tensor = super().forward(x.contiguous(memory_format=torch.channels_last))
+        return result
+
+
+class Hiera(hieradet.Hiera):  # type: ignore[misc]
+    """sam2's, for inference."""
+
+    def _get_pos_embed(self, hw: tuple[int, int]) -> Tensor:
+        """Learned positions (1, h, w, c), at the precision that holds."""
+        kept: dict[object, Tensor] = self.__dict__.setdefault("_positions", {})
+        key = hw, precision()
+        if key not in kept:
+            kept[key] = super()._get_pos_embed(hw).contiguous().to(precision())
+        return kept[key]
+
+
+class PositionEmbeddingSine(position_encoding.PositionEmbeddingSine):  # type: ignore[misc]
+    """sam2's, for inference."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, any, h, w) -> (b, num_pos_feats, h, w) of x's type; not to be written to."""
+        key = x.dtype, *x.shape[-2:]
+        if key not in self.cache:
+            self.cache[key] = self._pe(1, x.device, *x.shape[-2:])[0].to(x.dtype)
+            del self.cache[key[1:]]  # float32, as upstream keeps it
+        return self.cache[key].expand(len(x), -1, -1, -1)
