@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -86,6 +88,21 @@ def measure(arguments: list[str]) -> Run:
     return Run(int(peak) * unit, time.monotonic() - began, "\n".join(output))
 
 
+def model_files(checkpoint: str, room: Path) -> tuple[Path, Path]:
+    """Config and weights of a checkpoint; random weights, written to `room`, where its file is not on this machine."""
+    if checkpoint == "embedded":
+        return EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
+    import sam2
+    import torch
+
+    official = OFFICIAL[checkpoint]
+    config, weights = Path(sam2.__path__[0]) / official.config, checkpoints_folder() / official.file
+    if not weights.exists():
+        weights = room / "random.pt"
+        torch.save({"model": upstream_predictor(config, None).state_dict()}, weights)
+    return config, weights
+
+
 def upstream_predictor(config: Path, weights: Path | None) -> Any:
     """An unmodified SAM2VideoPredictor; seeded random weights where there are none."""
     import torch
@@ -95,6 +112,13 @@ def upstream_predictor(config: Path, weights: Path | None) -> Any:
     torch.manual_seed(0)
     model = OmegaConf.load(config).model
     model._target_ = "sam2.sam2_video_predictor.SAM2VideoPredictor"
+    # as sam2/build_sam.py does, except for holes, which it fills on CUDA only
+    model.binarize_mask_from_pts_for_mem_enc = True
+    model.sam_mask_decoder_extra_args = {
+        "dynamic_multimask_via_stability": True,
+        "dynamic_multimask_stability_delta": 0.05,
+        "dynamic_multimask_stability_thresh": 0.98,
+    }
     predictor = instantiate(model, _recursive_=True).eval()
     if weights is not None:
         state = torch.load(weights, map_location="cpu", weights_only=True)["model"]

@@ -17,11 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
+from addon.checkpoints import OFFICIAL
 from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
 
 from . import _charts
-from ._common import measure, photos, upstream_predictor
+from ._common import measure, model_files, photos, upstream_predictor
 
 
 def main() -> int:
@@ -33,12 +33,10 @@ def main() -> int:
     _charts.add_option(parser)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
-    config, weights = _model(options.checkpoint)
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         folder = photos(room / "photos", options.photos, width, height)
-        if weights is None:
-            weights = _random_weights(config, room / "random.pt")
+        config, weights = model_files(options.checkpoint, room)
         job = _job(folder, width, height, config, weights, room / "ours")
         path = room / "job.json"
         path.write_text(job.to_json(), encoding="utf-8")
@@ -70,24 +68,6 @@ def main() -> int:
             series={s: [row.get(s) for row in by_row.values()] for row in by_row.values() for s in row},
         ).save("pipeline")
     return 0
-
-
-def _model(checkpoint: str) -> tuple[Path, Path | None]:
-    """Config and weights; None where the file is not on this machine."""
-    if checkpoint == "embedded":
-        return EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
-    import sam2
-
-    official = OFFICIAL[checkpoint]
-    weights = checkpoints_folder() / official.file
-    return Path(sam2.__path__[0]) / official.config, weights if weights.exists() else None
-
-
-def _random_weights(config: Path, path: Path) -> Path:
-    import torch
-
-    torch.save({"model": upstream_predictor(config, None).state_dict()}, path)
-    return path
 
 
 def _job(folder: Path, width: int, height: int, config: Path, weights: Path, output: Path) -> Job:

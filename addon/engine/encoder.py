@@ -34,6 +34,8 @@ class Hiera(hieradet.Hiera):  # type: ignore[misc]
 class PositionEmbeddingSine(position_encoding.PositionEmbeddingSine):  # type: ignore[misc]
     """sam2's, for inference."""
 
+    cache: dict[object, Tensor]
+
     def forward(self, x: Tensor) -> Tensor:
         """(b, any, h, w) -> (b, num_pos_feats, h, w) of x's type; not to be written to."""
         key = x.dtype, *x.shape[-2:]

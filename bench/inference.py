@@ -1,0 +1,182 @@
+"""Seconds a tracked frame with a full memory: ours against SAM 2's unmodified predictor in float32, and the drift.
+
+    python3 vendor_setup bench inference [--checkpoint sam2.1_hiera_tiny] [--frames 3] [--drift]
+
+Each is a process of its own on the same images; what the frame's time goes to is said stage by stage. *Drift* is what
+ours differs by on the last of these frames, in its logits (relative, L2) and its mask (IoU); without the checkpoint's
+file weights are random, which says how large rounding becomes, not what it does to a matte. So with `--drift` the
+embedded checkpoint follows the DAVIS clips that were kept out of its training in bfloat16 and in float32, from three
+clicks on the first frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from addon.checkpoints import OFFICIAL
+from addon.job import Footage, Job, MatteObject, Model, Point, Precision, Prompt
+
+from ._clips import QualityClip, davis_clips
+from ._common import demo_frames, links, measure, model_files, upstream_predictor
+from ._davis import Mask, jaccard
+
+_REACH = 16  # frames: after so many the memory is full, and there are as many object pointers as are read
+_STAGES = {
+    "forward_image": "encoder",
+    "memory_attention": "memory attention",
+    "_forward_sam_heads": "decoder",
+    "memory_encoder": "memory encoder",
+}
+
+
+def main() -> int:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(prog="bench inference", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--checkpoint", default="sam2.1_hiera_tiny", choices=["embedded", *OFFICIAL])
+    parser.add_argument("--frames", type=int, default=3, help="the median of so many")
+    parser.add_argument("--drift", action="store_true", help="also the embedded checkpoint on DAVIS, in two precisions")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        folder = links(demo_frames(), room / "frames", _REACH + options.frames + 1)
+        files = model_files(options.checkpoint, room)
+        print(f"{options.checkpoint}, seconds a frame")
+        expected: Any = None
+        for who in ("upstream", "float32", "bfloat16"):
+            logits = room / f"{who}.npy"
+            run = measure(["-m", "bench.inference", "--run", who, *map(str, files), str(folder), str(logits)])
+            stages = json.loads(run.output.strip().splitlines()[-1])
+            total = stages.pop("total")
+            parts = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in stages.items())
+            found = np.load(logits)
+            line = f"{who:10}{total:7.2f}   {parts}"
+            if expected is None:
+                expected, baseline = found, total
+            else:
+                drift = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+                iou = jaccard(found > 0, expected > 0)
+                line += f"; {baseline / total:.2f} times as fast, drift {drift:.1e}, IoU {iou:.4f}"
+            print(line, flush=True)
+    if options.drift:
+        _print_drift()
+    return 0
+
+
+def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> None:
+    import torch
+    from sam2.utils.misc import load_video_frames
+
+    if who == "upstream":
+        predictor = upstream_predictor(config, weights)
+        computing: Any = torch.inference_mode()
+    else:
+        from addon.engine import model
+
+        precision: Precision = "float32" if who == "float32" else "bfloat16"
+        choice = Model(str(weights), str(config), device="cpu", precision=precision, trust=True)
+        loaded = model.load(model.find(choice))
+        predictor, computing = loaded.predictor, loaded.computing()
+    seconds: dict[str, list[float]] = {stage: [] for stage in (*_STAGES.values(), "total")}
+
+    def timed(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            began = time.monotonic()
+            result = function(*args, **kwargs)
+            seconds[stage].append(time.monotonic() - began)
+            return result
+
+        return run
+
+    for name, stage in _STAGES.items():
+        part = getattr(predictor, name)
+        if isinstance(part, torch.nn.Module):
+            part.forward = timed(part.forward, stage)
+        else:
+            setattr(predictor, name, timed(part, stage))
+    track = timed(predictor._run_single_frame_inference, "total")
+    with computing:
+        if who == "upstream":
+            state = predictor.init_state(str(folder))
+        else:
+            images, _, _ = load_video_frames(str(folder), predictor.image_size, True, compute_device=predictor.device)
+            state = predictor.start(images, len(images), 1)
+        x, y = state["video_width"] / 2, state["video_height"] / 2
+        predictor.add_new_points_or_box(state, 0, 0, points=[[x, y]], labels=[1])
+        predictor.propagate_in_video_preflight(state)
+        outputs = state["output_dict_per_obj"][0]
+        for index in (1, *range(_REACH, state["num_frames"])):
+            outputs["non_cond_frame_outputs"][index], _ = track(
+                inference_state=state,
+                output_dict=outputs,
+                frame_idx=index,
+                batch_size=1,
+                is_init_cond_frame=False,
+                point_inputs=None,
+                mask_inputs=None,
+                reverse=False,
+                run_mem_encoder=True,
+            )
+            if index == 1:  # its output stands for all up to the full memory
+                outputs["non_cond_frame_outputs"] |= dict.fromkeys(
+                    range(1, _REACH), outputs["non_cond_frame_outputs"][1]
+                )
+                for each in seconds.values():
+                    each.clear()
+    np.save(logits, outputs["non_cond_frame_outputs"][state["num_frames"] - 1]["pred_masks"].float().numpy())
+    medians = {stage: statistics.median(each) for stage, each in seconds.items()}
+    print(json.dumps(medians | {"rest": medians["total"] * 2 - sum(medians.values())}))
+
+
+def _print_drift() -> None:
+    print("embedded checkpoint, bfloat16 against float32: IoU, mean and lowest of a clip's frames")
+    means = []
+    for clip in davis_clips():
+        with tempfile.TemporaryDirectory() as name:
+            full, half = (_tracked(clip, Path(name) / each, each) for each in ("float32", "bfloat16"))
+        ious = [jaccard(a, b) for a, b in zip(half, full, strict=True)]
+        truth = [clip.matte(i) for i in range(len(full))]
+        against = [np.mean([jaccard(a, b) for a, b in zip(each, truth, strict=True)]) for each in (full, half)]
+        means.append(np.mean(ious))
+        print(
+            f"{clip.name:16}{np.mean(ious):.4f}{min(ious):8.4f}   J {against[0]:.3f} in float32, {against[1]:.3f} in "
+            "bfloat16",
+            flush=True,
+        )
+    if means:
+        print(f"{'mean':16}{np.mean(means):.4f}")
+
+
+def _tracked(clip: QualityClip, room: Path, precision: Precision) -> list[Mask]:
+    """The masks of a clip, H x W each."""
+    from addon.engine.matte import union
+    from addon.engine.session import Session
+
+    height, width = clip.matte(0).shape
+    files = tuple(str(path) for path in clip.pictures)
+    job = Job(
+        Footage(files, width, height, len(files)),
+        (MatteObject("subject", (Prompt(1, tuple(Point(x, y, bool(label)) for x, y, label in clip.clicks)),)),),
+        model=Model(device="cpu", precision=precision),
+        output=str(room),
+        export="",
+    )
+    take = Session(lambda *_: None, lambda: False).track(job).takes["subject"]
+    mattes = [take.matte(i + 1) for i in range(len(files))]
+    return [union([matte.logits], width, height) > 0 for matte in mattes if matte is not None]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--run"]:
+        _run(sys.argv[2], *(Path(each) for each in sys.argv[3:7]))
+    else:
+        sys.exit(main())
