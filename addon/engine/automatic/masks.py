@@ -192,8 +192,8 @@ class _Crop:
         settings = self._settings
         large = torch.nn.functional.interpolate(logits[None], self._size, mode="bilinear", align_corners=False)[0]
         offset = settings.stability_score_offset
-        inner = (large > settings.mask_threshold + offset).sum((1, 2))
-        outer = (large > settings.mask_threshold - offset).sum((1, 2))
+        inner = _areas(large > settings.mask_threshold + offset)
+        outer = _areas(large > settings.mask_threshold - offset)
         stability = inner / outer  # NaN where there is nothing: not stable
         for i in range(len(large)):
             if settings.stability_score_thresh > 0 and not stability[i] >= settings.stability_score_thresh:
@@ -256,6 +256,11 @@ def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: floa
         with np.errstate(invalid="ignore"):  # two boxes without area: 0 / 0 suppresses nothing
             left = left[~(shared / (areas[best] + areas[left] - shared) > threshold)]
     return kept
+
+
+def _areas(masks: torch.Tensor) -> torch.Tensor:
+    """(n,) pixels of (n, h, w) masks. A sum turns them all into 64 bits first, which takes longer than the model."""
+    return torch.stack([torch.count_nonzero(each) for each in masks])
 
 
 def _clean(logits: torch.Tensor, threshold: float, area: int) -> torch.Tensor:
