@@ -7,8 +7,8 @@ as guide: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013, equations 19 t
 twice: first in windows that find the plate's edge where the model's is off, then in smaller ones that follow it. Both
 are small, so that no edge further away is taken for it. What is not near the edge stays as it is.
 Between the two, colours are asked (colours.py): what is taken for subject after the first pass makes the histograms,
-and what they say shifts what the second starts from. In the end, what has changed goes back where, on the whole, the
-colours around it speak against it.
+and what they say shifts what the second starts from, where they contradict it often enough. Of thin parts they know
+little, and can't say that they are none.
 What is thinner than a logit stays below one half all along, so the threshold is a local one: halfway between the means
 of what is above and below the mean (the first step of Ridler and Calvard, "Picture Thresholding Using an Iterative
 Selection Method", 1978).
@@ -37,7 +37,10 @@ _TILE = 512  # pixels
 # Of each pass: the window's radius in logits; the guide's variance that counts as flat, colours in 0..1.
 _PASSES = ((1 / 2, 1e-5), (1 / 3, 1e-4))
 _NODE = 2.0  # logits from one node that knows colours to the next
-_TRUST = 0.5  # in what colours say, beside the first pass
+_TRUST = 0.7  # in what colours say, beside the first pass
+# The share of the band around where colours contradict the first pass: few, and it is they that err; many, and it does.
+_CONTRADICTED = (0.03, 0.08)
+_AROUND = 2  # nodes
 _LEAST = 2  # pixels of the smallest window's radius that are looked at
 _STEEPNESS = 4.0  # of what the second pass starts from, about its threshold
 _APART = 0.15  # the two means at least, for a threshold of their own
@@ -127,7 +130,8 @@ class _Scale:
         step = max(1, round(_PASSES[-1][0] * pitch / _LEAST))
         radii = [max(1, round(share * pitch / step)) for share, _ in _PASSES]
         window, node = max(1, round(pitch / step)), max(2, round(_NODE * pitch / step))
-        return cls(step, radii, window, node, sum(2 * each + 2 * window for each in radii) + colours.REACH * node)
+        reach = sum(2 * each + 2 * window for each in radii) + (colours.REACH + _AROUND) * node
+        return cls(step, radii, window, node, reach)
 
 
 def _lines(
@@ -152,17 +156,25 @@ def _lines(
     above = filtered - _thresholds(filtered, scale.window)
     found = above > 0
     said = colours.evidence(pixels, found, found == (logits > 0), near, scale.node, first)
-    source = np.clip(_STEEPNESS * above + _TRUST * said + np.float32(0.5), 0, 1)
+    said[_thin(found, scale.window) & (said < 0)] = 0
+    against = ((_STEEPNESS * above + _TRUST * said > 0) != found) & near
+    around = functools.partial(_mean, radius=_AROUND * scale.node)
+    share = around(against.astype(np.float32)) / np.maximum(around(near.astype(np.float32)), np.float32(1e-3))
+    few, many = _CONTRADICTED
+    trust = _TRUST * np.clip((share - few) / (many - few), 0, 1)
+    source = np.clip(_STEEPNESS * above + trust * said + 0.5, 0, 1).astype(np.float32)
     slopes, offset = _linear(guide, source, scale.radii[1], finer)
     filtered = offset + sum(slopes[i] * guide[..., i] for i in range(3))
-    threshold = _thresholds(filtered, scale.window)
-    after = filtered > threshold
-    for_it = np.where(after, said, -said) * (after != (logits > 0))
-    kept = _mean(for_it.astype(np.float32), scale.radii[0]) >= 0
-    lines = np.stack([*(slope / np.float32(255) for slope in slopes), offset - threshold], 2)
-    lines[~kept] = 0
-    lines[..., 3][~kept] = (coarse - np.float32(0.5))[~kept]
-    return lines
+    offset = offset - _thresholds(filtered, scale.window)
+    return np.stack([*(slope / np.float32(255) for slope in slopes), offset], 2)
+
+
+def _thin(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """What of a mask is thinner than so many pixels: too little to be known by its colours."""
+    radius = max(1, round(width / 2))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    opened = np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)) > 0
+    return np.asarray(mask & ~opened)
 
 
 def _enlarged(
