@@ -52,6 +52,9 @@ WALKERS = {
     "figure": _walker(201, "figure", "checker", 24),
     "animal": _walker(214, "animal", "brick", -20),
     "stacked_toy": _walker(240, "stacked_toy", "checker", 30),
+    # these look like what is behind them
+    "teapot": _walker(231, "teapot", "checker", 30),
+    "toy_car": _walker(222, "toy_car", "checker", 30),
 }
 
 

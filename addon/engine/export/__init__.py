@@ -16,6 +16,7 @@ from ...errors import Cancelled, JobError
 from ...job import Job
 from ...targets import TARGETS
 from ..footage import Reader
+from ..malloc import giving_back
 from .scope import plan, settings_of
 from .versions import Partial, claim
 from .writer import BaseWriter, Matte, Step
@@ -81,7 +82,7 @@ def export(
     settings = settings_of(writer)
     todo = [settings, key, planned.made_from, planned.frames, base and [base.stamp, into]]
     claimed = hashlib.sha256(json.dumps([_FORMAT, todo], sort_keys=True).encode()).hexdigest()[:20]
-    with claim(job.matte_folder, claimed) as partial:
+    with claim(job.matte_folder, claimed) as partial, giving_back():
         missing = [frame for frame in planned.frames if not all(map(partial.has, writer.frame_files(frame, matte)))]
         done = len(planned.frames) - len(missing)
         for frame in _write_all(writer, matte, missing, partial, cancelled):
