@@ -64,7 +64,8 @@ def ways(loaded: model.Loaded | None) -> dict[str, Way]:
 
         def in_windows(logits: Logits, picture: Picture) -> Picture:
             with loaded.computing():
-                return filtered(look_again(loaded.predictor, logits, picture, to_8_bit), picture)
+                finer = look_again(loaded.predictor, logits, picture, to_8_bit)
+            return refine(finer, picture, to_8_bit, cells=logits.shape)
 
         found["windows"] = in_windows
     return found

@@ -55,6 +55,7 @@ def refine(
     to_8_bit: Callable[[Pixels], NDArray[np.uint8]],
     *,
     panorama: bool = False,
+    cells: tuple[int, ...] | None = None,
 ) -> NDArray[np.uint8]:
     """The plate-sized matte of one object, its edge moved to the plate's.
 
@@ -63,14 +64,17 @@ def refine(
         plate: (H, W, 3), upright.
         to_8_bit: makes a part of the plate 8-bit sRGB.
         panorama: whether the right border goes on at the left one.
+        cells: rows and columns of the model's own grid, if these logits are finer: edges are looked for as far around.
 
     Returns:
         uint8 (H, W), 0 or 255.
     """
     height, width = plate.shape[:2]
+    cells = cells or logits.shape
     result = matte.union([logits], width, height, panorama=panorama)
-    pitch = max(height / logits.shape[0], width / logits.shape[1])
-    band = _band(logits, panorama)
+    pitch = max(height / cells[0], width / cells[1])
+    as_coarse = cv2.resize(np.asarray(logits, np.float32), cells[1::-1], interpolation=cv2.INTER_AREA)
+    band = _band(np.asarray(as_coarse), panorama)
     if pitch < _WORTH or not band.any():
         return result
     scale = _Scale.of(pitch)
@@ -241,7 +245,7 @@ def _mean(image: Floats, radius: int) -> Floats:
     return np.asarray(cv2.boxFilter(image, -1, (2 * radius + 1, 2 * radius + 1)), np.float32)
 
 
-def _band(logits: NDArray[np.float16], panorama: bool) -> NDArray[np.bool_]:
+def _band(logits: Floats, panorama: bool) -> NDArray[np.bool_]:
     """The cells of the grid that have an edge in or beside them."""
     inside = np.pad((logits > 0).astype(np.uint8), ((0, 0), (1, 1)), mode="wrap" if panorama else "edge")
     kernel = np.ones((3, 3), np.uint8)

@@ -318,10 +318,11 @@ class Session:
 
         def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
             plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply").pixels
+            cells = logits.shape
             if loaded is not None:
                 with one_at_a_time, loaded.computing(), _explaining_memory():
                     logits = look_again(loaded.predictor, logits, plate, to_srgb, panorama=panorama)
-            return refine(logits, plate, to_srgb, panorama=panorama)
+            return refine(logits, plate, to_srgb, panorama=panorama, cells=cells)
 
         return refined
 
