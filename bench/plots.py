@@ -52,7 +52,7 @@ def _bars(axes: Axes, chart: Chart, colours: tuple[str, ...]) -> None:
         axes.bar_label(
             bars, ["" if each is None else f"{each:.2f}".lstrip("0") for each in values], fontsize=6.5, padding=1
         )
-    axes.set_xticks(places, [str(each).replace(", ", ",\n") for each in chart.at], fontsize=8)
+    axes.set_xticks(places, [str(each).replace(", ", ",\n").replace(" (", "\n(") for each in chart.at], fontsize=8)
     axes.set_ylabel(chart.y, fontsize=8)
     axes.tick_params("y", labelsize=8)
 
