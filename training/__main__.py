@@ -27,7 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     train = verbs.add_parser("train", help="train in stages, from the shipped weights where they exist")
     train.add_argument("--minutes", type=float, default=90.0, help="for all stages together, or for --stage alone")
     train.add_argument("--clips", type=Path, default=HERE / "work" / "clips", help="where `render` put its shots")
-    train.add_argument("--state", type=Path, default=HERE / "work" / "training", help="folder of resume.pt and best.pt")
+    train.add_argument(
+        "--state", type=Path, default=HERE / "work" / "training", help="where resume.pt and average.pt go"
+    )
     train.add_argument("--device", default="cpu", help="cpu or cuda (bf16)")
     train.add_argument("--processes", type=int, help="that share the model; on a CPU up to 4, one a core, else 1")
     train.add_argument("--resume", action="store_true", help="go on from resume.pt, if there is one")
@@ -38,8 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
     train.add_argument("--workers", type=int, default=0, help="processes that draw batches; as many as cores on a GPU")
     train.add_argument("--seed", type=int, default=1)
-    export = verbs.add_parser("export", help="write the best weights as the shipped checkpoint, in half precision")
-    export.add_argument("source", type=Path, nargs="?", default=HERE / "work" / "training" / "best.pt")
+    export = verbs.add_parser("export", help="write the averaged weights as the shipped checkpoint, in half precision")
+    export.add_argument("source", type=Path, nargs="?", default=HERE / "work" / "training" / "average.pt")
     return parser
 
 

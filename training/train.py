@@ -1,4 +1,4 @@
-"""The training loop: stages of growing difficulty, resumable, with time limits; the best averaged weights stay."""
+"""The training loop: stages of growing difficulty, resumable, with time limits; it gives averaged weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Settings:
 
     minutes: float
     clips: Path
-    state: Path  # a folder: resume.pt, best.pt, log.txt
+    state: Path  # a folder: resume.pt, average.pt, log.txt
     device: str = "cpu"
     processes: int = 1  # that share the CPU's cores
     resume: bool = False
@@ -46,7 +46,7 @@ class Settings:
     batch: int = 1  # times the stage's pictures: for a GPU
     seed: int = 1
     workers: int = 0  # processes that draw batches; 0: a thread
-    eval_every: float = 480.0  # seconds
+    eval_every: float = 600.0  # seconds
 
 
 def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | None) -> None:
@@ -104,7 +104,7 @@ class Run:
             self.model.load_state_dict(torch.load(settings.start, map_location="cpu", weights_only=True)["model"])
             self._say(f"starts from {settings.start.name}")
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.best, self.stage_index, self.spent, self.steps = -1.0, 0, 0.0, 0
+        self.stage_index, self.spent, self.steps = 0, 0.0, 0
         self.optimiser_state: list[Any] | None = None
         if resumes:
             self._load(torch.load(resumed, map_location="cpu", weights_only=False))
@@ -120,12 +120,12 @@ class Run:
     def _load(self, saved: dict[str, Any]) -> None:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
-        self.best, self.stage_index = saved["best"], saved["stage"]
+        self.stage_index = saved["stage"]
         self.spent, self.steps, self.optimiser_state = saved["spent"], saved["steps"], saved["optimiser"]
         self._say(f"resumes in stage {self.stage_index} after {self.spent:.0f} s")
 
     def _keep(self, optimiser: Optimiser) -> None:
-        saved = {"model": self.model.state_dict(), "average": self.average.state_dict(), "best": self.best}
+        saved = {"model": self.model.state_dict(), "average": self.average.state_dict()}
         saved |= {"stage": self.stage_index, "spent": self.spent, "steps": self.steps, "optimiser": optimiser.state()}
         _save(self.settings.state / "resume.pt", saved)
 
@@ -136,7 +136,7 @@ class Run:
             if self.settings.stage in (None, stage.name):
                 self._stage(stage)
             self.stage_index, self.spent, self.steps = self.stage_index + 1, 0.0, 0
-            self.best, self.optimiser_state = -1.0, None
+            self.optimiser_state = None
 
     def _stage(self, stage: Stage) -> None:
         settings, device = self.settings, self.device
@@ -206,11 +206,8 @@ class Run:
 
     def _evaluate(self, tests: dict[str, Sampler], stage: Stage) -> None:
         numbers = measure(self.average, tests, self.device, clips=stage.frames > 1)
-        mean = float(np.mean(list(numbers.values())))
         self._say(f"{stage.name} held out: " + ", ".join(f"{k} {v:.3f}" for k, v in numbers.items()))
-        if mean > self.best:
-            self.best = mean
-            _save(self.settings.state / "best.pt", {"model": self.average.state_dict()})
+        _save(self.settings.state / "average.pt", {"model": self.average.state_dict()})
 
 
 def train(settings: Settings) -> None:
@@ -227,7 +224,7 @@ def _process(rank: int, settings: Settings, meeting: str) -> None:
 
 
 def export(source: Path, target: Path = WEIGHTS) -> None:
-    """Write {"model": weights in half precision} of a best.pt as the shipped checkpoint."""
+    """Write {"model": weights in half precision} of an average.pt as the shipped checkpoint."""
     state = torch.load(source, map_location="cpu", weights_only=True)["model"]
     target.parent.mkdir(parents=True, exist_ok=True)
     _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in state.items()}})
