@@ -3,7 +3,8 @@
     python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny] [--save]
 
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
-saves RGBA. Ours: what the engine's `run` does, with its defaults. Each is a process of its own that says how long each
+saves RGBA. Ours: what the engine's `run` does, with edges not refined, as the naive way doesn't either (random weights
+give mattes that are edges all over, which no footage has; `bench edges` says what refining costs). Each is a process of its own that says how long each
 of its stages took; *start* is the rest: Python and torch. Speed and memory do not depend on the weights: without
 the checkpoint's file they are random.
 """
@@ -77,6 +78,7 @@ def _job(folder: Path, width: int, height: int, config: Path, weights: Path, out
         (MatteObject("subject", (Prompt(1, (Point(width / 2, height / 2),)),)),),
         model=Model(str(weights), str(config), trust=True),
         output=str(output),
+        refine="off",
     )
 
 
