@@ -5,7 +5,7 @@
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
 saves RGBA. Ours: what the engine's `run` does, with edges not refined, as the naive way doesn't either (random weights
 give mattes that are edges all over, which no footage has; `bench edges` says what refining costs). Each is a process of
-its own that says how long each of its stages took; *start* is the rest: Python and torch. Speed and memory do not depend
+its own that says how long each of its stages took; *start* is the rest: Python and torch. Speed and memory don't depend
 on the weights: without the checkpoint's file they are random.
 """
 
