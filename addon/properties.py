@@ -216,7 +216,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
     refine: EnumProperty(  # type: ignore[valid-type]
         name="Refine Edges",
-        description="For plates much finer than the model's mattes: from 2000 pixels on",
+        description=f"For plates much finer than the model's mattes: of more than {FINE} pixels",
         items=[
             (
                 "auto",

@@ -1,6 +1,6 @@
 """Everything, tracked: seconds a frame, and what they are spent on. python3 vendor_setup bench everything
 
-The first demo clip, or FOOTAGE, at its own size, with the pipeline's default values unless told otherwise. For
+The demo's clip, or FOOTAGE, at its own size, with the pipeline's default values unless told otherwise. For
 comparison: the pipeline that this follows took about 20 s a frame (708 frames in 4 hours, on a GPU).
 """
 
@@ -27,7 +27,7 @@ _PARAMETERS = ("points_per_side", "pred_iou_thresh", "stability_score_thresh")
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="bench everything", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("footage", type=Path, nargs="?", help="default: the first demo clip")
+    parser.add_argument("footage", type=Path, nargs="?", help="default: the demo's clip")
     parser.add_argument("--frames", type=int, default=11, help="of the clip, from its start")
     parser.add_argument("--checkpoint", default="embedded", choices=["embedded", *OFFICIAL])
     for name in _PARAMETERS:

@@ -108,15 +108,13 @@ def _run(check: Check, pytest_arguments: Sequence[str], *, quietly: bool) -> tup
     extra = pytest_arguments if check.is_pytest else ()
     command = [str(python_of(check.environment)), *check.arguments, *extra]
     environment = quiet_environment(os.environ) | {PYTHON_VARIABLE: str(python_of(ENGINE))}
+    run = partial(subprocess.run, command, cwd=ROOT, env=environment, check=False)
     began = time.monotonic()
     if not quietly:
-        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-        return check, code, time.monotonic() - began
+        return check, run().returncode, time.monotonic() - began
     with tempfile.TemporaryFile() as output:
         say(f"... {check}")
-        code = subprocess.run(
-            command, cwd=ROOT, env=environment, check=False, stdout=output, stderr=subprocess.STDOUT
-        ).returncode
+        code = run(stdout=output, stderr=subprocess.STDOUT).returncode
         output.seek(0)
         with _TALKS:
             say(f"\n=== {check}")

@@ -4,7 +4,7 @@ In: logits (h, w) as the matte store keeps them, and the plate (H, W, 3). Out: l
 frame, some times as fine; whatever takes the first kind takes these.
 
 Each window spans so many coarse logits that there is something to be seen, but has no more pixels than the model's
-input (training/prompts.py makes such windows). It is prompted with the coarse logits in it and with points from what
+input (training/windows.py makes such windows). It is prompted with the coarse logits in it and with points from what
 they are certain of, inside and outside. A window whose answer contradicts what is certain doesn't count.
 Windows overlap; their weights fall to nothing at their borders, and so does all of it away from the edge, where
 the coarse logits stay: there are no seams. Windows lie where the frame's size and the edge say, so the result is the

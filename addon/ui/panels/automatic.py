@@ -39,7 +39,7 @@ def _draw_found(layout: bpy.types.UILayout, context: bpy.types.Context, settings
     row.use_property_split = False
     row.prop(settings, "automatic", expand=True)
     if settings.automatic == "parts":
-        draw_text(layout, context, "5 s a frame and more on a CPU: try a short range. Esc keeps what is done.", "TIME")
+        draw_text(layout, context, "20 s a frame and more on a CPU: try a short range. Esc keeps what is done.", "TIME")
     row = layout.row(align=True)
     row.operator("splat_matte.find", text=f"Find {settings.automatic.title()}", icon="VIEWZOOM")
     row.operator("splat_matte.find", text="", icon="EXPORT").export = True
