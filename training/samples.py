@@ -75,6 +75,27 @@ class Sampler:
             [np.asarray(cv2.resize(i[area], size, interpolation=cv2.INTER_NEAREST)[:, ::step], np.uint8) for i in ids],
         )
 
+    def _repaint(self, pictures: list[NDArray[np.uint8]], ids: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        """Every object, and what is behind them, in other colours: channels mixed anew, light and shade kept.
+
+        Things of one colour come to stand beside each other as often as by chance, and few shots show many colours.
+        """
+        rng = self.rng
+        mixes = rng.dirichlet([0.4] * 3, (256, 3)) * rng.uniform(0.6, 1.5, (256, 3, 1))
+        keep = rng.random(256) < 0.3
+        mixes[keep] = np.eye(3)
+        if rng.random() < 0.3:  # something else in the colours of the subject
+            mixes[:] = np.where((rng.random(256) < 0.5)[:, None, None], mixes[1], mixes)
+        table = mixes.astype(np.float32)
+        painted = []
+        for picture, numbers in zip(pictures, ids, strict=True):
+            result = picture.astype(np.float32)
+            for number in np.unique(numbers):
+                there = numbers == number
+                result[there] = result[there] @ table[number].T
+            painted.append(np.clip(result, 0, 255).astype(np.uint8))
+        return painted
+
     def _recolour(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Other exposure, contrast, colour and noise; the light also drifts a little from frame to frame."""
         rng = self.rng
@@ -100,6 +121,8 @@ class Sampler:
             else:
                 pool = self.rendered if source == 1 else self.davis
                 pictures, ids = self._crop(*self._stretch(pool[int(rng.integers(len(pool)))], frames))
+                if source == 1 and rng.random() < 0.4:
+                    pictures = self._repaint(pictures, ids)
             numbers, areas = np.unique(ids[0], return_counts=True)
             numbers = numbers[(numbers > 0) & (areas >= SMALLEST * self.size**2)]
             if len(numbers):

@@ -61,16 +61,19 @@ WALKERS = {
 def training_shot(number: int) -> Shot:
     """The `number`-th training shot, the same on every machine."""
     rng = np.random.default_rng(TRAIN_SEEDS + number)
-    kinds = THIN if rng.random() < 0.45 else COMPACT
+    kinds = THIN if rng.random() < 0.55 else COMPACT
     occlusion = str(rng.choice(["none", "clutter", "pillar"], p=[0.6, 0.3, 0.1]))
     return Shot(
         seed=TRAIN_SEEDS + number,
         subject=str(rng.choice(list(kinds))),
-        frames=12 if occlusion == "pillar" else 6,
-        orbit=float(rng.uniform(-45, 45)) if occlusion != "pillar" else 6.0,
+        width=640,
+        height=360,
+        draft=True,
+        frames=10 if occlusion == "pillar" else 4,
+        orbit=float(rng.uniform(-30, 30)) if occlusion != "pillar" else 6.0,
         clutter=int(rng.integers(2, 12)),
         occlusion=occlusion,
         moving=bool(rng.random() < 0.4),
         fill=float(rng.uniform(0.3, 0.75)) if occlusion != "pillar" else float(rng.uniform(0.25, 0.45)),
-        samples=5,
+        samples=3,
     )

@@ -55,12 +55,14 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | No
         sampler.rng = np.random.default_rng(seed)
         torch.set_num_threads(1)
     while True:
-        kind = sampler.rng.random()
+        pictures, frames, kind = stage.pictures * times, stage.frames, sampler.rng.random()
         if kind < stage.windows:
-            queue.put(sampler.windows(2 * stage.pictures * times))
+            queue.put(sampler.windows(2 * pictures))
+        elif kind < stage.windows + stage.single:
+            queue.put(sampler.batch(pictures * frames, 1, stage.objects))
         else:
-            frames = stage.frames * (2 if kind < stage.windows + stage.longer else 1)
-            queue.put(sampler.batch(stage.pictures * times, frames, stage.objects))
+            longer = kind < stage.windows + stage.single + stage.longer
+            queue.put(sampler.batch(pictures, frames * (2 if longer else 1), stage.objects))
 
 
 def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, seed: int) -> Iterator[Batch]:
@@ -163,7 +165,7 @@ class Run:
         if self.optimiser_state:
             optimiser.load(self.optimiser_state)
         batches = _prefetch(sampler, stage, settings.batch, settings.workers, seed)
-        rng, forward = np.random.default_rng(seed + 1), image_step if stage.frames == 1 else clip_step
+        rng = np.random.default_rng(seed + 1)
         self.model.train()
         last = evaluated = time.monotonic()
         seen: list[tuple[float, float]] = []
@@ -176,6 +178,7 @@ class Run:
                     quality = torch.tensor(torch.nan)
                 else:
                     early = stage.early * max(0.0, 1 - 1.5 * progress)
+                    forward = image_step if batch.images.shape[1] == 1 else clip_step
                     total, quality = forward(self.model, batch, rng, device, early)
             total.backward()  # type: ignore[no-untyped-call]
             progress = self.peers.agree(parameters, self.spent / seconds)
