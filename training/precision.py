@@ -24,7 +24,7 @@ class _Attention(torch.autograd.Function):
         return weights @ v
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v, weights = context.saved_tensors
         scores = torch.ops.aten._softmax_backward_data(gradient @ v.mT, weights, -1, weights.dtype)
         scale = q.shape[-1] ** -0.5

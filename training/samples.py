@@ -120,6 +120,7 @@ class Sampler:
                 pictures, ids = self.composer.compose(rng, frames, self.rendered + self.davis)
             else:
                 pool = self.rendered if source == 1 else self.davis
+                pool = [clip for clip in pool if len(clip.pictures) >= frames] or pool
                 pictures, ids = self._crop(*self._stretch(pool[int(rng.integers(len(pool)))], frames))
                 if source == 1 and rng.random() < 0.4:
                     pictures = self._repaint(pictures, ids)

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from training.clips import Clip
 from training.network import build, set_size
+from training.precision import _ProductAttention
 from training.samples import Sampler
 from training.start import place_aware
 from training.train import export
@@ -73,3 +76,35 @@ def test_windows_along_an_edge_teach_what_reads_a_coarse_matte() -> None:
     reads = next(network.sam_prompt_encoder.mask_downscaling.parameters())
     assert reads.grad is not None
     assert reads.grad.abs().sum() > 0
+
+
+def test_attention_by_products_is_torchs_own_and_so_is_its_gradient() -> None:
+    torch.manual_seed(2)
+    shapes = ((2, 3, 40, 16), (2, 3, 70, 16), (2, 3, 70, 16))
+    given = [torch.randn(shape, requires_grad=True) for shape in shapes]
+    results = []
+    for mode in (nullcontext(), _ProductAttention()):
+        with mode:
+            attended = torch.nn.functional.scaled_dot_product_attention(*given).float()
+        gradients = torch.autograd.grad((attended * torch.linspace(-1, 1, 16)).sum(), given)
+        results.append((attended, *gradients))
+    for expected, found in zip(*results, strict=True):
+        assert (expected - found).norm() < 0.02 * expected.norm()  # bfloat16 keeps 8 bits
+
+
+def test_repainting_changes_colours_and_no_edge() -> None:
+    """Within an object light and shade stay: what was grey and darker is darker."""
+    shade = np.linspace(60, 200, 64).astype(np.uint8)
+    picture = np.broadcast_to(shade[None, :, None], (64, 64, 3)).copy()
+    ids = np.zeros((64, 64), np.uint8)
+    ids[20:40, 10:50] = 1
+    sampler = Sampler(np.random.default_rng(5), 64, [], [], (1, 0, 0))
+    (painted,) = sampler._repaint([picture], [ids])
+    assert (painted != picture).any()
+    for number in (0, 1):
+        row = np.nonzero((ids == number).any(1))[0][0]
+        values = painted[row, ids[row] == number].astype(int)
+        assert (np.diff(values, axis=0) >= 0).all()
+    clip = Clip("0", [picture] * 4, [ids] * 4)
+    batch = Sampler(np.random.default_rng(4), 64, [clip], [], (0, 1, 0)).batch(2, 2, 1)
+    assert batch.masks.shape == (2, 2, 64, 64)

@@ -42,7 +42,7 @@ _MARGIN = 0.016  # of the longer side: how far the true edge may be from a regio
 _PACE = 0.04  # of the longer side: how far something goes from a frame to the next
 _COVERED = 0.9  # of a region: what is labelled on it is all of it
 _SUDDEN = 2.0  # how much larger or smaller a mask may be than the label's last, where nothing else is known
-_LIKE = 0.75  # IoU with the rough regions that it lies in: a prediction below says less than they do
+_LIKE = 0.75  # IoU with the rough regions, or the shape between two of them: a prediction below says less than they do
 _BRIEF = 3  # frames that a label has to be seen on
 _SEEN = 0.5  # of a mask in the rough mask: the rough mask shows it
 
@@ -53,6 +53,15 @@ class Value:
 
     frames: int
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A frame's rough mask and difference; closed: the mask without small gaps; regions: those worth a label."""
+
+    rough: Rough
+    closed: Mask
+    regions: list[Mask]
 
 
 class Refinement:
@@ -68,6 +77,7 @@ class Refinement:
         self._close = _disk(max(1, round(_CLOSED * longer)))
         self._pace = max(1, round(_PACE * longer))
         self._margin = max(2, round(_MARGIN * longer))
+        self._shown: tuple[int, _Shown] | None = None  # the last frame's, which every label asks for
 
     def run(
         self,
@@ -132,23 +142,22 @@ class Refinement:
         return value.value > self._wish.filter_threshold and value.frames >= min(_BRIEF, len(self._job.frames))
 
     def _bridge(self, take: Take) -> None:
-        """Where the rough masks say nothing and there is no likely prediction: the shape between those around."""
+        """Where the rough masks say nothing and no prediction is like it: the shape between those around."""
         size = self._evidence.size
-        seen: dict[int, Mask] = {}
-        last: Mask | None = None
+        found: dict[int, Mask] = {}
         for frame in self._job.frames:
             matte = take.matte(frame)
-            mask = None if matte is None else to_mask(matte.logits, size)
-            if mask is None or not mask.any():
-                continue
-            if last is None or _alike(mask, last) or self._evidence.rough(frame).mask.any():
-                seen[frame] = last = mask
+            if matte is not None and (matte.logits > 0).any():
+                found[frame] = to_mask(matte.logits, size)
+        seen = [frame for frame in found if self._evidence.rough(frame).mask.any()]
         for before, after in itertools.pairwise(seen):
             if after - before > self._wish.memory_size:
                 continue
             for frame in range(before + 1, after):
-                if not self._evidence.rough(frame).mask.any():
-                    shape = between(seen[before], seen[after], (frame - before) / (after - before))
+                if self._evidence.rough(frame).mask.any():
+                    continue
+                shape = between(found[before], found[after], (frame - before) / (after - before))
+                if frame not in found or iou(found[frame], shape) <= _LIKE:
                     picture = _reduced(to_8_bit(self._reader.plate(frame).pixels), size)
                     shape = snapped(shape, shape, picture, self._margin) if shape.any() else shape
                     take.put_matte(frame, Matte(to_logits(shape), 1.0, 1.0))
@@ -158,21 +167,21 @@ class Refinement:
     def _propose(
         self, index: int, found: dict[int, Mask], before: Callable[[], dict[int, Last]]
     ) -> Iterator[tuple[Mask, int | None]]:
-        rough = self._evidence.rough(index + 1)
+        shown = self._at(index)
+        rough = shown.rough
         covered = np.logical_or.reduce([np.zeros(self._evidence.size, np.bool_), *found.values()])
-        closed = self._closed(rough.mask)
-        regions = list(self._regions(rough))
         points = self._points(rough.mask & ~dilated(covered, self._around), index)
-        if not len(points) and all(part_inside(each, covered) > _COVERED for each in regions):
+        if not len(points) and all(part_inside(each, covered) > _COVERED for each in shown.regions):
             return
         picture = to_8_bit(self._reader.plate(index + 1).pixels)
         proposals = generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask)
         for each in sorted(proposals, key=lambda each: -each.area):
             mask = resized(each.segmentation.mask(), self._evidence.size)
-            if part_inside(mask, closed) > self._wish.lambda_ref and part_inside(mask, covered) < self._wish.lambda_ref:
+            inside = part_inside(mask, shown.closed) > self._wish.lambda_ref
+            if inside and part_inside(mask, covered) < self._wish.lambda_ref:
                 covered |= mask
                 yield mask, None
-        for region in regions:
+        for region in shown.regions:
             # all of it, also what is labelled: a part taken alone would leave a gap between both
             if part_inside(region, covered) <= _COVERED:
                 mask = snapped(region, rough.mask, _reduced(picture, self._evidence.size), self._margin)
@@ -210,16 +219,19 @@ class Refinement:
                 yield labels == i
 
     def _accept(self, index: int, mask: Mask, last: Last) -> bool:
-        rough = self._evidence.rough(index + 1)
-        if rough.mask.any():
-            inside = part_inside(mask, self._closed(rough.mask)) > self._wish.lambda_val
-            return inside and self._fits(mask, rough)
-        return last[1] <= _BRIEF and _alike(mask, last[0])
+        """Whether a prediction lies in the rough mask, and is at all like the regions there; if not, they say more."""
+        shown = self._at(index)
+        if not shown.rough.mask.any():
+            return last[1] <= _BRIEF and _alike(mask, last[0])
+        regions = [each for each in shown.regions if (each & mask).any()]
+        like = not regions or iou(mask, np.logical_or.reduce(regions)) > _LIKE
+        return like and part_inside(mask, shown.closed) > self._wish.lambda_val
 
-    def _fits(self, mask: Mask, rough: Rough) -> bool:
-        """Whether a prediction is at all like the regions that it lies in; if not, they say more."""
-        regions = [each for each in self._regions(rough) if (each & mask).any()]
-        return not regions or iou(mask, np.logical_or.reduce(regions)) > _LIKE
+    def _at(self, index: int) -> _Shown:
+        if self._shown is None or self._shown[0] != index:
+            rough = self._evidence.rough(index + 1)
+            self._shown = index, _Shown(rough, self._closed(rough.mask), list(self._regions(rough)))
+        return self._shown[1]
 
 
 def _alike(mask: Mask, last: Mask) -> bool:
@@ -273,11 +285,16 @@ def snapped(region: Mask, sure: Mask, picture: NDArray[np.uint8], margin: int) -
 
 
 def _continues(mask: Mask, before: dict[int, Last], pace: int) -> int | None:
-    """The label that a region goes on with: the one that most of it can have come from at `pace` pixels a frame."""
-    near = {
-        label: part_inside(mask, cv2.dilate(each.astype(np.uint8), _disk(pace * away)) > 0) / away
-        for label, (each, away) in before.items()
-    }
+    """The label that a region goes on with: the one that most of it can have come from at `pace` pixels a frame.
+
+    Of what was cut off by the picture's border, which grows as it comes in, most has to be able to go to the region.
+    """
+    near = {}
+    for label, (each, away) in before.items():
+        reach = _disk(pace * away)
+        near[label] = part_inside(mask, cv2.dilate(each.astype(np.uint8), reach) > 0) / away
+        if each[[0, -1]].any() or each[:, [0, -1]].any():
+            near[label] = max(near[label], part_inside(each, cv2.dilate(mask.astype(np.uint8), reach) > 0) / away)
     best = max(near, key=lambda label: (near[label], -label), default=None)
     return best if best is not None and near[best] * before[best][1] > _SEEN else None
 
