@@ -12,7 +12,7 @@ from PIL import Image
 from addon.automatic import Everything, Promptless, Transients
 from addon.engine.__main__ import main
 from addon.engine.automatic.evidence import Evidence
-from addon.engine.automatic.transients import between, snapped
+from addon.engine.automatic.transients import between, continues, snapped
 from addon.engine.footage import Reader
 from addon.engine.session import Session
 from addon.errors import Cancelled, JobError
@@ -23,19 +23,14 @@ SIZE = (160, 96)
 EMPTY = 3  # the frame of which the trainer said nothing
 
 
-def truth(i: int, start: int = 30) -> np.ndarray:
+def truth(i: int) -> np.ndarray:
     """A disc that crosses the picture."""
     y, x = np.mgrid[: SIZE[1], : SIZE[0]]
-    return (x - start - 12 * i) ** 2 + (y - 50) ** 2 <= 16**2
+    return (x - 30 - 12 * i) ** 2 + (y - 50) ** 2 <= 16**2
 
 
 @pytest.fixture
 def job(tmp_path: Path, checkpoint: Model) -> Job:
-    """What `clip` makes of a disc that is in the picture from the start."""
-    return clip(tmp_path, checkpoint, 30)
-
-
-def clip(tmp_path: Path, checkpoint: Model, start: int) -> Job:
     """A red disc before a grey wall; masks with holes, a false alarm that hardly differs, and one that is brief."""
     noise = np.random.default_rng(3)
     wall = cv2.GaussianBlur(noise.integers(60, 120, (SIZE[1], SIZE[0], 3)).astype(np.uint8), (0, 0), 2)
@@ -43,10 +38,10 @@ def clip(tmp_path: Path, checkpoint: Model, start: int) -> Job:
         (tmp_path / kind).mkdir()
     for i in range(FRAMES):
         plate = wall.copy()
-        plate[truth(i, start)] = (200, 40, 30)
-        mask = truth(i, start).copy()
-        mask[44:50, max(0, start - 2 + 12 * i) : max(0, start + 3 + 12 * i)] = False
-        diff = np.where(truth(i, start), 90, 3).astype(np.uint8)
+        plate[truth(i)] = (200, 40, 30)
+        mask = truth(i).copy()
+        mask[44:50, 28 + 12 * i : 33 + 12 * i] = False
+        diff = np.where(truth(i), 90, 3).astype(np.uint8)
         mask[5:17, 100:130] = True
         diff[5:17, 100:130] = 6
         if i == 1:
@@ -93,12 +88,6 @@ def test_every_frame_gets_a_clean_mask_also_when_stopped_on_the_way(job: Job, tm
     assert not list((tmp_path / "again").glob("v*"))
     found = export(again)
     assert all(np.array_equal(found[name], masks[name]) for name in masks), "stopped and gone on with, it is the same"
-
-
-def test_what_comes_in_through_the_border_is_one_thing_from_its_first_frame(tmp_path: Path, checkpoint: Model) -> None:
-    job = clip(tmp_path, checkpoint, -8)  # a third of the disc, on the first frame
-    masks = [each == 0 for each in export(job).values()]
-    assert jaccard(masks[0], truth(0, -8)) > 0.5
 
 
 def evidence(job: Job) -> Evidence:
@@ -198,6 +187,19 @@ def test_a_shape_halfway() -> None:
     a, b = truth(0), truth(4)
     assert jaccard(between(a, b, 0.5), truth(2)) > 0.95
     assert jaccard(between(a, b, 0.25), truth(1)) > 0.95
+
+
+def test_what_comes_in_through_the_border_grows() -> None:
+    def square(x0: int, x1: int) -> np.ndarray:
+        mask = np.zeros(SIZE[::-1], np.bool_)
+        mask[40:60, x0:x1] = True
+        return mask
+
+    region = square(0, 30)
+    assert continues(region, {1: (square(0, 3), 1)}, 5) == 1, "it came in through the border"
+    assert continues(region, {1: (square(4, 7), 1)}, 5) is None, "it can't have grown so much"
+    assert continues(region, {1: (square(0, 3), 1), 2: (square(1, 32), 1)}, 5) == 2, "it has come from there as a whole"
+    assert continues(square(40, 60), {1: (square(0, 3), 1)}, 5) is None, "it is too far"
 
 
 def test_a_region_finds_its_edge() -> None:

@@ -185,7 +185,7 @@ class Refinement:
             # all of it, also what is labelled: a part taken alone would leave a gap between both
             if part_inside(region, covered) <= _COVERED:
                 mask = snapped(region, rough.mask, _reduced(picture, self._evidence.size), self._margin)
-                yield mask, _continues(mask, before(), self._pace)
+                yield mask, continues(mask, before(), self._pace)
 
     def _points(self, free: Mask, index: int) -> NDArray[np.float64]:
         """Random points in each region of the rough mask, (n, 2) in 0..1 of width and height."""
@@ -284,19 +284,23 @@ def snapped(region: Mask, sure: Mask, picture: NDArray[np.uint8], margin: int) -
     return result
 
 
-def _continues(mask: Mask, before: dict[int, Last], pace: int) -> int | None:
+def continues(mask: Mask, before: dict[int, Last], pace: int) -> int | None:
     """The label that a region goes on with: the one that most of it can have come from at `pace` pixels a frame.
 
-    Of what was cut off by the picture's border, which grows as it comes in, most has to be able to go to the region.
+    If there is none, one that was cut off by the picture's border, and so grows as it comes in: the one of which most
+    can have gone to the region.
     """
-    near = {}
+    came, grew = dict[int, float](), dict[int, float]()
     for label, (each, away) in before.items():
         reach = _disk(pace * away)
-        near[label] = part_inside(mask, cv2.dilate(each.astype(np.uint8), reach) > 0) / away
+        came[label] = part_inside(mask, cv2.dilate(each.astype(np.uint8), reach) > 0) / away
         if each[[0, -1]].any() or each[:, [0, -1]].any():
-            near[label] = max(near[label], part_inside(each, cv2.dilate(mask.astype(np.uint8), reach) > 0) / away)
-    best = max(near, key=lambda label: (near[label], -label), default=None)
-    return best if best is not None and near[best] * before[best][1] > _SEEN else None
+            grew[label] = part_inside(each, cv2.dilate(mask.astype(np.uint8), reach) > 0) / away
+    for near in (came, grew):
+        share, best = max(((share, -label) for label, share in near.items()), default=(0.0, 0))
+        if best and share * before[-best][1] > _SEEN:
+            return -best
+    return None
 
 
 def _reduced(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
