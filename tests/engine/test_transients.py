@@ -210,4 +210,12 @@ def test_a_region_finds_its_edge() -> None:
     rough[40:50, 60:66] = False  # a hole
     rough[58:70, 68:84] = False  # a bite
     rough[28:36, 60:72] = True  # too much
-    assert jaccard(rough, truth(3)) < 0.9 < 0.95 < jaccard(snapped(rough, truth(3) & rough, picture, 5), truth(3))
+    nothing = np.zeros_like(rough)
+    found = snapped(rough, truth(3) & rough, nothing, picture, 5)
+    assert jaccard(rough, truth(3)) < 0.9 < 0.95 < jaccard(found, truth(3))
+    rough[45:, :] = False  # more than half is missing
+    beside = truth(3) | np.roll(truth(3), 12, 1)  # what differs, too much of it
+    assert jaccard(snapped(rough, truth(3) & rough, nothing, picture, 5), truth(3)) < 0.7
+    assert jaccard(snapped(rough, truth(3) & rough, beside, picture, 5), truth(3)) > 0.95
+    far = truth(3) | (np.indices(rough.shape)[1] > 130)  # differs too, but is not connected
+    assert not snapped(rough, truth(3) & rough, far, picture, 5)[:, 120:].any()

@@ -40,6 +40,8 @@ _CLOSED = 0.012  # of the longer side: gaps in a rough mask that are closed
 _LEAST_REGION = 0.002  # of the picture: regions that are taken as they are
 _MARGIN = 0.016  # of the longer side: how far the true edge may be from a region's
 _PACE = 0.04  # of the longer side: how far something goes from a frame to the next
+_REACH = 8  # times the margin: how far what differs belongs to a region
+_STATIC = 3  # times the difference that is usual where nothing moves: what differs visibly
 _COVERED = 0.9  # of a region: what is labelled on it is all of it
 _SUDDEN = 2.0  # how much larger or smaller a mask may be than the label's last, where nothing else is known
 _LIKE = 0.75  # IoU with the rough regions, or the shape between two of them: a prediction below says less than they do
@@ -57,7 +59,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A frame's rough mask and difference; closed: the mask without small gaps; regions: those worth a label."""
+    """A frame's rough mask and difference; closed: the mask without small gaps; regions: what it says moves."""
 
     rough: Rough
     closed: Mask
@@ -117,11 +119,11 @@ class Refinement:
         return result
 
     def value(self, take: Take) -> Value:
-        """The filter's value of a label: over the frames where the rough mask shows it, the sum of
+        """The filter's value of a label, over the frames where the rough mask shows it: the differences by the area.
 
-        (mean difference inside) * (area of it in the rough mask)
-
-        by the sum of its areas. The original divides by its largest area instead, and so drops what walks away.
+        Differences count where the rough mask shows it, the area as a whole. The original multiplies the mean
+        difference inside by the area in the rough mask, which counts what hardly differs twice, and divides by its
+        largest area, which drops what walks away.
         """
         shown = area = 0.0
         frames = 0
@@ -134,7 +136,7 @@ class Refinement:
             seen = self._closed(rough.mask)
             frames += part_inside(mask, seen) > _SEEN
             if part_inside(mask, seen) > self._wish.lambda_val:
-                shown += float(rough.diff[mask].mean()) * np.count_nonzero(mask & seen)
+                shown += float(rough.diff[mask & seen].sum())
                 area += np.count_nonzero(mask)
         return Value(frames, shown / area if area else 0.0)
 
@@ -158,8 +160,9 @@ class Refinement:
                     continue
                 shape = between(found[before], found[after], (frame - before) / (after - before))
                 if frame not in found or iou(found[frame], shape) <= _LIKE:
-                    picture = _reduced(to_8_bit(self._reader.plate(frame).pixels), size)
-                    shape = snapped(shape, shape, picture, self._margin) if shape.any() else shape
+                    nothing = np.zeros_like(shape)
+                    if shape.any():
+                        shape = snapped(shape, shape, nothing, self._picture(frame - 1), self._margin)
                     take.put_matte(frame, Matte(to_logits(shape), 1.0, 1.0))
 
     # -- what is labelled -----------------------------------------------------------------------------------------
@@ -184,8 +187,7 @@ class Refinement:
         for region in shown.regions:
             # all of it, also what is labelled: a part taken alone would leave a gap between both
             if part_inside(region, covered) <= _COVERED:
-                mask = snapped(region, rough.mask, _reduced(picture, self._evidence.size), self._margin)
-                yield mask, continues(mask, before(), self._pace)
+                yield region, continues(region, before(), self._pace)
 
     def _points(self, free: Mask, index: int) -> NDArray[np.float64]:
         """Random points in each region of the rough mask, (n, 2) in 0..1 of width and height."""
@@ -203,14 +205,13 @@ class Refinement:
     def _closed(self, mask: Mask) -> Mask:
         return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, self._close) > 0
 
-    def _differs(self, rough: Rough) -> Mask:
-        """Where the difference round about is not that of a false alarm."""
-        near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
-        return np.asarray(near > self._wish.filter_threshold / 2)
+    def _near(self, rough: Rough) -> NDArray[np.float32]:
+        """The mean difference round about each pixel, (h, w)."""
+        return np.asarray(cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2), np.float32)
 
     def _regions(self, rough: Rough) -> Iterator[Mask]:
         """Connected regions of a rough mask that are worth a label, the largest first."""
-        free = self._closed(rough.mask & self._differs(rough))
+        free = self._closed(rough.mask & (self._near(rough) > self._wish.filter_threshold / 2))
         opened = cv2.morphologyEx(free.astype(np.uint8), cv2.MORPH_OPEN, _disk(max(1, self._around // 3)))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
         order = sorted(range(1, count), key=lambda i: (-stats[i, cv2.CC_STAT_AREA], i))
@@ -230,8 +231,18 @@ class Refinement:
     def _at(self, index: int) -> _Shown:
         if self._shown is None or self._shown[0] != index:
             rough = self._evidence.rough(index + 1)
-            self._shown = index, _Shown(rough, self._closed(rough.mask), list(self._regions(rough)))
+            regions = list(self._regions(rough))
+            if regions:
+                picture = self._picture(index)
+                static = float(np.median(rough.diff[~rough.mask])) if not rough.mask.all() else 0.0
+                differs = self._near(rough) > max(self._wish.filter_threshold / 2, _STATIC * static)
+                regions = [snapped(each, rough.mask, differs, picture, self._margin) for each in regions]
+            self._shown = index, _Shown(rough, self._closed(rough.mask), regions)
         return self._shown[1]
+
+    def _picture(self, index: int) -> NDArray[np.uint8]:
+        """The frame at the size of the evidence, (h, w, 3)."""
+        return _reduced(to_8_bit(self._reader.plate(index + 1).pixels), self._evidence.size)
 
 
 def _alike(mask: Mask, last: Mask) -> bool:
@@ -258,29 +269,38 @@ def between(a: Mask, b: Mask, at: float) -> Mask:
     return mixed > 0
 
 
-def snapped(region: Mask, sure: Mask, picture: NDArray[np.uint8], margin: int) -> Mask:
-    """A rough region, bool (h, w), moved to the picture's own edges by colour: GrabCut (Rother et al., SIGGRAPH 2004).
+def snapped(region: Mask, sure: Mask, differs: Mask, picture: NDArray[np.uint8], margin: int) -> Mask:
+    """A rough region moved to the picture's own edges by colour: GrabCut (Rother et al., SIGGRAPH 2004).
 
-    Nothing farther than `margin` pixels from the region is taken; of its pixels that are `sure` too, all but the
-    outermost are.
+    Args:
+        region: bool (h, w), not empty.
+        sure: bool (h, w). What is in the region and sure too stays, all but the outermost.
+        differs: bool (h, w). What is connected to the region and differs belongs to it, unless its colour says
+            otherwise: a rough mask has holes and bays where what moves looks like what is behind it.
+        picture: uint8 (h, w, 3), RGB.
+        margin: pixels; of what does not differ nothing farther from the region is taken, of the rest nothing farther
+            than eight times that.
+
+    Returns:
+        bool (h, w).
     """
     ys, xs = np.nonzero(region)
-    reach = 3 * margin
-    y0, y1 = max(0, ys.min() - reach), ys.max() + reach + 1
-    x0, x1 = max(0, xs.min() - reach), xs.max() + reach + 1
-    part = region[y0:y1, x0:x1].astype(np.uint8)
-    inner = part & sure[y0:y1, x0:x1]
+    reach = _REACH * margin
+    area = np.s_[max(0, ys.min() - reach) : ys.max() + reach + 1, max(0, xs.min() - reach) : xs.max() + reach + 1]
+    part = region[area].astype(np.uint8)
+    inner = part & sure[area]
+    _, joined = cv2.connectedComponents(part | differs[area])
     marks = np.full(part.shape, cv2.GC_BGD, np.uint8)
     marks[cv2.dilate(part, _disk(margin)) > 0] = cv2.GC_PR_BGD
-    marks[inner > 0] = cv2.GC_PR_FGD
+    marks[np.isin(joined, np.unique(joined[part > 0]))] = cv2.GC_PR_FGD
     marks[cv2.erode(inner, _disk(max(1, margin // 5))) > 0] = cv2.GC_FGD
     if not (marks == cv2.GC_FGD).any() or not (marks != cv2.GC_FGD).any():
         return region
     cv2.setRNGSeed(0)
-    colours = np.ascontiguousarray(picture[y0:y1, x0:x1, ::-1])
+    colours = np.ascontiguousarray(picture[area][..., ::-1])
     cv2.grabCut(colours, marks, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
     result = np.zeros_like(region)
-    result[y0:y1, x0:x1] = (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)
+    result[area] = (marks == cv2.GC_FGD) | (marks == cv2.GC_PR_FGD)
     return result
 
 
