@@ -103,8 +103,8 @@ def model_files(checkpoint: str, room: Path) -> tuple[Path, Path]:
     return config, weights
 
 
-def upstream_predictor(config: Path, weights: Path | None) -> Any:
-    """An unmodified SAM2VideoPredictor; seeded random weights where there are none."""
+def upstream_predictor(config: Path, weights: Path | None, **settings: Any) -> Any:
+    """An unmodified SAM2VideoPredictor with its own `settings`; seeded random weights where there are none."""
     import torch
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
@@ -118,8 +118,8 @@ def upstream_predictor(config: Path, weights: Path | None) -> Any:
         "dynamic_multimask_via_stability": True,
         "dynamic_multimask_stability_delta": 0.05,
         "dynamic_multimask_stability_thresh": 0.98,
-    }
-    predictor = instantiate(model, _recursive_=True).eval()
+    } | (model.get("sam_mask_decoder_extra_args") or {})
+    predictor = instantiate(model, _recursive_=True, **settings).eval()
     if weights is not None:
         state = torch.load(weights, map_location="cpu", weights_only=True)["model"]
         predictor.load_state_dict({key: value.float() for key, value in state.items()})

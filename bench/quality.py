@@ -15,27 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
 from . import _charts
 from ._clips import Mask, Point, QualityClip, davis_clips, rendered_clips, spread_clicks
+from ._common import upstream_predictor
 from ._davis import boundary_f, jaccard
 
 HERE = Path(__file__).resolve().parent.parent
 CHECKPOINTS = HERE / "addon" / "checkpoints"
 WAYS = ("1 click", "3 clicks", "box", "mask", "correction")
-
-
-def load(config: Path, weights: Path) -> Any:
-    """sam2's video predictor with the given weights; corrections on tracked frames count as conditioning frames."""
-    model = OmegaConf.load(config).model
-    model._target_ = "sam2.sam2_video_predictor.SAM2VideoPredictor"
-    model.add_all_frames_to_correct_as_cond = True
-    predictor = instantiate(model)
-    predictor.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["model"])
-    return predictor.eval()
 
 
 class Tracker:
@@ -141,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     a = parser.parse_args(arguments)
     torch.set_num_threads(a.threads)
     started = time.perf_counter()
-    predictor = load(a.config, a.weights)
+    predictor = upstream_predictor(a.config, a.weights, add_all_frames_to_correct_as_cond=True)
     print(f"loaded in {time.perf_counter() - started:.2f} s")
     clips = rendered_clips() + ([] if a.no_davis else davis_clips(a.davis))
     numbers: dict[str, Any] = {}

@@ -20,7 +20,7 @@ from .store import Take, key_of
 OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
 
 LogitsOf = Callable[[int], Logits | None]  # of one object, by clip frame; None if it has none there
-Refined = Callable[[int, Logits], NDArray[np.uint8]]  # clip frame and logits to (H, W), 0 or 255
+Refined = Callable[[int, Logits, tuple[int, int]], NDArray[np.uint8]]  # of clip frame, logits, (W, H): (H, W), 0 or 255
 
 
 def stored(take: Take) -> LogitsOf:
@@ -40,7 +40,7 @@ class Mattes:
         job: its finishing and its frames count: no other frame of the store has a part in the result.
         logits: of each object.
         longest: what the longer side of the mattes is reduced to, in pixels; 0 = the plate's size.
-        refined: makes a matte of `size` (width, height) of a frame's logits; None = they are interpolated.
+        refined: makes a matte of a frame's logits; None = they are interpolated.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Mattes:
         logits = self._steady(name, frame)
         if logits is None or self._refined is None:
             return None if logits is None else matte.union([logits], *self.size, panorama=self._panorama)
-        return self._refined(frame, logits)
+        return self._refined(frame, logits, self.size)
 
     def _steady(self, name: str, frame: int) -> Logits | None:
         return finish.steady(lambda at: self._within(name, at), frame, self._finishing[name].temporal)

@@ -168,16 +168,8 @@ class Session:
             for name, folder in takes.items()
             if folder or name in previewed
         }
-
-        def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
-            reader = self._open_to_look(job)
-            plate = reader.plate(frame).pixels
-            if mattes.size != (job.footage.width, job.footage.height):
-                plate = cast("Pixels", cv2.resize(plate, mattes.size, interpolation=cv2.INTER_AREA))
-            to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
-            return refine(logits, plate, to_srgb, panorama=job.footage.panorama)
-
-        mattes = Mattes(job, logits, OVERLAY_SIDE, None if job.refining == "off" else refined)
+        refined = _refiner(job, self._open_to_look(job)) if job.refining != "off" else None
+        mattes = Mattes(job, logits, OVERLAY_SIDE, refined)
         soft = job.export in TARGETS and TARGETS[job.export].rules.soft
         names = [each.name for each in job.objects if mattes.has(frame, each.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
@@ -270,7 +262,9 @@ class Session:
                 writer = prepare(job, reader)
 
         logits = {name: stored(take) for name, take in tracked.takes.items()}
-        mattes = Mattes(job, logits, refined=self._refiner(job, reader))
+        looking = self._model(model.find(job.model)) if job.refining == "windows" else None
+        refined = _refiner(job, reader, looking) if job.refining != "off" else None
+        mattes = Mattes(job, logits, refined=refined)
         writer.strength = mattes.strength
 
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
@@ -306,25 +300,6 @@ class Session:
             cancelled=self._cancelled,
         )
         return tracked, folder
-
-    def _refiner(self, job: Job, reader: Reader) -> Refined | None:
-        """What the Job wants to be done to edges. May be called from several threads."""
-        if job.refining == "off":
-            return None
-        loaded = self._model(model.find(job.model)) if job.refining == "windows" else None
-        one_at_a_time = threading.Lock()
-        to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
-        panorama = job.footage.panorama
-
-        def refined(frame: int, logits: Logits) -> NDArray[np.uint8]:
-            plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply").pixels
-            cells = logits.shape
-            if loaded is not None:
-                with one_at_a_time, loaded.computing(), _explaining_memory():
-                    logits = look_again(loaded.predictor, logits, plate, to_srgb, panorama=panorama)
-            return refine(logits, plate, to_srgb, panorama=panorama, cells=cells)
-
-        return refined
 
     def _track(self, job: Job, reader: Reader) -> Tracked:
         began = time.monotonic()
@@ -379,6 +354,25 @@ class Session:
             self._loaded = model.load(source)
             self._progress("model", 1, 1, 0)
         return self._loaded
+
+
+def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Refined:
+    """What the Job wants to be done to edges, with a second look if there is a model. For several threads."""
+    one_at_a_time = threading.Lock()
+    to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
+    panorama = job.footage.panorama
+
+    def refined(frame: int, logits: Logits, size: tuple[int, int]) -> NDArray[np.uint8]:
+        plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply").pixels
+        if plate.shape[1::-1] != size:
+            plate = cast("Pixels", cv2.resize(plate, size, interpolation=cv2.INTER_AREA))
+        cells = logits.shape
+        if loaded is not None:
+            with one_at_a_time, loaded.computing(), _explaining_memory():
+                logits = look_again(loaded.predictor, logits, plate, to_srgb, panorama=panorama)
+        return refine(logits, plate, to_srgb, panorama=panorama, cells=cells)
+
+    return refined
 
 
 @contextlib.contextmanager
