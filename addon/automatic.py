@@ -25,13 +25,13 @@ class Transients:
 
     masks: absolute folder of rough masks, one an image, named as the images are.
     diffs: absolute folder of L1 differences between render and photo, 8 bits, likewise.
-    polarity: the colour of what moves in `masks`; auto: the one that covers less.
+    polarity: the colour of what moves in `masks`; auto: the colour under which photo and render differ more.
     memory_size: frames that a track is carried on from.
     lambda_ref: a proposal counts if more than this part of it is in the rough mask.
     lambda_val: a mask counts, in tracking and in the filter, if more than this part of it is.
     lambda_merge: tracks whose masks have a higher IoU on a frame are one.
-    filter_threshold: tracks with a lower value (their difference times the part of them that the rough masks show)
-        are false alarms.
+    filter_threshold: tracks with a lower value (their difference where the rough masks show them, times the part that
+        these show) are false alarms.
     seed: of the points.
     """
 

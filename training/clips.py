@@ -22,6 +22,7 @@ class Clip:
     name: str
     pictures: list[NDArray[np.uint8]]
     ids: list[NDArray[np.uint8]]
+    hides: bool = False  # the subject is hidden on the way, and comes out again
 
 
 def davis_folder() -> Path:
@@ -41,6 +42,8 @@ def _read(pictures: list[Path], ids: list[Path], width: int, height: int, subjec
             mask = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
         clip.pictures.append(rgb)
         clip.ids.append(mask)
+    seen = np.flatnonzero([(mask == 1).any() for mask in clip.ids])
+    clip.hides = len(seen) > 0 and len(seen) <= seen[-1] - seen[0]
     return clip
 
 

@@ -16,6 +16,7 @@ from .composites import Composer
 Rng = np.random.Generator
 Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
+HIDING = 6  # frames: in so many something can be hidden and come out again
 SMALLEST = 1 / 80  # of the picture: what is smaller on the first frame is not asked for
 
 
@@ -120,7 +121,9 @@ class Sampler:
                 pictures, ids = self.composer.compose(rng, frames, self.rendered + self.davis)
             else:
                 pool = self.rendered if source == 1 else self.davis
-                pool = [clip for clip in pool if len(clip.pictures) >= frames] or pool
+                long_enough = [clip for clip in pool if len(clip.pictures) >= frames]
+                hiding = [clip for clip in long_enough if clip.hides and frames >= HIDING]
+                pool = (hiding if rng.random() < 0.5 else []) or long_enough or pool
                 pictures, ids = self._crop(*self._stretch(pool[int(rng.integers(len(pool)))], frames))
                 if source == 1 and rng.random() < 0.4:
                     pictures = self._repaint(pictures, ids)
