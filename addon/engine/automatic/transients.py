@@ -2,10 +2,11 @@
 
 After T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155), built anew on SAM 2 alone:
 
-1. Random points in each region of the rough mask ask for automatic masks; those that lie in the rough mask are taken.
-   What they leave of a region is taken as it is, closed and snapped to the picture's edges.
+1. Regions of the rough mask are closed and moved to the picture's edges, by colour and by what differs beside them.
+   Random points in each ask for automatic masks; those that lie in the rough mask are taken, and of regions what they
+   leave.
 2. Labels are followed as in labelling.py. A predicted mask that the rough mask contradicts is not taken; where there is
-   no rough mask, one that changes its size suddenly is not.
+   no rough mask, one that changes its size suddenly or is unlike the shapes around is not.
 3. Labels of little difference, and those seen too briefly, are false alarms.
 """
 
