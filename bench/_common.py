@@ -118,7 +118,7 @@ def upstream_predictor(config: Path, weights: Path | None, **settings: Any) -> A
         "dynamic_multimask_via_stability": True,
         "dynamic_multimask_stability_delta": 0.05,
         "dynamic_multimask_stability_thresh": 0.98,
-    } | (model.get("sam_mask_decoder_extra_args") or {})
+    } | dict(model.get("sam_mask_decoder_extra_args") or {})
     predictor = instantiate(model, _recursive_=True, **settings).eval()
     if weights is not None:
         state = torch.load(weights, map_location="cpu", weights_only=True)["model"]
