@@ -122,9 +122,9 @@ class Refinement:
     def value(self, take: Take) -> Value:
         """The filter's value of a label, over the frames where the rough mask shows it: the differences by the area.
 
-        Differences count where the rough mask shows it, the area as a whole. The original multiplies the mean
-        difference inside by the area in the rough mask, which counts what hardly differs twice, and divides by its
-        largest area, which drops what walks away.
+        Differences count where the rough mask or the difference itself shows it, the area as a whole. The original
+        multiplies the mean difference inside by the area in the rough mask, which counts what hardly differs twice,
+        and divides by its largest area, which drops what walks away.
         """
         shown = area = 0.0
         frames = 0
@@ -134,8 +134,8 @@ class Refinement:
                 continue
             mask = to_mask(matte.logits, self._evidence.size)
             rough = self._evidence.rough(frame)
-            seen = self._closed(rough.mask)
-            frames += part_inside(mask, seen) > _SEEN
+            seen = self._closed(rough.mask) | (self._near(rough) > self._wish.filter_threshold / 2)
+            frames += bool(part_inside(mask, seen) > _SEEN)
             if part_inside(mask, seen) > self._wish.lambda_val:
                 shown += float(rough.diff[mask & seen].sum())
                 area += np.count_nonzero(mask)
