@@ -129,12 +129,11 @@ class Refinement:
         shown = area = 0.0
         frames = 0
         for frame in self._job.frames:
-            matte = take.matte(frame)
-            if matte is None or not (matte.logits > 0).any():
+            mask = self._mask(take, frame)
+            if not mask.any():
                 continue
-            mask = to_mask(matte.logits, self._evidence.size)
             rough = self._evidence.rough(frame)
-            seen = self._closed(rough.mask) | (self._near(rough) > self._wish.filter_threshold / 2)
+            seen = self._closed(rough.mask) | self._differs(rough)
             frames += bool(part_inside(mask, seen) > _SEEN)
             if part_inside(mask, seen) > self._wish.lambda_val:
                 shown += float(rough.diff[mask & seen].sum())
@@ -146,25 +145,25 @@ class Refinement:
 
     def _bridge(self, take: Take) -> None:
         """Where the rough masks say nothing and no prediction is like it: the shape between those around."""
-        size = self._evidence.size
-        found: dict[int, Mask] = {}
-        for frame in self._job.frames:
-            matte = take.matte(frame)
-            if matte is not None and (matte.logits > 0).any():
-                found[frame] = to_mask(matte.logits, size)
-        seen = [frame for frame in found if self._evidence.rough(frame).mask.any()]
-        for before, after in itertools.pairwise(seen):
-            if after - before > self._wish.memory_size:
+        shown = {frame for frame in self._job.frames if self._evidence.rough(frame).mask.any()}
+        known = [frame for frame in self._job.frames if frame in shown and self._mask(take, frame).any()]
+        for before, after in itertools.pairwise(known):
+            gap = [frame for frame in range(before + 1, after) if frame not in shown]
+            if not gap or after - before > self._wish.memory_size:
                 continue
-            for frame in range(before + 1, after):
-                if self._evidence.rough(frame).mask.any():
-                    continue
-                shape = between(found[before], found[after], (frame - before) / (after - before))
-                if frame not in found or iou(found[frame], shape) <= _LIKE:
-                    nothing = np.zeros_like(shape)
+            first, last = self._mask(take, before), self._mask(take, after)
+            for frame in gap:
+                shape = between(first, last, (frame - before) / (after - before))
+                if iou(self._mask(take, frame), shape) <= _LIKE:
                     if shape.any():
+                        nothing = np.zeros_like(shape)
                         shape = snapped(shape, shape, nothing, self._picture(frame - 1), self._margin)
                     take.put_matte(frame, Matte(to_logits(shape), 1.0, 1.0))
+
+    def _mask(self, take: Take, frame: int) -> Mask:
+        """A label on a clip frame; empty if there is nothing of it."""
+        matte = take.matte(frame)
+        return np.zeros(self._evidence.size, np.bool_) if matte is None else to_mask(matte.logits, self._evidence.size)
 
     # -- what is labelled -----------------------------------------------------------------------------------------
 
@@ -206,13 +205,14 @@ class Refinement:
     def _closed(self, mask: Mask) -> Mask:
         return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, self._close) > 0
 
-    def _near(self, rough: Rough) -> NDArray[np.float32]:
-        """The mean difference round about each pixel, (h, w)."""
-        return np.asarray(cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2), np.float32)
+    def _differs(self, rough: Rough, usual: float = 0.0) -> Mask:
+        """Where the difference round about is not that of a false alarm, and visibly above what is `usual`, 0..1."""
+        near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
+        return np.asarray(near > max(self._wish.filter_threshold / 2, _STATIC * usual))
 
     def _regions(self, rough: Rough) -> Iterator[Mask]:
         """Connected regions of a rough mask that are worth a label, the largest first."""
-        free = self._closed(rough.mask & (self._near(rough) > self._wish.filter_threshold / 2))
+        free = self._closed(rough.mask & self._differs(rough))
         opened = cv2.morphologyEx(free.astype(np.uint8), cv2.MORPH_OPEN, _disk(max(1, self._around // 3)))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
         order = sorted(range(1, count), key=lambda i: (-stats[i, cv2.CC_STAT_AREA], i))
@@ -236,7 +236,7 @@ class Refinement:
             if regions:
                 picture = self._picture(index)
                 static = float(np.median(rough.diff[~rough.mask])) if not rough.mask.all() else 0.0
-                differs = self._near(rough) > max(self._wish.filter_threshold / 2, _STATIC * static)
+                differs = self._differs(rough, static)
                 regions = [snapped(each, rough.mask, differs, picture, self._margin) for each in regions]
             self._shown = index, _Shown(rough, self._closed(rough.mask), regions)
         return self._shown[1]
