@@ -92,6 +92,49 @@ class Composer:
             self._stamp(rng, sprite, zoom, pictures, ids, number)
         return pictures, ids
 
+    def cover(self, rng: Rng, pictures: list[Picture], ids: list[Picture]) -> None:
+        """Let something pass in front of one of the things in a clip, as a pillar does: an upright bar or a lump.
+
+        It hides the thing on a frame after the first, most often wholly, and on its neighbours in part.
+        """
+        size, frames = self.size, len(pictures)
+        when = int(rng.integers(1, max(2, frames - 1)))
+        numbers = np.unique(ids[0][::4, ::4])
+        numbers = numbers[numbers > 0]
+        if not len(numbers):
+            return
+        number = 1 if 1 in numbers and rng.random() < 0.7 else int(rng.choice(numbers))
+        ys, xs = np.nonzero(ids[when] == number)
+        if not len(xs):
+            return
+        centre = np.array([(xs.min() + xs.max()) / 2, (ys.min() + ys.max()) / 2])
+        hidden = 0.5 * np.array([np.ptp(xs), np.ptp(ys)])
+        half = hidden * rng.uniform(0.8, 1.5) + 6
+        if rng.random() < 0.7:
+            heading, slant = np.pi * float(rng.integers(2)), rng.normal(0, 0.05) * size
+            sides = np.array([[-half[0] - slant, -2 * size], [half[0] - slant, -2 * size]])
+            outline = np.concatenate([sides, -sides])
+        else:
+            heading, turns = rng.uniform(0, 2 * np.pi), np.linspace(0, 2 * np.pi, 64, endpoint=False)
+            waves = sum(rng.normal(0, 0.1 / k) * np.cos(k * turns + rng.uniform(0, 6)) for k in range(2, 5))
+            radius = np.asarray(1.3 + waves)[:, None] * half
+            outline = radius * np.stack([np.cos(turns), np.sin(turns)], 1)
+        fill = self._texture(rng)
+        if rng.random() < 0.6:  # plain, but for light from a side
+            left, right = rng.uniform(0.75, 1.1, 2)
+            light = np.linspace(left, right, size)[:, None]
+            fill = np.broadcast_to(np.clip(fill[0, 0] * light, 0, 255).astype(np.uint8), fill.shape)
+        pace = rng.uniform(0.45, 1.3) * (half + hidden) * np.array([np.cos(heading), np.sin(heading)])
+        for t, (picture, ids_t) in enumerate(zip(pictures, ids, strict=True)):
+            move = pace * (t - when)
+            alpha = np.zeros((size, size), np.uint8)
+            cv2.fillPoly(alpha, [(outline + centre + move).astype(np.int32)], 255, cv2.LINE_AA)
+            shift = np.array([[1, 0, move[0]], [0, 1, move[1]]])
+            painted = cv2.warpAffine(fill, shift, (size, size), borderMode=cv2.BORDER_REFLECT)
+            there = alpha[..., None].astype(np.uint16)
+            picture[:] = ((picture * (255 - there) + painted * there) // 255).astype(np.uint8)
+            ids_t[alpha >= 128] = 0
+
     def _stamp(
         self,
         rng: Rng,

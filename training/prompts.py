@@ -43,14 +43,14 @@ def first_prompts(rng: Rng, masks: NDArray[np.bool_]) -> tuple[NDArray[np.float3
     points = np.zeros((len(masks), WIDTH, 2), np.float32)
     labels = np.full((len(masks), WIDTH), -1, np.int32)
     for i, mask in enumerate(masks):
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             ys, xs = np.nonzero(mask)
             box = np.array([[xs.min(), ys.min()], [xs.max() + 1, ys.max() + 1]], np.float32)
             size = box[1] - box[0]
             points[i, :2] = box + np.clip(rng.normal(0, 0.04, (2, 2)) * size, -10, 10)
             labels[i, :2] = 2, 3
         else:
-            for k in range(int(rng.choice([1, 2, 3], p=[0.6, 0.2, 0.2]))):
+            for k in range(int(rng.choice([1, 2, 3], p=[0.5, 0.2, 0.3]))):
                 points[i, k], labels[i, k] = click(rng, mask), 1
     return points, labels
 

@@ -87,14 +87,13 @@ class Sampler:
         mixes[keep] = np.eye(3)
         if rng.random() < 0.3:  # something else in the colours of the subject
             mixes[:] = np.where((rng.random(256) < 0.5)[:, None, None], mixes[1], mixes)
-        table = mixes.astype(np.float32)
-        painted = []
-        for picture, numbers in zip(pictures, ids, strict=True):
-            result = picture.astype(np.float32)
+        painted = [picture.copy() for picture in pictures]
+        for result, numbers in zip(painted, ids, strict=True):
             for number in np.unique(numbers):
-                there = numbers == number
-                result[there] = result[there] @ table[number].T
-            painted.append(np.clip(result, 0, 255).astype(np.uint8))
+                there = np.asarray(numbers == number, np.uint8)
+                x, y, w, h = cv2.boundingRect(there)
+                area = np.s_[y : y + h, x : x + w]
+                cv2.copyTo(cv2.transform(result[area], mixes[number]), there[area], result[area])
         return painted
 
     def _recolour(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -127,6 +126,8 @@ class Sampler:
                 pictures, ids = self._crop(*self._stretch(pool[int(rng.integers(len(pool)))], frames))
                 if source == 1 and rng.random() < 0.4:
                     pictures = self._repaint(pictures, ids)
+            if frames > 1 and rng.random() < (0.5 if frames >= HIDING else 0.25):
+                self.composer.cover(rng, pictures, ids)
             numbers, areas = np.unique(ids[0], return_counts=True)
             numbers = numbers[(numbers > 0) & (areas >= SMALLEST * self.size**2)]
             if len(numbers):

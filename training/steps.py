@@ -33,7 +33,7 @@ def image_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: 
     answer = decode(model, features, top, *tensors(points, labels, device), None)
     total = loss(answer, target, True, early)
     quality = iou(answer.logits[:, 0], target).mean()
-    if rng.random() < 0.7:
+    if rng.random() < 0.5:
         return total, quality
     points, labels = corrected(rng, points, labels, _answers(answer.logits, size), truth)
     before = answer.logits[:, :1].detach().clamp(-32, 32)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from training.clips import Clip
+from training.composites import Composer
 from training.network import build, set_size
 from training.precision import _ProductAttention
 from training.samples import Sampler
@@ -108,3 +109,23 @@ def test_repainting_changes_colours_and_no_edge() -> None:
     clip = Clip("0", [picture] * 4, [ids] * 4)
     batch = Sampler(np.random.default_rng(4), 64, [clip], [], (0, 1, 0)).batch(2, 2, 1)
     assert batch.masks.shape == (2, 2, 64, 64)
+
+
+def test_what_passes_in_front_hides_a_thing_that_is_seen_before_and_after() -> None:
+    """Where it is drawn nothing can be asked for; elsewhere pictures and ids are what they were."""
+    picture = np.full((128, 128, 3), 90, np.uint8)
+    picture[50:70, 50:70] = 200
+    ids = np.zeros((128, 128), np.uint8)
+    ids[50:70, 50:70] = 1
+    composer, hidden_and_back = Composer(np.random.default_rng(1), 128, textures=4), 0
+    for seed in range(20):
+        pictures, numbers = [picture.copy() for _ in range(6)], [ids.copy() for _ in range(6)]
+        composer.cover(np.random.default_rng(seed), pictures, numbers)
+        seen = [int((n == 1).sum()) for n in numbers]
+        assert min(seen[1:-1]) < 400
+        hidden_and_back += seen[0] == seen[-1] == 400 and min(seen) == 0
+        for one, theirs in zip(pictures, numbers, strict=True):
+            untouched = (one == picture).all(-1)
+            assert (theirs[untouched] == ids[untouched]).mean() > 0.999  # it may have the picture's own colour
+            assert not theirs[ids == 0].any()
+    assert hidden_and_back >= 5
