@@ -49,13 +49,17 @@ class Settings:
     eval_every: float = 600.0  # seconds
 
 
-def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | None) -> None:
-    """Fill the queue with batches for ever; a process of its own gets its own seed and one thread."""
+def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, kinds: int, seed: int | None) -> None:
+    """Fill the queue with batches for ever; a process of its own gets its own seed and one thread.
+
+    Peers seed their kinds of batches alike: at each step none waits for one that has a longer clip.
+    """
+    kind_rng = np.random.default_rng(kinds)
     if seed is not None:
         sampler.rng = np.random.default_rng(seed)
         torch.set_num_threads(1)
     while True:
-        pictures, frames, kind = stage.pictures * times, stage.frames, sampler.rng.random()
+        pictures, frames, kind = stage.pictures * times, stage.frames, kind_rng.random()
         if kind < stage.windows:
             queue.put(sampler.windows(2 * pictures))
         elif kind < stage.windows + stage.single:
@@ -65,17 +69,17 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, seed: int | No
             queue.put(sampler.batch(pictures, frames * (2 if longer else 1), stage.objects))
 
 
-def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, seed: int) -> Iterator[Batch]:
+def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, kinds: int, seed: int) -> Iterator[Batch]:
     """Batches drawn ahead: by a thread, or by `workers` processes, which a GPU needs to be kept busy."""
     processes: list[Any] = []
     if workers == 0:
         queue: Any = Queue(2)
-        threading.Thread(target=_draw, args=(sampler, stage, times, queue, None), daemon=True).start()
+        threading.Thread(target=_draw, args=(sampler, stage, times, queue, kinds, None), daemon=True).start()
     else:
         fork = torch.multiprocessing.get_context("fork")
         queue = fork.Queue(2 * workers)
         for i in range(workers):
-            arguments = (sampler, stage, times, queue, seed + 1000 * (i + 1))
+            arguments = (sampler, stage, times, queue, kinds + i, seed + 1000 * (i + 1))
             processes.append(fork.Process(target=_draw, args=arguments, daemon=True))
             processes[-1].start()
     try:
@@ -152,7 +156,8 @@ class Run:
         real, unseen = davis(davis_folder(), False), davis(davis_folder(), True)
         counts = f"{len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips"
         self._say(f"stage {stage.name}: {counts}")
-        seed = settings.seed + int(self.spent) + 500 * self.peers.rank
+        kinds = settings.seed + int(self.spent)
+        seed = kinds + 500 * self.peers.rank
         sampler = Sampler(np.random.default_rng(seed), stage.size, learnt, real, stage.mix)
         tests = {}
         if held_out:
@@ -164,7 +169,7 @@ class Run:
         optimiser = Optimiser(self.model, self.peers, settings.rate or stage.rate)
         if self.optimiser_state:
             optimiser.load(self.optimiser_state)
-        batches = _prefetch(sampler, stage, settings.batch, settings.workers, seed)
+        batches = _prefetch(sampler, stage, settings.batch, settings.workers, kinds, seed)
         rng = np.random.default_rng(seed + 1)
         self.model.train()
         last = evaluated = time.monotonic()
