@@ -60,7 +60,9 @@ def _remember(
 def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: float = 0.0) -> tuple[Tensor, Tensor]:
     """Loss and mean IoU of the tracked frames: a prompt (at times a mask) on the first frame, then memory alone.
 
-    One clip in three gets a correcting click on a later frame, which then becomes a conditioning frame.
+    One clip in three gets a correcting click on a later frame, which then becomes a conditioning frame. In every other
+    one a frame stands for up to six, best one where something is hidden: when it comes out again, the memory that sam2
+    keeps of late frames says nothing of it, which short clips would never show.
     """
     frames = batch.images.shape[1]
     size = batch.images.shape[-1]
@@ -68,7 +70,8 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
     owner, targets = batch.owner.to(device), batch.targets(device)
     outputs: dict[str, dict[int, Any]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     correct_at = int(rng.integers(1, frames)) if frames > 2 and rng.random() < 0.33 else -1
-    total, qualities = torch.zeros((), device=device), []
+    stands, standing = _standing(rng, batch.masks, correct_at)
+    total, qualities, now = torch.zeros((), device=device), [], 0
     for t in range(frames):
         features = repeat(every, owner * frames + t)
         target, truth = targets[:, t], batch.masks[:, t]
@@ -88,13 +91,13 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
                 answer = decode(model, features, top, *tensors(*first_prompts(rng, truth), device), None)
         else:
             top = model._prepare_memory_conditioned_features(
-                frame_idx=t,
+                frame_idx=now,
                 is_init_cond_frame=False,
                 current_vision_feats=[features.top.flatten(2).permute(2, 0, 1)],
                 current_vision_pos_embeds=[features.position.flatten(2).permute(2, 0, 1)],
                 feat_sizes=[features.top.shape[-2:]],
                 output_dict=outputs,
-                num_frames=frames,
+                num_frames=model.max_obj_ptrs_in_encoder,  # ages of pointers are told as in any longer clip
             )
             answer = decode(model, features, top, None, None, None)
             qualities.append(iou(answer.logits[:, 0], target)[visible].mean())
@@ -103,10 +106,21 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
             answer = _correct(model, features, top, answer, truth, rng, size, device)
         total = total + weight * loss(answer, target, True, early) if weight else total
         kind = "cond_frame_outputs" if t in (0, correct_at) else "non_cond_frame_outputs"
-        outputs[kind][t] = _remember(
-            model, features, answer.logits[:, :1], answer.tokens[:, 0], visible, t in (0, correct_at)
-        )
+        kept = _remember(model, features, answer.logits[:, :1], answer.tokens[:, 0], visible, t in (0, correct_at))
+        for _ in range(standing if t == stands else 1):
+            outputs[kind][now] = kept
+            now += 1
     return total / frames, torch.stack(qualities).nanmean()
+
+
+def _standing(rng: Rng, masks: np.ndarray[Any, np.dtype[np.bool_]], correct_at: int) -> tuple[int, int]:
+    """Which frame of a clip's N x T x S x S masks stands for how many."""
+    frames = masks.shape[1]
+    between = [t for t in range(1, frames - 1) if t != correct_at]
+    if not between or rng.random() < 0.5:
+        return 0, 1
+    hidden = [t for t in between if not masks[:, t].any((1, 2)).all()]
+    return int(rng.choice(hidden or between)), int(rng.integers(2, 7))
 
 
 def _correct(
