@@ -40,8 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
     train.add_argument("--workers", type=int, default=0, help="processes that draw batches; as many as cores on a GPU")
     train.add_argument("--seed", type=int, default=1)
-    export = verbs.add_parser("export", help="write the averaged weights as the shipped checkpoint, in half precision")
-    export.add_argument("source", type=Path, nargs="?", default=HERE / "work" / "training" / "average.pt")
+    export = verbs.add_parser("export", help="write averaged weights as the shipped checkpoint, in half precision")
+    export.add_argument(
+        "sources", metavar="AVERAGE.PT", type=Path, nargs="*", default=[HERE / "work" / "training" / "average.pt"],
+        help="of several files the mean is taken",
+    )  # fmt: skip
     return parser
 
 
@@ -79,7 +82,7 @@ def main() -> int:
     else:
         from .train import export
 
-        export(arguments.source)
+        export(arguments.sources)
     return 0
 
 

@@ -231,9 +231,16 @@ def _process(rank: int, settings: Settings, meeting: str) -> None:
     Run(settings, Peers(rank, settings.processes, meeting)).run()
 
 
-def export(source: Path, target: Path = WEIGHTS) -> None:
-    """Write {"model": weights in half precision} of an average.pt as the shipped checkpoint."""
-    state = torch.load(source, map_location="cpu", weights_only=True)["model"]
+def export(sources: list[Path], target: Path = WEIGHTS) -> None:
+    """Write {"model": weights in half precision} as the shipped checkpoint: an average.pt, or the mean of several.
+
+    The mean of a network and of what further training made of it often does better than both (Wortsman et al.,
+    "Model soups", ICML 2022).
+    """
+    states = [torch.load(each, map_location="cpu", weights_only=True)["model"] for each in sources]
+    mean = {
+        k: sum(state[k] for state in states) / len(states) if v.is_floating_point() else v for k, v in states[0].items()
+    }
     target.parent.mkdir(parents=True, exist_ok=True)
-    _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in state.items()}})
+    _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in mean.items()}})
     print(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB")

@@ -55,11 +55,22 @@ def test_two_processes_train_one_network_and_resume(state: Path) -> None:
 
 def test_export_is_small_and_fits_the_network(state: Path, tmp_path: Path) -> None:
     target = tmp_path / "embedded.pt"
-    export(state / "average.pt", target)
+    export([state / "average.pt"], target)
     assert target.stat().st_size <= 12_000_000
     weights = torch.load(target, weights_only=True)["model"]
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float16}
     build().load_state_dict(weights)
+
+
+def test_export_of_several_is_their_mean(tmp_path: Path) -> None:
+    first, second = build().state_dict(), build().state_dict()
+    for name, state in (("a", first), ("b", second)):
+        torch.save({"model": state}, tmp_path / name)
+    export([tmp_path / "a", tmp_path / "b"], tmp_path / "embedded.pt")
+    weights = torch.load(tmp_path / "embedded.pt", weights_only=True)["model"]
+    for key in ("no_mem_embed", "memory_encoder.out_proj.weight"):
+        assert not torch.equal(first[key], second[key])
+        assert torch.equal(weights[key], ((first[key] + second[key]) / 2).half())
 
 
 def test_windows_along_an_edge_teach_what_reads_a_coarse_matte() -> None:
