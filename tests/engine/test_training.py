@@ -16,6 +16,7 @@ from training.network import build, set_size
 from training.precision import _ProductAttention
 from training.samples import Sampler
 from training.start import place_aware
+from training.steps import _standing, clip_step
 from training.train import export
 from training.windows import window_step
 
@@ -88,6 +89,26 @@ def test_windows_along_an_edge_teach_what_reads_a_coarse_matte() -> None:
     reads = next(network.sam_prompt_encoder.mask_downscaling.parameters())
     assert reads.grad is not None
     assert reads.grad.abs().sum() > 0
+
+
+def test_a_clip_teaches_the_memory_and_what_was_hidden_stands_for_more_frames() -> None:
+    rng = np.random.default_rng(3)
+    batch = Sampler(rng, 128, [], [], (1, 0, 0)).batch(1, 5, 1)
+    batch.masks[:, 3] = False
+    found = {_standing(rng, batch.masks, -1) for _ in range(200)}
+    assert {at for at, _ in found} == {0, 3}
+    assert {count for at, count in found if at == 3} == {2, 3, 4, 5, 6}
+    assert {count for at, count in found if at == 0} == {1}
+    network = build()
+    place_aware(network)
+    set_size(network, 128)
+    total, quality = clip_step(network, batch, rng, torch.device("cpu"))
+    total.backward()
+    assert torch.isfinite(total) and 0 <= quality <= 1
+    for part in ("memory_attention", "memory_encoder", "obj_ptr_proj", "sam_mask_decoder.pred_obj_score_head"):
+        gradients = [p.grad for name, p in network.named_parameters() if name.startswith(part)]
+        assert any(g is not None and g.abs().max() > 0 for g in gradients), part
+    assert network.no_obj_ptr.grad is not None and network.no_obj_ptr.grad.abs().max() > 0
 
 
 def test_attention_by_products_is_torchs_own_and_so_is_its_gradient() -> None:
