@@ -31,11 +31,8 @@ class Composer:
         alpha = np.zeros((size, size), np.uint8)
         centre, kind = size // 2, rng.integers(0, 4)
         if kind <= 1:
-            turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-            waves = range(1, int(rng.integers(3, 9)))
-            radius = 0.3 + sum(rng.normal(0, 0.12 / k) * np.cos(k * turns + rng.uniform(0, 6)) for k in waves)
-            radius = np.clip(radius, 0.06, 0.48)[:, None] * size
-            outline = centre + radius * np.stack([np.cos(turns), np.sin(turns)], 1)
+            waves, around = _lump(rng, 0.12, range(1, int(rng.integers(3, 9))))
+            outline = centre + np.clip(0.3 + waves, 0.06, 0.48)[:, None] * size * around
             cv2.fillPoly(alpha, [outline.astype(np.int32)], 255, cv2.LINE_AA)
         elif kind == 2:
             corners = rng.uniform(0.1, 0.9, (int(rng.integers(3, 9)), 2)) * size
@@ -115,10 +112,9 @@ class Composer:
             sides = np.array([[-half[0] - slant, -2 * size], [half[0] - slant, -2 * size]])
             outline = np.concatenate([sides, -sides])
         else:
-            heading, turns = rng.uniform(0, 2 * np.pi), np.linspace(0, 2 * np.pi, 64, endpoint=False)
-            waves = sum(rng.normal(0, 0.1 / k) * np.cos(k * turns + rng.uniform(0, 6)) for k in range(2, 5))
-            radius = np.asarray(1.3 + waves)[:, None] * half
-            outline = radius * np.stack([np.cos(turns), np.sin(turns)], 1)
+            heading = rng.uniform(0, 2 * np.pi)
+            waves, around = _lump(rng, 0.1, range(2, 5))
+            outline = (1.3 + waves)[:, None] * half * around
         fill = self._texture(rng)
         if rng.random() < 0.6:  # plain, but for light from a side
             left, right = rng.uniform(0.75, 1.1, 2)
@@ -130,10 +126,8 @@ class Composer:
             alpha = np.zeros((size, size), np.uint8)
             cv2.fillPoly(alpha, [(outline + centre + move).astype(np.int32)], 255, cv2.LINE_AA)
             shift = np.array([[1, 0, move[0]], [0, 1, move[1]]])
-            painted = cv2.warpAffine(fill, shift, (size, size), borderMode=cv2.BORDER_REFLECT)
-            there = alpha[..., None].astype(np.uint16)
-            picture[:] = ((picture * (255 - there) + painted * there) // 255).astype(np.uint8)
-            ids_t[alpha >= 128] = 0
+            painted = np.asarray(cv2.warpAffine(fill, shift, (size, size), borderMode=cv2.BORDER_REFLECT), np.uint8)
+            _lay(painted, alpha, 0, picture, ids_t)
 
     def _stamp(
         self,
@@ -160,10 +154,24 @@ class Composer:
             )
             turn = np.asarray(turn, np.float64)
             turn[:, 2] = turn[:, 2] + place + speed * t - np.array(sprite.shape[1::-1]) / 2
-            drawn = cv2.warpAffine(sprite, turn, (size, size), flags=cv2.INTER_LINEAR)
-            alpha = drawn[..., 3:].astype(np.uint16)
-            picture[:] = ((picture * (255 - alpha) + drawn[..., :3] * alpha) // 255).astype(np.uint8)
-            ids_t[drawn[..., 3] >= 128] = number
+            drawn = np.asarray(cv2.warpAffine(sprite, turn, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+            _lay(drawn[..., :3], drawn[..., 3], number, picture, ids_t)
+
+
+def _lump(rng: Rng, spread: float, orders: range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How far a lumpy outline is from round in 64 directions (64), and these (64 x 2, unit length)."""
+    turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    waves = np.zeros(64)
+    for k in orders:
+        waves += rng.normal(0, spread / k) * np.cos(k * turns + rng.uniform(0, 6))
+    return waves, np.stack([np.cos(turns), np.sin(turns)], 1)
+
+
+def _lay(colours: Picture, alpha: Picture, number: int, picture: Picture, ids: Picture) -> None:
+    """Put colours (S x S x 3) over a picture by their straight alpha (S x S), and their number into its ids."""
+    there = alpha[..., None].astype(np.uint16)
+    picture[:] = ((picture * (255 - there) + colours * there) // 255).astype(np.uint8)
+    ids[alpha >= 128] = number
 
 
 def _pan(picture: NDArray[np.uint8], drift: NDArray[np.float64], size: int) -> NDArray[np.uint8]:

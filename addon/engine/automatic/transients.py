@@ -134,8 +134,9 @@ class Refinement:
                 continue
             rough = self._evidence.rough(frame)
             seen = self._closed(rough.mask) | self._differs(rough)
-            frames += bool(part_inside(mask, seen) > _SEEN)
-            if part_inside(mask, seen) > self._wish.lambda_val:
+            part = part_inside(mask, seen)
+            frames += bool(part > _SEEN)
+            if part > self._wish.lambda_val:
                 shown += float(rough.diff[mask & seen].sum())
                 area += np.count_nonzero(mask)
         return Value(frames, shown / area if area else 0.0)
