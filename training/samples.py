@@ -76,6 +76,26 @@ class Sampler:
             [np.asarray(cv2.resize(i[area], size, interpolation=cv2.INTER_NEAREST)[:, ::step], np.uint8) for i in ids],
         )
 
+    def _drift(
+        self, picture: NDArray[np.uint8], ids: NDArray[np.uint8], frames: int
+    ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+        """A still that turns, grows, narrows and slides a little from frame to frame, as an orbit's next photo does.
+
+        Shots have few frames, far apart: between these one shape stays in sight while it moves by less than itself.
+        """
+        rng, size = self.rng, self.size
+        turn, shear = rng.normal(0, 0.03), rng.normal(0, 0.02)
+        grow, slide = rng.normal(0, 0.025, 2), rng.normal(0, 0.02, 2) * size
+        pictures, maps = [picture], [ids]
+        for t in range(1, frames):
+            cos, sin = np.cos(turn * t), np.sin(turn * t)
+            matrix = np.array([[cos, -sin + shear * t], [sin, cos]]) * np.exp(grow * t)
+            move = np.column_stack([matrix, size / 2 - matrix @ [size / 2, size / 2] + slide * t])
+            for source, result, how in ((picture, pictures, cv2.INTER_LINEAR), (ids, maps, cv2.INTER_NEAREST)):
+                moved = cv2.warpAffine(source, move, (size, size), flags=how, borderMode=cv2.BORDER_REFLECT_101)
+                result.append(np.asarray(moved, np.uint8))
+        return pictures, maps
+
     def _repaint(self, pictures: list[NDArray[np.uint8]], ids: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Every object, and what is behind them, in other colours: channels mixed anew, light and shade kept.
 
@@ -123,7 +143,13 @@ class Sampler:
                 long_enough = [clip for clip in pool if len(clip.pictures) >= frames]
                 hiding = [clip for clip in long_enough if clip.hides and frames >= HIDING]
                 pool = (hiding if rng.random() < 0.5 else []) or long_enough or pool
-                pictures, ids = self._crop(*self._stretch(pool[int(rng.integers(len(pool)))], frames))
+                thin = [clip for clip in pool if clip.thin]
+                pool = (thin if rng.random() < 0.5 else []) or pool
+                clip = pool[int(rng.integers(len(pool)))]
+                drifts = frames > 1 and not clip.hides and rng.random() < 0.3
+                pictures, ids = self._crop(*self._stretch(clip, 1 if drifts else frames))
+                if drifts:
+                    pictures, ids = self._drift(pictures[0], ids[0], frames)
                 if source == 1 and rng.random() < 0.4:
                     pictures = self._repaint(pictures, ids)
             if frames > 1 and rng.random() < (0.5 if frames >= HIDING else 0.25):

@@ -143,6 +143,37 @@ def test_repainting_changes_colours_and_no_edge() -> None:
     assert batch.masks.shape == (2, 2, 64, 64)
 
 
+def test_a_still_drifts_a_little_with_its_ids() -> None:
+    """What is painted where the ids are stays there; from frame to frame most of it overlaps."""
+    ids = np.zeros((128, 128), np.uint8)
+    ids[30:90, 40:80] = 1
+    picture = np.repeat(200 * ids[..., None], 3, 2)
+    moved = 0
+    for seed in range(10):
+        sampler = Sampler(np.random.default_rng(seed), 128, [], [], (1, 0, 0))
+        pictures, numbers = sampler._drift(picture, ids, 4)
+        assert (pictures[0] == picture).all()
+        assert (numbers[0] == ids).all()
+        for before, one, theirs in zip(numbers, pictures[1:], numbers[1:], strict=False):
+            assert ((one[..., 0] > 100) == (theirs == 1)).mean() > 0.99
+            assert (theirs & before).sum() > 0.6 * (theirs | before).sum()
+            moved += int((theirs != before).any())
+    assert moved == 30
+
+
+def test_half_of_the_shots_drawn_are_thin_where_few_are() -> None:
+    disc, bars = np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)
+    disc[16:48, 16:48] = 1
+    bars[4:60, 4:60:8] = 1
+    shots = [Clip(str(i), [np.full((64, 64, 3), 30, np.uint8)] * 2, [disc] * 2) for i in range(9)]
+    shots.append(Clip("9", [np.full((64, 64, 3), 220, np.uint8)] * 2, [bars] * 2))
+    assert [shot.thin for shot in shots] == [False] * 9 + [True]
+    sampler = Sampler(np.random.default_rng(3), 64, shots, [], (0, 1, 0))
+    masks = sampler.batch(80, 1, 1).masks[:, 0]
+    thin = np.mean([np.diff(mask.astype(int), axis=1).any(0).sum() > 6 for mask in masks])
+    assert 0.4 < thin < 0.75
+
+
 def test_what_passes_in_front_hides_a_thing_that_is_seen_before_and_after() -> None:
     """Where it is drawn nothing can be asked for; elsewhere pictures and ids are what they were."""
     picture = np.full((128, 128, 3), 90, np.uint8)
