@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,7 +37,7 @@ class Clip:
         """Whether much of the subject lies near its edge: legs, leaves, spokes."""
         depth = cv2.distanceTransform((self.ids[0] == 1).astype(np.uint8), cv2.DIST_L2, 3)
         inside = depth[depth > 0]
-        return inside.size > 0 and float(inside.mean()) < THIN * inside.size**0.5
+        return inside.size > 0 and float(inside.mean()) < THIN * math.sqrt(inside.size)
 
 
 def davis_folder() -> Path:
