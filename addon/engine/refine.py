@@ -12,6 +12,9 @@ little, and can't say that they are none.
 What is thinner than a logit stays below one half all along, so the threshold is a local one: halfway between the means
 of what is above and below the mean (the first step of Ridler and Calvard, "Picture Thresholding Using an Iterative
 Selection Method", 1978).
+Of thin parts the model is often unsure, and says subject nowhere, but less certainly not than to both sides. Where such
+a ridge of logits goes out from the matte it is looked at as the edge is, from just below one half: so the plate decides
+what of it is subject, and where the plate shows nothing, nothing is.
 
 All this is computed on every so manieth pixel only, which makes functions of the colour, and these are applied to every
 pixel: He and Sun, "Fast Guided Filter", arXiv 1505.00996. The band is worked on in tiles, each with all around it that
@@ -47,6 +50,9 @@ _APART = 0.15  # the two means at least, for a threshold of their own
 _THRESHOLDS = (0.3, 0.7)
 _WORTH = 2.0  # pixels a logit: below, there is nothing between the logits to be found
 _STEEP = 20.0  # logits beyond are as certain as they can be
+_TRACE = -3.0  # a logit of the least that may be a thin part
+_RISE = 3.0  # that it stands out by, from what is two cells beside
+_UNDECIDED = -0.3
 
 
 def refine(
@@ -73,12 +79,15 @@ def refine(
     cells = cells or logits.shape
     result = matte.union([logits], width, height, panorama=panorama)
     pitch = max(height / cells[0], width / cells[1])
-    as_coarse = cv2.resize(np.asarray(logits, np.float32), cells[1::-1], interpolation=cv2.INTER_AREA)
-    band = _band(np.asarray(as_coarse), panorama)
+    coarse = cv2.resize(np.asarray(logits, np.float32), cells[1::-1], interpolation=cv2.INTER_AREA)
+    thin = _thin_parts(np.asarray(coarse, np.float32), panorama)
+    band = _band((coarse > 0) | thin, panorama)
     if pitch < _WORTH or not band.any():
         return result
     scale = _Scale.of(pitch)
     grid = np.clip(np.asarray(logits, np.float32), -_STEEP, _STEEP)
+    thin = np.asarray(cv2.resize(thin.astype(np.uint8), grid.shape[::-1], interpolation=cv2.INTER_NEAREST)) > 0
+    np.maximum(grid, np.float32(_UNDECIDED), out=grid, where=thin)
     taps = matte.taps(grid.shape[0], height), matte.taps(grid.shape[1], width, wrap=panorama)
     rows_of, columns_of = (
         np.arange(side) * count // side for side, count in zip((height, width), band.shape, strict=True)
@@ -245,11 +254,23 @@ def _mean(image: Floats, radius: int) -> Floats:
     return np.asarray(cv2.boxFilter(image, -1, (2 * radius + 1, 2 * radius + 1)), np.float32)
 
 
-def _band(logits: Floats, panorama: bool) -> NDArray[np.bool_]:
+def _thin_parts(logits: Floats, panorama: bool) -> NDArray[np.bool_]:
+    """The cells outside the matte that are a ridge of logits which goes out from it."""
+    columns = logits.shape[1]
+    around = np.tile(logits, (1, 3)) if panorama else logits
+    rise = np.asarray(cv2.morphologyEx(around, cv2.MORPH_TOPHAT, np.ones((5, 5), np.uint8)))
+    matte_there = around > 0
+    ridge = ~matte_there & (around > _TRACE) & (rise > _RISE)
+    _, parts = cv2.connectedComponents((matte_there | ridge).astype(np.uint8), connectivity=8)
+    found: NDArray[np.bool_] = ridge & np.isin(parts, np.unique(np.asarray(parts)[matte_there]))
+    return found[:, columns : 2 * columns] if panorama else found
+
+
+def _band(inside: NDArray[np.bool_], panorama: bool) -> NDArray[np.bool_]:
     """The cells of the grid that have an edge in or beside them."""
-    inside = np.pad((logits > 0).astype(np.uint8), ((0, 0), (1, 1)), mode="wrap" if panorama else "edge")
+    padded = np.pad(inside.astype(np.uint8), ((0, 0), (1, 1)), mode="wrap" if panorama else "edge")
     kernel = np.ones((3, 3), np.uint8)
-    band: NDArray[np.bool_] = (cv2.dilate(inside, kernel) != cv2.erode(inside, kernel))[:, 1:-1]
+    band: NDArray[np.bool_] = (cv2.dilate(padded, kernel) != cv2.erode(padded, kernel))[:, 1:-1]
     return band
 
 

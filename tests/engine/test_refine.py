@@ -90,6 +90,32 @@ def test_a_panorama_goes_on_over_its_seam(truth: Pixels, plate: Pixels) -> None:
     assert np.count_nonzero(turned != np.roll(whole, by, 1)) <= 20
 
 
+def test_a_thin_part_that_the_model_half_sees_is_found_where_the_plate_shows_it(truth: Pixels, plate: Pixels) -> None:
+    """Twigs of a trunk with logits below 0: one that the plate shows, one that it doesn't, one that touches nothing."""
+    subject = np.zeros_like(truth)
+    cv2.rectangle(subject, (650, 100), (750, 800), 255, -1)
+    ends = {
+        "there": ((750, 300), (1000, 340)),
+        "not there": ((750, 600), (1000, 640)),
+        "apart": ((200, 300), (450, 340)),
+    }
+    twigs = {name: cv2.line(np.zeros_like(truth), *line, 255, 8) for name, line in ends.items()}
+    picture = plate.copy()
+    picture[:] = (120, 130, 140)
+    for shown in (subject, twigs["there"], twigs["apart"]):
+        picture[shown > 0] = (190, 60, 40)
+    logits = np.where(coarse(subject) > 0, 6, -8).astype(np.float16)
+    for twig in twigs.values():
+        logits[(cv2.resize(twig, (GRID, GRID), interpolation=cv2.INTER_AREA) > 0) & (logits < 0)] = -1.5
+    for panorama, seam in ((False, 0), (True, 875)):  # in a panorama it runs through the twigs
+        there, not_there, apart = (np.roll(twigs[name], -seam, 1) for name in ends)
+        turned = np.roll(logits, -seam * GRID // WIDTH, 1)
+        after = refine(turned, np.roll(picture, -seam, 1), to_8_bit, panorama=panorama)
+        assert np.count_nonzero(after & there) > 0.9 * np.count_nonzero(there)
+        assert np.count_nonzero(after & not_there) < 0.1 * np.count_nonzero(not_there)
+        assert not (after & apart).any()
+
+
 def test_where_the_plate_says_nothing_the_matte_stays(truth: Pixels) -> None:
     logits = coarse(cv2.circle(np.zeros_like(truth), (700, 450), 300, 255, -1))
     flat = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
