@@ -35,8 +35,8 @@ DEMO = (
     DemoClip("plant", "A pot plant among clutter; the camera orbits.", _demo(121, "plant", "any", orbit=40)),
     DemoClip("bicycle", "A bicycle, partly hidden by clutter, seen from its side to its back; the camera orbits.",
              _demo(124, "bicycle", "brick", orbit=30)),
-    DemoClip("pillar", "A toy animal slides behind a pillar, is hidden for some frames, and comes out again.",
-             _demo(132, "animal", "checker", orbit=4, fill=0.4, occlusion="pillar")),
+    DemoClip("pillar", "A toy animal slides behind a pillar, is hidden for four frames, and comes out again.",
+             _demo(132, "animal", "checker", orbit=4, fill=0.4, occlusion="pillar", pillar=1.6)),
 )  # fmt: skip
 
 
