@@ -94,6 +94,15 @@ def press(keys: str) -> Iterator[Condition]:
     yield settled()
 
 
+def scroll_sidebar(button: str) -> Iterator[Condition]:
+    """To its end: 5 down, 4 up."""
+    side = region("UI")
+    xdotool("mousemove", str(side.x + side.width // 2), str(window().height - side.y - side.height // 2))
+    yield settled()
+    xdotool("click", "--repeat", "60", "--delay", "10", button)
+    yield settled()
+
+
 def look() -> np.ndarray:
     """The display: uint8 (h, w, 3), row 0 on top."""
     done = subprocess.run(["import", "-window", "root", "-depth", "8", "rgb:-"], check=True, capture_output=True)

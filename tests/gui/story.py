@@ -248,6 +248,9 @@ def exporting() -> Iterator[Condition]:
     assert run().error is None, run().error
     assert has(lane(), part("clip.lane").KINDS["exported"].colour), "the lane shows what is exported"
     shot("exported")
+    yield from driver.scroll_sidebar("5")
+    shot("export-panel")
+    yield from driver.scroll_sidebar("4")
     with override():
         assert bpy.ops.splat_matte.to_compositor() == {"FINISHED"}
     area = editor()
