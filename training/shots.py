@@ -36,7 +36,7 @@ DEMO = (
     DemoClip("bicycle", "A bicycle, partly hidden by clutter, seen from its side to its back; the camera orbits.",
              _demo(124, "bicycle", "brick", orbit=30)),
     DemoClip("pillar", "A toy animal slides behind a pillar, is hidden for four frames, and comes out again.",
-             _demo(132, "animal", "checker", orbit=4, fill=0.4, occlusion="pillar", pillar=1.6)),
+             _demo(132, "animal", "checker", orbit=4, fill=0.4, occlusion="pillar", pillar_width=1.6)),
 )  # fmt: skip
 
 

@@ -195,7 +195,7 @@ def _hide_behind_pillar(rng: Rng, subject: Any, shot: Shot, radius: float, reach
     towards = np.array([math.cos(middle), math.sin(middle), 0])
     aside = np.array([-towards[1], towards[0], 0])
     away = 0.4 * reach
-    width = shot.pillar * radius * (reach - away) / reach
+    width = shot.pillar_width * radius * (reach - away) / reach
     pillar = _place(box((width, width * 0.5, 6), (0, 0, 3)), "pillar", PILLAR_ID, [_material(rng, 4)], smooth=False)
     pillar.location = towards * away
     pillar.rotation_euler = (0, 0, middle + math.pi / 2)

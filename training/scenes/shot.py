@@ -18,7 +18,7 @@ class Shot:
     orbit: float = 30.0  # how far the camera goes round the subject over the clip
     clutter: int = 6  # other things standing about
     occlusion: str = "none"  # "none", "clutter" (partly, by chance) or "pillar" (wholly, for a few frames)
-    pillar: float = 2.3  # its width as it hides, over the subject's radius
+    pillar_width: float = 2.3  # as it hides, over the subject's radius
     moving: bool = False  # the subject slides and turns
     walks: bool = False  # the subject crosses the picture; the scene is rendered without it too
     floor: str = "any"  # "any", or a pattern of blender.PATTERNS
