@@ -51,7 +51,7 @@ _THRESHOLDS = (0.3, 0.7)
 _WORTH = 2.0  # pixels a logit: below, there is nothing between the logits to be found
 _STEEP = 20.0  # logits beyond are as certain as they can be
 _TRACE = -3.0  # a logit of the least that may be a thin part
-_RISE = 2.5  # that it stands out by, from what is two cells beside
+_RISE = 3.0  # that it stands out by, from what is two cells beside
 _UNDECIDED = -0.3
 
 
