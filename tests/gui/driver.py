@@ -95,11 +95,13 @@ def press(keys: str) -> Iterator[Condition]:
 
 
 def scroll_sidebar(button: str) -> Iterator[Condition]:
-    """To its end: 5 down, 4 up."""
+    """To its end: 5 down, 4 up; the mouse then goes back to the clip, where it shows no tooltip."""
     side = region("UI")
     xdotool("mousemove", str(side.x + side.width // 2), str(window().height - side.y - side.height // 2))
     yield settled()
     xdotool("click", "--repeat", "60", "--delay", "10", button)
+    yield settled()
+    xdotool(*place(0.02, 0.98))
     yield settled()
 
 
