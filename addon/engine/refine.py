@@ -52,7 +52,7 @@ _WORTH = 2.0  # pixels a logit: below, there is nothing between the logits to be
 _STEEP = 20.0  # logits beyond are as certain as they can be
 _TRACE = -3.0  # a logit of the least that may be a thin part
 _RISE = 3.0  # that it stands out by, from what is two cells beside
-_UNDECIDED = -0.3
+_UNDECIDED = -0.3  # what it starts from: no subject by itself, near enough for the plate's colours to lift it
 
 
 def refine(
@@ -79,10 +79,12 @@ def refine(
     cells = cells or logits.shape
     result = matte.union([logits], width, height, panorama=panorama)
     pitch = max(height / cells[0], width / cells[1])
+    if pitch < _WORTH:
+        return result
     coarse = cv2.resize(np.asarray(logits, np.float32), cells[1::-1], interpolation=cv2.INTER_AREA)
     thin = _thin_parts(np.asarray(coarse, np.float32), panorama)
     band = _band((coarse > 0) | thin, panorama)
-    if pitch < _WORTH or not band.any():
+    if not band.any():
         return result
     scale = _Scale.of(pitch)
     grid = np.clip(np.asarray(logits, np.float32), -_STEEP, _STEEP)
@@ -257,7 +259,7 @@ def _mean(image: Floats, radius: int) -> Floats:
 def _thin_parts(logits: Floats, panorama: bool) -> NDArray[np.bool_]:
     """The cells outside the matte that are a ridge of logits which goes out from it."""
     columns = logits.shape[1]
-    around = np.tile(logits, (1, 3)) if panorama else logits
+    around = np.tile(logits, (1, 3)) if panorama else logits  # parts go on over the seam
     rise = np.asarray(cv2.morphologyEx(around, cv2.MORPH_TOPHAT, np.ones((5, 5), np.uint8)))
     matte_there = around > 0
     ridge = ~matte_there & (around > _TRACE) & (rise > _RISE)
