@@ -21,7 +21,16 @@ class Composer:
         self.size = size
         self.bank = [texture(rng, size) for _ in range(textures)]
 
-    def _texture(self, rng: Rng) -> NDArray[np.uint8]:
+    def _plain(self, rng: Rng) -> NDArray[np.uint8]:
+        """One colour, but for light from a side: nothing tells one place from another."""
+        left, right = rng.uniform(0.75, 1.1, 2)
+        light = np.linspace(left, right, self.size)[:, None]
+        row = np.clip(rng.uniform(0, 255, 3) * light, 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(np.broadcast_to(row, (self.size, self.size, 3)))
+
+    def _texture(self, rng: Rng, plain: float = 0.15) -> NDArray[np.uint8]:
+        if rng.random() < plain:
+            return self._plain(rng)
         picture = self.bank[int(rng.integers(len(self.bank)))]
         return np.ascontiguousarray(np.rot90(picture, int(rng.integers(4)))[..., rng.permutation(3)])
 
@@ -94,19 +103,23 @@ class Composer:
 
         It hides the thing on a frame after the first, most often wholly, and on its neighbours in part.
         """
-        size, frames = self.size, len(pictures)
-        when = int(rng.integers(1, max(2, frames - 1)))
+        when = int(rng.integers(1, max(2, len(pictures) - 1)))
         numbers = np.unique(ids[0][::4, ::4])
         numbers = numbers[numbers > 0]
         if not len(numbers):
             return
         number = 1 if 1 in numbers and rng.random() < 0.7 else int(rng.choice(numbers))
+        self.hide(rng, pictures, ids, when, number, 0.8)
+
+    def hide(self, rng: Rng, pictures: list[Picture], ids: list[Picture], when: int, number: int, least: float) -> None:
+        """Hide a thing on frame `when` and, passing, its neighbours: by what has `least` to 1.5 times its size."""
+        size = self.size
         ys, xs = np.nonzero(ids[when] == number)
         if not len(xs):
             return
         centre = np.array([(xs.min() + xs.max()) / 2, (ys.min() + ys.max()) / 2])
         hidden = 0.5 * np.array([np.ptp(xs), np.ptp(ys)])
-        half = hidden * rng.uniform(0.8, 1.5) + 6
+        half = hidden * rng.uniform(least, 1.5) + 6
         if rng.random() < 0.7:
             heading, slant = np.pi * float(rng.integers(2)), rng.normal(0, 0.05) * size
             sides = np.array([[-half[0] - slant, -2 * size], [half[0] - slant, -2 * size]])
@@ -115,11 +128,7 @@ class Composer:
             heading = rng.uniform(0, 2 * np.pi)
             waves, around = _lump(rng, 0.1, range(2, 5))
             outline = (1.3 + waves)[:, None] * half * around
-        fill = self._texture(rng)
-        if rng.random() < 0.6:  # plain, but for light from a side
-            left, right = rng.uniform(0.75, 1.1, 2)
-            light = np.linspace(left, right, size)[:, None]
-            fill = np.broadcast_to(np.clip(fill[0, 0] * light, 0, 255).astype(np.uint8), fill.shape)
+        fill = self._texture(rng, plain=0.6)
         pace = rng.uniform(0.45, 1.3) * (half + hidden) * np.array([np.cos(heading), np.sin(heading)])
         for t, (picture, ids_t) in enumerate(zip(pictures, ids, strict=True)):
             move = pace * (t - when)

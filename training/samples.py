@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from .clips import Clip
 from .composites import Composer
 
 Rng = np.random.Generator
+Picture = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
 HIDING = 6  # frames: in so many something can be hidden and come out again
@@ -44,7 +46,7 @@ class Sampler:
         self.rng, self.size, self.rendered, self.davis, self.mix = rng, size, rendered, davis, mix
         self.composer = Composer(rng, size)
 
-    def _stretch(self, clip: Clip, frames: int) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    def _stretch(self, clip: Clip, frames: int) -> tuple[list[Picture], list[Picture]]:
         """`frames` frames at a random stride, forwards or backwards."""
         rng, count = self.rng, len(clip.pictures)
         stride = int(rng.integers(1, max(2, min(4, (count - 1) // max(1, frames - 1)) + 1)))
@@ -54,31 +56,60 @@ class Sampler:
             index = index[::-1]
         return [clip.pictures[i] for i in index], [clip.ids[i] for i in index]
 
-    def _crop(
-        self, pictures: list[NDArray[np.uint8]], ids: list[NDArray[np.uint8]]
-    ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
-        """The same random window of every frame, squashed to S x S as sam2 does."""
-        rng, (h, w) = self.rng, ids[0].shape
+    def _window(self, around: NDArray[Any]) -> tuple[slice, slice]:
+        """A random window of a picture, most often around one of the pixels that are not 0 in H x W `around`."""
+        rng, (h, w) = self.rng, around.shape
         scale = rng.uniform(0.5, 1.0) if rng.random() < 0.7 else 1.0
         ch, cw = int(h * min(1, scale * rng.uniform(0.9, 1.1))), int(w * min(1, scale * rng.uniform(0.9, 1.1)))
-        ys, xs = np.nonzero(ids[0][::4, ::4])
-        if len(ys) and rng.random() < 0.8:  # around something
+        ys, xs = np.nonzero(around[::4, ::4])
+        if len(ys) and rng.random() < 0.8:
             pick = int(rng.integers(len(ys)))
             y, x = int(4 * ys[pick] - rng.uniform(0.2, 0.8) * ch), int(4 * xs[pick] - rng.uniform(0.2, 0.8) * cw)
         else:
             y, x = int(rng.integers(h - ch + 1)), int(rng.integers(w - cw + 1))
         y, x = min(max(y, 0), h - ch), min(max(x, 0), w - cw)
-        step = -1 if rng.random() < 0.5 else 1
-        area, size = np.s_[y : y + ch, x : x + cw], (self.size, self.size)
-        how = cv2.INTER_AREA if ch > self.size else cv2.INTER_LINEAR
-        return (
-            [np.asarray(cv2.resize(p[area], size, interpolation=how)[:, ::step], np.uint8) for p in pictures],
-            [np.asarray(cv2.resize(i[area], size, interpolation=cv2.INTER_NEAREST)[:, ::step], np.uint8) for i in ids],
-        )
+        return slice(y, y + ch), slice(x, x + cw)
 
-    def _drift(
-        self, picture: NDArray[np.uint8], ids: NDArray[np.uint8], frames: int
-    ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    def _cut(
+        self, pictures: list[Picture], ids: list[Picture], windows: list[tuple[slice, slice]]
+    ) -> tuple[list[Picture], list[Picture]]:
+        """Each frame's window, squashed to S x S as sam2 does; every other clip is mirrored."""
+        step, size = -1 if self.rng.random() < 0.5 else 1, (self.size, self.size)
+        cut, maps = [], []
+        for picture, numbers, window in zip(pictures, ids, windows, strict=True):
+            area = picture[window]
+            how = cv2.INTER_AREA if area.shape[0] > self.size else cv2.INTER_LINEAR
+            cut.append(np.asarray(cv2.resize(area, size, interpolation=how)[:, ::step], np.uint8))
+            map_ = cv2.resize(numbers[window], size, interpolation=cv2.INTER_NEAREST)
+            maps.append(np.asarray(map_[:, ::step], np.uint8))
+        return cut, maps
+
+    def _lost(self, pictures: list[Picture], ids: list[Picture], number: int) -> tuple[list[Picture], list[Picture]]:
+        """A clip in which a thing is out of sight most often, and on the last frame as often there as not.
+
+        The camera looks elsewhere, or something hides it; where it is seen again it can be anywhere. So neither the
+        place nor the frame before tells whether it is there: only what it looks like does.
+        """
+        rng, last = self.rng, len(ids) - 1
+        windows = [self._window(ids[0] == number)]
+        covered = []
+        for t in range(1, last + 1):
+            window = windows[0] if rng.random() < 0.5 else self._window(ids[t] == number)
+            if rng.random() < (0.4 if t == last else 0.75):
+                elsewhere = [self._window(ids[t] == 0) for _ in range(6 if rng.random() < 0.5 else 0)]
+                away = [w for w in elsewhere if not (ids[t][w] == number).any()]
+                if away:
+                    window = away[0]
+                else:
+                    covered.append(t)
+            windows.append(window)
+        pictures, ids = self._cut(pictures, ids, windows)
+        for t in covered:
+            for least in (1.0, 1.2, 1.4):
+                self.composer.hide(rng, pictures[t : t + 1], ids[t : t + 1], 0, number, least)
+        return pictures, ids
+
+    def _drift(self, picture: Picture, ids: Picture, frames: int) -> tuple[list[Picture], list[Picture]]:
         """A still that turns, grows, narrows and slides a little from frame to frame, as an orbit's next photo does.
 
         Shots have few frames, far apart: between these one shape stays in sight while it moves by less than itself.
@@ -96,7 +127,7 @@ class Sampler:
                 result.append(np.asarray(moved, np.uint8))
         return pictures, maps
 
-    def _repaint(self, pictures: list[NDArray[np.uint8]], ids: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    def _repaint(self, pictures: list[Picture], ids: list[Picture]) -> list[Picture]:
         """Every object, and what is behind them, in other colours: channels mixed anew, light and shade kept.
 
         Things of one colour come to stand beside each other as often as by chance, and few shots show many colours.
@@ -116,7 +147,7 @@ class Sampler:
                 cv2.copyTo(cv2.transform(result[area], mixes[number]), there[area], result[area])
         return painted
 
-    def _recolour(self, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def _recolour(self, pictures: list[Picture]) -> NDArray[np.float32]:
         """Other exposure, contrast, colour and noise; the light also drifts a little from frame to frame."""
         rng = self.rng
         clip = np.stack(pictures).astype(np.float32)
@@ -130,7 +161,17 @@ class Sampler:
             clip += noise * np.float32(rng.uniform(1, 9))
         return np.clip(clip, 0, 255)
 
-    def _one(self, frames: int, objects: int) -> tuple[NDArray[np.float32], Masks]:
+    def _clip(self, pool: list[Clip], frames: int) -> Clip:
+        """One of the clips with so many frames; hidden subjects, where there is time for it, and thin ones more."""
+        rng = self.rng
+        pool = [clip for clip in pool if len(clip.pictures) >= frames] or pool
+        if frames >= HIDING and rng.random() < 0.5:
+            pool = [clip for clip in pool if clip.hides] or pool
+        if rng.random() < 0.5:
+            pool = [clip for clip in pool if clip.thin] or pool
+        return pool[int(rng.integers(len(pool)))]
+
+    def _one(self, frames: int, objects: int, lost: bool) -> tuple[NDArray[np.float32], Masks]:
         """T x S x S x 3 values in 0..255, and K <= objects masks K x T x S x S."""
         rng = self.rng
         while True:
@@ -138,33 +179,35 @@ class Sampler:
             source = int(rng.choice(3, p=weights / weights.sum()))
             if source == 0:
                 pictures, ids = self.composer.compose(rng, frames, self.rendered + self.davis)
+                drifts = False
             else:
-                pool = self.rendered if source == 1 else self.davis
-                long_enough = [clip for clip in pool if len(clip.pictures) >= frames]
-                hiding = [clip for clip in long_enough if clip.hides and frames >= HIDING]
-                pool = (hiding if rng.random() < 0.5 else []) or long_enough or pool
-                thin = [clip for clip in pool if clip.thin]
-                pool = (thin if rng.random() < 0.5 else []) or pool
-                clip = pool[int(rng.integers(len(pool)))]
-                drifts = frames > 1 and not clip.hides and rng.random() < 0.3
-                pictures, ids = self._crop(*self._stretch(clip, 1 if drifts else frames))
-                if drifts:
-                    pictures, ids = self._drift(pictures[0], ids[0], frames)
-                if source == 1 and rng.random() < 0.4:
-                    pictures = self._repaint(pictures, ids)
-            if frames > 1 and rng.random() < (0.5 if frames >= HIDING else 0.25):
+                clip = self._clip(self.rendered if source == 1 else self.davis, frames)
+                drifts = frames > 1 and not lost and not clip.hides and rng.random() < 0.3
+                pictures, ids = self._stretch(clip, 1 if drifts else frames)
+            subject = 1 if source == 1 else int(rng.choice(np.unique(ids[0][ids[0] > 0]))) if ids[0].any() else 0
+            if lost:
+                pictures, ids = self._lost(pictures, ids, subject)
+            elif source:
+                pictures, ids = self._cut(pictures, ids, [self._window(ids[0])] * len(ids))
+            if drifts:
+                pictures, ids = self._drift(pictures[0], ids[0], frames)
+            if source == 1 and rng.random() < 0.4:
+                pictures = self._repaint(pictures, ids)
+            if frames > 1 and not lost and rng.random() < (0.5 if frames >= HIDING else 0.25):
                 self.composer.cover(rng, pictures, ids)
             numbers, areas = np.unique(ids[0], return_counts=True)
             numbers = numbers[(numbers > 0) & (areas >= SMALLEST * self.size**2)]
+            if lost and subject not in numbers:
+                continue
             if len(numbers):
                 chosen = rng.permutation(numbers)[:objects]
-                if source == 1 and 1 in numbers and 1 not in chosen:
-                    chosen[0] = 1  # the subject is what the shot was made for
+                if subject in numbers and subject not in chosen and (lost or source == 1):
+                    chosen[0] = subject  # what the shot was made for, or what is lost in it
                 return self._recolour(pictures), np.stack([[i == n for i in ids] for n in chosen])
 
-    def batch(self, pictures: int, frames: int, objects: int) -> Batch:
-        """A batch of `pictures` stretches with up to `objects` objects each."""
-        drawn = [self._one(frames, objects) for _ in range(pictures)]
+    def batch(self, pictures: int, frames: int, objects: int, lost: bool = False) -> Batch:
+        """A batch of `pictures` stretches with up to `objects` objects each; `lost`: one is out of sight on the way."""
+        drawn = [self._one(frames, objects, lost) for _ in range(pictures)]
         owner = torch.tensor([i for i, d in enumerate(drawn) for _ in d[1]])
         return Batch(_normalised([d[0] for d in drawn]), np.concatenate([d[1] for d in drawn]), owner)
 

@@ -20,6 +20,7 @@ class Stage:
     early: float = 0.0  # how much of the balanced loss at its start
     single: float = 0.0  # share of the steps that see as many pictures, each by itself
     longer: float = 0.0  # share of the steps that see twice as many frames
+    lost: float = 0.0  # share of the steps that see a subject which is out of sight on the way
     windows: float = 0.0  # share of the steps that see windows along an edge
 
 
@@ -27,5 +28,5 @@ STAGES = (
     Stage("small", 0.1, 128, 8, 1, 4, 3e-3, (0.4, 0.45, 0.15), 1.0),
     Stage("medium", 0.2, 256, 4, 1, 4, 2e-3, (0.3, 0.55, 0.15), 0.5),
     Stage("clips", 0.3, 256, 2, 3, 2, 2e-3, (0.2, 0.65, 0.15)),
-    Stage("large", 0.4, 512, 1, 3, 2, 4e-4, (0.15, 0.65, 0.2), single=0.3, longer=0.35, windows=0.05),
+    Stage("large", 0.4, 512, 1, 3, 2, 4e-4, (0.15, 0.65, 0.2), single=0.25, longer=0.25, lost=0.25, windows=0.05),
 )

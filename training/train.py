@@ -64,9 +64,11 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, kinds: int, se
             queue.put(sampler.windows(2 * pictures))
         elif kind < stage.windows + stage.single:
             queue.put(sampler.batch(pictures * frames, 1, stage.objects))
+        elif kind < stage.windows + stage.single + stage.longer:
+            queue.put(sampler.batch(pictures, 2 * frames, stage.objects))
         else:
-            longer = kind < stage.windows + stage.single + stage.longer
-            queue.put(sampler.batch(pictures, frames * (2 if longer else 1), stage.objects))
+            lost = kind < stage.windows + stage.single + stage.longer + stage.lost
+            queue.put(sampler.batch(pictures, frames, stage.objects, lost))
 
 
 def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, kinds: int, seed: int) -> Iterator[Batch]:

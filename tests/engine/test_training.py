@@ -192,3 +192,18 @@ def test_what_passes_in_front_hides_a_thing_that_is_seen_before_and_after() -> N
             assert (theirs[untouched] == ids[untouched]).mean() > 0.999  # it may have the picture's own colour
             assert not theirs[ids == 0].any()
     assert hidden_and_back >= 5
+
+
+def test_a_lost_subject_is_seen_again_as_often_as_not_and_anywhere() -> None:
+    """Neither the frame before nor the place says whether it is there."""
+    picture = np.full((128, 128, 3), 90, np.uint8)
+    ids = np.zeros((128, 128), np.uint8)
+    ids[40:70, 50:80] = 1
+    sampler = Sampler(np.random.default_rng(3), 128, [Clip("0", [picture] * 3, [ids] * 3)], [], (0, 1, 0))
+    batch = sampler.batch(120, 3, 1, lost=True)
+    seen = batch.masks.any((2, 3))
+    assert seen[:, 0].all()
+    assert 0.6 < (~seen[:, 1]).mean() < 0.9
+    assert 0.4 < seen[~seen[:, 1], 2].mean() < 0.8
+    both = seen[:, 2]
+    assert 0.2 < (batch.masks[both, 0] != batch.masks[both, 2]).any((1, 2)).mean() < 0.8
