@@ -61,6 +61,11 @@ def photos(folder: Path, count: int, width: int = 6000, height: int = 9000) -> P
     return folder
 
 
+def environment() -> dict[str, str]:
+    """Of a process that is measured."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
+
+
 # Linux counts into a process's peak what its parent had in memory when it started it, so a small one stands between.
 _LAUNCHER = """
 import os, subprocess, sys
@@ -78,7 +83,7 @@ def measure(arguments: list[str]) -> Run:
         [sys.executable, "-S", "-c", _LAUNCHER, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"},
+        env=environment(),
         check=False,
     )
     if done.returncode:

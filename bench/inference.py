@@ -2,7 +2,8 @@
 
     python3 vendor_setup bench inference [--checkpoint sam2.1_hiera_tiny] [--frames 3] [--drift]
 
-Each is a process of its own on the same images; what the frame's time goes to is said stage by stage. *Drift* is what
+Each is a process of its own on the same images, and they take turns, a frame each, as a machine's speed changes while
+it is measured; what the frame's time goes to is said stage by stage. *Drift* is what
 ours differs by on the last of these frames, in its logits (relative, L2) and its mask (IoU); without the checkpoint's
 file weights are random, which says how large rounding becomes, not what it does to a matte. So with `--drift` the
 embedded checkpoint follows the DAVIS clips that were kept out of its training in bfloat16 and in float32, from three
@@ -13,8 +14,10 @@ less than seconds.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +31,7 @@ from addon.checkpoints import OFFICIAL
 from addon.job import Footage, Job, MatteObject, Model, Point, Precision, Prompt
 
 from ._clips import QualityClip, davis_clips
-from ._common import demo_frames, links, measure, model_files, upstream_predictor
+from ._common import demo_frames, environment, links, model_files, upstream_predictor
 from ._davis import Mask, jaccard
 
 _REACH = 16  # frames: after so many the memory is full, and there are as many object pointers as are read
@@ -54,13 +57,11 @@ def main() -> int:
         files = model_files(options.checkpoint, room)
         print(f"{options.checkpoint}, seconds a frame")
         expected: Any = None
-        for who in ("upstream", "float32", "bfloat16"):
-            logits = room / f"{who}.npy"
-            run = measure(["-m", "bench.inference", "--run", who, *map(str, files), str(folder), str(logits)])
-            stages = json.loads(run.output.strip().splitlines()[-1])
+        for who, measured in _by_turns(files, folder, room, options.frames).items():
+            stages = {stage: statistics.median(each[stage] for each in measured) for stage in measured[0]}
             total, cpu = stages.pop("total"), stages.pop("CPU")
             parts = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in stages.items())
-            found = np.load(logits)
+            found = np.load(room / f"{who}.npy")
             line = f"{who:10}{total:7.2f}   CPU {cpu:.2f}; {parts}"
             if expected is None:
                 expected, baseline = found, (total, cpu)
@@ -73,6 +74,35 @@ def main() -> int:
     if options.drift:
         _print_drift()
     return 0
+
+
+def _by_turns(files: tuple[Path, Path], folder: Path, room: Path, count: int) -> dict[str, list[dict[str, float]]]:
+    """Seconds by stage of `count` frames of each; their last logits lie in `room` then."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for who in ("upstream", "float32", "bfloat16"):
+            command = [sys.executable, "-P", "-m", "bench.inference", "--run", who]
+            process = subprocess.Popen(
+                [*command, *map(str, files), str(folder), str(room / f"{who}.npy")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment(),
+            )
+            running[who] = stack.enter_context(process)
+        measured: dict[str, list[dict[str, float]]] = {who: [] for who in running}
+        for _ in range(1 + count):
+            for who, process in running.items():
+                assert process.stdin is not None
+                assert process.stdout is not None
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write("next\n")
+                    process.stdin.flush()
+                answer = process.stdout.readline()
+                if not answer:
+                    raise SystemExit(f"{who} failed")
+                measured[who].append(json.loads(answer))
+    return {who: each[1:] for who, each in measured.items()}
 
 
 def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> None:
@@ -89,15 +119,15 @@ def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> N
         choice = Model(str(weights), str(config), device="cpu", precision=precision, trust=True)
         loaded = model.load(model.find(choice))
         predictor, computing = loaded.predictor, loaded.computing()
-    seconds: dict[str, list[float]] = {stage: [] for stage in (*_STAGES.values(), "total", "CPU")}
+    seconds: dict[str, float] = {}
 
     def timed(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             began, cpu = time.monotonic(), time.process_time()
             result = function(*args, **kwargs)
-            seconds[stage].append(time.monotonic() - began)
+            seconds[stage] = time.monotonic() - began
             if stage == "total":
-                seconds["CPU"].append(time.process_time() - cpu)
+                seconds["CPU"] = time.process_time() - cpu
             return result
 
         return run
@@ -118,11 +148,12 @@ def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> N
         x, y = state["video_width"] / 2, state["video_height"] / 2
         predictor.add_new_points_or_box(state, 0, 0, points=[[x, y]], labels=[1])
         predictor.propagate_in_video_preflight(state)
-        outputs = state["output_dict_per_obj"][0]
-        for index in (1, *range(_REACH, state["num_frames"])):
-            outputs["non_cond_frame_outputs"][index], _ = track(
+        outputs = state["output_dict_per_obj"][0]["non_cond_frame_outputs"]
+
+        def next_frame(index: int) -> None:
+            outputs[index], _ = track(
                 inference_state=state,
-                output_dict=outputs,
+                output_dict=state["output_dict_per_obj"][0],
                 frame_idx=index,
                 batch_size=1,
                 is_init_cond_frame=False,
@@ -131,16 +162,16 @@ def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> N
                 reverse=False,
                 run_mem_encoder=True,
             )
-            if index == 1:  # its output stands for all up to the full memory
-                outputs["non_cond_frame_outputs"] |= dict.fromkeys(
-                    range(1, _REACH), outputs["non_cond_frame_outputs"][1]
-                )
-                for each in seconds.values():
-                    each.clear()
-    np.save(logits, outputs["non_cond_frame_outputs"][state["num_frames"] - 1]["pred_masks"].float().numpy())
-    medians = {stage: statistics.median(each) for stage, each in seconds.items()}
-    rest = medians["total"] - sum(medians[stage] for stage in _STAGES.values())
-    print(json.dumps(medians | {"rest": rest}))
+
+        next_frame(1)
+        outputs |= dict.fromkeys(range(1, _REACH), outputs[1])  # one stands for all up to the full memory
+        last = _REACH - 1
+        for _ in sys.stdin:
+            last += 1
+            next_frame(last)
+            rest = seconds["total"] - sum(seconds[stage] for stage in _STAGES.values())
+            print(json.dumps(seconds | {"rest": rest}), flush=True)
+        np.save(logits, outputs[last]["pred_masks"].float().numpy())
 
 
 def _print_drift() -> None:

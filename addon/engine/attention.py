@@ -7,8 +7,8 @@ queries, 28736 keys at 1024 px input. That is the largest part of a frame's time
   memory itself, with 64 channels, instead of its projection to 256.
 - *Scores are blocks that stay in the caches* and never exist as a whole (as in FlashAttention, Dao et al. 2022).
   Softmax needs no maximum of a row, only something near it, since a shift of all its scores cancels out: the maximum
-  over a sample of the keys is taken, and corrected where a score lies far above it. Near it bfloat16 resolves scores
-  finely, and there the weights are large.
+  over a sample of the keys is taken, and corrected where a score lies far above it, which the sum of the weights tells.
+  Near it bfloat16 resolves scores finely, and there the weights are large.
 - *exp2 instead of exp*, which torch computes three times as fast; log2 e is a factor of the queries.
 
 In float32 all this changes rounding only. The image encoder attends over a whole frame in the same way.
@@ -24,10 +24,11 @@ from sam2.modeling.sam import transformer
 from torch import Tensor
 
 from .linear import apply, linear, precision
+from .spread import spread
 
 _QUERIES, _KEYS = 512, 2048  # of a block: 2 MB of bfloat16 scores
 _SAMPLE = 64  # every so many keys one is asked for how large scores get
-_MANY = 1024  # positions: below, torch's own attention is no slower
+_MANY = 1024  # positions: below, one product over all scores takes less
 _ROOM = 16  # a score may lie 2^16 above the sample's largest before the shift is corrected
 
 
@@ -45,17 +46,22 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     columns = torch.cat((values.t(), values.new_ones(1, len(values))))  # (e + 1, m): the last row sums the weights
     sample = keys[::_SAMPLE].contiguous()
     result = queries.new_empty((len(queries), values.shape[1]), dtype=torch.float32)
-    for block, rows in zip(torch.split(queries, _QUERIES), torch.split(result, _QUERIES), strict=True):
+
+    def answer(start: int) -> None:
+        block = queries[start : start + _QUERIES]
         shift = linear(sample, block).amax(0)
         total = result.new_zeros(len(columns), len(block))
         for some, theirs in zip(torch.split(keys, _KEYS), torch.split(columns, _KEYS, 1), strict=True):
-            scores = linear(some, block, -shift)  # (keys, queries)
-            if scores.max() > _ROOM:
+            weighed = theirs @ linear(some, block, -shift).exp2_()  # of scores (keys, queries)
+            if not weighed[-1].max() <= 2**_ROOM:
+                scores = linear(some, block, -shift)
                 old, shift = shift, shift + scores.amax(0).clamp_min(0)
                 total *= torch.exp2(old.float() - shift.float())
-                scores = linear(some, block, -shift)
-            total += theirs @ scores.exp2_()
-        rows.copy_((total[:-1] / total[-1]).t())
+                weighed = theirs @ linear(some, block, -shift).exp2_()
+            total += weighed
+        result[start : start + _QUERIES] = (total[:-1] / total[-1]).t()
+
+    spread(answer, range(0, len(queries), _QUERIES))
     return result
 
 
@@ -117,7 +123,9 @@ class MultiScaleAttention(hieradet.MultiScaleAttention):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         """(b, h, w, dim) -> (b, h', w', dim_out); h' = h and w' = w, or half of them where queries are pooled."""
         b, h, w, _ = x.shape
-        if self.q_pool or h * w < _MANY or self.training:
+        if h * w < _MANY:
+            return self._in_windows(x)
+        if self.q_pool or self.training:
             result: Tensor = super().forward(x)
             return result
         heads = self.qkv(x).reshape(b, h * w, 3, self.num_heads, -1).permute(0, 3, 2, 1, 4)  # (b, heads, 3, h w, d)
@@ -125,4 +133,18 @@ class MultiScaleAttention(hieradet.MultiScaleAttention):  # type: ignore[misc]
         attended = [[attend(q * scale, k.contiguous(), v) for q, k, v in image] for image in heads]
         joined = torch.stack([torch.cat(each, 1) for each in attended])
         projected: Tensor = self.proj(joined.reshape(b, h, w, -1))
+        return projected
+
+    def _in_windows(self, x: Tensor) -> Tensor:
+        """Of many small maps: as products over all of them, which takes two thirds of torch's own attention's time."""
+        b, h, w, _ = x.shape
+        q, k, v = self.qkv(x).reshape(b, h * w, 3, self.num_heads, -1).unbind(2)
+        if self.q_pool:
+            pooled = hieradet.do_pool(q.reshape(b, h, w, -1), self.q_pool)
+            h, w = pooled.shape[1:3]
+            q = pooled.reshape(b, h * w, self.num_heads, -1)
+        q, k, v = (each.transpose(1, 2).flatten(0, 1) for each in (q, k, v))  # (b heads, positions, d)
+        scores = torch.baddbmm(q.new_zeros(1), q, k.mT, beta=0, alpha=1 / math.sqrt(q.shape[-1]))
+        attended = torch.bmm(scores.softmax(-1), v).unflatten(0, (b, -1)).transpose(1, 2)
+        projected: Tensor = self.proj(attended.reshape(b, h, w, -1))
         return projected

@@ -8,6 +8,9 @@ from sam2.modeling.backbones import hieradet, utils
 from torch import Tensor
 
 from .linear import precision
+from .spread import spread
+
+_STRIP = 8192  # positions: 13 MB between the layers of SAM 2.1 tiny's second block
 
 
 class PatchEmbed(utils.PatchEmbed):  # type: ignore[misc]  # sam2 is untyped
@@ -17,6 +20,22 @@ class PatchEmbed(utils.PatchEmbed):  # type: ignore[misc]  # sam2 is untyped
         """(b, 3, S, S) -> (b, S/4, S/4, c)."""
         result: Tensor = super().forward(x.contiguous(memory_format=torch.channels_last))
         return result
+
+
+class MultiScaleBlock(hieradet.MultiScaleBlock):  # type: ignore[misc]
+    """sam2's, in strips of windows: what is between its layers stays in the caches.
+
+    Of a whole map at 1024 px that is up to 75 MB a layer, and each time memory that the system hands out anew.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, h, w, c) -> (b, h / stride, w / stride, d): attention doesn't leave a window, so strips give the same."""
+        batch, height, width, _ = x.shape
+        rows = self.window_size * max(1, _STRIP // max(1, batch * width * self.window_size))
+        if not 0 < rows < height:
+            result: Tensor = super().forward(x)
+            return result
+        return torch.cat(spread(super().forward, x.split(rows, 1)), 1)
 
 
 class Hiera(hieradet.Hiera):  # type: ignore[misc]

@@ -11,7 +11,7 @@ from sam2.modeling.sam import transformer
 from torch import nn
 
 from .attention import MultiScaleAttention, RoPEAttention
-from .encoder import Hiera, PatchEmbed, PositionEmbeddingSine
+from .encoder import Hiera, MultiScaleBlock, PatchEmbed, PositionEmbeddingSine
 from .linear import MLP, Linear
 
 _FASTER: dict[type[nn.Module], type[nn.Module]] = {
@@ -19,6 +19,7 @@ _FASTER: dict[type[nn.Module], type[nn.Module]] = {
     sam2_utils.MLP: MLP,
     transformer.RoPEAttention: RoPEAttention,
     hieradet.MultiScaleAttention: MultiScaleAttention,
+    hieradet.MultiScaleBlock: MultiScaleBlock,
     hieradet.Hiera: Hiera,
     utils.PatchEmbed: PatchEmbed,
     position_encoding.PositionEmbeddingSine: PositionEmbeddingSine,

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from sam2.modeling.backbones.hieradet import MultiScaleAttention
+from sam2.modeling.backbones.hieradet import MultiScaleAttention, MultiScaleBlock
 from sam2.modeling.sam.transformer import RoPEAttention
 from torch import Tensor, nn
 
 from addon.checkpoints import EMBEDDED_CONFIG
-from addon.engine import model
+from addon.engine import encoder, model
 from addon.engine.attention import attend
 from addon.engine.fast import replace_modules
 
@@ -55,6 +55,34 @@ def test_attention_over_a_whole_frame(dtype: torch.dtype, allowed: float) -> Non
     x = torch.randn(2, 40, 32, 96)
     theirs, ours = both(module, lambda it: it(x), dtype)
     assert error(theirs, ours) < allowed
+
+
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_attention_in_windows(pooled: bool, dtype: torch.dtype, allowed: float) -> None:
+    torch.manual_seed(0)
+    module = MultiScaleAttention(96, 192, 2, nn.MaxPool2d(2, 2) if pooled else None)
+    x = torch.randn(9, 8, 6, 96)
+    theirs, ours = both(module, lambda it: it(x), dtype)
+    assert theirs.shape == (9, 4, 3, 192) if pooled else (9, 8, 6, 192)
+    assert error(theirs, ours) < allowed
+
+
+@pytest.mark.parametrize(("stride", "window", "height"), [(None, 8, 128), ((2, 2), 8, 128), (None, 14, 130)])
+def test_strips_of_windows_give_what_the_whole_map_gives(
+    stride: tuple[int, int] | None, window: int, height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In several strips, of which the last is shorter and, at times, filled up to a window."""
+    torch.manual_seed(0)
+    block = MultiScaleBlock(32, 64 if stride else 32, 2, q_stride=stride, window_size=window).eval()
+    replace_modules(block)
+    x = torch.randn(1, height, 100, 32)
+    with torch.inference_mode():
+        monkeypatch.setattr(encoder, "_STRIP", 10**9)
+        whole = block(x)
+        monkeypatch.setattr(encoder, "_STRIP", 3000)
+        strips = block(x)
+    assert error(whole, strips) < 1e-6
 
 
 @pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
