@@ -145,6 +145,6 @@ class MultiScaleAttention(hieradet.MultiScaleAttention):  # type: ignore[misc]
             q = pooled.reshape(b, h * w, self.num_heads, -1)
         q, k, v = (each.transpose(1, 2).flatten(0, 1) for each in (q, k, v))  # (b heads, positions, d)
         scores = torch.baddbmm(q.new_zeros(1), q, k.mT, beta=0, alpha=1 / math.sqrt(q.shape[-1]))
-        attended = torch.bmm(scores.softmax(-1), v).unflatten(0, (b, -1)).transpose(1, 2)
+        attended = torch.bmm(scores.softmax(-1), v).view(b, self.num_heads, h * w, -1).transpose(1, 2)
         projected: Tensor = self.proj(attended.reshape(b, h, w, -1))
         return projected

@@ -35,7 +35,7 @@ class MultiScaleBlock(hieradet.MultiScaleBlock):  # type: ignore[misc]
         if not 0 < rows < height:
             result: Tensor = super().forward(x)
             return result
-        return torch.cat(spread(super().forward, x.split(rows, 1)), 1)
+        return torch.cat(spread(super().forward, torch.split(x, rows, 1)), 1)
 
 
 class Hiera(hieradet.Hiera):  # type: ignore[misc]
