@@ -5,6 +5,8 @@ On a GPU upstream's own are the fastest, and stay.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sam2.modeling import position_encoding, sam2_utils
 from sam2.modeling.backbones import hieradet, utils
 from sam2.modeling.sam import transformer
@@ -30,3 +32,23 @@ def replace_modules(network: nn.Module) -> None:
     """Let every module of `network` that has a faster class be of that; weights and names stay."""
     for module in network.modules():
         module.__class__ = _FASTER.get(type(module), type(module))
+
+
+def merge_projections(model: Any) -> None:
+    """Make one of two 1x1 convolutions that follow each other: the neck's of levels 0 and 1, and conv_s0, conv_s1.
+
+    Between them level 0 has 256 channels at a quarter of the input's size. Nothing else reads these (SAM2Base's
+    forward_image) unless the neck adds coarser levels to them. `model` has its weights, and is not saved afterwards.
+    """
+    neck, decoder = model.image_encoder.neck, model.sam_mask_decoder
+    if {0, 1} & set(neck.fpn_top_down_levels) or not model.use_high_res_features_in_sam:
+        return
+    for level, name in enumerate(("conv_s0", "conv_s1")):
+        first, second = neck.convs[-1 - level].conv, getattr(decoder, name)
+        a, b = first.weight.data.double().flatten(1), second.weight.data.double().flatten(1)
+        both = nn.Conv2d(first.in_channels, second.out_channels, 1, dtype=first.weight.dtype)
+        both.weight.data.copy_((b @ a)[..., None, None])
+        assert both.bias is not None
+        both.bias.data.copy_(b @ first.bias.data.double() + second.bias.data.double())
+        neck.convs[-1 - level].conv = both.eval()
+        setattr(decoder, name, nn.Identity())

@@ -105,6 +105,7 @@ def load(source: Source) -> Loaded:
     _load_weights(predictor, source.weights)
     if source.device.type == "cpu":
         fast.replace_modules(predictor)
+        fast.merge_projections(predictor)
     return Loaded(predictor.to(source.device).eval(), source)
 
 

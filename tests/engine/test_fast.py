@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from addon.checkpoints import EMBEDDED_CONFIG
 from addon.engine import encoder, model
 from addon.engine.attention import attend
-from addon.engine.fast import replace_modules
+from addon.engine.fast import merge_projections, replace_modules
 
 SIDE = 16  # positions of a frame: SIDE^2
 POINTERS = 8
@@ -98,6 +98,22 @@ def test_the_image_encoder(dtype: torch.dtype, allowed: float) -> None:
 
     theirs, ours = both(predictor, encoded, dtype)
     assert error(theirs, ours) < allowed
+
+
+@pytest.mark.parametrize("top_down", [False, True])
+def test_merged_projections_give_what_two_give(top_down: bool) -> None:
+    """Where level 1 is added to level 0, the neck's own results are needed, and stay."""
+    torch.manual_seed(0)
+    predictor = model._build(EMBEDDED_CONFIG).eval()
+    predictor.image_encoder.neck.fpn_top_down_levels = [0, 2, 3] if top_down else [2, 3]
+    frame = torch.randn(1, 3, predictor.image_size, predictor.image_size)
+    with torch.inference_mode():
+        before = predictor.forward_image(frame)["backbone_fpn"]
+        merge_projections(predictor)
+        after = predictor.forward_image(frame)["backbone_fpn"]
+    assert [error(a, b) < 1e-5 for a, b in zip(before, after, strict=True)] == [True] * 3
+    kept = predictor.sam_mask_decoder.conv_s0, predictor.sam_mask_decoder.conv_s1
+    assert [isinstance(each, nn.Identity) for each in kept] == [not top_down] * 2
 
 
 def test_attention_to_scores_far_above_the_sampled_ones() -> None:
