@@ -8,7 +8,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from addon.checkpoints import EMBEDDED_CONFIG, OFFICIAL, Official
+from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, Official
 from addon.engine import model
 from addon.errors import CheckpointError
 from addon.job import Model
@@ -18,7 +18,7 @@ from addon.job import Model
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole, honest checkpoint file."""
     path = tmp_path_factory.mktemp("weights") / "own.pt"
-    state = model.load(model.find(Model())).predictor.state_dict()
+    state = torch.load(EMBEDDED_WEIGHTS, map_location="cpu", weights_only=True)["model"]
     torch.save({"model": {key: value.half() for key, value in state.items()}}, path)
     return path
 
