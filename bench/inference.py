@@ -3,12 +3,11 @@
     python3 vendor_setup bench inference [--checkpoint sam2.1_hiera_tiny] [--frames 3] [--drift]
 
 Each is a process of its own on the same images, and they take turns, a frame each, as a machine's speed changes while
-it is measured; what the frame's time goes to is said stage by stage. *Drift* is what
-ours differs by on the last of these frames, in its logits (relative, L2) and its mask (IoU); without the checkpoint's
-file weights are random, which says how large rounding becomes, not what it does to a matte. So with `--drift` the
-embedded checkpoint follows the DAVIS clips that were kept out of its training in bfloat16 and in float32, from three
-clicks on the first frame. *CPU* is the processor time of all threads, which other processes on the machine disturb
-less than seconds.
+it is measured; what the frame's time goes to is said stage by stage. *Drift* is what ours differs by on the last of
+these frames, in its logits (relative, L2) and its mask (IoU); without the checkpoint's file weights are random, which
+says how large rounding becomes, not what it does to a matte. So with `--drift` the embedded checkpoint follows the
+DAVIS clips that were kept out of its training in bfloat16 and in float32, from three clicks on the first frame. *CPU*
+is the processor time of all threads, which other processes on the machine disturb less than seconds.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from addon.engine.fast import merged
+
 HERE = Path(__file__).resolve().parent.parent
 CONFIG = HERE / "addon" / "checkpoints" / "embedded.yaml"
 WEIGHTS = HERE / "addon" / "checkpoints" / "embedded.pt"
@@ -57,12 +59,6 @@ def set_size(model: Any, size: int) -> None:
     prompt.mask_input_size = (4 * grid, 4 * grid)
 
 
-def _merged(feature: Tensor, first: Any, second: Any) -> Tensor:
-    """second(first(x)) for two 1x1 convolutions, as one."""
-    a, b = first.weight.flatten(1), second.weight.flatten(1)
-    return F.conv2d(feature, (b @ a)[..., None, None], b @ first.bias + second.bias)
-
-
 def encode(model: Any, images: Tensor) -> Features:
     """Features of B x 3 x S x S normalised images; the same numbers as sam2's forward_image."""
     maps = model.image_encoder.trunk(images)  # strides 4, 8, 16, 32
@@ -71,8 +67,8 @@ def encode(model: Any, images: Tensor) -> Features:
     coarse = F.interpolate(convs[0](maps[3]).float(), scale_factor=2.0, mode="nearest")
     top = convs[1](maps[2]) + coarse
     return Features(
-        _merged(maps[0], convs[3], decoder.conv_s0),
-        _merged(maps[1], convs[2], decoder.conv_s1),
+        F.conv2d(maps[0], *merged(convs[3], decoder.conv_s0)),
+        F.conv2d(maps[1], *merged(convs[2], decoder.conv_s1)),
         top,
         neck.position_encoding(top).to(top.dtype),
     )

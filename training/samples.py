@@ -105,7 +105,7 @@ class Sampler:
             windows.append(window)
         pictures, ids = self._cut(pictures, ids, windows)
         for t in covered:
-            for least in (1.0, 1.2, 1.4):
+            for least in (1.0, 1.2, 1.4):  # what a smaller one leaves in sight; nothing once it is hidden
                 self.composer.hide(rng, pictures[t : t + 1], ids[t : t + 1], 0, number, least)
         return pictures, ids
 
@@ -184,7 +184,8 @@ class Sampler:
                 clip = self._clip(self.rendered if source == 1 else self.davis, frames)
                 drifts = frames > 1 and not lost and not clip.hides and rng.random() < 0.3
                 pictures, ids = self._stretch(clip, 1 if drifts else frames)
-            subject = 1 if source == 1 else int(rng.choice(np.unique(ids[0][ids[0] > 0]))) if ids[0].any() else 0
+            present = np.unique(ids[0][ids[0] > 0])
+            subject = 1 if source == 1 or not len(present) else int(rng.choice(present))
             if lost:
                 pictures, ids = self._lost(pictures, ids, subject)
             elif source:
@@ -197,9 +198,7 @@ class Sampler:
                 self.composer.cover(rng, pictures, ids)
             numbers, areas = np.unique(ids[0], return_counts=True)
             numbers = numbers[(numbers > 0) & (areas >= SMALLEST * self.size**2)]
-            if lost and subject not in numbers:
-                continue
-            if len(numbers):
+            if len(numbers) and (subject in numbers or not lost):
                 chosen = rng.permutation(numbers)[:objects]
                 if subject in numbers and subject not in chosen and (lost or source == 1):
                     chosen[0] = subject  # what the shot was made for, or what is lost in it

@@ -55,20 +55,20 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, kinds: int, se
     Peers seed their kinds of batches alike: at each step none waits for one that has a longer clip.
     """
     kind_rng = np.random.default_rng(kinds)
+    windows, single, longer, lost = np.cumsum([stage.windows, stage.single, stage.longer, stage.lost])
     if seed is not None:
         sampler.rng = np.random.default_rng(seed)
         torch.set_num_threads(1)
     while True:
         pictures, frames, kind = stage.pictures * times, stage.frames, kind_rng.random()
-        if kind < stage.windows:
+        if kind < windows:
             queue.put(sampler.windows(2 * pictures))
-        elif kind < stage.windows + stage.single:
+        elif kind < single:
             queue.put(sampler.batch(pictures * frames, 1, stage.objects))
-        elif kind < stage.windows + stage.single + stage.longer:
+        elif kind < longer:
             queue.put(sampler.batch(pictures, 2 * frames, stage.objects))
         else:
-            lost = kind < stage.windows + stage.single + stage.longer + stage.lost
-            queue.put(sampler.batch(pictures, frames, stage.objects, lost))
+            queue.put(sampler.batch(pictures, frames, stage.objects, bool(kind < lost)))
 
 
 def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, kinds: int, seed: int) -> Iterator[Batch]:

@@ -31,11 +31,12 @@ class MultiScaleBlock(hieradet.MultiScaleBlock):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         """(b, h, w, c) -> (b, h / stride, w / stride, d): attention doesn't leave a window, so strips give the same."""
         batch, height, width, _ = x.shape
-        rows = self.window_size * max(1, _STRIP // max(1, batch * width * self.window_size))
-        if not 0 < rows < height:
-            result: Tensor = super().forward(x)
-            return result
-        return torch.cat(spread(super().forward, torch.split(x, rows, 1)), 1)
+        if self.window_size:
+            rows = self.window_size * max(1, _STRIP // (batch * width * self.window_size))
+            if rows < height:
+                return torch.cat(spread(super().forward, torch.split(x, rows, 1)), 1)
+        result: Tensor = super().forward(x)
+        return result
 
 
 class Hiera(hieradet.Hiera):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from typing import Any
 from sam2.modeling import position_encoding, sam2_utils
 from sam2.modeling.backbones import hieradet, utils
 from sam2.modeling.sam import transformer
-from torch import nn
+from torch import Tensor, nn
 
 from .attention import MultiScaleAttention, RoPEAttention
 from .encoder import Hiera, MultiScaleBlock, PatchEmbed, PositionEmbeddingSine
@@ -34,6 +34,12 @@ def replace_modules(network: nn.Module) -> None:
         module.__class__ = _FASTER.get(type(module), type(module))
 
 
+def merged(first: Any, second: Any) -> tuple[Tensor, Tensor]:
+    """Weight (m, c, 1, 1) and bias (m,) of second(first(x)): two 1x1 convolutions, from c channels and to m."""
+    a, b = first.weight.flatten(1), second.weight.flatten(1)
+    return (b @ a)[..., None, None], b @ first.bias + second.bias
+
+
 def merge_projections(model: Any) -> None:
     """Make one of two 1x1 convolutions that follow each other: the neck's of levels 0 and 1, and conv_s0, conv_s1.
 
@@ -45,10 +51,6 @@ def merge_projections(model: Any) -> None:
         return
     for level, name in enumerate(("conv_s0", "conv_s1")):
         first, second = neck.convs[-1 - level].conv, getattr(decoder, name)
-        a, b = first.weight.data.double().flatten(1), second.weight.data.double().flatten(1)
-        both = nn.Conv2d(first.in_channels, second.out_channels, 1, dtype=first.weight.dtype)
-        both.weight.data.copy_((b @ a)[..., None, None])
-        assert both.bias is not None
-        both.bias.data.copy_(b @ first.bias.data.double() + second.bias.data.double())
-        neck.convs[-1 - level].conv = both.eval()
+        weight, bias = merged(first, second)
+        first.weight, first.bias, first.out_channels = nn.Parameter(weight), nn.Parameter(bias), second.out_channels
         setattr(decoder, name, nn.Identity())
