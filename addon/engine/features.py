@@ -21,7 +21,7 @@ from ..disk import write_file
 from ..job import Job
 from .store import key_of
 
-_VERSION = 1  # raise it when what is kept changes
+_VERSION = 2  # raise it when what is kept changes, if only by rounding
 
 Maps = list[torch.Tensor]  # one a level of the pyramid, from fine to coarse: (1, C, H, W)
 
