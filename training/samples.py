@@ -19,6 +19,7 @@ Picture = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
 HIDING = 6  # frames: in so many something can be hidden and come out again
+TWINS = 0.25  # of the samples show a copy of the subject as well
 SMALLEST = 1 / 80  # of the picture: what is smaller on the first frame is not asked for
 
 
@@ -148,15 +149,19 @@ class Sampler:
         return painted
 
     def _recolour(self, pictures: list[Picture]) -> NDArray[np.float32]:
-        """Other exposure, contrast, colour and noise; the light also drifts a little from frame to frame."""
+        """Other exposure, contrast, colour and noise; the light also drifts a little from frame to frame.
+
+        Dark rooms are exposed longer, as a photographer would.
+        """
         rng = self.rng
         clip = np.stack(pictures).astype(np.float32)
         gain, lift = rng.uniform(0.7, 1.35, 1) * rng.uniform(0.9, 1.1, 3), rng.normal(0, 12)
+        gain *= np.clip(90 / max(1.0, clip.mean()), 1, 2.5)
         clip = clip * gain.astype(np.float32) + np.float32(lift)
         clip *= (1 + rng.normal(0, 0.04, (len(clip), 1, 1, 1))).astype(np.float32)
-        if rng.random() < 0.15:
+        if rng.random() < 0.1:
             clip[:] = clip.mean(-1, keepdims=True)
-        if rng.random() < 0.4:
+        if rng.random() < 0.3:
             noise = rng.standard_normal(clip.shape, np.float32)
             clip += noise * np.float32(rng.uniform(1, 9))
         return np.clip(clip, 0, 255)
@@ -194,6 +199,8 @@ class Sampler:
                 pictures, ids = self._drift(pictures[0], ids[0], frames)
             if source == 1 and rng.random() < 0.4:
                 pictures = self._repaint(pictures, ids)
+            if not lost and subject in ids[0] and rng.random() < TWINS:
+                self.composer.twin(rng, pictures, ids, subject)
             if frames > 1 and not lost and rng.random() < (0.5 if frames >= HIDING else 0.25):
                 self.composer.cover(rng, pictures, ids)
             numbers, areas = np.unique(ids[0], return_counts=True)

@@ -75,5 +75,5 @@ def training_shot(number: int) -> Shot:
         occlusion=occlusion,
         moving=bool(rng.random() < 0.4),
         fill=float(rng.uniform(0.3, 0.75)) if occlusion != "pillar" else float(rng.uniform(0.25, 0.45)),
-        samples=3,
+        samples=1,
     )

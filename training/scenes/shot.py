@@ -24,5 +24,5 @@ class Shot:
     floor: str = "any"  # "any", or a pattern of blender.PATTERNS
     fill: float = 0.5  # the subject's size against the picture's height
     quality: int = 88  # JPEG
-    draft: bool = False  # matt surfaces, one bounce of light, no denoising: a quarter of the time, and some grain
+    draft: bool = False  # denoised with less care, in half of the time
     coverage_samples: int = 1  # 1: the id at the pixel centre; more: the subject where it covers half of a pixel
