@@ -111,21 +111,6 @@ class Composer:
         number = 1 if 1 in numbers and rng.random() < 0.7 else int(rng.choice(numbers))
         self.hide(rng, pictures, ids, when, number, 0.8)
 
-    def twin(self, rng: Rng, pictures: list[Picture], ids: list[Picture], number: int) -> None:
-        """Draw a copy of a thing elsewhere, behind all other things: only the place tells the two apart."""
-        ys, xs = np.nonzero(ids[0] == number)
-        if not len(xs):
-            return
-        free = 1 + int(max(each.max() for each in ids))
-        grow = rng.uniform(0.6, 1.2) * np.array([rng.choice([-1, 1]), 1])
-        place = rng.uniform(0.1, 0.9, 2) * self.size - grow * [xs.mean(), ys.mean()]
-        move = np.column_stack([np.diag(grow), place])
-        for picture, ids_t in zip(pictures, ids, strict=True):
-            sprite = np.dstack([picture, (ids_t == number).astype(np.uint8) * 255])
-            drawn = np.asarray(cv2.warpAffine(sprite, move, (self.size, self.size)), np.uint8)
-            drawn[..., 3][ids_t > 0] = 0
-            _lay(drawn[..., :3], drawn[..., 3], free, picture, ids_t)
-
     def hide(self, rng: Rng, pictures: list[Picture], ids: list[Picture], when: int, number: int, least: float) -> None:
         """Hide a thing on frame `when` and, passing, its neighbours: by what has `least` to 1.5 times its size."""
         size = self.size

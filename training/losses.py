@@ -9,7 +9,6 @@ from torch import Tensor
 from .network import Decoded
 
 FOCAL, DICE, IOU, SCORE, CANDIDATES = 20.0, 1.0, 1.0, 1.0, 0.25
-IN_SIGHT = 8.0  # so much more a score counts that says "hidden" of what is in sight: the memory says it from then on
 
 
 def focal(logits: Tensor, target: Tensor) -> Tensor:
@@ -60,7 +59,5 @@ def loss(answer: Decoded, target: Tensor, candidates: bool, early: float = 0.0) 
     total = per_mask[:, 0]
     if candidates:
         total = total + CANDIDATES * per_mask[:, 1:].min(1).values
-    score = F.binary_cross_entropy_with_logits(
-        answer.score.float()[:, 0], visible, pos_weight=visible.new_tensor(IN_SIGHT)
-    )
+    score = F.binary_cross_entropy_with_logits(answer.score.float()[:, 0], visible)
     return (total * visible).sum() / visible.sum().clamp(min=1) + SCORE * score

@@ -19,7 +19,6 @@ Picture = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
 HIDING = 6  # frames: in so many something can be hidden and come out again
-TWINS = 0.25  # of the samples show a copy of the subject as well
 SMALLEST = 1 / 80  # of the picture: what is smaller on the first frame is not asked for
 
 
@@ -199,8 +198,6 @@ class Sampler:
                 pictures, ids = self._drift(pictures[0], ids[0], frames)
             if source == 1 and rng.random() < 0.4:
                 pictures = self._repaint(pictures, ids)
-            if not lost and subject in ids[0] and rng.random() < TWINS:
-                self.composer.twin(rng, pictures, ids, subject)
             if frames > 1 and not lost and rng.random() < (0.5 if frames >= HIDING else 0.25):
                 self.composer.cover(rng, pictures, ids)
             numbers, areas = np.unique(ids[0], return_counts=True)

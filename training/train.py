@@ -64,7 +64,7 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, kinds: int, se
         if kind < windows:
             queue.put(sampler.windows(2 * pictures))
         elif kind < single:
-            queue.put(sampler.batch(pictures * frames, 1, 2 * stage.objects))
+            queue.put(sampler.batch(pictures * frames, 1, stage.objects))
         elif kind < longer:
             queue.put(sampler.batch(pictures, 2 * frames, stage.objects))
         else:

@@ -6,15 +6,13 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
 from training.clips import Clip
 from training.composites import Composer
-from training.losses import loss
-from training.network import Decoded, build, set_size
+from training.network import build, set_size
 from training.precision import _ProductAttention
 from training.samples import Sampler
 from training.start import place_aware
@@ -174,45 +172,6 @@ def test_half_of_the_shots_drawn_are_thin_where_few_are() -> None:
     masks = sampler.batch(80, 1, 1).masks[:, 0]
     thin = np.mean([np.diff(mask.astype(int), axis=1).any(0).sum() > 6 for mask in masks])
     assert 0.4 < thin < 0.75
-
-
-def test_a_twin_is_a_thing_of_its_own_behind_all_others() -> None:
-    """Of the thing's colours, in a place of its own; what was there before stays as it was."""
-    picture = np.full((128, 128, 3), 90, np.uint8)
-    ids = np.zeros((128, 128), np.uint8)
-    ids[50:80, 30:60], ids[20:40, 70:110] = 1, 2
-    picture[ids == 1], picture[ids == 2] = (200, 40, 10), (10, 40, 200)
-    composer, areas = Composer(np.random.default_rng(1), 128, textures=4), []
-    for seed in range(10):
-        pictures, numbers = [picture.copy() for _ in range(2)], [ids.copy() for _ in range(2)]
-        composer.twin(np.random.default_rng(seed), pictures, numbers, 1)
-        assert (numbers[0] == numbers[1]).all()
-        assert (numbers[0][ids > 0] == ids[ids > 0]).all()
-        assert (pictures[0][ids > 0] == picture[ids > 0]).all()
-        copy = (
-            cv2.erode(
-                (numbers[0] == 3).astype(np.uint8), np.ones((5, 5)), borderType=cv2.BORDER_CONSTANT, borderValue=0
-            )
-            > 0
-        )
-        assert (np.abs(pictures[0][copy].astype(int) - (200, 40, 10)) < 3).all()
-        areas.append(int((numbers[0] == 3).sum()))
-    assert np.median(areas) > 300
-
-
-def test_to_miss_what_is_in_sight_costs_more_than_to_see_what_is_hidden() -> None:
-    """As the memory says "hidden" from then on; a hidden thing's matte is empty without it."""
-    empty, full = torch.zeros(1, 8, 8), torch.ones(1, 8, 8)
-
-    def cost(score: float, target: torch.Tensor) -> float:
-        logits = 20 * target[:, None].expand(1, 4, 8, 8) - 10
-        return float(
-            loss(Decoded(logits, torch.ones(1, 4), torch.zeros(1, 4, 128), torch.tensor([[score]])), target, False)
-        )
-
-    assert cost(-1.0, full) > 4 * cost(1.0, empty)
-    assert cost(1.0, full) < cost(-1.0, full)
-    assert cost(-1.0, empty) < cost(1.0, empty)
 
 
 def test_what_passes_in_front_hides_a_thing_that_is_seen_before_and_after() -> None:
