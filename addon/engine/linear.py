@@ -1,19 +1,20 @@
 """Linear layers on a CPU: bias and activation inside oneDNN's matrix product, not in further passes over its result.
 
 torch adds the bias of a bfloat16 layer by filling the result with it first, and computes float32 by MKL, which is
-slower than oneDNN on other CPUs than Intel's. A build of torch without oneDNN (macOS) takes torch's own way.
+slower than oneDNN on other CPUs than Intel's. The fused product is a private operator of torch. A build of torch may lack
+it (macOS), and a CPU may lack what it needs (bfloat16 without AVX-512), so it is tried once for each type before it is
+used; where it fails, torch's public functions are used.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import functools
+from typing import Literal, get_args
 
 import torch
 from sam2.modeling import sam2_utils
 from torch import Tensor, nn
 from torch.nn import functional
-
-_FUSED = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 Activation = Literal["none", "relu", "gelu"]
 
@@ -37,13 +38,34 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Ac
     Returns:
         (..., n).
     """
-    if _FUSED:
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
-        return result
+    if can_fuse(x.dtype):
+        return _fused(x, weight, bias, activation)
     result = functional.linear(x, weight, bias)
     if activation == "none":
         return result
     return functional.relu(result) if activation == "relu" else functional.gelu(result)
+
+
+def _fused(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
+    """As `linear`, by oneDNN's fused product. Raises what torch raises where that is not to be had."""
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
+    return result
+
+
+@functools.cache
+def can_fuse(dtype: torch.dtype) -> bool:
+    """Whether this build of torch on this CPU has oneDNN's fused product for `dtype`: found out by one small product each.
+
+    With and without a bias, with every activation that `linear` takes.
+    """
+    x, weight, bias = (torch.zeros(shape, dtype=dtype) for shape in ((2, 16), (32, 16), (32,)))
+    try:
+        for activation in get_args(Activation):
+            _fused(x, weight, bias, activation)
+            _fused(x, weight, None, activation)
+    except (RuntimeError, AttributeError, NotImplementedError):
+        return False
+    return True
 
 
 def apply(layer: nn.Linear, x: Tensor, activation: Activation = "none") -> Tensor:

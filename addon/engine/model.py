@@ -27,6 +27,7 @@ from ..checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoin
 from ..errors import CheckpointError
 from ..runtime import GPU_VARIABLE
 from . import fast
+from .linear import can_fuse
 from .predictor import Predictor
 
 _SEED = 0
@@ -106,6 +107,7 @@ def load(source: Source) -> Loaded:
     if source.device.type == "cpu":
         fast.replace_modules(predictor)
         fast.merge_projections(predictor)
+        can_fuse(torch.bfloat16 if source.precision == "bfloat16" else torch.float32)  # asked before the first frame
     return Loaded(predictor.to(source.device).eval(), source)
 
 

@@ -1,6 +1,10 @@
 """The modules that replace sam2's on a CPU give what sam2's own give."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -124,3 +128,18 @@ def test_attention_to_scores_far_above_the_sampled_ones() -> None:
     values = torch.arange(5000.0)[:, None].repeat(1, 3)
     found = attend(queries, keys, values)
     assert torch.equal(found, torch.full((600, 3), 4321.0))
+
+
+def test_bfloat16_on_a_cpu_without_avx_512() -> None:
+    """oneDNN has no bfloat16 products there: the tests of this file hold by torch's public functions, too."""
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    asked = "import torch\nfrom addon.engine.linear import can_fuse\nprint(can_fuse(torch.bfloat16))"
+    root = Path(__file__).resolve().parents[2]
+    answer = subprocess.run(
+        [sys.executable, "-c", asked], cwd=root, env=environment, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["False"]
+    command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "dtype1"]
+    tests = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert tests.returncode == 0, tests.stdout
+    assert "6 passed" in tests.stdout
