@@ -17,11 +17,11 @@ import bpy
 
 from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
-from .errors import Cancelled, CheckpointError, ExitCode, MatteError
-from .job import Direction, PlateAlpha, Refine, Scope
-from .operators import running
-from .properties import settings_of
-from .targets import TARGETS
+from .contract.errors import Cancelled, CheckpointError, ExitCode, MatteError
+from .contract.job import Direction, PlateAlpha, Refine, Scope
+from .tasks import job_run
+from .settings.clip_settings import settings_of
+from .contract.targets import TARGETS
 
 NAME = "splat_matte"
 
@@ -89,7 +89,7 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.poses = str(Path(options.poses).absolute())
     if options.output:
         settings.output = str(Path(options.output).absolute())
-    run = running.start_check(clip) if options.verb == "review" else running.start(options.verb, clip)
+    run = job_run.start_check(clip) if options.verb == "review" else job_run.start(options.verb, clip)
     run.wait(lambda words: print(words, flush=True))
     for each in settings.suspects_used():
         print(f"Suspect: {each.object_name}, frame {each.frame} ({each.first} to {each.last}): {each.reason}")
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "verb",
-        choices=get_args(running.Verb),
+        choices=get_args(job_run.Verb),
         help="track: only the matte store; export: a version; "
         "review: check what is tracked in 3-D, with --poses or the solved camera",
     )

@@ -6,10 +6,12 @@ import atexit
 
 import bpy
 
-from . import cli, finished, live, preferences, properties
-from .clip import watch
-from .engine_client import stop_shared_engine
-from .operators import running, setting_up
+from . import cli
+from .viewer import finished_mattes, previews
+from .settings import preferences, clip_settings
+from .clip import mask_watch
+from .runtime.engine_client import stop_shared_engine
+from .tasks import job_run, setup_run
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
@@ -45,7 +47,7 @@ from .ui import menus, overlay, panels
 
 CLASSES = (
     *preferences.CLASSES,
-    *properties.CLASSES,
+    *clip_settings.CLASSES,
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_check_cameras,
@@ -80,7 +82,7 @@ CLASSES = (
     *menus.CLASSES,
     *panels.CLASSES,
 )
-MODULES = (properties, watch, menus, overlay, live, finished, cli)
+MODULES = (clip_settings, mask_watch, menus, overlay, previews, finished_mattes, cli)
 
 
 def register() -> None:
@@ -90,16 +92,16 @@ def register() -> None:
     for module in MODULES:
         module.register()
     atexit.register(stop_shared_engine)
-    atexit.register(setting_up.forget)
+    atexit.register(setup_run.forget)
 
 
 def unregister() -> None:
     """Takes all of it away, the engine too."""
-    setting_up.forget()
-    running.forget()
+    setup_run.forget()
+    job_run.forget()
     stop_shared_engine()
     atexit.unregister(stop_shared_engine)
-    atexit.unregister(setting_up.forget)
+    atexit.unregister(setup_run.forget)
     for module in reversed(MODULES):
         module.unregister()
     for each in reversed(CLASSES):

@@ -28,12 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.engine import matte, model
-from addon.engine.images import to_8_bit
-from addon.engine.refine import refine
+from addon.engine.matting import upsample
+from addon.engine.sam2 import model
+from addon.engine.footage.images import to_8_bit
+from addon.engine.matting.guided_refine import refine
 from addon.engine.session import Session
-from addon.engine.windows import look_again
-from addon.job import Box, Footage, Job, MatteObject, Model, Point, Prompt
+from addon.engine.matting.window_refine import look_again
+from addon.contract.job import Box, Footage, Job, MatteObject, Model, Point, Prompt
 
 from . import _charts
 from ._clips import Mask, davis_clips, spread_clicks
@@ -54,7 +55,7 @@ def ways(loaded: model.Loaded | None) -> dict[str, Way]:
     """How a coarse matte is made as large as the plate; the baseline first."""
 
     def bilinear(logits: Logits, picture: Picture) -> Picture:
-        return matte.union([logits], picture.shape[1], picture.shape[0])
+        return upsample.union([logits], picture.shape[1], picture.shape[0])
 
     def filtered(logits: Logits, picture: Picture) -> Picture:
         return refine(logits, picture, to_8_bit)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from addon.checkpoints import OFFICIAL
-from addon.job import Footage, Job, MatteObject, Model, Point, Precision, Prompt
+from addon.contract.job import Footage, Job, MatteObject, Model, Point, Precision, Prompt
 
 from ._clips import QualityClip, davis_clips
 from ._common import demo_frames, environment, links, model_files, upstream_predictor
@@ -112,7 +112,7 @@ def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> N
         predictor = upstream_predictor(config, weights)
         computing: Any = torch.inference_mode()
     else:
-        from addon.engine import model
+        from addon.engine.sam2 import model
 
         precision: Precision = "float32" if who == "float32" else "bfloat16"
         choice = Model(str(weights), str(config), device="cpu", precision=precision, trust=True)
@@ -194,7 +194,7 @@ def _print_drift() -> None:
 
 def _tracked(clip: QualityClip, room: Path, precision: Precision) -> list[Mask]:
     """The masks of a clip, H x W each."""
-    from addon.engine.matte import union
+    from addon.engine.matting.upsample import union
     from addon.engine.session import Session
 
     height, width = clip.matte(0).shape

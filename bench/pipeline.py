@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from addon.checkpoints import OFFICIAL
-from addon.job import Footage, Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
 
 from . import _charts
 from ._common import measure, model_files, photos, upstream_predictor
@@ -83,7 +83,7 @@ def _job(folder: Path, width: int, height: int, config: Path, weights: Path, out
 
 
 def _ours(path: Path) -> None:
-    from addon.engine.model import make_deterministic
+    from addon.engine.sam2.model import make_deterministic
     from addon.engine.session import Session
 
     make_deterministic()

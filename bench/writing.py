@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from addon.engine.export.png import write_rgba
-from addon.engine.images import read_plate, to_integers
+from addon.engine.footage.images import read_plate, to_integers
 
 from ._common import photos
 

@@ -17,7 +17,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from addon.engine.fast import merged
+from addon.engine.sam2.cpu.faster_modules import merged
 
 HERE = Path(__file__).resolve().parent.parent
 CONFIG = HERE / "addon" / "checkpoints" / "embedded.yaml"

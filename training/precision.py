@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from addon.engine.model import choose_precision
+from addon.engine.sam2.model import choose_precision
 
 
 class _Attention(torch.autograd.Function):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from addon.engine.windows import BAND, certain_points, near_edge
+from addon.engine.matting.window_refine import BAND, certain_points, near_edge
 
 from .losses import iou, loss
 from .network import decode, encode, repeat, without_memory

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from addon.checkpoints import OFFICIAL, checkpoints_folder
-from addon.errors import ExitCode, MatteError
+from addon.contract.errors import ExitCode, MatteError
 from addon.installer.checkpoints import download_checkpoint
 from addon.installer.install import collect, install
 from addon.installer.plan import Plan
 from addon.installer.pythons import find_engine_python
 from addon.installer.torch_build import CHOICES, this_machine
-from addon.runtime import current_runtime, engine_environment, runtime_python
-from addon.user_folder import user_folder
+from addon.runtime.locate import current_runtime, engine_environment, runtime_python
+from addon.runtime.user_folder import user_folder
 
 from .checks import PARTS, test
 from .demo import demo

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from addon.errors import EngineError, ExitCode, FootageError, OutputError
-from addon.installer.processes import last_line, quiet_environment, run_quietly
-from addon.runtime import PYTHON_VARIABLE
+from addon.contract.errors import EngineError, ExitCode, FootageError, OutputError
+from addon.runtime.processes import last_line, quiet_environment, run_quietly
+from addon.runtime.locate import PYTHON_VARIABLE
 
 from .environments import ENGINE, ROOT, RUNTIME, python_of
 from .package import newest_blender, package

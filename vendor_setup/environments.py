@@ -18,16 +18,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from addon.errors import EngineError
+from addon.contract.errors import EngineError
 from addon.installer import pins as engine_pins
 from addon.installer.environment import remove_folder
 from addon.installer.install import make_engine
-from addon.installer.lock import only_one
+from addon.runtime.lock import only_one
 from addon.installer.plan import Plan
-from addon.installer.processes import quiet_environment, run_quietly
+from addon.runtime.processes import quiet_environment, run_quietly
 from addon.installer.pythons import Python, Version
-from addon.installer.watch import megabytes
-from addon.runtime import runtime_python
+from addon.runtime.watch import megabytes
+from addon.runtime.locate import runtime_python
 
 from .pythons import SUPPORTED, find_or_fetch
 from .say import SayWatch, say

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from addon.installer.processes import quiet_environment
+from addon.runtime.processes import quiet_environment
 
 from .environments import ROOT
 from .say import say

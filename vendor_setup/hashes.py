@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from addon.installer import pins
-from addon.installer.processes import run_quietly
+from addon.runtime.processes import run_quietly
 
 from .pythons import uv
 

@@ -7,9 +7,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from addon.errors import EngineError
-from addon.installer.processes import run_quietly
-from addon.installer.watch import megabytes
+from addon.contract.errors import EngineError
+from addon.runtime.processes import run_quietly
+from addon.runtime.watch import megabytes
 
 from .environments import BLENDERS, ROOT, RUNTIME, Environment, folder_of, prepare, python_of
 from .pythons import find_or_fetch

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from addon.errors import EngineError
-from addon.installer.processes import last_line, quiet_environment, run_quietly
+from addon.contract.errors import EngineError
+from addon.runtime.processes import last_line, quiet_environment, run_quietly
 from addon.installer.pythons import Python, Version, candidates, probe
-from addon.runtime import runtime_python
+from addon.runtime.locate import runtime_python
 
 from .say import say
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from addon.errors import OutputError
+from addon.contract.errors import OutputError
 
 from .environments import Environment
 from .package import extension_command, package

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from addon.installer.watch import Watch
+from addon.runtime.watch import Watch
 
 _SECONDS_BETWEEN_LINES = 5.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from addon.errors import ExitCode
-from addon.installer.processes import quiet_environment
+from addon.contract.errors import ExitCode
+from addon.runtime.processes import quiet_environment
 
 from .environments import ENGINE, ROOT, Environment, prepare, python_of
 from .package import newest_blender

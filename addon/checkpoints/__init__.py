@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..user_folder import user_folder
+from ..runtime.user_folder import user_folder
 
 EMBEDDED_CONFIG = Path(__file__).parent / "embedded.yaml"
 EMBEDDED_WEIGHTS = Path(__file__).parent / "embedded.pt"

@@ -1,4 +1,4 @@
 """From the Movie Clip Editor to a Job: footage, prompts, coordinates.
 
-`sequence`, `coordinates`, `colour` and `blendfile` know no bpy.
+Imports `settings` and everything below it. `sequence`, `coordinates` and `blendfile` know no bpy.
 """

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import FootageError
-from ..job import Footage
-from ..orientation import oriented_size, read_orientation, to_oriented, to_stored
+from ..contract.errors import FootageError
+from ..contract.job import Footage
+from ..contract.exif import oriented_size, read_orientation, to_oriented, to_stored
 
 Point2 = tuple[float, float]
 

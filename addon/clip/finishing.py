@@ -6,8 +6,8 @@ import dataclasses
 
 import bpy
 
-from ..job import Finishing, Garbage, MatteObject
-from ..properties import settings_of
+from ..contract.job import Finishing, Garbage, MatteObject
+from ..settings.clip_settings import settings_of
 from .coordinates import Plate
 from .mask import read_garbage
 

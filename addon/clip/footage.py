@@ -8,10 +8,10 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import FootageError
-from ..job import Footage, default_matte_folder
-from ..orientation import oriented_size
-from ..properties import settings_of
+from ..contract.errors import FootageError
+from ..contract.job import Footage, default_matte_folder
+from ..contract.exif import oriented_size
+from ..settings.clip_settings import settings_of
 from .coordinates import Plate, read_file_orientation
 from .sequence import sequence_files
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import bpy
 
-from ..mattes import exported_frames, is_made_from, tracked_frames
-from ..properties import settings_of
+from ..results.take_reader import exported_frames, is_made_from, tracked_frames
+from ..settings.clip_settings import settings_of
 from .footage import matte_folder
 from .summary import summary_of
 

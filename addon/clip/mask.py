@@ -9,8 +9,8 @@ from pathlib import Path
 import bpy
 import mathutils
 
-from ..errors import JobError
-from ..job import Garbage, Mask, Outlines
+from ..contract.errors import JobError
+from ..contract.job import Garbage, Mask, Outlines
 from .blendfile import ControlPoint, ShapeKey, read_shape_keys
 from .coordinates import Plate, sample_outline
 

@@ -13,8 +13,8 @@ from pathlib import PurePath
 
 import bpy
 
-from ..errors import MatteError
-from ..properties import ClipSettings, settings_of
+from ..contract.errors import MatteError
+from ..settings.clip_settings import ClipSettings, settings_of
 from .footage import matte_folder, read_footage
 
 

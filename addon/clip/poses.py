@@ -11,8 +11,8 @@ from pathlib import Path
 
 import bpy
 
-from ..disk import write_bytes, write_file, writing
-from ..errors import FootageError
+from ..contract.disk import write_bytes, write_file, writing
+from ..contract.errors import FootageError
 from .coordinates import read_file_orientation
 from .footage import read_footage
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import bpy
 import numpy as np
 
-from ..job import Box, Mask, MatteObject, Point, Prompt
-from ..properties import settings_of
-from .colour import excludes
+from ..contract.job import Box, Mask, MatteObject, Point, Prompt
+from ..settings.clip_settings import settings_of
+from ..settings.palette import excludes
 from .coordinates import Plate
 from .mask import read_mask
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import FootageError
+from ..contract.errors import FootageError
 
 _LEVELS = 3  # folders above the .blend's in which moved footage is looked for
 _MAX_NUMBER = 2**31 - 1  # Blender reads larger ones (a date and time, say) as plain text

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import bpy
 
-from ..errors import MatteError
-from ..job import Footage
+from ..contract.errors import MatteError
+from ..contract.job import Footage
 from .coordinates import Plate
 from .footage import plate_of, read_footage
 from .prompts import Prompts, read_prompts

@@ -8,12 +8,12 @@ from typing import Any
 
 import bpy
 
-from ..automatic import Automatic
-from ..errors import CheckpointError, JobError
-from ..job import Delivery, Device, Footage, Job, Model
-from ..preferences import preferences
-from ..properties import ClipSettings, settings_of
-from ..targets import TARGETS
+from ..contract.automatic import Automatic
+from ..contract.errors import CheckpointError, JobError
+from ..contract.job import Delivery, Device, Footage, Job, Model
+from ..settings.preferences import preferences
+from ..settings.clip_settings import ClipSettings, settings_of
+from ..contract.targets import TARGETS
 from .finishing import with_finishing
 from .footage import plate_of, read_footage
 from .mask import forget_shape_keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from ..job import Direction, Job
+from ..contract.job import Direction, Job
 
 Towards = Literal["ALL", "START", "PREVIOUS", "NEXT", "END"]
 

@@ -24,30 +24,14 @@ from typing import Any, get_args
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from ..automatic import Automatic, Everything, Polarity, Promptless, Transients
-from ..errors import ExitCode, JobError, MatteError
-from ..installer.lock import use
-from ..job import (
-    Box,
-    Delivery,
-    Device,
-    Direction,
-    Footage,
-    Job,
-    Mask,
-    MatteObject,
-    Model,
-    PlateAlpha,
-    Point,
-    Precision,
-    Prompt,
-    Refine,
-    Scope,
-)
-from ..protocol import Stage
-from ..runtime import CURRENT
-from ..suspects import Suspect
-from ..targets import TARGETS
+from ..contract.automatic import Automatic, Everything, Polarity, Promptless, Transients
+from ..contract.errors import ExitCode, JobError, MatteError
+from ..runtime.lock import use
+from ..contract.job import Box, Delivery, Device, Direction, Footage, Job, Mask, MatteObject, Model, PlateAlpha, Point, Precision, Prompt, Refine, Scope
+from ..contract.protocol import Stage
+from ..runtime.locate import CURRENT
+from ..contract.suspects import Suspect
+from ..contract.targets import TARGETS
 
 # Verbs that find what nobody marked: what they fill in of the Job, and for whom they write unless told.
 _WISHES: dict[str, tuple[str, type[Automatic], str, str]] = {
@@ -65,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             use(runtime)
     if options.command == "serve":
-        from .model import make_deterministic
+        from .sam2.model import make_deterministic
         from .serve import serve
 
         make_deterministic()
@@ -176,7 +160,7 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
 
 
 def _test(device: Device) -> int:
-    from .model import make_deterministic
+    from .sam2.model import make_deterministic
     from .self_test import self_test
 
     make_deterministic()
@@ -185,14 +169,14 @@ def _test(device: Device) -> int:
 
 
 def _save(job: Job, path: Path) -> None:
-    from ..disk import write_bytes, write_file, writing
+    from ..contract.disk import write_bytes, write_file, writing
 
     with writing(path.parent):
         write_file(path, lambda file: write_bytes(file, job.to_json().encode()))
 
 
 def _carry_out(job: Job) -> int:
-    from .model import make_deterministic
+    from .sam2.model import make_deterministic
     from .session import Session
 
     stop = threading.Event()
@@ -252,7 +236,7 @@ class _Printer:
 
 def _job(options: argparse.Namespace) -> Job:
     """The Job that the arguments of `track` mean. Raises JobError that names the argument."""
-    from .footage import join, scan
+    from .footage.footage import join, scan
 
     footage, warnings = join([scan(each.absolute()) for each in options.footage])
     for warning in warnings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..protocol import Stage
+from ..contract.protocol import Stage
 
 _MEMORY = 8  # frames that the estimate looks back over, roughly
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..errors import EngineError
-from ..job import Device, Job, MatteObject, Model, Point, Prompt
-from . import model
-from .footage import scan
+from ..contract.errors import EngineError
+from ..contract.job import Device, Job, MatteObject, Model, Point, Prompt
+from .sam2 import model
+from .footage.footage import scan
 from .session import Session
 
 _SIDE = 192  # pixels

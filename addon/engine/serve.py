@@ -18,12 +18,12 @@ from typing import Any, TextIO
 
 import torch
 
-from ..errors import Cancelled, ExitCode, MatteError
-from ..job import Job
-from ..protocol import PROTOCOL_VERSION, Event, Stage, Verb, decode, encode
+from ..contract.errors import Cancelled, ExitCode, MatteError
+from ..contract.job import Job
+from ..contract.protocol import PROTOCOL_VERSION, Event, Stage, Verb, decode, encode
 from .progress import Clock
 from .session import Session
-from .store import Take
+from .store.matte_store import Take
 
 _QUICK: tuple[Verb, ...] = ("preview", "finish", "found")  # answered between two frames of a Job, the newest only
 _GRACE = 10.0  # seconds from the end of stdin to the end of the process, whatever it is doing

@@ -20,30 +20,32 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import EngineError, JobError
-from ..job import Footage, Job, MatteObject
-from ..protocol import Stage
-from ..suspects import Suspect
-from ..targets import TARGETS
-from . import finish, hull, model
+from ..contract.errors import EngineError, JobError
+from ..contract.job import Footage, Job, MatteObject
+from ..contract.protocol import Stage
+from ..contract.suspects import Suspect
+from ..contract.targets import TARGETS
+from .matting import finish
+from .review import visual_hull
+from .sam2 import model
 from .automatic.find import find, folder_of, masks_on, with_objects
 from .automatic.segments import Segments
 from .automatic.suggestions import outlined, suggestions
 from .export import export, prepare, segments
-from .features import FeatureCache
-from .finish import Logits
-from .footage import Reader
-from .images import Pixels, to_8_bit
-from .mattes import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
-from .outlines import curves_of, matched
-from .plan import frames_of, plan_of
-from .poses import read_poses
-from .preview import Previewer
-from .propagate import Takes, missing, propagate, takes
-from .refine import refine
-from .review import review
-from .store import Store, Take, key_of
-from .windows import look_again
+from .store.feature_cache import FeatureCache
+from .matting.finish import Logits
+from .footage.footage import Reader
+from .footage.images import Pixels, to_8_bit
+from .matting.pipeline import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
+from .matting.outlines import curves_of, matched
+from .tracking.plan import frames_of, plan_of
+from .review.cameras import read_poses
+from .tracking.preview import Previewer
+from .tracking.propagate import Takes, missing, propagate, takes
+from .matting.guided_refine import refine
+from .review.find_suspects import review
+from .store.matte_store import Store, Take, key_of
+from .matting.window_refine import look_again
 
 _KEPT_PREVIEWS = 64  # frames, as many as Blender keeps
 _OUTLINED = 2048  # pixels: the longer side of a matte whose outlines are taken
@@ -122,7 +124,7 @@ class Session:
         if poses is not None:
             cameras = read_poses(poses, job.footage)
             for take in kept.values():
-                hull.check(take, cameras)
+                visual_hull.check(take, cameras)
         return _review(job, kept)
 
     def preview(self, job: Job, frame: int) -> Path:

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints import OFFICIAL
-from ..errors import EngineError, ExitCode, MatteError
-from ..protocol import encode
-from ..runtime import current_runtime
+from ..contract.errors import EngineError, ExitCode, MatteError
+from ..contract.protocol import encode
+from ..runtime.locate import current_runtime
 from . import install as installation
 from .checkpoints import download_checkpoint
 from .plan import Plan
 from .self_test import self_test
 from .torch_build import CHOICES
-from .watch import Watch
+from ..runtime.watch import Watch
 
 EXTENSION = Path(__file__).resolve().parents[2]
 

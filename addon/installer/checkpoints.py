@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..checkpoints import Official
 from .download import download
-from .watch import Watch
+from ..runtime.watch import Watch
 
 
 def download_checkpoint(official: Official, folder: Path, watch: Watch) -> Path:

@@ -14,9 +14,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, MatteError, OutputError
-from .lock import only_one
-from .watch import Watch, megabytes
+from ..contract.errors import CheckpointError, MatteError, OutputError
+from ..runtime.lock import only_one
+from ..runtime.watch import Watch, megabytes
 
 _BLOCK = 1 << 18
 _TIMEOUT = 30.0  # seconds without a byte

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import EngineError, OutputError
-from ..runtime import runtime_python
+from ..contract.errors import EngineError, OutputError
+from ..runtime.locate import runtime_python
 from .download import download, sha256_of
-from .processes import HIDDEN, quiet_environment, run_quietly
+from ..runtime.processes import HIDDEN, quiet_environment, run_quietly
 from .pythons import Python
-from .watch import Watch
+from ..runtime.watch import Watch
 
 PIP_FILE = "pip-26.3-py3-none-any.whl"
 PIP_URL = f"https://files.pythonhosted.org/packages/07/25/ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/{PIP_FILE}"

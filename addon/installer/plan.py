@@ -8,11 +8,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import OutputError
+from ..contract.errors import OutputError
 from . import torch_build
 from .pins import version_of
 from .torch_build import Build, Machine
-from .watch import megabytes
+from ..runtime.watch import megabytes
 
 # The deepest file of torch's wheel below the runtime's folder, and what Windows allows for a whole path
 # (Microsoft, "Maximum Path Length Limitation").

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import EngineError
-from .processes import HIDDEN, quiet_environment
+from ..contract.errors import EngineError
+from ..runtime.processes import HIDDEN, quiet_environment
 
 Version = tuple[int, int]
 

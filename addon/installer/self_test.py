@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import EngineError, OutputError
-from ..runtime import engine_environment, runtime_python
-from .processes import HIDDEN, last_line
-from .watch import Watch
+from ..contract.errors import EngineError, OutputError
+from ..runtime.locate import engine_environment, runtime_python
+from ..runtime.processes import HIDDEN, last_line
+from ..runtime.watch import Watch
 
 _TICK = 0.2  # seconds
 _PATIENCE = 600.0  # a first import on a slow disk, under a virus scanner

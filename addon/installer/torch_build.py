@@ -21,7 +21,7 @@ from pathlib import Path
 
 from .download import open_url
 from .pins import version_of
-from .processes import HIDDEN
+from ..runtime.processes import HIDDEN
 
 _PYTORCH = "https://download.pytorch.org/whl"
 _PATIENCE = 8.0  # seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import running
+from ..tasks import job_run
 from .base import Result
 
 
@@ -17,10 +17,10 @@ class SPLATMATTE_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Something is running."""
-        return running.running() is not None
+        return job_run.running() is not None
 
     def execute(self, context: bpy.types.Context) -> Result:
         """The running operator notices the end."""
-        if (run := running.running()) is not None:
+        if (run := job_run.running()) is not None:
             run.stop()
         return {"FINISHED"}

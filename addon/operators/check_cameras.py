@@ -6,8 +6,8 @@ import bpy
 
 from ..clip.footage import active_clip
 from ..clip.poses import is_solved
-from ..properties import settings_of
-from . import running
+from ..settings.clip_settings import settings_of
+from ..tasks import job_run
 from .job_operator import JobOperator
 
 
@@ -27,5 +27,5 @@ class SPLATMATTE_OT_check_cameras(JobOperator, bpy.types.Operator):
             return False
         return super().poll(context)
 
-    def _start(self, context: bpy.types.Context) -> running.Run:
-        return running.start_check(self._find_clip(context))
+    def _start(self, context: bpy.types.Context) -> job_run.Run:
+        return job_run.start_check(self._find_clip(context))

@@ -6,7 +6,7 @@ import bpy
 
 from ..clip.editors import redraw
 from ..clip.footage import active_clip
-from ..properties import settings_of
+from ..settings.clip_settings import settings_of
 from .base import Result
 
 

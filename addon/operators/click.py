@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, FloatVectorProperty
 
-from ..clip.colour import EXCLUDE, INCLUDE
+from ..settings.palette import EXCLUDE, INCLUDE
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, shown_frame
 from .base import Result

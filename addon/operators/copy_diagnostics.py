@@ -9,12 +9,12 @@ import bpy
 import gpu
 
 from ..checkpoints import OFFICIAL
-from ..diagnostics import as_text, describe_error
-from ..engine_client import EXTENSION
+from ..runtime.diagnostics import as_text, describe_error
+from ..runtime.engine_client import EXTENSION
 from ..installer.install import installed
 from ..installer.torch_build import Machine
-from ..preferences import preferences
-from . import running, setting_up
+from ..settings.preferences import preferences
+from ..tasks import job_run, setup_run
 from .base import Result
 
 _PATIENCE = 5.0  # seconds for the drivers to answer
@@ -37,17 +37,17 @@ class SPLATMATTE_OT_copy_diagnostics(bpy.types.Operator):
 def facts() -> dict[str, str]:
     """What is known, by name."""
     chosen = preferences()
-    found = installed(setting_up.plan().runtimes)
+    found = installed(setup_run.plan().runtimes)
     manifest = tomllib.loads((EXTENSION / "blender_manifest.toml").read_text(encoding="utf-8"))
-    folder = setting_up.data_folder() / "checkpoints"
+    folder = setup_run.data_folder() / "checkpoints"
     here = [each.name for each in OFFICIAL.values() if (folder / each.file).exists()]
-    run, task = running.latest(), setting_up.latest()
+    run, task = job_run.latest(), setup_run.latest()
     return {
         "Splat Matte": manifest["version"],
         "Blender": f"{bpy.app.version_string}, Python {platform.python_version()}",
         "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "Display GPU": "" if bpy.app.background else gpu.platform.renderer_get(),
-        "Drivers": _drivers(setting_up.machine(_PATIENCE)),
+        "Drivers": _drivers(setup_run.machine(_PATIENCE)),
         "Engine": f"torch {found.torch} ({found.build}), Python {found.python}" if found else "not installed",
         "Up to date": "" if found is None else str(found.up_to_date),
         "Self-test": "" if found is None else f"{found.device} {found.gpu_problem}".strip(),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty
 
-from ..errors import JobError
-from ..picking import wish_of
-from ..properties import settings_of
-from ..targets import TARGETS
-from . import running
+from ..contract.errors import JobError
+from ..settings.pick_settings import wish_of
+from ..settings.clip_settings import settings_of
+from ..contract.targets import TARGETS
+from ..tasks import job_run
 from .base import Result
 from .job_operator import JobOperator
 
@@ -33,7 +33,7 @@ class SPLATMATTE_OT_find(JobOperator, bpy.types.Operator):
             return "Write a version of what is picked, for the program chosen under Export. What is not found yet is"
         return ""
 
-    def _start(self, context: bpy.types.Context) -> running.Run:
+    def _start(self, context: bpy.types.Context) -> job_run.Run:
         clip = self._find_clip(context)
         settings = settings_of(clip)
         kind, picked = settings.automatic, settings.found.picked() if self.export else ()
@@ -44,7 +44,7 @@ class SPLATMATTE_OT_find(JobOperator, bpy.types.Operator):
                 hint="Pick those that are the subject, or choose Segments under Export to write all of them.",
             )
         from_folder = settings.found.folder if picked else ""
-        return running.start_find("export" if self.export else "track", clip, kind, wish_of(kind, picked), from_folder)
+        return job_run.start_find("export" if self.export else "track", clip, kind, wish_of(kind, picked), from_folder)
 
     def _succeed(self) -> Result:
         if self.export:

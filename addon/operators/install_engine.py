@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import setting_up
+from ..tasks import setup_run
 from .setup_operator import SetupOperator, ask_for_network
 
 
@@ -17,7 +17,7 @@ class SPLATMATTE_OT_install_engine(SetupOperator, bpy.types.Operator):
 
     def arguments(self) -> list[str]:
         """The plan that the preferences show."""
-        plan = setting_up.plan()
+        plan = setup_run.plan()
         if plan.wheels is None:
             ask_for_network()
         options = ["--build", plan.build]

@@ -9,8 +9,8 @@ from bpy.props import StringProperty
 
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, find_clip
-from ..errors import Cancelled, MatteError
-from . import running
+from ..contract.errors import Cancelled, MatteError
+from ..tasks import job_run
 from .base import OperatorMixin, Result
 
 _INTERVAL = 0.1  # seconds
@@ -19,7 +19,7 @@ _INTERVAL = 0.1  # seconds
 class JobOperator(OperatorMixin):
     """Mixed into a bpy.types.Operator that names its verb."""
 
-    verb: running.Verb
+    verb: job_run.Verb
 
     bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
 
@@ -30,7 +30,7 @@ class JobOperator(OperatorMixin):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip, and nothing running."""
-        if not running.nothing_runs(cls):
+        if not job_run.nothing_runs(cls):
             return False
         if not bpy.data.movieclips:
             cls.poll_message_set("Open footage first")
@@ -82,8 +82,8 @@ class JobOperator(OperatorMixin):
         self._run.stop()
         self._finish(context)
 
-    def _start(self, context: bpy.types.Context) -> running.Run:
-        return running.start(self.verb, self._find_clip(context))
+    def _start(self, context: bpy.types.Context) -> job_run.Run:
+        return job_run.start(self.verb, self._find_clip(context))
 
     def _find_clip(self, context: bpy.types.Context) -> bpy.types.MovieClip:
         return find_clip(self.clip) if self.clip else active_clip(context) or find_clip("")
@@ -112,7 +112,7 @@ class JobOperator(OperatorMixin):
         return {"FINISHED"}
 
 
-def outcome(run: running.Run) -> str:
+def outcome(run: job_run.Run) -> str:
     """How it went, in words, once it ended well."""
     result = run.result
     if result is None:

@@ -6,7 +6,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty
 
 from ..clip.footage import active_clip, shown_frame
-from ..clip.lane import KINDS, stops
+from ..clip.frame_status import KINDS, stops
 from .base import Result
 
 

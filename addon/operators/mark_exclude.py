@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..clip.colour import EXCLUDE
+from ..settings.palette import EXCLUDE
 from .role import RoleOperator
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..clip.colour import INCLUDE
+from ..settings.palette import INCLUDE
 from .role import RoleOperator
 
 

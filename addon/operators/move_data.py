@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.props import StringProperty
 
-from ..errors import OutputError
+from ..contract.errors import OutputError
 from .base import Result
 from .setup_operator import SetupOperator
 

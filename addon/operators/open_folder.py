@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import running
+from ..tasks import job_run
 from .base import Result
 
 
@@ -17,12 +17,12 @@ class SPLATMATTE_OT_open_folder(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A version was written."""
-        run = running.latest()
+        run = job_run.latest()
         return run is not None and run.result is not None and "folder" in run.result
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Open it."""
-        run = running.latest()
+        run = job_run.latest()
         if run is not None and run.result is not None:
             bpy.ops.wm.path_open(filepath=run.result["folder"])
         return {"FINISHED"}

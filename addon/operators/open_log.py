@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import setting_up
+from ..tasks import setup_run
 from .base import Result
 
 
@@ -18,9 +18,9 @@ class SPLATMATTE_OT_open_log(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """There is one."""
-        return setting_up.plan().log.is_file()
+        return setup_run.plan().log.is_file()
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Open it."""
-        bpy.ops.wm.path_open(filepath=str(setting_up.plan().log))
+        bpy.ops.wm.path_open(filepath=str(setup_run.plan().log))
         return {"FINISHED"}

@@ -13,10 +13,10 @@ from gpu_extras.batch import batch_for_shader
 from ..clip.coordinates import Plate
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
-from ..engine_client import Reply
-from ..errors import MatteError
-from ..suggested import Suggestion, read_suggestions, smallest_at
-from . import running
+from ..runtime.engine_client import Reply
+from ..contract.errors import MatteError
+from ..results.outlines import Suggestion, read_suggestions, smallest_at
+from ..tasks import job_run
 from .base import OperatorMixin, Result, in_clip_editor
 from .click import over_other_region
 
@@ -77,7 +77,7 @@ class OutlineOperator(OperatorMixin):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip, and nothing running."""
-        return in_clip_editor(cls, context) and running.nothing_runs(cls)
+        return in_clip_editor(cls, context) and job_run.nothing_runs(cls)
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Without a window, or from a script: take what is at `location`."""
@@ -127,7 +127,7 @@ class OutlineOperator(OperatorMixin):
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends it, or the artist."""
         if self._reply is not None:
-            running.stop_outlines()
+            job_run.stop_outlines()
         bpy.types.SpaceClipEditor.draw_handler_remove(self._handle, "WINDOW")
         context.window_manager.event_timer_remove(self._timer)
         context.workspace.status_text_set(None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from ..clip.colour import colour_of
-from ..engine_client import Reply
-from ..picking import FoundSettings
-from ..properties import settings_of
-from ..suggested import Suggestion
-from . import running
+from ..settings.palette import colour_of
+from ..runtime.engine_client import Reply
+from ..settings.pick_settings import FoundSettings
+from ..settings.clip_settings import settings_of
+from ..results.outlines import Suggestion
+from ..tasks import job_run
 from .base import Result
 from .outline_operator import Look, OutlineOperator
 
@@ -24,7 +24,7 @@ class SPLATMATTE_OT_pick(OutlineOperator, bpy.types.Operator):
 
     def _request(self, clip: bpy.types.MovieClip, frame: int) -> Reply:
         self._kind = settings_of(clip).automatic
-        return running.request_found(clip, frame, self._kind)
+        return job_run.request_found(clip, frame, self._kind)
 
     def _answered(self) -> None:
         self._settings().keep(self._result["found"])

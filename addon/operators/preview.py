@@ -6,9 +6,9 @@ from pathlib import Path
 
 import bpy
 
-from .. import live
+from ..viewer import previews
 from ..clip.footage import active_clip, shown_frame
-from ..errors import MatteError
+from ..contract.errors import MatteError
 from .base import Result
 
 
@@ -39,11 +39,11 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
         clip = active_clip(context)
         frame = shown_frame(clip, context.space_data, context.scene)
         try:
-            reply = live.request(clip, frame)
+            reply = previews.request(clip, frame)
             if wait:
                 for _ in reply:
                     pass
-                live.take_in(Path(reply.result["file"]), clip.name, frame)
+                previews.take_in(Path(reply.result["file"]), clip.name, frame)
         except MatteError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -7,10 +7,10 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty
 
-from ..automatic import Transients
-from ..errors import JobError
-from ..properties import ClipSettings, settings_of
-from . import running
+from ..contract.automatic import Transients
+from ..contract.errors import JobError
+from ..settings.clip_settings import ClipSettings, settings_of
+from ..tasks import job_run
 from .job_operator import JobOperator
 
 
@@ -24,12 +24,12 @@ class SPLATMATTE_OT_refine_transients(JobOperator, bpy.types.Operator):
         name="Export", description="Write a version too, for the program that is chosen", options={"SKIP_SAVE"}
     )
 
-    def _start(self, context: bpy.types.Context) -> running.Run:
+    def _start(self, context: bpy.types.Context) -> job_run.Run:
         clip = self._find_clip(context)
         settings = settings_of(clip)
         masks, diffs = (_folder(clip, settings, name) for name in ("transients_masks", "transients_diffs"))
         wish = Transients(masks, diffs, settings.transients_polarity)
-        return running.start_find("export" if self.export else "track", clip, "", {"transients": wish})
+        return job_run.start_find("export" if self.export else "track", clip, "", {"transients": wish})
 
 
 def _folder(clip: bpy.types.MovieClip, settings: ClipSettings, name: str) -> str:

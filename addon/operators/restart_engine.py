@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..engine_client import stop_shared_engine
-from . import running
+from ..runtime.engine_client import stop_shared_engine
+from ..tasks import job_run
 from .base import Result
 
 
@@ -18,7 +18,7 @@ class SPLATMATTE_OT_restart_engine(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Nothing running."""
-        return running.running() is None
+        return job_run.running() is None
 
     def execute(self, context: bpy.types.Context) -> Result:
         """End it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..preferences import preferences
+from ..settings.preferences import preferences
 from .setup_operator import SetupOperator
 
 

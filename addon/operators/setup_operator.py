@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import bpy
 
-from ..errors import EngineError, MatteError
-from . import setting_up
+from ..contract.errors import EngineError, MatteError
+from ..tasks import setup_run
 from .base import OperatorMixin, Result
 
 
 class SetupOperator(OperatorMixin):
     """Mixed into a bpy.types.Operator that names its verb."""
 
-    verb: setting_up.Verb
+    verb: setup_run.Verb
 
     bl_options = {"REGISTER", "INTERNAL"}  # noqa: RUF012 (Blender's way)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Nothing is being set up."""
-        if setting_up.active() is not None:
+        if setup_run.active() is not None:
             cls.poll_message_set("Wait for what is running, or stop it")
             return False
         return True
@@ -31,7 +31,7 @@ class SetupOperator(OperatorMixin):
     def execute(self, context: bpy.types.Context) -> Result:
         """Start; Blender goes on, and the preferences show how far it is."""
         try:
-            task = setting_up.start(self.verb, *self.arguments())
+            task = setup_run.start(self.verb, *self.arguments())
             if not bpy.app.background:
                 return {"FINISHED"}
             task.wait(lambda words: print(words, flush=True))

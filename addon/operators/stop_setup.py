@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import setting_up
+from ..tasks import setup_run
 from .base import Result
 
 
@@ -18,10 +18,10 @@ class SPLATMATTE_OT_stop_setup(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Something is running."""
-        return setting_up.active() is not None
+        return setup_run.active() is not None
 
     def execute(self, context: bpy.types.Context) -> Result:
         """The task notices."""
-        if (task := setting_up.active()) is not None:
+        if (task := setup_run.active()) is not None:
             task.stop()
         return {"FINISHED"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import bpy
 
-from ..clip.colour import colour_of
+from ..settings.palette import colour_of
 from ..clip.names import follow_names
-from ..engine_client import Reply
-from ..properties import settings_of
-from ..suggested import Suggestion
-from . import running
+from ..runtime.engine_client import Reply
+from ..settings.clip_settings import settings_of
+from ..results.outlines import Suggestion
+from ..tasks import job_run
 from .base import Result
 from .outline_operator import Look, OutlineOperator
 from .to_mask import make_mask
@@ -22,7 +22,7 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
     bl_label = "Suggest Objects"
 
     def _request(self, clip: bpy.types.MovieClip, frame: int) -> Reply:
-        return running.request_suggestions(clip, frame)
+        return job_run.request_suggestions(clip, frame)
 
     def _words(self) -> str:
         return f"{len(self._found)} suggestions: click on one to take it"

@@ -6,7 +6,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ..clip.footage import active_clip
-from ..properties import ObjectSettings, settings_of
+from ..settings.clip_settings import ObjectSettings, settings_of
 from .base import Result
 
 _SWITCHES = ("use", "export", "hide", "solo")

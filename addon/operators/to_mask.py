@@ -13,9 +13,9 @@ from bpy.props import EnumProperty, IntProperty
 
 from ..clip.coordinates import Plate
 from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
-from ..clip.lane import lane_of
-from ..errors import MatteError
-from . import running
+from ..clip.frame_status import lane_of
+from ..contract.errors import MatteError
+from ..tasks import job_run
 from .base import Result, in_clip_editor
 
 
@@ -45,7 +45,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Something is tracked, in a clip editor."""
-        if not in_clip_editor(cls, context) or not running.nothing_runs(cls):
+        if not in_clip_editor(cls, context) or not job_run.nothing_runs(cls):
             return False
         if not lane_of(active_clip(context))["tracked"]:
             cls.poll_message_set("Track first")
@@ -61,7 +61,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         """Outlines come from the engine, as the export would have them."""
         clip = active_clip(context)
         try:
-            reply = running.request_outlines(clip, self._frames(context, clip), self.points)
+            reply = job_run.request_outlines(clip, self._frames(context, clip), self.points)
             for _ in reply:
                 pass
             plate = plate_of(clip, read_footage(clip)[0])

@@ -6,7 +6,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty
 
 from ..clip.footage import shown_frame
-from . import running
+from ..tasks import job_run
 from .base import Result
 from .job_operator import JobOperator
 
@@ -44,11 +44,11 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
         where = cls.bl_rna.properties["towards"].enum_items[properties.towards].description  # type: ignore[attr-defined]
         return f"{'Forget these mattes and track again' if properties.again else 'Track'}: {where.lower()}"
 
-    def _start(self, context: bpy.types.Context) -> running.Run:
+    def _start(self, context: bpy.types.Context) -> job_run.Run:
         clip = self._find_clip(context)
         self._scene = context.scene.name
         here = shown_frame(clip, context.space_data, context.scene)
-        return running.start(self.verb, clip, self.towards, here, again=self.again)
+        return job_run.start(self.verb, clip, self.towards, here, again=self.again)
 
     def _succeed(self) -> Result:
         """One frame on or back: the artist goes along, as with Blender's own tracker."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..properties import settings_of
+from ..settings.clip_settings import settings_of
 from .base import Result, in_clip_editor
 
 

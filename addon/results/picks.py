@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .automatic import number_of
-from .mattes import matte_file
-from .rle import Rle
+from ..contract.automatic import number_of
+from .take_reader import matte_file
+from ..contract.rle import Rle
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import MatteError
+from ..contract.errors import MatteError
 
 # From a path's root to the end of what can belong to it: names may hold spaces and commas, so it is cut generously.
 _PATH = re.compile(r"(?:\b[A-Za-z]:[\\/]|\\\\|~?/)[^\n\"'<>|]*?(?=: |\. [A-Z]|[\"'<>|]|\.?$)", re.MULTILINE)

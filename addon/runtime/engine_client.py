@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-from .errors import EngineError, MatteError, from_exit_code
-from .job import Job
-from .protocol import PROTOCOL_VERSION, Event, Request, decode, encode
+from ..contract.errors import EngineError, MatteError, from_exit_code
+from ..contract.job import Job
+from ..contract.protocol import PROTOCOL_VERSION, Event, Request, decode, encode
 
 _LOG_LINES = 200
 _LOG_LINE_LENGTH = 2_000
@@ -28,7 +28,7 @@ _QUOTED_LINES = 6
 _QUIT_SECONDS = 3.0
 _HINT = "What was finished is kept: start again to go on."
 
-EXTENSION = Path(__file__).resolve().parents[1]
+EXTENSION = Path(__file__).resolve().parents[2]
 
 
 class Reply:

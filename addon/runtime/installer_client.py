@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from .engine_client import EXTENSION
-from .errors import EngineError, MatteError, from_exit_code
-from .installer.processes import HIDDEN
-from .protocol import decode
-from .runtime import engine_environment
+from ..contract.errors import EngineError, MatteError, from_exit_code
+from .processes import HIDDEN
+from ..contract.protocol import decode
+from .locate import engine_environment
 
 _LOG_LINES = 40
 _QUOTED_LINES = 4

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .errors import EngineError
+from ..contract.errors import EngineError
 from .user_folder import user_folder
 
 PYTHON_VARIABLE = "SPLAT_MATTE_PYTHON"

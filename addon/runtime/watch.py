@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import Cancelled
+from ..contract.errors import Cancelled
 
 
 class Watch:

@@ -17,14 +17,14 @@ from bpy.props import (
     StringProperty,
 )
 
-from .checkpoints import OFFICIAL
-from .clip.colour import PALETTE
-from .clip.mask import forget_shape_keys
-from .finishing import FinishingSettings
-from .job import FINE
-from .picking import KINDS, FoundSettings
-from .suspects import read_suspects
-from .targets import TARGETS
+from ..checkpoints import OFFICIAL
+from .palette import PALETTE
+from ..clip.mask import forget_shape_keys
+from .finishing_settings import FinishingSettings
+from ..contract.job import FINE
+from .pick_settings import KINDS, FoundSettings
+from ..contract.suspects import read_suspects
+from ..contract.targets import TARGETS
 
 # Paths of a clip may begin at the .blend's folder (//); Blender wants to be told so from 4.5 on.
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()

@@ -7,8 +7,8 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from .clip.mask import forget_shape_keys
-from .job import MAX_LENGTH, MAX_TEMPORAL
+from ..clip.mask import forget_shape_keys
+from ..contract.job import MAX_LENGTH, MAX_TEMPORAL
 
 
 def _forget(settings: FinishingSettings, _: bpy.types.Context) -> None:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 import bpy
 from bpy.props import StringProperty
 
-from .automatic import Automatic, Everything, Promptless
+from ..contract.automatic import Automatic, Everything, Promptless
 
 # What can be found: the Job's field for it is one of engine/automatic's pipelines.
 KINDS = [

@@ -5,17 +5,15 @@ from __future__ import annotations
 import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from .installer.torch_build import CHOICES
-from .properties import PUBLISHED_CHECKPOINTS
-from .user_folder import user_folder
+from ..installer.torch_build import CHOICES
+from .clip_settings import PUBLISHED_CHECKPOINTS
+from ..runtime.user_folder import user_folder
 
-EXTENSION_PACKAGE = (__package__ or "").rpartition(".")[0]
+EXTENSION_PACKAGE = (__package__ or "").removesuffix(".addon.settings")
 
 
-class Preferences(bpy.types.AddonPreferences):
-    """What belongs to the computer."""
-
-    bl_idname = EXTENSION_PACKAGE
+class Preferences:
+    """The properties that the AddonPreferences of the extension have; ui/preferences_panel.py registers and draws them."""
 
     engine_python: StringProperty(  # type: ignore[valid-type]
         name="Engine Python",
@@ -81,16 +79,7 @@ class Preferences(bpy.types.AddonPreferences):
         precision=1,
     )
 
-    def draw(self, context: bpy.types.Context) -> None:
-        """In Blender's preferences."""
-        from .ui.preferences_panel import draw_preferences  # the panel knows the preferences, not the reverse
-
-        draw_preferences(self, context)
-
 
 def preferences() -> Preferences:
     """This extension's."""
     return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value, union-attr]
-
-
-CLASSES = (Preferences,)

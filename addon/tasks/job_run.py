@@ -10,18 +10,18 @@ from typing import Literal
 
 import bpy
 
-from ..automatic import Automatic
+from ..contract.automatic import Automatic
 from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
-from ..engine_client import EXTENSION, Engine, Reply, shared_engine
-from ..errors import EngineError, MatteError
-from ..job import Job
-from ..picking import FoundSettings, wish_of
-from ..preferences import preferences
-from ..properties import settings_of
-from ..protocol import Event
-from ..runtime import engine_environment, find_python
+from ..runtime.engine_client import EXTENSION, Engine, Reply, shared_engine
+from ..contract.errors import EngineError, MatteError
+from ..contract.job import Job
+from ..settings.pick_settings import FoundSettings, wish_of
+from ..settings.preferences import preferences
+from ..settings.clip_settings import settings_of
+from ..contract.protocol import Event
+from ..runtime.locate import engine_environment, find_python
 
 Verb = Literal["track", "export", "review"]
 

@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 import bpy
 
-from ..engine_client import stop_shared_engine
-from ..errors import EngineError, MatteError
+from ..runtime.engine_client import stop_shared_engine
+from ..contract.errors import EngineError, MatteError
 from ..installer.plan import Plan
 from ..installer.torch_build import Machine, this_machine
-from ..installer_client import Installer, installer_python
-from ..preferences import preferences
-from ..user_folder import user_folder
-from . import running
+from ..runtime.installer_client import Installer, installer_python
+from ..settings.preferences import preferences
+from ..runtime.user_folder import user_folder
+from . import job_run
 
 Verb = Literal["install", "self-test", "checkpoint", "move", "remove"]
 
@@ -100,7 +100,7 @@ def start(verb: Verb, *arguments: str) -> Task:
         EngineError: something else is running.
     """
     global _current
-    if active() is not None or running.running() is not None:
+    if active() is not None or job_run.running() is not None:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
     if verb in _CLOSES_THE_ENGINE:
         stop_shared_engine()

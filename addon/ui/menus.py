@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..clip.lane import KINDS
+from ..clip.frame_status import KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,37 +7,42 @@ import os
 import bpy
 
 from ..checkpoints import OFFICIAL, Official
-from ..errors import Cancelled
+from ..contract.errors import Cancelled
 from ..installer.install import Installed, installed
 from ..installer.plan import Plan
-from ..installer.watch import megabytes
-from ..operators import setting_up
-from ..preferences import Preferences
-from ..runtime import PYTHON_VARIABLE, current_runtime
+from ..runtime.watch import megabytes
+from ..tasks import setup_run
+from ..settings.preferences import EXTENSION_PACKAGE, Preferences
+from ..runtime.locate import PYTHON_VARIABLE, current_runtime
 from .text import draw_error, draw_text
 
 _SETTINGS = ("checkpoint", "device", "threads", "gpu_gigabytes", "cache_gigabytes")
 _WAYS = ("build", "base_python", "wheels", "engine_python")
 
 
-def draw_preferences(chosen: Preferences, context: bpy.types.Context) -> None:
-    """All of it."""
-    layout = chosen.layout
-    layout.use_property_split = True
-    layout.use_property_decorate = False
-    _draw_engine(layout.box(), context, chosen)
-    _draw_checkpoints(layout.box(), context)
-    box = layout.box()
-    box.label(text="Settings")
-    for name in _SETTINGS:
-        box.prop(chosen, name)
-    layout.operator("splat_matte.copy_diagnostics", icon="COPYDOWN")
+class SPLATMATTE_AP_preferences(Preferences, bpy.types.AddonPreferences):
+    """The extension in Blender's preferences."""
+
+    bl_idname = EXTENSION_PACKAGE
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Engine, checkpoints, settings."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        _draw_engine(layout.box(), context, self)
+        _draw_checkpoints(layout.box(), context)
+        box = layout.box()
+        box.label(text="Settings")
+        for name in _SETTINGS:
+            box.prop(self, name)
+        layout.operator("splat_matte.copy_diagnostics", icon="COPYDOWN")
 
 
 def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: Preferences) -> None:
     layout.label(text="Engine")
     own = chosen.engine_python or os.environ.get(PYTHON_VARIABLE, "")
-    plan = setting_up.plan()
+    plan = setup_run.plan()
     found = installed(plan.runtimes)
     if own:
         place = "Engine Python" if chosen.engine_python else PYTHON_VARIABLE
@@ -47,7 +52,7 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
         draw_text(layout, context, words, "CHECKMARK" if found.up_to_date else "INFO")
         if found.gpu_problem:
             draw_text(layout, context, f"The GPU can't be used, so the CPU is: {found.gpu_problem}", "ERROR")
-    task = setting_up.latest()
+    task = setup_run.latest()
     if task is not None and task.active and task.verb != "checkpoint":
         draw_progress(layout, task)
         return
@@ -85,7 +90,7 @@ def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, plan: Pla
         return
     if found is not None:
         draw_text(layout, context, "This version of the extension comes with a newer engine.", "INFO")
-    machine = setting_up.machine()
+    machine = setup_run.machine()
     if machine is None:
         draw_text(layout, context, "Looking at this computer ...", "TIME")
         return
@@ -107,8 +112,8 @@ def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context, otherw
 def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     layout.label(text="Checkpoints")
     draw_text(layout, context, "SAM 2 as published by Meta, Apache 2.0. Speed and quality: SA-V test, on an A100.")
-    task = setting_up.latest()
-    folder = setting_up.data_folder() / "checkpoints"
+    task = setup_run.latest()
+    folder = setup_run.data_folder() / "checkpoints"
     column = layout.column(align=True)
     column.use_property_split = False
     for official in OFFICIAL.values():
@@ -132,7 +137,7 @@ def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool)
         split.operator("splat_matte.download_checkpoint", icon="IMPORT").name = official.name
 
 
-def draw_progress(layout: bpy.types.UILayout, task: setting_up.Task) -> None:
+def draw_progress(layout: bpy.types.UILayout, task: setup_run.Task) -> None:
     """How far a task is, and the button that stops it."""
     row = layout.row()
     row.use_property_split = False
@@ -140,7 +145,7 @@ def draw_progress(layout: bpy.types.UILayout, task: setting_up.Task) -> None:
     row.operator("splat_matte.stop_setup", icon="CANCEL")
 
 
-def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: setting_up.Task) -> None:
+def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: setup_run.Task) -> None:
     if task.result is not None:
         draw_text(layout, context, task.result["words"], "CHECKMARK")
     elif isinstance(task.error, Cancelled):

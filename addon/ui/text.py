@@ -5,7 +5,7 @@ from __future__ import annotations
 import blf
 import bpy
 
-from ..errors import MatteError
+from ..contract.errors import MatteError
 
 _FONT = 0  # the interface's own
 _MARGIN = 85  # pixels at scale 1: tabs, the borders of panel and box, an icon

@@ -17,17 +17,17 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .clip.editors import clip_editors, redraw
-from .clip.footage import shown_frame
-from .clip.mask import changes
-from .engine_client import Reply
-from .errors import Cancelled, MatteError
-from .job import refining
-from .mattes import matte_file, read_finished
-from .operators import running
-from .properties import settings_of
-from .shown import Source, made_at, sources_of
-from .targets import TARGETS
+from ..clip.editors import clip_editors, redraw
+from ..clip.footage import shown_frame
+from ..clip.mask import changes
+from ..runtime.engine_client import Reply
+from ..contract.errors import Cancelled, MatteError
+from ..contract.job import refining
+from ..results.take_reader import matte_file, read_finished
+from ..tasks import job_run
+from ..settings.clip_settings import settings_of
+from .sources import Source, made_at, sources_of
+from ..contract.targets import TARGETS
 
 _TICK = 0.1  # seconds
 _KEPT = 8  # frames, as they were with their finishing
@@ -74,7 +74,7 @@ def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     sources = sources_of(clip, frame)
     _sent = _key(clip, frame, sources)
     takes = {name: str(each.file.parents[1]) if each.file else "" for name, each in sources.items()}
-    reply = running.request_finished(clip, frame, takes)
+    reply = job_run.request_finished(clip, frame, takes)
     _pending = (reply, _sent, _is_soft(clip))
     return reply
 

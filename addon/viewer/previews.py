@@ -13,16 +13,16 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .clip.editors import clip_editors, redraw
-from .clip.footage import shown_frame
-from .clip.names import follow_names
-from .clip.summary import summary_of
-from .clip.to_job import checkpoint_of
-from .engine_client import Reply
-from .errors import Cancelled, MatteError
-from .mattes import read_preview
-from .operators import running
-from .properties import settings_of
+from ..clip.editors import clip_editors, redraw
+from ..clip.footage import shown_frame
+from ..clip.names import follow_names
+from ..clip.summary import summary_of
+from ..clip.to_job import checkpoint_of
+from ..runtime.engine_client import Reply
+from ..contract.errors import Cancelled, MatteError
+from ..results.take_reader import read_preview
+from ..tasks import job_run
+from ..settings.clip_settings import settings_of
 
 _TICK = 0.2  # seconds; a change is sent once it has stood for one
 _KEPT = 64  # previewed frames
@@ -56,7 +56,7 @@ def error() -> str:
 def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     """Ask for the mattes of a clip frame. Raises MatteError if the clip makes no Job or the engine can't be started."""
     global _pending
-    reply = running.request_preview(clip, frame)
+    reply = job_run.request_preview(clip, frame)
     _pending = (reply, clip.name, frame)
     return reply
 

@@ -9,11 +9,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import live
-from .automatic import number_of
-from .found import label_files, read_segment, segment_files
-from .mattes import matte_file, read_logits
-from .properties import settings_of
+from . import previews
+from ..contract.automatic import number_of
+from ..results.picks import label_files, read_segment, segment_files
+from ..results.take_reader import matte_file, read_logits
+from ..settings.clip_settings import settings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Source:
 def sources_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
     """By object, in no order; those that are in use and have one."""
     settings = settings_of(clip)
-    preview = live.preview_of(clip.name, frame)
+    preview = previews.preview_of(clip.name, frame)
     names = {each.name: each.take for each in settings.objects}
     names |= {name: names.get(name, "") for name in (preview.logits if preview else ())}
     found = {}
@@ -58,7 +58,7 @@ def made_at(file: Path) -> int:
 def _source(clip: bpy.types.MovieClip, name: str, take: str, frame: int) -> Source | None:
     file = matte_file(Path(take), frame) if take else None
     made = made_at(file) if file else 0
-    preview = live.preview_of(clip.name, frame)
+    preview = previews.preview_of(clip.name, frame)
     if preview is not None and name in preview.logits and preview.made > made:
         return Source(preview.made, None)
     return Source(made, file) if made else None
@@ -68,5 +68,5 @@ def read(clip: bpy.types.MovieClip, frame: int, name: str, source: Source) -> ND
     """Logits (h, w), above 0 is subject, upright; None if they are gone."""
     if source.file is not None:
         return read_segment(source.file, number_of(name)) if source.file.suffix == ".json" else read_logits(source.file)
-    preview = live.preview_of(clip.name, frame)
+    preview = previews.preview_of(clip.name, frame)
     return preview.logits.get(name) if preview else None

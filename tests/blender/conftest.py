@@ -99,5 +99,5 @@ def warm_engine() -> Iterator[None]:
     """One engine for all tests of a file: starting it takes longer than what they ask of it."""
     assert os.environ.get("SPLAT_MATTE_PYTHON"), "Set SPLAT_MATTE_PYTHON to a Python that has torch and sam2."
     yield
-    part("operators.running").forget()
-    part("engine_client").stop_shared_engine()
+    part("tasks.job_run").forget()
+    part("runtime.engine_client").stop_shared_engine()

@@ -72,7 +72,7 @@ def test_every_button_says_what_it_does() -> None:
 
 def test_every_setting_says_what_it_does() -> None:
     inherited = set(bpy.types.PropertyGroup.bl_rna.properties.keys()) | {"name"}
-    for group in (*part("properties").CLASSES, *part("preferences").CLASSES):
+    for group in (*part("settings.clip_settings").CLASSES, *part("settings.preferences").CLASSES):
         for each in group.bl_rna.properties:
             own = each.identifier in getattr(group, "__annotations__", {}) and each.identifier not in inherited
             if own and each.type not in ("COLLECTION", "POINTER"):
@@ -109,7 +109,7 @@ def test_a_range_stays_a_range(tmp_path: Path) -> None:
 
 def test_blender_never_imports_torch() -> None:
     """Every module of Blender's side is imported here already, or now."""
-    addon = Path(part("job").__file__).parent
+    addon = Path(part("contract.job").__file__).parent
     for file in addon.rglob("*.py"):
         inside = file.relative_to(addon)
         if inside.parts[0] != "engine" and inside.name != "__init__.py":
@@ -120,5 +120,5 @@ def test_blender_never_imports_torch() -> None:
 def test_the_package_is_importable_without_blender() -> None:
     """The engine starts from the same folder."""
     program = "import addon, sys; assert not {'bpy', 'torch'} & set(sys.modules)"
-    root = Path(part("job").__file__).parents[1]
+    root = Path(part("contract.job").__file__).parents[1]
     subprocess.run([sys.executable, "-c", program], cwd=root, check=True)

@@ -23,22 +23,22 @@ def job_of(clip):  # noqa: F811
 
 
 def finished(clip, frame: int):  # noqa: F811
-    module = part("finished")
+    module = part("viewer.finished_mattes")
     for _ in module.request(clip, frame):
         pass
     assert module.collect()
-    return module.finished_of(clip, frame, part("shown").sources_of(clip, frame))
+    return module.finished_of(clip, frame, part("viewer.sources").sources_of(clip, frame))
 
 
 def exported_alpha() -> list[np.ndarray]:
     assert bpy.ops.splat_matte.export() == {"FINISHED"}
-    version = Path(part("operators.running").latest().result["folder"])
+    version = Path(part("tasks.job_run").latest().result["folder"])
     return [np.asarray(Image.open(file))[..., 3] for file in sorted(version.iterdir())]
 
 
 def test_settings_reach_the_job(clip, entry) -> None:  # noqa: F811
     job, _ = job_of(clip)
-    assert job.objects[0].finishing == part("job").Finishing()
+    assert job.objects[0].finishing == part("contract.job").Finishing()
     other = clip.tracking.objects.new("Hat")
     other.tracks.new(name="On", frame=1).markers.insert_frame(1, co=(0.2, 0.2))
     settings = entry.finishing
@@ -47,7 +47,7 @@ def test_settings_reach_the_job(clip, entry) -> None:  # noqa: F811
     settings.subtract, settings.invert = "Hat", True
     job, notes = job_of(clip)
     camera, hat = job.objects
-    assert hat.finishing == part("job").Finishing()
+    assert hat.finishing == part("contract.job").Finishing()
     expected = {"temporal": 2, "fill_holes": 30, "remove_islands": 40, "smooth": 1.5, "grow": -2.5, "feather": 4.0}
     for name, value in {**expected, "subtract": "Hat", "invert": True, "garbage": ()}.items():
         assert getattr(camera.finishing, name) == value
@@ -62,11 +62,11 @@ def test_overlay_and_export_show_the_same(clip, entry) -> None:  # noqa: F811
     """And neither of them tracks."""
     bpy.ops.splat_matte.track()
     plain = exported_alpha()
-    sources = part("shown").sources_of(clip, 1)
-    assert part("finished").finished_of(clip, 1, sources) is None, "finishing is off"
+    sources = part("viewer.sources").sources_of(clip, 1)
+    assert part("viewer.finished_mattes").finished_of(clip, 1, sources) is None, "finishing is off"
     take, made = clip.splat_matte.take_of("Camera"), sources["Camera"].made
     entry.finishing.invert, entry.finishing.grow = True, 1.0
-    assert part("finished").finished_of(clip, 1, sources) is None, "not there yet"
+    assert part("viewer.finished_mattes").finished_of(clip, 1, sources) is None, "not there yet"
     shown = [finished(clip, frame) for frame in range(1, COUNT + 1)]
     exported = exported_alpha()
     for each, alpha, before in zip(shown, exported, plain, strict=True):
@@ -75,9 +75,9 @@ def test_overlay_and_export_show_the_same(clip, entry) -> None:  # noqa: F811
         np.testing.assert_array_equal(each.alpha["Camera"], alpha)
         assert not (alpha & before).any()
     assert clip.splat_matte.take_of("Camera") == take
-    assert part("shown").sources_of(clip, 1)["Camera"].made == made
+    assert part("viewer.sources").sources_of(clip, 1)["Camera"].made == made
     entry.finishing.grow = 2.0
-    assert part("finished").finished_of(clip, 1, sources) is None, "of other settings"
+    assert part("viewer.finished_mattes").finished_of(clip, 1, sources) is None, "of other settings"
     clip.splat_matte.target, entry.finishing.feather = "compositing", 3.0
     assert finished(clip, 2).soft
     np.testing.assert_array_equal(finished(clip, 2).alpha["Camera"], exported_alpha()[1])
@@ -100,8 +100,8 @@ def test_a_preview_makes_an_object_ready_to_be_finished(clip) -> None:  # noqa: 
 def test_what_is_wrong_is_said_once(clip, entry) -> None:  # noqa: F811
     entry.finishing.invert = True
     clip.tracking.objects["Camera"].tracks[0].hide = True
-    with pytest.raises(part("errors").JobError, match="Nothing is marked"):
-        part("finished").request(clip, 1)
+    with pytest.raises(part("contract.errors").JobError, match="Nothing is marked"):
+        part("viewer.finished_mattes").request(clip, 1)
 
 
 def test_garbage_is_where_blender_has_the_mask(clip, entry, clip_editor) -> None:  # noqa: F811

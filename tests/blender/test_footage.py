@@ -142,7 +142,7 @@ def test_upright_size(tmp_path: Path, orientation: int) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     clip = load(write_sequence(tmp_path / "seq", [1, 2, 3]))
     (tmp_path / "seq" / "shot.0002.png").unlink()
-    with pytest.raises(part("errors").FootageError, match=r"shot\.0002\.png"):
+    with pytest.raises(part("contract.errors").FootageError, match=r"shot\.0002\.png"):
         read(clip)
 
 
@@ -151,14 +151,14 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
     for file in (tmp_path / "seq").iterdir():
         file.unlink()
     (tmp_path / "seq").rmdir()
-    with pytest.raises(part("errors").FootageError, match="seq"):
+    with pytest.raises(part("contract.errors").FootageError, match="seq"):
         read(clip)
 
 
 def test_negative_offset_is_explained(tmp_path: Path) -> None:
     clip = load(write_sequence(tmp_path / "seq", [1, 2, 3]))
     clip.frame_offset = -2
-    with pytest.raises(part("errors").FootageError, match="offset of -2"):
+    with pytest.raises(part("contract.errors").FootageError, match="offset of -2"):
         read(clip)
 
 
@@ -197,20 +197,20 @@ def test_movie(tmp_path: Path) -> None:
 def test_offsets_that_a_movie_does_not_have(tmp_path: Path, offset: int, words: str) -> None:
     clip = load(write_movie(tmp_path, 10))
     clip.frame_offset = offset
-    with pytest.raises(part("errors").FootageError, match=words):
+    with pytest.raises(part("contract.errors").FootageError, match=words):
         read(clip)
 
 
 def test_missing_movie(tmp_path: Path) -> None:
     clip = load(write_movie(tmp_path, 2))
     (tmp_path / "movie.mp4").unlink()
-    with pytest.raises(part("errors").FootageError, match="movie is missing"):
+    with pytest.raises(part("contract.errors").FootageError, match="movie is missing"):
         read(clip)
 
 
 def test_no_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(part("errors").FootageError, match=r"notes\.txt"):
+    with pytest.raises(part("contract.errors").FootageError, match=r"notes\.txt"):
         read(load(tmp_path / "notes.txt"))
 
 
@@ -224,13 +224,13 @@ def test_relative_path(tmp_path: Path) -> None:
 
 
 def test_no_clip() -> None:
-    with pytest.raises(part("errors").FootageError, match="no clip"):
+    with pytest.raises(part("contract.errors").FootageError, match="no clip"):
         part("clip.footage").find_clip("")
 
 
 def test_unknown_clip(tmp_path: Path) -> None:
     load(write_sequence(tmp_path / "seq", [1, 2]))
-    with pytest.raises(part("errors").FootageError, match=r"Clips here: shot\.0001\.png"):
+    with pytest.raises(part("contract.errors").FootageError, match=r"Clips here: shot\.0001\.png"):
         part("clip.footage").find_clip("other")
 
 
@@ -251,9 +251,9 @@ def test_float_footage_looks_as_in_blender(tmp_path: Path, space: str) -> None:
     bpy.ops.render.render(write_still=True)
     program = """
 import sys
-from addon.engine.footage import Reader
-from addon.engine.images import read_plate, to_integers
-from addon.job import Footage
+from addon.engine.footage.footage import Reader
+from addon.engine.footage.images import read_plate, to_integers
+from addon.contract.job import Footage
 from pathlib import Path
 plate, seen, space, config = sys.argv[1:]
 reader = Reader(Footage((plate,), 8, 8, 1, colour_space=space, colour_config=config))

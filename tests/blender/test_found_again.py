@@ -14,7 +14,7 @@ EVERY = set(range(1, COUNT + 1))
 
 
 def tracked(clip) -> set[int]:  # noqa: F811
-    return part("clip.lane").lane_of(clip)["tracked"]
+    return part("clip.frame_status").lane_of(clip)["tracked"]
 
 
 @pytest.mark.parametrize("where", ["beside the .blend", "anywhere"])
@@ -35,7 +35,7 @@ def test_moved_footage_brings_its_mattes(clip, tmp_path: Path, where: str) -> No
     assert Path(bpy.path.abspath(clip.filepath)) == new / old.name / "shot.0001.png"
     assert tracked(clip) == EVERY
     assert bpy.ops.splat_matte.track() == {"FINISHED"}
-    assert part("operators.running").latest().progress is None, "nothing is tracked again"
+    assert part("tasks.job_run").latest().progress is None, "nothing is tracked again"
 
 
 def test_footage_that_is_nowhere_is_said_to_be(clip, tmp_path: Path) -> None:  # noqa: F811
@@ -52,18 +52,18 @@ def test_two_clips_are_two(clip, tmp_path: Path) -> None:  # noqa: F811
     twin = clip.copy()
     twin.use_fake_user = True
     clip.tracking.objects["Camera"].tracks[0].markers[0].co[0] -= 0.05
-    settings = part("properties").settings_of
+    settings = part("settings.clip_settings").settings_of
     bpy.ops.splat_matte.track(clip=clip.name)
     assert tracked(clip) == EVERY
     assert not tracked(twin)
-    assert part("shown").sources_of(twin, 1) == {}
+    assert part("viewer.sources").sources_of(twin, 1) == {}
     bpy.ops.splat_matte.track(clip=twin.name)
     takes = [settings(each).take_of("Camera") for each in (clip, twin)]
     assert takes[0] != takes[1]
     assert [tracked(each) for each in (clip, twin)] == [EVERY, EVERY]
     bpy.context.scene.active_clip = clip
     bpy.ops.splat_matte.preview()
-    assert part("live").preview_of(twin.name, 1) is None
+    assert part("viewer.previews").preview_of(twin.name, 1) is None
 
 
 def test_undo_brings_mattes_back(clip) -> None:  # noqa: F811
@@ -77,5 +77,5 @@ def test_undo_brings_mattes_back(clip) -> None:  # noqa: F811
     assert clip.splat_matte.take_of("Camera") != before
     marker.co = place
     assert bpy.ops.splat_matte.track() == {"FINISHED"}
-    assert part("operators.running").latest().progress is None
+    assert part("tasks.job_run").latest().progress is None
     assert clip.splat_matte.take_of("Camera") == before

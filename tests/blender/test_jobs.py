@@ -24,8 +24,8 @@ def engine_python() -> None:
 @pytest.fixture(autouse=True)
 def own_engine():
     yield
-    part("operators.running").forget()
-    part("engine_client").stop_shared_engine()
+    part("tasks.job_run").forget()
+    part("runtime.engine_client").stop_shared_engine()
 
 
 @pytest.fixture
@@ -71,22 +71,22 @@ def test_track_then_export(clip, capfd) -> None:
 
 def test_the_engine_stays_warm(clip) -> None:
     bpy.ops.splat_matte.track()
-    first = part("operators.running").latest().engine.pid
+    first = part("tasks.job_run").latest().engine.pid
     bpy.ops.splat_matte.export()
-    assert part("operators.running").latest().engine.pid == first
+    assert part("tasks.job_run").latest().engine.pid == first
     bpy.ops.splat_matte.restart_engine()
     bpy.ops.splat_matte.export()
-    assert part("operators.running").latest().engine.pid != first
+    assert part("tasks.job_run").latest().engine.pid != first
 
 
 def test_a_killed_engine_is_reported_and_the_next_run_goes_on(clip) -> None:
-    running = part("operators.running")
+    running = part("tasks.job_run")
     run = running.start("track", clip)
     for event in run.reply:
         if event.get("stage") == "track":
             break
     os.kill(run.engine.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-    with pytest.raises(part("errors").EngineError, match="What was finished is kept"):
+    with pytest.raises(part("contract.errors").EngineError, match="What was finished is kept"):
         run.wait(print)
     assert running.running() is None
     assert bpy.ops.splat_matte.export() == {"FINISHED"}
@@ -94,13 +94,13 @@ def test_a_killed_engine_is_reported_and_the_next_run_goes_on(clip) -> None:
 
 
 def test_stopping_keeps_what_is_done(clip) -> None:
-    running = part("operators.running")
+    running = part("tasks.job_run")
     run = running.start("track", clip)
     for event in run.reply:
         if event.get("stage") == "track":
             bpy.ops.splat_matte.cancel()
             break
-    with pytest.raises(part("errors").Cancelled):
+    with pytest.raises(part("contract.errors").Cancelled):
         run.wait(print)
     assert run.in_words() == "Stopping"
     assert run.engine.alive
@@ -108,10 +108,10 @@ def test_stopping_keeps_what_is_done(clip) -> None:
 
 
 def test_one_at_a_time(clip) -> None:
-    run = part("operators.running").start("track", clip)
+    run = part("tasks.job_run").start("track", clip)
     assert not bpy.ops.splat_matte.track.poll()
-    with pytest.raises(part("errors").EngineError, match="running already"):
-        part("operators.running").start("track", clip)
+    with pytest.raises(part("contract.errors").EngineError, match="running already"):
+        part("tasks.job_run").start("track", clip)
     run.wait(print)
     assert bpy.ops.splat_matte.track.poll()
 
@@ -197,8 +197,8 @@ def test_masks_for_nerfstudio(blend: Path, clip) -> None:
     """The clip's choices reach the engine, from the panel's settings and from the command line."""
     transforms = blend.with_name("transforms.json")
     transforms.write_text('{"frames": [{"file_path": "plates/shot.0002.png"}]}')
-    settings = part("properties").settings_of(clip)
-    targets = part("targets").TARGETS
+    settings = part("settings.clip_settings").settings_of(clip)
+    targets = part("contract.targets").TARGETS
     assert settings.bl_rna.properties["target"].enum_items.keys() == list(targets)
     assert settings.target == "postshot"
     settings.target, settings.transforms, settings.invert = "nerfstudio", str(transforms), True
@@ -223,12 +223,12 @@ def test_masks_for_nerfstudio(blend: Path, clip) -> None:
 
 def test_going_on_with_a_version(blend: Path, clip) -> None:
     """The panel's choices and the command line's: which frames, into which version."""
-    settings = part("properties").settings_of(clip)
+    settings = part("settings.clip_settings").settings_of(clip)
     settings.export_scope, settings.export_into, settings.export_use_range = "changed", "latest", True
     settings.export_start, settings.export_end = 2, 900
     settings.plate_alpha = "multiply"
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
-    assert job.delivery == part("job").Delivery("changed", (2, COUNT), "latest", "multiply")
+    assert job.delivery == part("contract.job").Delivery("changed", (2, COUNT), "latest", "multiply")
     bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 24, 1.001
     settings.target = "prores"  # one file for all frames: written whole, at the scene's rate
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
@@ -237,7 +237,7 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
     settings.target = "postshot"
     settings.export_start = 1000
     assert settings.export_end == 1000
-    with pytest.raises(part("errors").JobError, match="range to export begins with frame 1000"):
+    with pytest.raises(part("contract.errors").JobError, match="range to export begins with frame 1000"):
         part("clip.to_job").make_job(clip, "cpu", export=True)
 
     shots = []

@@ -22,7 +22,7 @@ def add(clip: bpy.types.MovieClip, name: str, select: bool) -> bpy.types.MovieTr
 
 
 def excludes(track: bpy.types.MovieTrackingTrack) -> bool:
-    return track.use_custom_color and part("clip.colour").excludes(track.color)
+    return track.use_custom_color and part("settings.palette").excludes(track.color)
 
 
 def test_selected_tracks_are_marked(clip) -> None:

@@ -109,7 +109,7 @@ def test_switches(black_clip) -> None:  # noqa: F811
     job, _ = part("clip.to_job").make_job(black_clip, "cpu", export=True)
     assert [(each.name, each.export) for each in job.objects] == [("Camera", True), ("Hat", False)]
     switch("Camera", "export")
-    with pytest.raises(part("errors").JobError, match="No object is in the export"):
+    with pytest.raises(part("contract.errors").JobError, match="No object is in the export"):
         part("clip.to_job").make_job(black_clip, "cpu", export=True)
     colours = part("ui.overlay").colours(black_clip)
     assert colours["Camera"] != colours["Hat"]
@@ -148,14 +148,14 @@ def test_a_renamed_object_keeps_its_settings_and_mattes(clip) -> None:  # noqa: 
     assert tuple(settings.entry("Actor").colour) == (1, 0, 1)
     assert "Person" not in settings.objects
     assert settings.entry("Camera").finishing.subtract == "Actor"
-    assert part("clip.lane").lane_of(clip)["tracked"] == set(range(1, COUNT + 1))
+    assert part("clip.frame_status").lane_of(clip)["tracked"] == set(range(1, COUNT + 1))
     assert bpy.ops.splat_matte.track() == {"FINISHED"}
-    run = part("operators.running").latest()
+    run = part("tasks.job_run").latest()
     assert run.progress is None, "nothing is tracked, not even a model loaded"
     renamed = Path(settings.take_of("Actor"))
     assert renamed.name.startswith("Actor-")
     assert not take.exists()
-    assert part("clip.lane").lane_of(clip)["tracked"] == set(range(1, COUNT + 1))
+    assert part("clip.frame_status").lane_of(clip)["tracked"] == set(range(1, COUNT + 1))
     objects["Actor"].name = "Person"  # and back, as undo does it
     follow_names(clip)
     bpy.ops.splat_matte.track()

@@ -24,14 +24,14 @@ def found(clip, kind: str, folder: Path) -> list:  # noqa: F811
     settings.use_range, settings.range_start, settings.range_end = True, 1, FRAMES
     with pytest.raises(RuntimeError, match=r"Nothing has been found .* Find first"):
         bpy.ops.splat_matte.pick(location=(0.5, 0.5))
-    job, _ = part("clip.to_job").make_automatic_job(clip, "auto", False, **part("picking").wish_of(kind, ()))
+    job, _ = part("clip.to_job").make_automatic_job(clip, "auto", False, **part("settings.pick_settings").wish_of(kind, ()))
     file = folder / "job.json"
     file.write_text(job.to_json(), encoding="utf-8")
     script = Path(__file__).with_name("find_quickly.py")
     subprocess.run([os.environ["SPLAT_MATTE_PYTHON"], str(script), str(file)], check=True)
-    reply = part("operators.running").request_found(clip, 1, kind)
+    reply = part("tasks.job_run").request_found(clip, 1, kind)
     list(reply)
-    return part("suggested").read_suggestions(Path(reply.result["file"]))
+    return part("results.outlines").read_suggestions(Path(reply.result["file"]))
 
 
 def places(found: list) -> dict[int, tuple[float, float]]:
@@ -39,7 +39,7 @@ def places(found: list) -> dict[int, tuple[float, float]]:
     hit = {}
     for x in range(0, SIZE[0], 2):
         for y in range(0, SIZE[1], 2):
-            i = part("suggested").smallest_at(found, (x + 0.5, y + 0.5))
+            i = part("results.outlines").smallest_at(found, (x + 0.5, y + 0.5))
             hit.setdefault(found[i].number if i is not None else 0, ((x + 0.5) / SIZE[0], 1 - (y + 0.5) / SIZE[1]))
     return hit
 
@@ -53,9 +53,9 @@ def test_things_are_picked_and_exported(clip, editor, tmp_path: Path) -> None:  
     settings.target = "masks"
     with editor():
         things = found(clip, "things", tmp_path)
-        assert not part("shown").found_of(clip, 1)
+        assert not part("viewer.sources").found_of(clip, 1)
         assert bpy.ops.splat_matte.find() == {"FINISHED"}
-        assert part("shown").found_of(clip, 1).keys() >= {f"label {each.number}" for each in things}, "all"
+        assert part("viewer.sources").found_of(clip, 1).keys() >= {f"label {each.number}" for each in things}, "all"
         where = places(things)
         one = max(where)
         assert one > 0, "with no thing on the frame nothing is tested"
@@ -69,10 +69,10 @@ def test_things_are_picked_and_exported(clip, editor, tmp_path: Path) -> None:  
         assert (settings.found.numbers, settings.found.picked()) == (str(one), (one,))
         if 0 in where:
             assert bpy.ops.splat_matte.pick(location=where[0], frame=1) == {"CANCELLED"}
-        assert list(part("shown").found_of(clip, 1)) == [f"label {one}"], "only what is picked is shown"
+        assert list(part("viewer.sources").found_of(clip, 1)) == [f"label {one}"], "only what is picked is shown"
         assert bpy.ops.splat_matte.find(export=True) == {"FINISHED"}
-        source = part("shown").found_of(clip, 1)[f"label {one}"]
-        logits = part("shown").read(clip, 1, f"label {one}", source)
+        source = part("viewer.sources").found_of(clip, 1)[f"label {one}"]
+        logits = part("viewer.sources").read(clip, 1, f"label {one}", source)
         assert (white(clip, "v001") == (logits > 0)).mean() > 0.99
         settings.range_end = FRAMES + 1
         with pytest.raises(RuntimeError, match="picked from"):
@@ -89,7 +89,7 @@ def test_parts_are_picked_before_they_are_exported(clip, editor, tmp_path: Path)
     with editor():
         parts = found(clip, "parts", tmp_path)
         assert bpy.ops.splat_matte.find() == {"FINISHED"}
-        assert not part("shown").found_of(clip, 1), "there may be hundreds"
+        assert not part("viewer.sources").found_of(clip, 1), "there may be hundreds"
         settings.target = "masks"
         with pytest.raises(RuntimeError, match=r"No part is picked\. Pick"):
             bpy.ops.splat_matte.find(export=True)
@@ -103,9 +103,9 @@ def test_parts_are_picked_before_they_are_exported(clip, editor, tmp_path: Path)
         assert bpy.ops.splat_matte.find(export=True) == {"FINISHED"}
     ids = np.asarray(Image.open(Path(clip.filepath).parent / "shot_matte" / "v001" / "shot.0001.png"))
     assert (white(clip, "v002")[ids == one]).all()
-    ((name, source),) = part("shown").found_of(clip, 1).items()
+    ((name, source),) = part("viewer.sources").found_of(clip, 1).items()
     assert name == f"segment {one}"
-    assert (white(clip, "v002") == (part("shown").read(clip, 1, name, source) > 0)).mean() > 0.99
+    assert (white(clip, "v002") == (part("viewer.sources").read(clip, 1, name, source) > 0)).mean() > 0.99
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
     kept = bpy.data.movieclips[0].splat_matte

@@ -23,7 +23,7 @@ def exported(clip, target: str) -> Path:  # noqa: F811
     clip.splat_matte.target = target
     clip.splat_matte.entry("Camera").finishing.feather = 6.0 if target == "compositing" else 0.0
     assert bpy.ops.splat_matte.export() == {"FINISHED"}
-    version = part("mattes").latest_version(Path(clip.filepath).parent / "shot_matte")
+    version = part("results.take_reader").latest_version(Path(clip.filepath).parent / "shot_matte")
     return sorted(version.glob("*.*"))[0]
 
 

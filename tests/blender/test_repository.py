@@ -17,7 +17,7 @@ import bpy
 import pytest
 from conftest import blender_ext
 
-from addon.errors import EngineError
+from addon.contract.errors import EngineError
 from vendor_setup.package import check
 
 NAME = "splat_matte_test"

@@ -26,11 +26,11 @@ def reviewed(clip):  # noqa: F811
 def test_what_the_engine_doubts_is_there_after_tracking(clip) -> None:  # noqa: F811
     assert len(clip.splat_matte.suspects) == 0
     bpy.ops.splat_matte.track()
-    found = part("suspects").read_suspects(Path(clip.splat_matte.take_of("Camera")))
-    assert part("suspects").suspects_file(Path(clip.splat_matte.take_of("Camera"))).exists()
+    found = part("contract.suspects").read_suspects(Path(clip.splat_matte.take_of("Camera")))
+    assert part("contract.suspects").suspects_file(Path(clip.splat_matte.take_of("Camera"))).exists()
     listed = [(each.object_name, each.frame, each.reason) for each in clip.splat_matte.suspects]
     assert listed == [("Camera", each.frame, each.reason) for each in found]
-    assert part("operators.running").latest().result["suspects"] == len(found)
+    assert part("tasks.job_run").latest().result["suspects"] == len(found)
 
 
 def test_a_click_in_the_list_goes_to_the_frame(reviewed) -> None:
@@ -43,7 +43,7 @@ def test_a_click_in_the_list_goes_to_the_frame(reviewed) -> None:
 
 def test_lane_and_jumps(reviewed) -> None:
     scene = bpy.context.scene
-    assert part("clip.lane").lane_of(reviewed)["suspect"] == {2, 3, 4}
+    assert part("clip.frame_status").lane_of(reviewed)["suspect"] == {2, 3, 4}
     scene.frame_set(1)
     for frame in (2, 3):
         assert bpy.ops.splat_matte.jump(kind="suspect") == {"FINISHED"}
@@ -55,9 +55,9 @@ def test_lane_and_jumps(reviewed) -> None:
 
 def test_objects_without_a_matte_have_no_suspects(reviewed) -> None:
     bpy.ops.splat_matte.switch_object(name="Camera")
-    assert part("clip.lane").lane_of(reviewed)["suspect"] == set()
+    assert part("clip.frame_status").lane_of(reviewed)["suspect"] == set()
     bpy.ops.splat_matte.switch_object(name="Camera")
-    assert len(part("clip.lane").lane_of(reviewed)["suspect"]) == COUNT - 1
+    assert len(part("clip.frame_status").lane_of(reviewed)["suspect"]) == COUNT - 1
 
 
 def test_deleted_mattes_have_no_suspects(reviewed) -> None:

@@ -17,12 +17,12 @@ from conftest import part
 def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     """The extension's, with a data folder of this test; nothing of the environment counts."""
     monkeypatch.delenv("SPLAT_MATTE_PYTHON", raising=False)
-    chosen = part("preferences").preferences()
+    chosen = part("settings.preferences").preferences()
     chosen.folder = str(tmp_path / "Daten für Blender")
     yield chosen
     for name in ("folder", "wheels", "base_python", "build", "device", "checkpoint"):
         chosen.property_unset(name)
-    part("operators.setting_up").forget()
+    part("tasks.setup_run").forget()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_folder_of_wheels_needs_no_network(preferences, offline: None, tmp_pat
     preferences.wheels = str(tmp_path)
     with pytest.raises(RuntimeError, match=r"setuptools==.*The log is"):
         bpy.ops.splat_matte.install_engine()
-    error = part("operators.setting_up").latest().error
+    error = part("tasks.setup_run").latest().error
     assert type(error).__name__ == "EngineError"
     runtimes = Path(preferences.folder) / "runtime"
     assert [each.name for each in runtimes.iterdir() if each.is_dir()] == []
@@ -88,7 +88,7 @@ def test_moved(preferences, tmp_path: Path) -> None:
 
 
 def test_a_gpu_that_fails_sets_the_device(preferences) -> None:
-    part("operators.setting_up")._take_over({"gpu_problem": "no kernel image"})
+    part("tasks.setup_run")._take_over({"gpu_problem": "no kernel image"})
     assert preferences.device == "cpu"
 
 
@@ -98,7 +98,7 @@ def test_diagnostics_name_no_files(preferences, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         bpy.ops.splat_matte.install_engine()
     copy = part("operators.copy_diagnostics")
-    text = part("diagnostics").as_text(copy.facts())
+    text = part("runtime.diagnostics").as_text(copy.facts())
     assert bpy.app.version_string in text
     assert "not installed" in text
     assert "install, EngineError" in text

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("warm_engine")
 
 
 def frames_of(clip, kind: str) -> set[int]:  # noqa: F811
-    return part("clip.lane").lane_of(clip)[kind]
+    return part("clip.frame_status").lane_of(clip)[kind]
 
 
 def track(towards: str, at: int, **more: object) -> set[str]:
@@ -34,7 +34,7 @@ def test_step_by_step(clip) -> None:  # noqa: F811
     take = clip.splat_matte.take_of("Camera")
     assert track("END", 3, again=True) == {"FINISHED"}
     assert clip.splat_matte.take_of("Camera") == take
-    assert part("operators.running").latest().progress["done"] == 2, "3 and 4 again"
+    assert part("tasks.job_run").latest().progress["done"] == 2, "3 and 4 again"
 
 
 def test_the_other_way(clip) -> None:  # noqa: F811
@@ -73,7 +73,7 @@ def test_jumps(clip) -> None:  # noqa: F811
 
 
 def test_exported_frames_are_those_of_the_latest_version(tmp_path) -> None:
-    exported_frames = part("mattes").exported_frames
+    exported_frames = part("results.take_reader").exported_frames
     assert exported_frames(tmp_path / "none") == set()
     assert exported_frames(tmp_path) == set()
     for name, frames in (("v001", [1, 2, 3]), ("v010", [2])):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from addon.job import Footage, Model
+from addon.contract.job import Footage, Model
 
 CLIPS = Path(__file__).resolve().parents[2] / "demo" / "clips"
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from addon.engine import model
+from addon.engine.sam2 import model
 from addon.engine.automatic.masks import Settings, generate, nms
-from addon.job import Model
-from addon.rle import Rle
+from addon.contract.job import Model
+from addon.contract.rle import Rle
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from addon.engine import colours
+from addon.engine.matting import colour_model
 
 NODE = 8
 
@@ -21,7 +21,7 @@ def picture() -> np.ndarray:
 def test_a_wrong_edge_is_told(picture: np.ndarray) -> None:
     everywhere = np.ones((120, 160), bool)
     taken = np.broadcast_to(np.arange(160) < 84, (120, 160))  # four columns too many
-    said = colours.evidence(picture, taken, everywhere, everywhere, NODE, (0, 0))
+    said = colour_model.evidence(picture, taken, everywhere, everywhere, NODE, (0, 0))
     near = slice(70, 90)
     assert (said[:, near][:, :10] > 0.5).mean() > 0.98
     assert (said[:, near][:, 10:] < -0.5).mean() > 0.98
@@ -30,21 +30,21 @@ def test_a_wrong_edge_is_told(picture: np.ndarray) -> None:
 def test_nothing_is_said_of_what_looks_alike() -> None:
     noise = np.random.default_rng(0).integers(100, 140, (120, 160, 3)).astype(np.uint8)
     taken = np.broadcast_to(np.arange(160) < 80, (120, 160))
-    said = colours.evidence(noise, taken, np.ones_like(taken), np.ones_like(taken), NODE, (0, 0))
+    said = colour_model.evidence(noise, taken, np.ones_like(taken), np.ones_like(taken), NODE, (0, 0))
     assert np.abs(said[:, 76:84]).mean() < 0.5, "what lies on one side alone is said to be of that side"
 
 
 def test_only_what_is_wanted_is_asked(picture: np.ndarray) -> None:
     everywhere, nowhere = np.ones((120, 160), bool), np.zeros((120, 160), bool)
-    assert not colours.evidence(picture, everywhere, everywhere, nowhere, NODE, (0, 0)).any()
+    assert not colour_model.evidence(picture, everywhere, everywhere, nowhere, NODE, (0, 0)).any()
 
 
 def test_parts_agree_with_the_whole(picture: np.ndarray) -> None:
     everywhere = np.ones((120, 160), bool)
     taken = np.broadcast_to(np.arange(160) < 85, (120, 160))
-    whole = colours.evidence(picture, taken, everywhere, everywhere, NODE, (0, 0))
+    whole = colour_model.evidence(picture, taken, everywhere, everywhere, NODE, (0, 0))
     part = np.s_[20:110, 13:150]
-    said = colours.evidence(picture[part], taken[part], everywhere[part], everywhere[part], NODE, (20, 13))
-    reach = (colours.REACH + 1) * NODE
+    said = colour_model.evidence(picture[part], taken[part], everywhere[part], everywhere[part], NODE, (20, 13))
+    reach = (colour_model.REACH + 1) * NODE
     inner = np.s_[reach:-reach, reach:-reach]
     np.testing.assert_allclose(said[inner], whole[part][inner], atol=1e-5)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from addon.automatic import Everything
-from addon.engine.automatic import everything
-from addon.engine.automatic.everything import root
+from addon.contract.automatic import Everything
+from addon.engine.automatic import parts
+from addon.engine.automatic.parts import root
 from addon.engine.automatic.segments import Segments, write_masks
 from addon.engine.session import Session
-from addon.errors import Cancelled, JobError
-from addon.job import Footage, Job, Model
-from addon.rle import Rle
-from addon.suggested import read_suggestions, smallest_at
+from addon.contract.errors import Cancelled, JobError
+from addon.contract.job import Footage, Job, Model
+from addon.contract.rle import Rle
+from addon.results.outlines import read_suggestions, smallest_at
 
 FRAMES = 5
 SIZE = WIDTH, HEIGHT = 320, 180
@@ -158,8 +158,8 @@ def test_stopped_twice_and_gone_on_with_it_is_the_same(found: tuple[Job, Path], 
 
 
 def test_links_can_not_go_round() -> None:
-    tracking = object.__new__(everything.Tracking)
-    tracking._state = everything._State()
+    tracking = object.__new__(parts.Tracking)
+    tracking._state = parts._State()
     for a, b in ((1, 2), (2, 3), (3, 1), (5, 4), (4, 2), (1, 5)):
         tracking._link(a, b)
     assert {root(tracking._state.links, each) for each in range(1, 6)} == {1}

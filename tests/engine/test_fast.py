@@ -13,9 +13,10 @@ from sam2.modeling.sam.transformer import RoPEAttention
 from torch import Tensor, nn
 
 from addon.checkpoints import EMBEDDED_CONFIG
-from addon.engine import encoder, model
-from addon.engine.attention import attend
-from addon.engine.fast import merge_projections, replace_modules
+from addon.engine.sam2.cpu import image_encoder
+from addon.engine.sam2 import model
+from addon.engine.sam2.cpu.attention import attend
+from addon.engine.sam2.cpu.faster_modules import merge_projections, replace_modules
 
 SIDE = 16  # positions of a frame: SIDE^2
 POINTERS = 8
@@ -82,9 +83,9 @@ def test_strips_of_windows_give_what_the_whole_map_gives(
     replace_modules(block)
     x = torch.randn(1, height, 100, 32)
     with torch.inference_mode():
-        monkeypatch.setattr(encoder, "_STRIP", 10**9)
+        monkeypatch.setattr(image_encoder, "_STRIP", 10**9)
         whole = block(x)
-        monkeypatch.setattr(encoder, "_STRIP", 3000)
+        monkeypatch.setattr(image_encoder, "_STRIP", 3000)
         strips = block(x)
     assert error(whole, strips) < 1e-6
 
@@ -133,7 +134,7 @@ def test_attention_to_scores_far_above_the_sampled_ones() -> None:
 def test_bfloat16_on_a_cpu_without_avx_512() -> None:
     """oneDNN has no bfloat16 products there: the tests of this file hold by torch's public functions, too."""
     environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
-    asked = "import torch\nfrom addon.engine.linear import can_fuse\nprint(can_fuse(torch.bfloat16))"
+    asked = "import torch\nfrom addon.engine.sam2.cpu.linear import can_fuse\nprint(can_fuse(torch.bfloat16))"
     root = Path(__file__).resolve().parents[2]
     answer = subprocess.run(
         [sys.executable, "-c", asked], cwd=root, env=environment, capture_output=True, text=True, check=True

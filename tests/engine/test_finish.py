@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.engine import matte
-from addon.engine.finish import finish
-from addon.engine.mattes import Mattes
+from addon.engine.matting import upsample
+from addon.engine.matting.finish import finish
+from addon.engine.matting.pipeline import Mattes
 from addon.engine.session import Session
-from addon.job import Finishing, Footage, Garbage, Job, MatteObject, Outlines, Point, Prompt
+from addon.contract.job import Finishing, Footage, Garbage, Job, MatteObject, Outlines, Point, Prompt
 
 Pixels = NDArray[np.uint8]
 WIDTH, HEIGHT = 300, 1400  # more than two bands of rows
@@ -152,7 +152,7 @@ class TestSteps:
         for finishing in (Finishing(smooth=9), Finishing(grow=13), Finishing(grow=-2.5), Finishing(feather=60)):
             banded = finished({"a": subject}, soft=True, a=finishing)
             with monkeypatch.context() as patched:
-                patched.setattr("addon.engine.finish._BAND", HEIGHT)
+                patched.setattr("addon.engine.matting.finish._BAND", HEIGHT)
                 np.testing.assert_array_equal(finished({"a": subject}, soft=True, a=finishing), banded)
 
 
@@ -190,13 +190,13 @@ class TestTime:
         logits = dict.fromkeys(range(1, 8), steady) | {4: blob(0.5, -1), 6: np.maximum(steady, blob(0.1, 0.05))}
         mattes = from_store(logits, Finishing(temporal=1), 7)
         for frame in range(1, 8):
-            np.testing.assert_array_equal(mattes.finished(frame, None, soft=False), matte.union([steady], 200, 100))
+            np.testing.assert_array_equal(mattes.finished(frame, None, soft=False), upsample.union([steady], 200, 100))
 
     def test_what_moves_steadily_stays_where_it_is(self) -> None:
         logits = {frame: blob(0.2 + 0.02 * frame) for frame in range(1, 12)}
         mattes = from_store(logits, Finishing(temporal=2), 11)
         for frame in range(1, 12):
-            expected = matte.union([logits[frame]], 200, 100)
+            expected = upsample.union([logits[frame]], 200, 100)
             assert iou(mattes.finished(frame, None, soft=False), expected) > 0.97
 
     def test_only_the_jobs_frames_count(self) -> None:
@@ -205,7 +205,7 @@ class TestTime:
         job = dataclasses.replace(job_of(200, 100, 5, a=Finishing(temporal=3)), frame_range=(1, 2))
         mattes = Mattes(job, {"a": logits.get})
         for frame in (1, 2):
-            expected = matte.union([logits[frame]], 200, 100)
+            expected = upsample.union([logits[frame]], 200, 100)
             np.testing.assert_array_equal(mattes.finished(frame, "a", soft=False), expected)
         assert not mattes.finished(4, "a", soft=False).any()
 
@@ -256,7 +256,7 @@ def test_an_export_is_finished_and_nothing_is_tracked_again(
     tmp_path: Path, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real footage, real store: changed finishing gives another version from the same mattes."""
-    from addon.engine.footage import scan
+    from addon.engine.footage.footage import scan
 
     footage, _ = scan(save_plates(tmp_path / "plates", 3))
     prompts = (Prompt(1, (Point(45.5, 30.5),)),)
@@ -279,7 +279,7 @@ def test_an_export_is_finished_and_nothing_is_tracked_again(
         assert Job.from_dict(report["job"]).objects == objects
         return alpha_of(version)
 
-    one, two = (matte.union([blob(x)], 90, 60) for x in (0.3, 0.7))
+    one, two = (upsample.union([blob(x)], 90, 60) for x in (0.3, 0.7))
     for alpha in export(a=Finishing(), b=Finishing()):
         np.testing.assert_array_equal(alpha, one | two)
     for alpha in export(a=Finishing(invert=True), b=Finishing(subtract="a", feather=8)):

@@ -20,9 +20,9 @@ from PIL import ExifTags, Image, ImageCms
 
 from addon.engine.export import export, prepare
 from addon.engine.export.layers import hash_of
-from addon.engine.footage import Reader, scan
-from addon.errors import JobError
-from addon.job import Delivery, Footage, Job, MatteObject, Point, Prompt
+from addon.engine.footage.footage import Reader, scan
+from addon.contract.errors import JobError
+from addon.contract.job import Delivery, Footage, Job, MatteObject, Point, Prompt
 from tests.engine.export_process import matte, may_mount
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,8 +218,8 @@ _SMALL_DISK = """
 import subprocess, sys
 from pathlib import Path
 import numpy as np
-from addon.disk import write_file
-from addon.engine.exr import write_exr
+from addon.contract.disk import write_file
+from addon.engine.export.exr import write_exr
 disk, reference = map(Path, sys.argv[1:])
 pixels = np.random.default_rng(0).random((60, 70, 4)).astype(np.float32)
 def write(file): write_exr(file, (70, 60), dict.fromkeys("RGBA", "float"), lambda rows: pixels[rows], {})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from addon.engine.malloc import giving_back
+from addon.engine.export.malloc import giving_back
 
 MB = 1_000_000
 

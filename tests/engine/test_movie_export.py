@@ -20,9 +20,9 @@ from PIL import Image
 
 from addon.engine.export import export, prepare
 from addon.engine.export.movie import rate_of
-from addon.engine.footage import Reader, scan
-from addon.errors import Cancelled, JobError
-from addon.job import Delivery, Job, MatteObject, Point, Prompt
+from addon.engine.footage.footage import Reader, scan
+from addon.contract.errors import Cancelled, JobError
+from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 from tests.engine.export_process import matte
 
 WIDTH, HEIGHT, FRAMES = 67, 45, 5

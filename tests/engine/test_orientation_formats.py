@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from addon.orientation import oriented_size, read_orientation, to_oriented
+from addon.contract.exif import oriented_size, read_orientation, to_oriented
 
 WIDTH, HEIGHT = 24, 16
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from addon.engine.outlines import curves_of, matched
+from addon.engine.matting.outlines import curves_of, matched
 
 
 def disc(x: float, y: float, radius: float, hole: float = 0.0) -> np.ndarray:

@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.engine import matte, panorama
+from addon.engine.matting import upsample
+from addon.engine.footage import panorama
 from addon.engine.session import Session
-from addon.job import Footage, Job, Mask, MatteObject, Model, Point, Prompt
+from addon.contract.job import Footage, Job, Mask, MatteObject, Model, Point, Prompt
 
 WIDTH, HEIGHT = 320, 160
 
@@ -77,7 +78,7 @@ def test_a_mask_over_the_seam_stays_whole(footage: Footage, checkpoint: Model, t
     drawn = tmp_path / "mask.png"
     Image.fromarray(disk(0).astype(np.uint8) * 255).save(drawn)
     found = mattes(marked(footage, checkpoint, tmp_path / "out", mask=Mask(str(drawn))))
-    made = matte.union([found[1].astype(np.float16)], WIDTH, HEIGHT, panorama=True) > 0
+    made = upsample.union([found[1].astype(np.float16)], WIDTH, HEIGHT, panorama=True) > 0
     overlap = (made & disk(0)).sum() / (made | disk(0)).sum()
     assert overlap > 0.93
 
@@ -86,8 +87,8 @@ def test_a_mask_over_the_seam_stays_whole(footage: Footage, checkpoint: Model, t
 def test_enlarging_goes_on_over_the_seam(width: int) -> None:
     """The same picture turned by half of the world gives the same matte, turned."""
     logits = np.random.default_rng(3).normal(size=(16, 20)).astype(np.float16)
-    here = matte.union([logits], 2 * width, 90, panorama=True)
-    there = matte.union([np.roll(logits, 10, 1)], 2 * width, 90, panorama=True)
+    here = upsample.union([logits], 2 * width, 90, panorama=True)
+    there = upsample.union([np.roll(logits, 10, 1)], 2 * width, 90, panorama=True)
     np.testing.assert_array_equal(np.roll(here, width, 1), there)
 
 

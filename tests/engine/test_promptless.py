@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from addon.automatic import Promptless
-from addon.engine.automatic import promptless
+from addon.contract.automatic import Promptless
+from addon.engine.automatic import things
 from addon.engine.automatic.grid import iou, to_mask
 from addon.engine.automatic.masks import Settings
 from addon.engine.session import Session
-from addon.errors import JobError
-from addon.job import Job, Model
+from addon.contract.errors import JobError
+from addon.contract.job import Job, Model
 
 # Random weights give masks of little worth: limits at which some survive.
 LOOSE = Settings(pred_iou_thresh=0.3, stability_score_thresh=0.1, stability_score_offset=0.02, mask_threshold=0.12)
@@ -21,7 +21,7 @@ LOOSE = Settings(pred_iou_thresh=0.3, stability_score_thresh=0.1, stability_scor
 
 @pytest.fixture
 def job(clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
-    monkeypatch.setattr(promptless, "Settings", lambda: LOOSE)
+    monkeypatch.setattr(things, "Settings", lambda: LOOSE)
     wish = Promptless(start_points_per_side=3, prompt_points_per_side=2, memory_size=2)
     return Job(clip.take(3), (), model=checkpoint, output=str(tmp_path / "mattes"), export="labels", promptless=wish)
 

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.engine import matte
-from addon.engine.footage import scan
-from addon.engine.images import to_8_bit
-from addon.engine.refine import refine
+from addon.engine.matting import upsample
+from addon.engine.footage.footage import scan
+from addon.engine.footage.images import to_8_bit
+from addon.engine.matting.guided_refine import refine
 from addon.engine.session import Session
-from addon.job import Job, MatteObject, Point, Prompt
+from addon.contract.job import Job, MatteObject, Point, Prompt
 
 Pixels = NDArray[np.uint8]
 WIDTH, HEIGHT, GRID = 1400, 900, 64
@@ -57,7 +57,7 @@ def iou(one: Pixels, other: Pixels) -> float:
 
 def test_edges_and_thin_parts(truth: Pixels, plate: Pixels) -> None:
     logits = coarse(truth)
-    before, after = matte.union([logits], WIDTH, HEIGHT), refine(logits, plate, to_8_bit)
+    before, after = upsample.union([logits], WIDTH, HEIGHT), refine(logits, plate, to_8_bit)
     assert set(np.unique(after)) == {0, 255}
     assert iou(after, truth) > 1 - 0.6 * (1 - iou(before, truth))
     spokes = cv2.circle(np.zeros_like(truth), (700, 450), 225, 255, -1) & truth
@@ -74,7 +74,7 @@ def test_tiles_have_no_seams(truth: Pixels, plate: Pixels, monkeypatch: pytest.M
     """Beside the last bit of a sum, the tiles decide nothing."""
     results = []
     for tile in (512, 4096, 130):
-        monkeypatch.setattr("addon.engine.refine._TILE", tile)
+        monkeypatch.setattr("addon.engine.matting.guided_refine._TILE", tile)
         results.append(refine(coarse(truth), plate, to_8_bit))
     for other in results[1:]:
         assert np.count_nonzero(results[0] != other) <= 20
@@ -119,7 +119,7 @@ def test_a_thin_part_that_the_model_half_sees_is_found_where_the_plate_shows_it(
 def test_where_the_plate_says_nothing_the_matte_stays(truth: Pixels) -> None:
     logits = coarse(cv2.circle(np.zeros_like(truth), (700, 450), 300, 255, -1))
     flat = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
-    assert iou(refine(logits, flat, to_8_bit), matte.union([logits], WIDTH, HEIGHT)) > 0.99
+    assert iou(refine(logits, flat, to_8_bit), upsample.union([logits], WIDTH, HEIGHT)) > 0.99
     nothing = np.full((GRID, GRID), -5, np.float16)
     assert not refine(nothing, flat, to_8_bit).any()
     assert refine(-nothing, flat, to_8_bit).all()
@@ -129,7 +129,7 @@ def test_small_plates_are_left_alone(truth: Pixels, plate: Pixels) -> None:
     size = (GRID + 40, GRID + 20)
     small = np.ascontiguousarray(cv2.resize(plate, size))
     logits = coarse(truth)
-    np.testing.assert_array_equal(refine(logits, small, to_8_bit), matte.union([logits], *size))
+    np.testing.assert_array_equal(refine(logits, small, to_8_bit), upsample.union([logits], *size))
 
 
 def test_every_depth_is_a_guide(truth: Pixels, plate: Pixels) -> None:
@@ -161,7 +161,7 @@ def test_an_export_is_refined(tmp_path: Path, truth: Pixels, plate: Pixels, chec
             return np.asarray(image)[..., 3], data
 
     plain, _ = export("off")
-    np.testing.assert_array_equal(plain, matte.union([coarse(truth)], WIDTH, HEIGHT))
+    np.testing.assert_array_equal(plain, upsample.union([coarse(truth)], WIDTH, HEIGHT))
     first, data = export("filter")
     np.testing.assert_array_equal(first, refine(coarse(truth), plate, to_8_bit))
     assert export("filter")[1] == data

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from addon.engine.session import Session
-from addon.errors import Cancelled, MatteError
-from addon.job import Job, MatteObject, Model, Point, Prompt
+from addon.contract.errors import Cancelled, MatteError
+from addon.contract.job import Job, MatteObject, Model, Point, Prompt
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from addon.engine.export import export, prepare, versions
 from addon.engine.export.scope import spans
-from addon.engine.footage import Reader, scan
-from addon.errors import Cancelled, FootageError, JobError, OutputError
-from addon.job import Delivery, Job, MatteObject, Point, Prompt
+from addon.engine.footage.footage import Reader, scan
+from addon.contract.errors import Cancelled, FootageError, JobError, OutputError
+from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 
 WIDTH, HEIGHT, FRAMES = 32, 24, 6
 ALL = list(range(1, FRAMES + 1))

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from addon.engine import matte
-from addon.errors import ExitCode
-from addon.job import Job, MatteObject, Model, Point, Prompt
-from addon.suspects import read_suspects
+from addon.engine.matting import upsample
+from addon.contract.errors import ExitCode
+from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.contract.suspects import read_suspects
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -165,7 +165,7 @@ def test_finished_mattes_are_those_of_the_export(engine: Child, job: dict[str, A
     previewed = logits(engine.answer(2))["subject"]
     from_preview = finished(3, 3, "")["subject"]
     height, width = from_preview.shape
-    assert np.mean((from_preview == 0) == (matte.union([previewed], width, height) > 0)) > 0.9
+    assert np.mean((from_preview == 0) == (upsample.union([previewed], width, height) > 0)) > 0.9
     engine.send(id=4, do="export", job=job)
     takes = engine.next()["takes"]
     version = Path(engine.answer(4)["folder"])

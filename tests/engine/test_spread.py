@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from addon.engine.spread import spread
+from addon.engine.sam2.cpu.parallel import spread
 
 
 @pytest.fixture(params=[1, 2, 3])

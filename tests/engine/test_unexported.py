@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from addon.engine.session import Session
-from addon.errors import JobError
-from addon.job import Finishing, Job, Mask, MatteObject, Model, Prompt
+from addon.contract.errors import JobError
+from addon.contract.job import Finishing, Job, Mask, MatteObject, Model, Prompt
 
 
 @pytest.fixture

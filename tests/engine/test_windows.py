@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from test_refine import HEIGHT, WIDTH, coarse, iou, plate, truth  # noqa: F401 (fixtures)
 
-from addon.engine import matte, model
-from addon.engine.footage import scan
-from addon.engine.images import to_8_bit
+from addon.engine.matting import upsample
+from addon.engine.sam2 import model
+from addon.engine.footage.footage import scan
+from addon.engine.footage.images import to_8_bit
 from addon.engine.session import Session
-from addon.engine.windows import blend, look_again, windows
-from addon.job import Job, MatteObject, Point, Prompt
+from addon.engine.matting.window_refine import blend, look_again, windows
+from addon.contract.job import Job, MatteObject, Point, Prompt
 
 
 def ring(rows: int, columns: int) -> NDArray[np.bool_]:
@@ -78,7 +79,7 @@ def test_only_the_edge_can_change(truth: Any, plate: Any, loaded: model.Loaded) 
     assert finer.shape[0] == finer.shape[1], "as squashed as they were"
     assert 1.5 * logits.shape[0] < finer.shape[0] <= HEIGHT / 4
     np.testing.assert_array_equal(finer, again)
-    before, after = (matte.union([each], WIDTH, HEIGHT) for each in (logits, finer))
+    before, after = (upsample.union([each], WIDTH, HEIGHT) for each in (logits, finer))
     pitch = WIDTH / logits.shape[1]
     near = cv2.dilate(before, np.ones((int(8 * pitch),) * 2)) != cv2.erode(before, np.ones((int(8 * pitch),) * 2))
     np.testing.assert_array_equal(before[~near], after[~near])

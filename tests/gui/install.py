@@ -132,11 +132,11 @@ def place(u: float, v: float) -> tuple[int, int]:
 
 
 def task():
-    return sys.modules[f"{PACKAGE}.addon.operators.setting_up"].latest()
+    return sys.modules[f"{PACKAGE}.addon.tasks.setup_run"].latest()
 
 
 def run():
-    return sys.modules[f"{PACKAGE}.addon.operators.running"].latest()
+    return sys.modules[f"{PACKAGE}.addon.tasks.job_run"].latest()
 
 
 # --- what hands do

@@ -31,9 +31,9 @@ def picking(clip: bpy.types.MovieClip, folder: Path) -> Iterator[Condition]:
     plate, horse = at(*POT), at(*HORSE)
     with override():
         assert bpy.ops.splat_matte.find("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
-    yield lambda: bool(settings.found.folder) and part("operators.running").running() is None
-    assert part("operators.running").latest().error is None
-    assert len(part("shown").found_of(clip, 1)) == 4, "all are shown while nothing is picked"
+    yield lambda: bool(settings.found.folder) and part("tasks.job_run").running() is None
+    assert part("tasks.job_run").latest().error is None
+    assert len(part("viewer.sources").found_of(clip, 1)) == 4, "all are shown while nothing is picked"
     with bpy.context.temp_override(window=driver.window(), area=editor(), region=region("UI")):
         assert bpy.ops.splat_matte.pick("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
     driver.xdotool(*driver.place(*BALL))
@@ -61,7 +61,7 @@ def picking(clip: bpy.types.MovieClip, folder: Path) -> Iterator[Condition]:
     yield from driver.press("Escape")
     assert the_settings().found.numbers == "1, 2"
     assert not has(around(HORSE), (1.0, 1.0, 1.0)), "no outlines after Esc"
-    colour = part("clip.colour").colour_of(1)
+    colour = part("settings.palette").colour_of(1)
     assert tinted(at(*POT), plate, colour), "the overlay shows what is picked"
     assert np.abs(at(*HORSE) - horse).max() < 8, "and nothing else"
     settings = the_settings()
@@ -96,8 +96,8 @@ def the_settings():
 
 
 def write_things(clip: bpy.types.MovieClip) -> None:
-    wish = part("picking").wish_of("things", ())
-    job, _ = part("clip.to_job").make_automatic_job(clip, part("preferences").preferences().device, False, **wish)
+    wish = part("settings.pick_settings").wish_of("things", ())
+    job, _ = part("clip.to_job").make_automatic_job(clip, part("settings.preferences").preferences().device, False, **wish)
     with tempfile.TemporaryDirectory() as room:
         file = Path(room) / "job.json"
         file.write_text(job.to_json(), encoding="utf-8")

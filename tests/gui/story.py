@@ -101,7 +101,7 @@ def marking() -> Iterator[Condition]:
     yield settled()
     yield lambda: "Lamp" in clip.splat_matte.objects
     shown = look()
-    assert has(lane(), part("clip.lane").KINDS["prompted"].colour), "the lane shows what is marked"
+    assert has(lane(), part("clip.frame_status").KINDS["prompted"].colour), "the lane shows what is marked"
     words = shown[-110:-40, :400]
     assert has(words, part("ui.overlay").colours(clip)["Camera"], 60), "it says that there is no matte yet"
     shot("marked", whole=True)
@@ -138,10 +138,10 @@ def tracking() -> Iterator[Condition]:
     yield lambda: run().error is None and idle()
     yield settled()
     assert scene.frame_current == 5, "one frame on, and there"
-    kinds = part("clip.lane").lane_of(clip)
+    kinds = part("clip.frame_status").lane_of(clip)
     assert {4, 5} <= kinds["tracked"], kinds
     shot("step-by-step", whole=True)
-    kinds = part("clip.lane").KINDS
+    kinds = part("clip.frame_status").KINDS
     assert has(lane(), kinds["tracked"].colour) or has(lane(), kinds["suspect"].colour), "and the lane shows it"
 
 
@@ -246,7 +246,7 @@ def exporting() -> Iterator[Condition]:
     yield idle
     yield settled()
     assert run().error is None, run().error
-    assert has(lane(), part("clip.lane").KINDS["exported"].colour), "the lane shows what is exported"
+    assert has(lane(), part("clip.frame_status").KINDS["exported"].colour), "the lane shows what is exported"
     shot("exported")
     yield from driver.scroll_sidebar("5")
     shot("export-panel")
@@ -347,7 +347,7 @@ def start(verb: str, **properties: object) -> None:
 
 
 def run():
-    return part("operators.running").latest()
+    return part("tasks.job_run").latest()
 
 
 def tracked() -> int:
@@ -356,7 +356,7 @@ def tracked() -> int:
 
 
 def idle() -> bool:
-    return part("operators.running").running() is None
+    return part("tasks.job_run").running() is None
 
 
 def the_clip() -> bpy.types.MovieClip:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from addon.errors import Cancelled, CheckpointError, OutputError
+from addon.contract.errors import Cancelled, CheckpointError, OutputError
 from addon.installer.download import download
-from addon.installer.watch import Watch
+from addon.runtime.watch import Watch
 
 DATA = bytes(range(256)) * 8_000  # 2 MB
 SHA256 = hashlib.sha256(DATA).hexdigest()

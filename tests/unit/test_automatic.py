@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from addon.automatic import Everything, Promptless, Transients
-from addon.errors import JobError
-from addon.job import Footage, Job, MatteObject, Point, Prompt
-from addon.suggested import Suggestion, read_suggestions, smallest_at
+from addon.contract.automatic import Everything, Promptless, Transients
+from addon.contract.errors import JobError
+from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
+from addon.results.outlines import Suggestion, read_suggestions, smallest_at
 
 DRIVE = "C:" if sys.platform == "win32" else ""
 FOOTAGE = Footage((f"{DRIVE}/plates/a1.png", f"{DRIVE}/plates/a2.png"), 64, 48, 2)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from addon.engine_client import Engine, engine_command
-from addon.errors import Cancelled, EngineError, FootageError, JobError
-from addon.job import Footage, Job, MatteObject, Point, Prompt
-from addon.runtime import engine_environment
+from addon.runtime.engine_client import Engine, engine_command
+from addon.contract.errors import Cancelled, EngineError, FootageError, JobError
+from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
+from addon.runtime.locate import engine_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 

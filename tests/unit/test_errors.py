@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from addon import errors
-from addon.errors import ExitCode, MatteError, from_exit_code
+from addon.contract import errors
+from addon.contract.errors import ExitCode, MatteError, from_exit_code
 
 KINDS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, MatteError)]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from addon.errors import EngineError
+from addon.contract.errors import EngineError
 from addon.installer import install, pins, self_test, torch_build
 from addon.installer.environment import Package
 from addon.installer.plan import Plan, free_space
 from addon.installer.torch_build import APPLE, CPU, CUDA, OLD_CUDA, PYPI_CPU, PYPI_CUDA, ROCM, Build, Machine, choose
-from addon.installer.watch import megabytes
+from addon.runtime.watch import megabytes
 
 NVIDIA = {"nvidia": True, "driver": (580, 95, 5), "capability": (8, 9)}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from addon.orientation import oriented_size, read_orientation, to_oriented, to_stored
+from addon.contract.exif import oriented_size, read_orientation, to_oriented, to_stored
 
 WIDTH, HEIGHT = 7, 4
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from addon.errors import EngineError
-from addon.runtime import CURRENT, current_runtime, engine_environment, find_python, runtime_python
+from addon.contract.errors import EngineError
+from addon.runtime.locate import CURRENT, current_runtime, engine_environment, find_python, runtime_python
 
 
 def make(python: Path) -> Path:

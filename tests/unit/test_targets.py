@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from addon.targets import TARGETS
+from addon.contract.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = {

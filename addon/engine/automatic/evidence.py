@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...automatic import Polarity, Transients
-from ...errors import JobError
-from ...job import Footage
-from ..footage import Reader, natural
-from ..images import SUFFIXES
+from ...contract.automatic import Polarity, Transients
+from ...contract.errors import JobError
+from ...contract.job import Footage
+from ..footage.footage import Reader, natural
+from ..footage.images import SUFFIXES
 from .grid import Mask, mask_size, resized
 
 _ASPECT = 0.02  # how far a folder's images may differ from the footage's shape, relatively

@@ -13,17 +13,17 @@ from typing import Any
 import filelock
 import numpy as np
 
-from ...automatic import Everything, number_of
-from ...disk import write_bytes, write_file, writing
-from ...errors import JobError, OutputError
-from ...job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
-from ..footage import Reader
-from ..model import Loaded, Source
-from ..store import STORE_VERSION, Take, key_of
-from .everything import Tracking
+from ...contract.automatic import Everything, number_of
+from ...contract.disk import write_bytes, write_file, writing
+from ...contract.errors import JobError, OutputError
+from ...contract.job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
+from ..footage.footage import Reader
+from ..sam2.model import Loaded, Source
+from ..store.matte_store import STORE_VERSION, Take, key_of
+from .parts import Tracking
 from .evidence import Evidence
 from .grid import Mask
-from .promptless import Segmentation
+from .things import Segmentation
 from .segments import Segments
 from .transients import NAME, Refinement
 

@@ -26,11 +26,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...disk import write_bytes, write_file, writing
-from ...errors import Cancelled
-from .. import memory
-from ..footage import Reader, read_ahead
-from ..store import Matte, Take
+from ...contract.disk import write_bytes, write_file, writing
+from ...contract.errors import Cancelled
+from ..tracking import memory
+from ..footage.footage import Reader, read_ahead
+from ..store.matte_store import Matte, Take
 from .grid import Mask, iou, to_logits, to_mask
 from .tracks import Group, Tracker
 

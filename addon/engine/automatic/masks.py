@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...errors import Cancelled
-from ...rle import Rle
-from ..picture import EncodedPicture
-from ..predictor import Predictor
+from ...contract.errors import Cancelled
+from ...contract.rle import Rle
+from ..sam2.image_predictor import EncodedPicture
+from ..sam2.predictor import Predictor
 
 MASK_SIDE = 1024
 _AT_ONCE = 16  # masks made large together: 64 MB of logits at MASK_SIDE

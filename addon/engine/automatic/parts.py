@@ -30,14 +30,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...automatic import Everything
-from ...disk import write_file, writing
-from ...errors import Cancelled
-from ...job import Job
-from ...rle import Rle
-from ..footage import Reader, read_ahead
-from ..images import to_8_bit
-from ..model import Loaded
+from ...contract.automatic import Everything
+from ...contract.disk import write_file, writing
+from ...contract.errors import Cancelled
+from ...contract.job import Job
+from ...contract.rle import Rle
+from ..footage.footage import Reader, read_ahead
+from ..footage.images import to_8_bit
+from ..sam2.model import Loaded
 from .grid import Mask, ious, mask_size, resized, to_mask
 from .masks import Settings, generate, stopping
 from .segments import Segments, read_masks, write_masks

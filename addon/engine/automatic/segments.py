@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...disk import write_bytes, write_file, writing
-from ...errors import OutputError
-from ...rle import Rle
-from ..store import Matte, Take
+from ...contract.disk import write_bytes, write_file, writing
+from ...contract.errors import OutputError
+from ...contract.rle import Rle
+from ..store.matte_store import Matte, Take
 from .grid import Mask, resized, to_logits
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)

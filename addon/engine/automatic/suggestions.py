@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..footage import Reader
-from ..images import to_8_bit
-from ..outlines import curves_of
-from ..predictor import Predictor
+from ..footage.footage import Reader
+from ..footage.images import to_8_bit
+from ..matting.outlines import curves_of
+from ..sam2.predictor import Predictor
 from .grid import Mask
 from .masks import Settings, generate, stopping
 

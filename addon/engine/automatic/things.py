@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...automatic import Promptless
-from ...job import Job
-from ..footage import Reader
-from ..images import to_8_bit
-from ..model import Loaded
-from ..store import Take
+from ...contract.automatic import Promptless
+from ...contract.job import Job
+from ..footage.footage import Reader
+from ..footage.images import to_8_bit
+from ..sam2.model import Loaded
+from ..store.matte_store import Take
 from .grid import AROUND, Mask, dilated, mask_size, resized
 from .labelling import KEPT, Labelling, Last
 from .masks import MASK_SIDE, Settings, generate, point_grid, stopping

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..footage import Reader
-from ..predictor import REACH, Output, Predictor
-from ..prompting import Images
+from ..footage.footage import Reader
+from ..sam2.predictor import REACH, Output, Predictor
+from ..sam2.prompting import Images
 
 Mask = NDArray[np.bool_]
 Logits = NDArray[np.float32]

@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...automatic import Transients
-from ...job import Job
-from ..footage import Reader
-from ..images import to_8_bit
-from ..model import Loaded
-from ..store import Matte, Take
+from ...contract.automatic import Transients
+from ...contract.job import Job
+from ..footage.footage import Reader
+from ..footage.images import to_8_bit
+from ..sam2.model import Loaded
+from ..store.matte_store import Matte, Take
 from .evidence import Evidence, Rough
 from .grid import AROUND, Mask, dilated, iou, part_inside, resized, to_logits, to_mask
 from .labelling import KEPT, Labelling, Last

@@ -1,4 +1,4 @@
-"""Export: one file a kind of target; the table of targets is addon/targets.py."""
+"""Export: one file a kind of target; the table of targets is addon/contract/targets.py."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from ...errors import Cancelled, JobError
-from ...job import Job
-from ...targets import TARGETS
-from ..footage import Reader
-from ..malloc import giving_back
+from ...contract.errors import Cancelled, JobError
+from ...contract.job import Job
+from ...contract.targets import TARGETS
+from ..footage.footage import Reader
+from .malloc import giving_back
 from .scope import plan, settings_of
 from .versions import Partial, claim
 from .writer import BaseWriter, Matte, Step

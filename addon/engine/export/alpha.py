@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...job import Job
-from ..images import Pixels, Plate, to_integers
+from ...contract.job import Job
+from ..footage.images import Pixels, Plate, to_integers
 from .writer import Matte
 
 _BAND = 512  # rows

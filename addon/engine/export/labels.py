@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import JobError
-from ...job import Job
-from ..footage import Reader
+from ...contract.errors import JobError
+from ...contract.job import Job
+from ..footage.footage import Reader
 from .png import write_grey
 from .writer import BaseWriter, Matte, Write
 

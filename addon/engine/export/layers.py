@@ -19,10 +19,10 @@ import mmh3
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import JobError
-from ...job import Job
-from ..exr import write_exr
-from ..footage import Reader
+from ...contract.errors import JobError
+from ...contract.job import Job
+from .exr import write_exr
+from ..footage.footage import Reader
 from .objects import folders_of
 from .writer import BaseWriter, Matte, Write
 

@@ -19,11 +19,11 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from ...errors import JobError
-from ...job import Job, default_matte_folder
-from ..footage import Reader
-from ..images import to_integers
-from ..movie import CONVERT_THREADS
+from ...contract.errors import JobError
+from ...contract.job import Job, default_matte_folder
+from ..footage.footage import Reader
+from ..footage.images import to_integers
+from ..footage.movie import CONVERT_THREADS
 from .alpha import alpha_of, in_words, to_integer_alpha
 from .writer import BaseWriter, Matte, Step, Write
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...disk import write_bytes
-from ...errors import JobError
-from ...job import Job
-from ..footage import Reader
-from ..names import FrameNames
+from ...contract.disk import write_bytes
+from ...contract.errors import JobError
+from ...contract.job import Job
+from ..footage.footage import Reader
+from ..footage.frame_names import FrameNames
 from . import masks
 from .writer import Matte, Step, Write
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...job import Job
-from ..footage import Reader
+from ...contract.job import Job
+from ..footage.footage import Reader
 from . import masks
 from .writer import Matte, Write
 

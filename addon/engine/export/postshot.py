@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .. import colour
-from ..images import to_integers
+from ..footage import ocio
+from ..footage.images import to_integers
 from .alpha import alpha_of, in_words, to_integer_alpha
 from .png import write_rgba
 from .writer import BaseWriter, Matte, Write
@@ -37,7 +37,7 @@ class Writer(BaseWriter):
     def describe(self) -> Mapping[str, Any]:
         """Depth and curve depend on the footage."""
         if self.reader.dtype == np.float32:
-            space = colour.in_words(self.job.footage)
+            space = ocio.in_words(self.job.footage)
             kept = f"16-bit sRGB made from float, {space}: 0 to 1 kept, the rest clipped"
         else:
             kept = f"RGB as in the footage, {8 * self.reader.dtype.itemsize} bits a channel"

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ...errors import JobError
-from ...job import Job
-from .. import colour
-from ..exr import write_exr
-from ..footage import Reader
+from ...contract.errors import JobError
+from ...contract.job import Job
+from ..footage import ocio
+from .exr import write_exr
+from ..footage.footage import Reader
 from .alpha import alpha_of, in_words
 from .writer import BaseWriter, Matte, Write
 
@@ -32,7 +32,7 @@ class Writer(BaseWriter):
                 hint="Choose TIFF or Postshot, which keep the integers of this footage as they are.",
             )
         self._attributes: dict[str, str] = {}
-        if job.footage.colour_space and (name := colour.interop_id(job.footage)):
+        if job.footage.colour_space and (name := ocio.interop_id(job.footage)):
             self._attributes["colorInteropID"] = name
 
     def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
@@ -56,6 +56,6 @@ class Writer(BaseWriter):
 
     def describe(self) -> Mapping[str, Any]:
         """Type and colour space are the footage's."""
-        space = colour.in_words(self.job.footage)
+        space = ocio.in_words(self.job.footage)
         kept = f"{self.reader.float_format} values as in the footage, colour space {space}"
         return {"files": f"straight RGBA EXR, {kept}{in_words(self.job)}"}

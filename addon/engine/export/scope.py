@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...job import Job
+from ...contract.job import Job
 from .versions import Version, find
 from .writer import BaseWriter, Matte
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from ...disk import write_bytes
-from ...errors import JobError
-from ...job import Job
+from ...contract.disk import write_bytes
+from ...contract.errors import JobError
+from ...contract.job import Job
 from ..automatic.segments import Segments
-from ..footage import Reader
+from ..footage.footage import Reader
 from .png import write_grey
 from .writer import BaseWriter, Matte, Write
 

@@ -30,8 +30,8 @@ from typing import Any, BinaryIO
 
 import filelock
 
-from ...disk import sync_folder, write_bytes, write_file, writing
-from ...errors import JobError, OutputError
+from ...contract.disk import sync_folder, write_bytes, write_file, writing
+from ...contract.errors import JobError, OutputError
 
 _PREFIX = ".export-"
 _SWAP = ".swap-"

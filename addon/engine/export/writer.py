@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...job import Job
-from ...targets import TARGETS
-from ..footage import Reader
+from ...contract.job import Job
+from ...contract.targets import TARGETS
+from ..footage.footage import Reader
 
 # The matte of an object, or with None of all together, on a clip frame: uint8 (H, W), 0 or 255; 0 if it has none.
 # Called from several threads.

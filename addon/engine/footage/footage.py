@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FootageError
-from ..job import CAMERA_BASE, Footage
-from ..orientation import read_orientation
-from . import colour, images, movie, panorama
-from .colour import ToSrgb, to_srgb_of
+from ...contract.errors import FootageError
+from ...contract.job import CAMERA_BASE, Footage
+from ...contract.exif import read_orientation
+from . import ocio, images, movie, panorama
+from .ocio import ToSrgb, to_srgb_of
 from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
 
@@ -245,7 +245,7 @@ class Reader:
         """
         footage = self._footage
         if footage.colour_space:
-            colour.check(footage)
+            ocio.check(footage)
         if footage.movie:
             movie_file = self._movie
             self._check_size(footage.files[0], movie_file.width, movie_file.height)

@@ -25,9 +25,9 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import FootageError
-from ..orientation import find_exif, orientation_field, oriented_size, read_orientation, to_oriented
-from .colour import ToSrgb, srgb_curve
+from ...contract.errors import FootageError
+from ...contract.exif import find_exif, orientation_field, oriented_size, read_orientation, to_oriented
+from .ocio import ToSrgb, srgb_curve
 
 # Pillow refuses large images as possible attacks; ours have the size that the Job says.
 Image.MAX_IMAGE_PIXELS = None

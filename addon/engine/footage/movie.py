@@ -22,8 +22,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from ..errors import FootageError
-from ..orientation import oriented_size
+from ...contract.errors import FootageError
+from ...contract.exif import oriented_size
 from .images import upright
 
 SUFFIXES = frozenset(

@@ -16,8 +16,8 @@ import numpy as np
 import OpenImageIO
 from numpy.typing import NDArray
 
-from ..errors import JobError
-from ..job import Footage
+from ...contract.errors import JobError
+from ...contract.job import Footage
 
 ToSrgb = Callable[[Any], NDArray[np.float32]]  # float (H, W, 3) in the footage's space to 0..1; NaN becomes 0
 

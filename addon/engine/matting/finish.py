@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..job import Finishing, Garbage, Job, MatteObject
-from .polygons import Polygon, fill
+from ...contract.job import Finishing, Garbage, Job, MatteObject
+from ..footage.polygons import Polygon, fill
 
 Matte = NDArray[np.uint8]  # (h, w), 0 or 255; feathered, anything between too
 Logits = NDArray[np.float16]

@@ -31,8 +31,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import colours, matte
-from .images import Pixels
+from . import colour_model, upsample
+from ..footage.images import Pixels
 
 Floats = NDArray[np.float32]
 
@@ -77,7 +77,7 @@ def refine(
     """
     height, width = plate.shape[:2]
     cells = cells or logits.shape
-    result = matte.union([logits], width, height, panorama=panorama)
+    result = upsample.union([logits], width, height, panorama=panorama)
     pitch = max(height / cells[0], width / cells[1])
     if pitch < _WORTH:
         return result
@@ -90,7 +90,7 @@ def refine(
     grid = np.clip(np.asarray(logits, np.float32), -_STEEP, _STEEP)
     thin = np.asarray(cv2.resize(thin.astype(np.uint8), grid.shape[::-1], interpolation=cv2.INTER_NEAREST)) > 0
     np.maximum(grid, np.float32(_UNDECIDED), out=grid, where=thin)
-    taps = matte.taps(grid.shape[0], height), matte.taps(grid.shape[1], width, wrap=panorama)
+    taps = upsample.taps(grid.shape[0], height), upsample.taps(grid.shape[1], width, wrap=panorama)
     rows_of, columns_of = (
         np.arange(side) * count // side for side, count in zip((height, width), band.shape, strict=True)
     )
@@ -145,7 +145,7 @@ class _Scale:
         step = max(1, round(_PASSES[-1][0] * pitch / _LEAST))
         radii = [max(1, round(share * pitch / step)) for share, _ in _PASSES]
         window, node = max(1, round(pitch / step)), max(2, round(_NODE * pitch / step))
-        reach = sum(2 * each + 2 * window for each in radii) + (colours.REACH + _AROUND) * node
+        reach = sum(2 * each + 2 * window for each in radii) + (colour_model.REACH + _AROUND) * node
         return cls(step, radii, window, node, reach)
 
 
@@ -170,7 +170,7 @@ def _lines(
     filtered = guided_filter(guide, coarse, scale.radii[0], epsilon)
     above = filtered - _thresholds(filtered, scale.window)
     found = above > 0
-    said = colours.evidence(pixels, found, found == (logits > 0), near, scale.node, first)
+    said = colour_model.evidence(pixels, found, found == (logits > 0), near, scale.node, first)
     said[_thin(found, scale.window) & (said < 0)] = 0
     against = ((_STEEPNESS * above + _TRUST * said > 0) != found) & near
     around = functools.partial(_mean, radius=_AROUND * scale.node)
@@ -289,7 +289,7 @@ def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def _sample(
-    grid: Floats, taps: tuple[matte.Taps, matte.Taps], rows: NDArray[np.intp], columns: NDArray[np.intp]
+    grid: Floats, taps: tuple[upsample.Taps, upsample.Taps], rows: NDArray[np.intp], columns: NDArray[np.intp]
 ) -> Floats:
     """The logits at places of the plate, as `matte.union` interpolates them."""
     (upper, lower, down), (first, second, right) = taps

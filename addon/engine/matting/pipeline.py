@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..job import Job
-from . import finish, matte
+from ...contract.job import Job
+from . import finish, upsample
 from .finish import Logits
-from .plan import frames_of
-from .store import Take, key_of
+from ..tracking.plan import frames_of
+from ..store.matte_store import Take, key_of
 
 OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
 
@@ -70,7 +70,7 @@ class Mattes:
         wanted = self._exported if name is None else [name]
         if self._refined is None and all(finish.is_off(self._finishing[each]) for each in wanted):
             found = (self._within(each, frame) for each in wanted)
-            return matte.union((each for each in found if each is not None), width, height, panorama=self._panorama)
+            return upsample.union((each for each in found if each is not None), width, height, panorama=self._panorama)
         done = finish.finish(
             self._job, wanted, frame, lambda each: self._cut(each, frame), soft=soft, scale=self._scale
         )
@@ -80,7 +80,7 @@ class Mattes:
         """How sure the model is of an object on rows of a clip frame: float32 (rows, width) logits; -inf: no matte."""
         logits = self._steady(name, frame)
         width, height = self.size
-        found = None if logits is None else matte.enlarged(logits, width, height, rows, panorama=self._panorama)
+        found = None if logits is None else upsample.enlarged(logits, width, height, rows, panorama=self._panorama)
         return np.full((len(range(height)[rows]), width), -np.inf, np.float32) if found is None else found
 
     def has(self, frame: int, name: str) -> bool:
@@ -105,7 +105,7 @@ class Mattes:
     def _cut(self, name: str, frame: int) -> NDArray[np.uint8] | None:
         logits = self._steady(name, frame)
         if logits is None or self._refined is None:
-            return None if logits is None else matte.union([logits], *self.size, panorama=self._panorama)
+            return None if logits is None else upsample.union([logits], *self.size, panorama=self._panorama)
         return self._refined(frame, logits, self.size)
 
     def _steady(self, name: str, frame: int) -> Logits | None:

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import matte
-from .images import Pixels
-from .picture import EncodedPicture
-from .predictor import Predictor
+from . import upsample
+from ..footage.images import Pixels
+from ..sam2.image_predictor import EncodedPicture
+from ..sam2.predictor import Predictor
 
 Floats = NDArray[np.float32]
 Logits = NDArray[np.float16]
@@ -156,8 +156,8 @@ def _slope(start: int, length: int, whole: int, *, open_ends: bool) -> Floats:
 
 def _enlarged(grid: Floats, rows: int, columns: int, panorama: bool) -> Floats:
     """As `matte.union` interpolates it."""
-    upper, lower, down = matte.taps(grid.shape[0], rows)
-    first, second, right = matte.taps(grid.shape[1], columns, wrap=panorama)
+    upper, lower, down = upsample.taps(grid.shape[0], rows)
+    first, second, right = upsample.taps(grid.shape[1], columns, wrap=panorama)
     band = grid[upper] * (1 - down[:, None]) + grid[lower] * down[:, None]
     return np.asarray(band[:, first] * (1 - right) + band[:, second] * right, np.float32)
 

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import JobError
-from ..job import Footage
-from .footage import Reader
-from .names import FrameNames
+from ...contract.errors import JobError
+from ...contract.job import Footage
+from ..footage.footage import Reader
+from ..footage.frame_names import FrameNames
 
 Points = NDArray[np.float64]
 

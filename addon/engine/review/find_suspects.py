@@ -15,11 +15,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from ..disk import write_bytes, write_file, writing
-from ..suspects import Suspect, suspects_file, suspects_json
-from . import hull
+from ...contract.disk import write_bytes, write_file, writing
+from ...contract.suspects import Suspect, suspects_file, suspects_json
+from . import visual_hull
 from .measures import Measure, measure
-from .store import Take
+from ..store.matte_store import Take
 
 # Where the doubt reaches 1; measured with bench/review.py. Those with two numbers are limits for a sure model and a
 # subject that hardly moves; a small model is never sure, and what moves and turns changes more, so they rise with what
@@ -62,7 +62,7 @@ def review(take: Take, prompted: Sequence[int], start: int) -> list[Suspect]:
     measures = measure(take)
     if not measures:
         return []
-    found = suspects(doubts(measures, prompted, start, hull.doubts(hull.kept(take))))
+    found = suspects(doubts(measures, prompted, start, visual_hull.doubts(visual_hull.kept(take))))
     text = suspects_json(found).encode()
     with writing(take.folder):
         write_file(suspects_file(take.folder), lambda file: write_bytes(file, text), sync=False)

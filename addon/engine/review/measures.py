@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..disk import write_file, writing
-from .store import Matte, Take
+from ...contract.disk import write_file, writing
+from ..store.matte_store import Matte, Take
 
 _VERSION = 1  # raise it when the numbers mean something else
 _OFFSET = 1.0  # logits; as SAM's automatic mask generator

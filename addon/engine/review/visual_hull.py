@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..disk import write_bytes, write_file, writing
-from ..errors import JobError
-from .poses import Camera, Points
-from .store import Take
+from ...contract.disk import write_bytes, write_file, writing
+from ...contract.errors import JobError
+from .cameras import Camera, Points
+from ..store.matte_store import Take
 
 Mask = NDArray[np.bool_]
 Silhouette = Callable[[int], Mask]  # of a clip frame; any size, squashed or not

@@ -22,12 +22,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .. import job as contract
-from ..checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
-from ..errors import CheckpointError
-from ..runtime import GPU_VARIABLE
-from . import fast
-from .linear import can_fuse
+from ...contract import job as contract
+from ...checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
+from ...contract.errors import CheckpointError
+from ...runtime.locate import GPU_VARIABLE
+from .cpu import faster_modules
+from .cpu.linear import can_fuse
 from .predictor import Predictor
 
 _SEED = 0
@@ -105,8 +105,8 @@ def load(source: Source) -> Loaded:
     predictor = _build(source.config)
     _load_weights(predictor, source.weights)
     if source.device.type == "cpu":
-        fast.replace_modules(predictor)
-        fast.merge_projections(predictor)
+        faster_modules.replace_modules(predictor)
+        faster_modules.merge_projections(predictor)
         can_fuse(torch.bfloat16 if source.precision == "bfloat16" else torch.float32)  # asked before the first frame
     return Loaded(predictor.to(source.device).eval(), source)
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
-from .features import FeatureCache
+from ..store.feature_cache import FeatureCache
 
 State = dict[str, Any]  # upstream's inference_state
 Output = dict[str, Any]  # upstream's output of one object on one frame

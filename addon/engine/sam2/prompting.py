@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import JobError
-from ..job import Footage, Mask, Prompt
-from . import panorama
-from .footage import Reader
-from .polygons import fill
+from ...contract.errors import JobError
+from ...contract.job import Footage, Mask, Prompt
+from ..footage import panorama
+from ..footage.footage import Reader
+from ..footage.polygons import fill
 from .predictor import Predictor, State
 
 _MEAN = torch.tensor((0.485, 0.456, 0.406))[:, None, None]  # sam2/utils/misc.py, load_video_frames

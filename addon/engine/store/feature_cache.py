@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from ..disk import write_file
-from ..job import Job
-from .store import key_of
+from ...contract.disk import write_file
+from ...contract.job import Job
+from .matte_store import key_of
 
 _VERSION = 2  # raise it when what is kept changes, if only by rounding
 

@@ -33,9 +33,9 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from ..disk import write_bytes, write_file, writing
-from ..errors import OutputError
-from ..job import Job
+from ...contract.disk import write_bytes, write_file, writing
+from ...contract.errors import OutputError
+from ...contract.job import Job
 
 STORE_VERSION = 1  # raise it when the same Job would give other mattes
 _ANSWERS_STAY = 86_400.0  # seconds, for those of engines that have ended

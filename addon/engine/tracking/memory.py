@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import torch
 
-from ..job import Footage
-from . import panorama
-from .predictor import Output, State
-from .store import Matte, Take
+from ...contract.job import Footage
+from ..footage import panorama
+from ..sam2.predictor import Output, State
+from ..store.matte_store import Matte, Take
 
 
 def save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:

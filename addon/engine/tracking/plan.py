@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..job import Job, MatteObject
-from .predictor import REACH
+from ...contract.job import Job, MatteObject
+from ..sam2.predictor import REACH
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..job import Footage, Job, MatteObject, Prompt
-from . import memory, panorama
-from .features import FeatureCache
-from .footage import Reader
-from .model import Loaded
-from .predictor import State
-from .prompting import Images, give
+from ...contract.job import Footage, Job, MatteObject, Prompt
+from . import memory
+from ..footage import panorama
+from ..store.feature_cache import FeatureCache
+from ..footage.footage import Reader
+from ..sam2.model import Loaded
+from ..sam2.predictor import State
+from ..sam2.prompting import Images, give
 from .propagate import Takes, corrections
-from .store import Store
+from ..store.matte_store import Store
 
 
 class Previewer:

@@ -28,16 +28,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled, JobError
-from ..job import Job, MatteObject, Prompt
+from ...contract.errors import Cancelled, JobError
+from ...contract.job import Job, MatteObject, Prompt
 from . import memory
-from .features import FeatureCache
-from .footage import Reader, read_ahead
-from .model import Loaded
+from ..store.feature_cache import FeatureCache
+from ..footage.footage import Reader, read_ahead
+from ..sam2.model import Loaded
 from .plan import Plan, frames_of, merge, plan_of
-from .predictor import REACH, Predictor, State
-from .prompting import Images, give
-from .store import STORE_VERSION, Store, Take
+from ..sam2.predictor import REACH, Predictor, State
+from ..sam2.prompting import Images, give
+from ..store.matte_store import STORE_VERSION, Store, Take
 
 _READ_AHEAD = 4  # frames
 _MILESTONE = 128  # frames: so often, what is needed to go on from there stays on disk

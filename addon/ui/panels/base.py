@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ...properties import ClipSettings, settings_of
+from ...settings.clip_settings import ClipSettings, settings_of
 
 # Blender takes a panel's attributes from mix-ins too, as long as these are plain classes.
 if TYPE_CHECKING:

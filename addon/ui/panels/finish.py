@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ... import finished
-from ...properties import ClipSettings
-from ...targets import TARGETS
+from ...viewer import finished_mattes
+from ...settings.clip_settings import ClipSettings
+from ...contract.targets import TARGETS
 from ..text import draw_text
 from .base import ClipPanel
 
@@ -33,8 +33,8 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
                 header.label(text=each.name, icon="MOD_MASK")
                 if body is not None:
                     _draw_finishing(body, context, settings, each.name)
-        if finished.error():
-            draw_text(layout, context, finished.error(), "ERROR")
+        if finished_mattes.error():
+            draw_text(layout, context, finished_mattes.error(), "ERROR")
 
 
 def _draw_finishing(layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings, name: str) -> None:

@@ -6,8 +6,8 @@ import bpy
 
 from ...clip.prompts import count_of
 from ...clip.summary import summary_of
-from ...errors import FootageError
-from ...properties import settings_of
+from ...contract.errors import FootageError
+from ...settings.clip_settings import settings_of
 from ..text import draw_error, draw_text
 from .base import Panel, clip_of
 

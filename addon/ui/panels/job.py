@@ -5,11 +5,11 @@ from __future__ import annotations
 import bpy
 
 from ...clip.summary import Summary
-from ...errors import Cancelled, MatteError
-from ...operators import running
+from ...contract.errors import Cancelled, MatteError
+from ...tasks import job_run
 from ...operators.job_operator import outcome
-from ...preferences import preferences
-from ...runtime import find_python
+from ...settings.preferences import preferences
+from ...runtime.locate import find_python
 from ..text import draw_error, draw_text
 
 
@@ -31,12 +31,12 @@ def missing_engine() -> MatteError | None:
 def draw_job(
     layout: bpy.types.UILayout,
     context: bpy.types.Context,
-    verb: running.Verb,
+    verb: job_run.Verb,
     clip: bpy.types.MovieClip,
     summary: Summary,
 ) -> None:
     """The verb's button; while it runs, how far it is; then, how it went."""
-    run = running.latest()
+    run = job_run.latest()
     if run is not None and run.active and run.verb == verb:
         layout.progress(factor=run.fraction, text=run.in_words())
         layout.operator("splat_matte.cancel", icon="CANCEL")

@@ -6,8 +6,8 @@ import bpy
 
 from ...clip.prompts import Prompts, count_of
 from ...clip.summary import summary_of
-from ...mattes import tracked_frames
-from ...properties import ClipSettings, settings_of
+from ...results.take_reader import tracked_frames
+from ...settings.clip_settings import ClipSettings, settings_of
 from ..text import draw_text
 from .base import ClipPanel, clip_of
 

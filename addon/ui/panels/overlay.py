@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...properties import ClipSettings, settings_of
+from ...settings.clip_settings import ClipSettings, settings_of
 from .. import overlay
 from ..text import draw_text
 from .base import ClipPanel, clip_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 
 from ...clip.footage import shown_frame
-from ...clip.lane import lane_of
-from ...operators import running
-from ...properties import ClipSettings, SuspectSettings, settings_of
+from ...clip.frame_status import lane_of
+from ...tasks import job_run
+from ...settings.clip_settings import ClipSettings, SuspectSettings, settings_of
 from ..text import draw_error, draw_text
 from .base import ClipPanel, clip_of
 from .job import missing_engine
@@ -63,7 +63,7 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = missing_engine() is None
         row.operator("splat_matte.check_cameras", icon="CON_CAMERASOLVER")
-        run = running.latest()
+        run = job_run.latest()
         if run is not None and run.verb == "review" and run.clip == clip.name and run.error is not None:
             draw_error(layout, context, run.error)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from ... import live
+from ...viewer import previews
 from ...checkpoints import OFFICIAL
 from ...clip.summary import summary_of
 from ...clip.to_job import checkpoint_of
-from ...installer.watch import megabytes
-from ...operators import running, setting_up
-from ...preferences import EXTENSION_PACKAGE
-from ...properties import ClipSettings
+from ...runtime.watch import megabytes
+from ...tasks import job_run, setup_run
+from ...settings.preferences import EXTENSION_PACKAGE
+from ...settings.clip_settings import ClipSettings
 from ..preferences_panel import draw_progress
 from ..text import draw_error, draw_text
 from .base import ClipPanel
@@ -49,10 +49,10 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
         preview.enabled = is_marked(summary)
         preview.operator("splat_matte.preview", icon="HIDE_OFF")
         row.prop(settings, "live", toggle=True)
-        if live.error():
-            draw_text(layout, context, live.error(), "ERROR")
+        if previews.error():
+            draw_text(layout, context, previews.error(), "ERROR")
         draw_job(layout, context, "track", clip, summary)
-        _draw_transport(layout, enabled=missing is None and is_marked(summary) and running.running() is None)
+        _draw_transport(layout, enabled=missing is None and is_marked(summary) and job_run.running() is None)
 
 
 def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
@@ -86,9 +86,9 @@ def _transport(layout: bpy.types.UILayout, towards: str, icon: str, again: bool 
 def _draw_download(layout: bpy.types.UILayout, context: bpy.types.Context, name: str) -> None:
     """The way to a published checkpoint that is not here yet."""
     official = OFFICIAL.get(name)
-    if official is None or (setting_up.data_folder() / "checkpoints" / official.file).exists():
+    if official is None or (setup_run.data_folder() / "checkpoints" / official.file).exists():
         return
-    task = setting_up.active()
+    task = setup_run.active()
     if task is not None and task.verb == "checkpoint":
         draw_progress(layout, task)
     else:

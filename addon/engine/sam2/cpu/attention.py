@@ -24,7 +24,7 @@ from sam2.modeling.sam import transformer
 from torch import Tensor
 
 from .linear import apply, linear, precision
-from .spread import spread
+from .parallel import spread
 
 _QUERIES, _KEYS = 512, 2048  # of a block: 2 MB of bfloat16 scores
 _SAMPLE = 64  # every so many keys one is asked for how large scores get

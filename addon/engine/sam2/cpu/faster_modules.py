@@ -13,7 +13,7 @@ from sam2.modeling.sam import transformer
 from torch import Tensor, nn
 
 from .attention import MultiScaleAttention, RoPEAttention
-from .encoder import Hiera, MultiScaleBlock, PatchEmbed, PositionEmbeddingSine
+from .image_encoder import Hiera, MultiScaleBlock, PatchEmbed, PositionEmbeddingSine
 from .linear import MLP, Linear
 
 _FASTER: dict[type[nn.Module], type[nn.Module]] = {

@@ -8,7 +8,7 @@ from sam2.modeling.backbones import hieradet, utils
 from torch import Tensor
 
 from .linear import precision
-from .spread import spread
+from .parallel import spread
 
 _STRIP = 8192  # positions: 13 MB between the layers of SAM 2.1 tiny's second block
 
