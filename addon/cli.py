@@ -19,9 +19,9 @@ from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .contract.errors import Cancelled, CheckpointError, ExitCode, MatteError
 from .contract.job import Direction, PlateAlpha, Refine, Scope
-from .tasks import job_run
-from .settings.clip_settings import settings_of
 from .contract.targets import TARGETS
+from .settings.clip_settings import settings_of
+from .tasks import job_run
 
 NAME = "splat_matte"
 

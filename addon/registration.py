@@ -7,11 +7,6 @@ import atexit
 import bpy
 
 from . import cli
-from .viewer import finished_mattes, previews
-from .settings import preferences, clip_settings
-from .clip import mask_watch
-from .runtime.engine_client import stop_shared_engine
-from .tasks import job_run, setup_run
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
@@ -43,10 +38,15 @@ from .operators.to_compositor import SPLATMATTE_OT_to_compositor
 from .operators.to_mask import SPLATMATTE_OT_to_mask
 from .operators.track import SPLATMATTE_OT_track
 from .operators.wipe import SPLATMATTE_OT_wipe
+from .runtime.engine_client import stop_shared_engine
+from .settings import clip_settings, mask_changes
+from .tasks import job_run, setup_run
 from .ui import menus, overlay, panels
+from .ui.preferences_panel import SPLATMATTE_AP_preferences
+from .viewer import finished_mattes, previews
 
 CLASSES = (
-    *preferences.CLASSES,
+    SPLATMATTE_AP_preferences,
     *clip_settings.CLASSES,
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
@@ -82,7 +82,7 @@ CLASSES = (
     *menus.CLASSES,
     *panels.CLASSES,
 )
-MODULES = (clip_settings, mask_watch, menus, overlay, previews, finished_mattes, cli)
+MODULES = (clip_settings, mask_changes, menus, overlay, previews, finished_mattes, cli)
 
 
 def register() -> None:

@@ -28,13 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.engine.matting import upsample
-from addon.engine.sam2 import model
-from addon.engine.footage.images import to_8_bit
-from addon.engine.matting.guided_refine import refine
-from addon.engine.session import Session
-from addon.engine.matting.window_refine import look_again
 from addon.contract.job import Box, Footage, Job, MatteObject, Model, Point, Prompt
+from addon.engine.footage.images import to_8_bit
+from addon.engine.matting import upsample
+from addon.engine.matting.guided_refine import refine
+from addon.engine.matting.window_refine import look_again
+from addon.engine.sam2 import model
+from addon.engine.session import Session
 
 from . import _charts
 from ._clips import Mask, davis_clips, spread_clicks

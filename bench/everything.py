@@ -12,12 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from addon.contract.automatic import Everything
 from addon.checkpoints import OFFICIAL
-from addon.engine.sam2 import model
+from addon.contract.automatic import Everything
+from addon.contract.job import Footage, Job, Model
 from addon.engine.automatic.parts import Tracking
 from addon.engine.footage.footage import Reader, scan
-from addon.contract.job import Footage, Job, Model
+from addon.engine.sam2 import model
 
 from ._common import demo_frames
 

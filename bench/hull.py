@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from addon.engine.review.visual_hull import disagreements, doubts
-from addon.engine.review.cameras import read_poses
 from addon.contract.job import Footage
+from addon.engine.review.cameras import read_poses
+from addon.engine.review.visual_hull import disagreements, doubts
 from vendor_setup.environments import ROOT, python_of
 from vendor_setup.package import newest_blender
 

@@ -20,12 +20,12 @@ import numpy as np
 from PIL import Image
 
 from addon.checkpoints import EMBEDDED_CONFIG
-from addon.engine.sam2 import model
-from addon.engine.footage.images import to_8_bit
-from addon.engine.matting.upsample import union
-from addon.engine.matting.guided_refine import refine
-from addon.engine.session import Session
 from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
+from addon.engine.footage.images import to_8_bit
+from addon.engine.matting.guided_refine import refine
+from addon.engine.matting.upsample import union
+from addon.engine.sam2 import model
+from addon.engine.session import Session
 
 from . import _charts
 from ._common import demo_frames, links, measure, photos, upstream_predictor

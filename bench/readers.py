@@ -21,10 +21,10 @@ import pycolmap
 from numpy.typing import NDArray
 from PIL import Image
 
+from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader
 from addon.engine.review.cameras import read_poses
-from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
 
 from ._clips import Mask, davis_clips
 from ._common import demo_frames

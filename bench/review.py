@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 
 from addon.checkpoints import EMBEDDED_CONFIG
-from addon.engine.review.measures import measure
+from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
 from addon.engine.review.find_suspects import doubts, suspects
+from addon.engine.review.measures import measure
 from addon.engine.session import Session
 from addon.engine.store.matte_store import Matte, Take
-from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
 
 from . import _charts
 from ._clips import Mask, QualityClip, davis_clips, rendered_clips

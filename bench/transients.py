@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.contract.automatic import Transients
 from addon.checkpoints import OFFICIAL
-from addon.engine.session import Session
+from addon.contract.automatic import Transients
 from addon.contract.job import Footage, Job, Model
+from addon.engine.session import Session
 from vendor_setup.train import train
 
 from ._common import ROOT

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
-from addon.runtime.processes import quiet_environment
 from addon.runtime.locate import PYTHON_VARIABLE
+from addon.runtime.processes import quiet_environment
 
 from .environments import BLENDERS, ENGINE, LINT, ROOT, Environment, prepare, python_of
 from .gui import NOT_RUN

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 from addon.contract.errors import EngineError, ExitCode, FootageError, OutputError
-from addon.runtime.processes import last_line, quiet_environment, run_quietly
 from addon.runtime.locate import PYTHON_VARIABLE
+from addon.runtime.processes import last_line, quiet_environment, run_quietly
 
 from .environments import ENGINE, ROOT, RUNTIME, python_of
 from .package import newest_blender, package

@@ -22,12 +22,12 @@ from addon.contract.errors import EngineError
 from addon.installer import pins as engine_pins
 from addon.installer.environment import remove_folder
 from addon.installer.install import make_engine
-from addon.runtime.lock import only_one
 from addon.installer.plan import Plan
-from addon.runtime.processes import quiet_environment, run_quietly
 from addon.installer.pythons import Python, Version
-from addon.runtime.watch import megabytes
 from addon.runtime.locate import runtime_python
+from addon.runtime.lock import only_one
+from addon.runtime.processes import quiet_environment, run_quietly
+from addon.runtime.watch import megabytes
 
 from .pythons import SUPPORTED, find_or_fetch
 from .say import SayWatch, say

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from addon.contract.errors import EngineError
-from addon.runtime.processes import last_line, quiet_environment, run_quietly
 from addon.installer.pythons import Python, Version, candidates, probe
 from addon.runtime.locate import runtime_python
+from addon.runtime.processes import last_line, quiet_environment, run_quietly
 
 from .say import say
 

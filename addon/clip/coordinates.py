@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..contract.errors import FootageError
-from ..contract.job import Footage
 from ..contract.exif import oriented_size, read_orientation, to_oriented, to_stored
+from ..contract.job import Footage
 
 Point2 = tuple[float, float]
 

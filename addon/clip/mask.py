@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import bpy
 import mathutils
 
-from ..contract.errors import JobError
 from ..contract.job import Garbage, Mask, Outlines
-from .blendfile import ControlPoint, ShapeKey, read_shape_keys
+from .blendfile import ControlPoint, ShapeKey
 from .coordinates import Plate, sample_outline
+from .mask_keyframes import shape_keys_of
 
 # Ways of combining a layer with those below that take away instead of adding.
 _SUBTRACTIVE = {"SUBTRACT", "MERGE_SUBTRACT", "DARKEN", "MUL", "DIFFERENCE"}
 _STEPS = 16  # corners from one point of a garbage matte to the next, the same on all keys
-
-_shape_keys: dict[str, dict[str, list[ShapeKey]]] = {}
-_changes = 0
-
-
-def forget_shape_keys() -> None:
-    """Forget what was read of masks, so that they are read anew."""
-    _shape_keys.clear()
-
-
-def masks_changed() -> None:
-    """To be called when a mask has changed, or another file is open."""
-    global _changes
-    _changes += 1
-    forget_shape_keys()
-
-
-def changes() -> int:
-    """Grows with each change of a mask."""
-    return _changes
-
-
-def shape_keys_of(mask: bpy.types.Mask) -> dict[str, list[ShapeKey]]:
-    """The mask's shape keys by layer name, remembered until `forget_shape_keys`.
-
-    They aren't in Blender's Python API, and stepping through frames to see them would disturb the artist's scene: a
-    copy of the mask is saved to a temporary file and read there.
-
-    Raises:
-        JobError: they can't be read.
-    """
-    if mask.name_full not in _shape_keys:
-        with tempfile.TemporaryDirectory(dir=bpy.app.tempdir) as folder:
-            file = Path(folder) / "mask.blend"
-            bpy.data.libraries.write(str(file), {mask}, compress=False)
-            try:
-                _shape_keys[mask.name_full] = read_shape_keys(file, mask.name)
-            except ValueError as error:
-                raise JobError(
-                    f"The mask's keys can't be read in this Blender: {error}.",
-                    where=mask.name,
-                    hint="Use markers instead, and please report this.",
-                ) from None
-    return _shape_keys[mask.name_full]
 
 
 def read_mask(

@@ -1,4 +1,4 @@
-"""Blender's solved camera as a transforms.json, which engine/poses.py reads.
+"""Blender's solved camera as a transforms.json, which engine/review/cameras.py reads.
 
 https://docs.nerf.studio/quickstart/data_conventions.html: camera to world, x right, y up, looking along -z, as Blender
 has it; lengths in pixels, from the top left corner.

@@ -11,12 +11,12 @@ import bpy
 from ..contract.automatic import Automatic
 from ..contract.errors import CheckpointError, JobError
 from ..contract.job import Delivery, Device, Footage, Job, Model
-from ..settings.preferences import preferences
-from ..settings.clip_settings import ClipSettings, settings_of
 from ..contract.targets import TARGETS
+from ..settings.clip_settings import ClipSettings, settings_of
+from ..settings.preferences import preferences
 from .finishing import with_finishing
 from .footage import plate_of, read_footage
-from .mask import forget_shape_keys
+from .mask_keyframes import forget_shape_keys
 from .names import follow_names
 from .prompts import read_prompts
 

@@ -56,7 +56,7 @@ class Event(TypedDict):
     protocol: NotRequired[int]
     python: NotRequired[str]
     torch: NotRequired[str]
-    # takes: before anything is tracked; mattes appear there as they are made (engine/store.py)
+    # takes: before anything is tracked; mattes appear there as they are made (engine/store/matte_store.py)
     takes: NotRequired[dict[str, str]]  # folder by object
     # progress
     stage: NotRequired[Stage]

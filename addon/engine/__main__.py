@@ -26,12 +26,28 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..contract.automatic import Automatic, Everything, Polarity, Promptless, Transients
 from ..contract.errors import ExitCode, JobError, MatteError
-from ..runtime.lock import use
-from ..contract.job import Box, Delivery, Device, Direction, Footage, Job, Mask, MatteObject, Model, PlateAlpha, Point, Precision, Prompt, Refine, Scope
+from ..contract.job import (
+    Box,
+    Delivery,
+    Device,
+    Direction,
+    Footage,
+    Job,
+    Mask,
+    MatteObject,
+    Model,
+    PlateAlpha,
+    Point,
+    Precision,
+    Prompt,
+    Refine,
+    Scope,
+)
 from ..contract.protocol import Stage
-from ..runtime.locate import CURRENT
 from ..contract.suspects import Suspect
 from ..contract.targets import TARGETS
+from ..runtime.locate import CURRENT
+from ..runtime.lock import use
 
 # Verbs that find what nobody marked: what they fill in of the Job, and for whom they write unless told.
 _WISHES: dict[str, tuple[str, type[Automatic], str, str]] = {

@@ -12,8 +12,8 @@ from PIL import Image
 
 from ..contract.errors import EngineError
 from ..contract.job import Device, Job, MatteObject, Model, Point, Prompt
-from .sam2 import model
 from .footage.footage import scan
+from .sam2 import model
 from .session import Session
 
 _SIDE = 192  # pixels

@@ -25,27 +25,27 @@ from ..contract.job import Footage, Job, MatteObject
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..contract.targets import TARGETS
-from .matting import finish
-from .review import visual_hull
-from .sam2 import model
 from .automatic.find import find, folder_of, masks_on, with_objects
 from .automatic.segments import Segments
 from .automatic.suggestions import outlined, suggestions
 from .export import export, prepare, segments
-from .store.feature_cache import FeatureCache
-from .matting.finish import Logits
 from .footage.footage import Reader
 from .footage.images import Pixels, to_8_bit
-from .matting.pipeline import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
+from .matting import finish
+from .matting.finish import Logits
+from .matting.guided_refine import refine
 from .matting.outlines import curves_of, matched
-from .tracking.plan import frames_of, plan_of
+from .matting.pipeline import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
+from .matting.window_refine import look_again
+from .review import visual_hull
 from .review.cameras import read_poses
+from .review.find_suspects import review
+from .sam2 import model
+from .store.feature_cache import FeatureCache
+from .store.matte_store import Store, Take, key_of
+from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
 from .tracking.propagate import Takes, missing, propagate, takes
-from .matting.guided_refine import refine
-from .review.find_suspects import review
-from .store.matte_store import Store, Take, key_of
-from .matting.window_refine import look_again
 
 _KEPT_PREVIEWS = 64  # frames, as many as Blender keeps
 _OUTLINED = 2048  # pixels: the longer side of a matte whose outlines are taken

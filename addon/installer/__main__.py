@@ -19,12 +19,12 @@ from ..checkpoints import OFFICIAL
 from ..contract.errors import EngineError, ExitCode, MatteError
 from ..contract.protocol import encode
 from ..runtime.locate import current_runtime
+from ..runtime.watch import Watch
 from . import install as installation
 from .checkpoints import download_checkpoint
 from .plan import Plan
 from .self_test import self_test
 from .torch_build import CHOICES
-from ..runtime.watch import Watch
 
 EXTENSION = Path(__file__).resolve().parents[2]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..checkpoints import Official
-from .download import download
 from ..runtime.watch import Watch
+from .download import download
 
 
 def download_checkpoint(official: Official, folder: Path, watch: Watch) -> Path:

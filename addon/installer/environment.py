@@ -21,10 +21,10 @@ from typing import Any
 
 from ..contract.errors import EngineError, OutputError
 from ..runtime.locate import runtime_python
-from .download import download, sha256_of
 from ..runtime.processes import HIDDEN, quiet_environment, run_quietly
-from .pythons import Python
 from ..runtime.watch import Watch
+from .download import download, sha256_of
+from .pythons import Python
 
 PIP_FILE = "pip-26.3-py3-none-any.whl"
 PIP_URL = f"https://files.pythonhosted.org/packages/07/25/ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/{PIP_FILE}"

@@ -21,15 +21,15 @@ from pathlib import Path
 
 from ..contract.errors import EngineError, OutputError
 from ..runtime.locate import CURRENT, current_runtime, runtime_python
+from ..runtime.lock import is_used, only_one
+from ..runtime.watch import Watch, megabytes
 from . import pins
 from .download import download, open_url, sha256_of
 from .environment import Package, VirtualEnvironment, bring_pip, remove_folder
-from ..runtime.lock import is_used, only_one
 from .plan import Plan
 from .pythons import Python, find_engine_python
 from .self_test import self_test
 from .torch_build import CHOICES, Build, Machine, first_reachable, has_torch, this_machine
-from ..runtime.watch import Watch, megabytes
 
 FACTS = "installed.json"
 _TRUSTED = (".pytorch.org", ".nvidia.com", ".pythonhosted.org")  # what PyTorch's own indexes point to

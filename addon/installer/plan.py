@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.errors import OutputError
+from ..runtime.watch import megabytes
 from . import torch_build
 from .pins import version_of
 from .torch_build import Build, Machine
-from ..runtime.watch import megabytes
 
 # The deepest file of torch's wheel below the runtime's folder, and what Windows allows for a whole path
 # (Microsoft, "Maximum Path Length Limitation").

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..runtime.processes import HIDDEN
 from .download import open_url
 from .pins import version_of
-from ..runtime.processes import HIDDEN
 
 _PYTORCH = "https://download.pytorch.org/whl"
 _PATIENCE = 8.0  # seconds

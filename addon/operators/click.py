@@ -5,9 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, FloatVectorProperty
 
-from ..settings.palette import EXCLUDE, INCLUDE
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, shown_frame
+from ..settings.palette import EXCLUDE, INCLUDE
 from .base import Result
 
 

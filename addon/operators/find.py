@@ -6,9 +6,9 @@ import bpy
 from bpy.props import BoolProperty
 
 from ..contract.errors import JobError
-from ..settings.pick_settings import wish_of
-from ..settings.clip_settings import settings_of
 from ..contract.targets import TARGETS
+from ..settings.clip_settings import settings_of
+from ..settings.pick_settings import wish_of
 from ..tasks import job_run
 from .base import Result
 from .job_operator import JobOperator

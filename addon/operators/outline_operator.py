@@ -13,9 +13,9 @@ from gpu_extras.batch import batch_for_shader
 from ..clip.coordinates import Plate
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
-from ..runtime.engine_client import Reply
 from ..contract.errors import MatteError
 from ..results.outlines import Suggestion, read_suggestions, smallest_at
+from ..runtime.engine_client import Reply
 from ..tasks import job_run
 from .base import OperatorMixin, Result, in_clip_editor
 from .click import over_other_region

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..settings.palette import colour_of
-from ..runtime.engine_client import Reply
-from ..settings.pick_settings import FoundSettings
-from ..settings.clip_settings import settings_of
 from ..results.outlines import Suggestion
+from ..runtime.engine_client import Reply
+from ..settings.clip_settings import settings_of
+from ..settings.palette import colour_of
+from ..settings.pick_settings import FoundSettings
 from ..tasks import job_run
 from .base import Result
 from .outline_operator import Look, OutlineOperator

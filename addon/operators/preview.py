@@ -6,9 +6,9 @@ from pathlib import Path
 
 import bpy
 
-from ..viewer import previews
 from ..clip.footage import active_clip, shown_frame
 from ..contract.errors import MatteError
+from ..viewer import previews
 from .base import Result
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..settings.palette import colour_of
 from ..clip.names import follow_names
+from ..results.outlines import Suggestion
 from ..runtime.engine_client import Reply
 from ..settings.clip_settings import settings_of
-from ..results.outlines import Suggestion
+from ..settings.palette import colour_of
 from ..tasks import job_run
 from .base import Result
 from .outline_operator import Look, OutlineOperator

@@ -10,8 +10,8 @@ import bpy
 from ..clip.footage import active_clip, matte_folder
 from ..clip.sequence import pattern_of
 from ..clip.summary import summary_of
-from ..results.take_reader import latest_version, report_of
 from ..contract.targets import TARGETS
+from ..results.take_reader import latest_version, report_of
 from .base import Result
 
 _IMAGES = {".png", ".exr", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"}

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.automatic import number_of
-from .take_reader import matte_file
 from ..contract.rle import Rle
+from .take_reader import matte_file
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
 

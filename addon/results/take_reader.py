@@ -1,6 +1,6 @@
 """The matte store as Blender reads it: one frame of one object, turned as the clip editor shows the plate.
 
-Knows neither bpy nor torch; needs the numpy that comes with Blender. engine/store.py says what is on disk.
+Knows neither bpy nor torch; needs the numpy that comes with Blender. engine/store/matte_store.py says what is on disk.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any, cast
 
-from .engine_client import EXTENSION
 from ..contract.errors import EngineError, MatteError, from_exit_code
-from .processes import HIDDEN
 from ..contract.protocol import decode
+from .engine_client import EXTENSION
 from .locate import engine_environment
+from .processes import HIDDEN
 
 _LOG_LINES = 40
 _QUOTED_LINES = 4

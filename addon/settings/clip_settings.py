@@ -18,13 +18,13 @@ from bpy.props import (
 )
 
 from ..checkpoints import OFFICIAL
-from .palette import PALETTE
-from ..clip.mask import forget_shape_keys
-from .finishing_settings import FinishingSettings
 from ..contract.job import FINE
-from .pick_settings import KINDS, FoundSettings
 from ..contract.suspects import read_suspects
 from ..contract.targets import TARGETS
+from .finishing_settings import FinishingSettings
+from .mask_changes import masks_changed
+from .palette import PALETTE
+from .pick_settings import KINDS, FoundSettings
 
 # Paths of a clip may begin at the .blend's folder (//); Blender wants to be told so from 4.5 on.
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
@@ -67,7 +67,7 @@ def _export_start(settings: ClipSettings, _: bpy.types.Context) -> None:
 
 
 def _forget(settings: ClipSettings, _: bpy.types.Context) -> None:
-    forget_shape_keys()
+    masks_changed()
 
 
 OVERLAY_STYLES = [

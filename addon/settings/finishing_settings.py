@@ -7,12 +7,12 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from ..clip.mask import forget_shape_keys
 from ..contract.job import MAX_LENGTH, MAX_TEMPORAL
+from .mask_changes import masks_changed
 
 
 def _forget(settings: FinishingSettings, _: bpy.types.Context) -> None:
-    forget_shape_keys()
+    masks_changed()
 
 
 def _others(settings: FinishingSettings, _: bpy.types.Context, __: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Notices when a mask changes, so that its shape keys are read anew."""
+"""Counts the changes of masks, so that whoever keeps something that was read of a mask knows when to read it again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from .mask import masks_changed
+_changes = 0
+
+
+def masks_changed() -> None:
+    """To be called when a mask has changed, or another one is used, or another file is open."""
+    global _changes
+    _changes += 1
+
+
+def changes() -> int:
+    """Grows with each change of a mask."""
+    return _changes
 
 
 @persistent  # type: ignore[untyped-decorator]

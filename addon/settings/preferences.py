@@ -6,14 +6,14 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..installer.torch_build import CHOICES
-from .clip_settings import PUBLISHED_CHECKPOINTS
 from ..runtime.user_folder import user_folder
+from .clip_settings import PUBLISHED_CHECKPOINTS
 
 EXTENSION_PACKAGE = (__package__ or "").removesuffix(".addon.settings")
 
 
 class Preferences:
-    """The properties that the AddonPreferences of the extension have; ui/preferences_panel.py registers and draws them."""
+    """The properties of the extension's AddonPreferences, which ui/preferences_panel.py registers and draws."""
 
     engine_python: StringProperty(  # type: ignore[valid-type]
         name="Engine Python",
@@ -82,4 +82,4 @@ class Preferences:
 
 def preferences() -> Preferences:
     """This extension's."""
-    return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value, union-attr]
+    return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value]

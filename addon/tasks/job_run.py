@@ -10,18 +10,18 @@ from typing import Literal
 
 import bpy
 
-from ..contract.automatic import Automatic
 from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
-from ..runtime.engine_client import EXTENSION, Engine, Reply, shared_engine
+from ..contract.automatic import Automatic
 from ..contract.errors import EngineError, MatteError
 from ..contract.job import Job
+from ..contract.protocol import Event
+from ..runtime.engine_client import EXTENSION, Engine, Reply, shared_engine
+from ..runtime.locate import engine_environment, find_python
+from ..settings.clip_settings import settings_of
 from ..settings.pick_settings import FoundSettings, wish_of
 from ..settings.preferences import preferences
-from ..settings.clip_settings import settings_of
-from ..contract.protocol import Event
-from ..runtime.locate import engine_environment, find_python
 
 Verb = Literal["track", "export", "review"]
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import bpy
 
-from ..runtime.engine_client import stop_shared_engine
 from ..contract.errors import EngineError, MatteError
 from ..installer.plan import Plan
 from ..installer.torch_build import Machine, this_machine
+from ..runtime.engine_client import stop_shared_engine
 from ..runtime.installer_client import Installer, installer_python
-from ..settings.preferences import preferences
 from ..runtime.user_folder import user_folder
+from ..settings.preferences import preferences
 from . import job_run
 
 Verb = Literal["install", "self-test", "checkpoint", "move", "remove"]

@@ -19,16 +19,16 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
-from ..contract.automatic import number_of
-from ..settings.palette import PALETTE, colour_of
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
 from ..clip.frame_status import KINDS, Colour, Kind, lane_of, spans
 from ..clip.summary import summary_of
+from ..contract.automatic import number_of
 from ..contract.errors import MatteError
-from ..viewer.finished_mattes import Finished, finished_of
 from ..results.take_reader import as_stored, is_made_from
 from ..settings.clip_settings import OVERLAY_STYLES, ClipSettings, settings_of
+from ..settings.palette import PALETTE, colour_of
+from ..viewer.finished_mattes import Finished, finished_of
 from ..viewer.sources import Source, found_of, read, sources_of
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}

@@ -10,10 +10,10 @@ from ..checkpoints import OFFICIAL, Official
 from ..contract.errors import Cancelled
 from ..installer.install import Installed, installed
 from ..installer.plan import Plan
-from ..runtime.watch import megabytes
-from ..tasks import setup_run
-from ..settings.preferences import EXTENSION_PACKAGE, Preferences
 from ..runtime.locate import PYTHON_VARIABLE, current_runtime
+from ..runtime.watch import megabytes
+from ..settings.preferences import EXTENSION_PACKAGE, Preferences
+from ..tasks import setup_run
 from .text import draw_error, draw_text
 
 _SETTINGS = ("checkpoint", "device", "threads", "gpu_gigabytes", "cache_gigabytes")

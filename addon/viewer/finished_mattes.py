@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 from ..clip.editors import clip_editors, redraw
 from ..clip.footage import shown_frame
-from ..clip.mask import changes
-from ..runtime.engine_client import Reply
 from ..contract.errors import Cancelled, MatteError
 from ..contract.job import refining
-from ..results.take_reader import matte_file, read_finished
-from ..tasks import job_run
-from ..settings.clip_settings import settings_of
-from .sources import Source, made_at, sources_of
 from ..contract.targets import TARGETS
+from ..results.take_reader import matte_file, read_finished
+from ..runtime.engine_client import Reply
+from ..settings.clip_settings import settings_of
+from ..settings.mask_changes import changes
+from ..tasks import job_run
+from .sources import Source, made_at, sources_of
 
 _TICK = 0.1  # seconds
 _KEPT = 8  # frames, as they were with their finishing

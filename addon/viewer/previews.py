@@ -18,11 +18,11 @@ from ..clip.footage import shown_frame
 from ..clip.names import follow_names
 from ..clip.summary import summary_of
 from ..clip.to_job import checkpoint_of
-from ..runtime.engine_client import Reply
 from ..contract.errors import Cancelled, MatteError
 from ..results.take_reader import read_preview
-from ..tasks import job_run
+from ..runtime.engine_client import Reply
 from ..settings.clip_settings import settings_of
+from ..tasks import job_run
 
 _TICK = 0.2  # seconds; a change is sent once it has stood for one
 _KEPT = 64  # previewed frames

@@ -9,11 +9,11 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import previews
 from ..contract.automatic import number_of
 from ..results.picks import label_files, read_segment, segment_files
 from ..results.take_reader import matte_file, read_logits
 from ..settings.clip_settings import settings_of
+from . import previews
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from addon.contract.job import Job
 from addon.engine.automatic import parts, things
 from addon.engine.automatic.masks import Settings, point_grid
 from addon.engine.session import Session
-from addon.contract.job import Job
 
 things.point_grid = lambda side: point_grid(4)
 parts.Settings = lambda **wish: Settings(**wish | {"points_per_side": 4})  # type: ignore[misc, assignment]

@@ -56,7 +56,7 @@ def test_mattes_become_keyed_splines(tracked, editor) -> None:
     read_mask = part("clip.mask").read_mask
 
     def shapes(which: bpy.types.Mask) -> dict[int, np.ndarray]:
-        part("clip.mask").forget_shape_keys()
+        part("clip.mask_keyframes").forget_shape_keys()
         ignored: list[str] = []
         found = read_mask(which, plate, lambda frame: frame - 10, COUNT, ignored)
         assert not ignored
@@ -77,7 +77,7 @@ def test_this_frame_alone_is_keyed(tracked, editor) -> None:
     with editor():
         bpy.ops.splat_matte.to_mask(frames="CURRENT")
         mask = bpy.context.space_data.mask
-    (keys,) = part("clip.mask").shape_keys_of(mask).values()
+    (keys,) = part("clip.mask_keyframes").shape_keys_of(mask).values()
     assert [key.frame for key in keys] == [11]
 
 

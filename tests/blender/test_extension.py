@@ -72,7 +72,7 @@ def test_every_button_says_what_it_does() -> None:
 
 def test_every_setting_says_what_it_does() -> None:
     inherited = set(bpy.types.PropertyGroup.bl_rna.properties.keys()) | {"name"}
-    for group in (*part("settings.clip_settings").CLASSES, *part("settings.preferences").CLASSES):
+    for group in (*part("settings.clip_settings").CLASSES, part("ui.preferences_panel").SPLATMATTE_AP_preferences):
         for each in group.bl_rna.properties:
             own = each.identifier in getattr(group, "__annotations__", {}) and each.identifier not in inherited
             if own and each.type not in ("COLLECTION", "POINTER"):

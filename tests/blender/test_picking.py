@@ -24,7 +24,9 @@ def found(clip, kind: str, folder: Path) -> list:  # noqa: F811
     settings.use_range, settings.range_start, settings.range_end = True, 1, FRAMES
     with pytest.raises(RuntimeError, match=r"Nothing has been found .* Find first"):
         bpy.ops.splat_matte.pick(location=(0.5, 0.5))
-    job, _ = part("clip.to_job").make_automatic_job(clip, "auto", False, **part("settings.pick_settings").wish_of(kind, ()))
+    job, _ = part("clip.to_job").make_automatic_job(
+        clip, "auto", False, **part("settings.pick_settings").wish_of(kind, ())
+    )
     file = folder / "job.json"
     file.write_text(job.to_json(), encoding="utf-8")
     script = Path(__file__).with_name("find_quickly.py")

@@ -303,7 +303,7 @@ def test_layers_that_do_not_count_are_listed(clip, clip_editor) -> None:
     mask.layers["Inverted"].invert = True
     mask.layers["Subtracted"].blend = "SUBTRACT"
     mask.layers["Good"].splines.new().points.add(2)
-    part("clip.mask").forget_shape_keys()
+    part("clip.mask_keyframes").forget_shape_keys()
     prompts = read(clip)
     assert not prompts.marks
     reasons = "\n".join(prompts.ignored)
@@ -338,7 +338,7 @@ def test_polygons_cover_what_blender_fills(tmp_path: Path, clip_editor, size: tu
         space.clip, space.mode, space.mask = clip, "MASK", mask
         bpy.ops.mask.shape_key_insert()
         space.mode = "TRACKING"
-    part("clip.mask").forget_shape_keys()
+    part("clip.mask_keyframes").forget_shape_keys()
 
     drawn = read(clip).marks["Round"].masks[1]
     assert drawn.holes == holes

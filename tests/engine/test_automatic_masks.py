@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from addon.engine.sam2 import model
-from addon.engine.automatic.masks import Settings, generate, nms
 from addon.contract.job import Model
 from addon.contract.rle import Rle
+from addon.engine.automatic.masks import Settings, generate, nms
+from addon.engine.sam2 import model
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from addon.engine.matting.upsample import enlarged, union
-from addon.engine.session import Session
 from addon.contract.errors import ExitCode
 from addon.contract.job import Job
+from addon.engine.matting.upsample import enlarged, union
+from addon.engine.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from addon.contract.automatic import Everything
+from addon.contract.errors import Cancelled, JobError
+from addon.contract.job import Footage, Job, Model
+from addon.contract.rle import Rle
 from addon.engine.automatic import parts
 from addon.engine.automatic.parts import root
 from addon.engine.automatic.segments import Segments, write_masks
 from addon.engine.session import Session
-from addon.contract.errors import Cancelled, JobError
-from addon.contract.job import Footage, Job, Model
-from addon.contract.rle import Rle
 from addon.results.outlines import read_suggestions, smallest_at
 
 FRAMES = 5

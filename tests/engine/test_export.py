@@ -18,11 +18,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
+from addon.contract.errors import Cancelled, ExitCode, FootageError
+from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.export.png import write_rgba
 from addon.engine.footage.footage import Reader, scan
-from addon.contract.errors import Cancelled, ExitCode, FootageError
-from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 from tests.engine.export_process import matte, may_mount, run
 
 PROCESS = Path(__file__).with_name("export_process.py")

@@ -13,8 +13,8 @@ from sam2.modeling.sam.transformer import RoPEAttention
 from torch import Tensor, nn
 
 from addon.checkpoints import EMBEDDED_CONFIG
-from addon.engine.sam2.cpu import image_encoder
 from addon.engine.sam2 import model
+from addon.engine.sam2.cpu import image_encoder
 from addon.engine.sam2.cpu.attention import attend
 from addon.engine.sam2.cpu.faster_modules import merge_projections, replace_modules
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from conftest import Clip
 
+from addon.contract.job import Job, MatteObject, Model, Point, Prompt
 from addon.engine.footage.footage import Reader
 from addon.engine.session import Session
-from addon.contract.job import Job, MatteObject, Model, Point, Prompt
 
 
 class Engine:

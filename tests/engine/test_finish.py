@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from addon.contract.job import Finishing, Footage, Garbage, Job, MatteObject, Outlines, Point, Prompt
 from addon.engine.matting import upsample
 from addon.engine.matting.finish import finish
 from addon.engine.matting.pipeline import Mattes
 from addon.engine.session import Session
-from addon.contract.job import Finishing, Footage, Garbage, Job, MatteObject, Outlines, Point, Prompt
 
 Pixels = NDArray[np.uint8]
 WIDTH, HEIGHT = 300, 1400  # more than two bands of rows

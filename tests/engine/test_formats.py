@@ -18,11 +18,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
+from addon.contract.errors import JobError
+from addon.contract.job import Delivery, Footage, Job, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.export.layers import hash_of
 from addon.engine.footage.footage import Reader, scan
-from addon.contract.errors import JobError
-from addon.contract.job import Delivery, Footage, Job, MatteObject, Point, Prompt
 from tests.engine.export_process import matte, may_mount
 
 ROOT = Path(__file__).resolve().parents[2]

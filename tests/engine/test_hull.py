@@ -9,11 +9,11 @@ import pycolmap
 import pytest
 from PIL import Image
 
-from addon.engine.review.visual_hull import disagreements, doubts
-from addon.engine.review.cameras import Camera, read_poses
-from addon.engine.store.matte_store import Matte, Take
 from addon.contract.errors import ExitCode, JobError
 from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
+from addon.engine.review.cameras import Camera, read_poses
+from addon.engine.review.visual_hull import disagreements, doubts
+from addon.engine.store.matte_store import Matte, Take
 from tests.engine.test_command_line import engine
 
 WIDTH, HEIGHT, COUNT = 96, 72, 24

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from addon.results import take_reader
 from addon.engine.footage.images import upright
 from addon.engine.store.matte_store import Matte, Take
+from addon.results import take_reader
 
 
 def test_it_reads_what_the_engine_writes(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import torch
 from omegaconf import OmegaConf
 
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, Official
-from addon.engine.sam2 import model
 from addon.contract.errors import CheckpointError
 from addon.contract.job import Model
+from addon.engine.sam2 import model
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from addon.contract.errors import FootageError
+from addon.contract.job import Footage
 from addon.engine.footage import movie
 from addon.engine.footage.footage import Reader, read_ahead, scan
 from addon.engine.footage.images import squash
 from addon.engine.footage.movie import Movie
-from addon.contract.errors import FootageError
-from addon.contract.job import Footage
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 40
 

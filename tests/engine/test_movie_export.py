@@ -18,11 +18,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from addon.contract.errors import Cancelled, JobError
+from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.export.movie import rate_of
 from addon.engine.footage.footage import Reader, scan
-from addon.contract.errors import Cancelled, JobError
-from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 from tests.engine.export_process import matte
 
 WIDTH, HEIGHT, FRAMES = 67, 45, 5

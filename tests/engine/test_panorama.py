@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.engine.matting import upsample
-from addon.engine.footage import panorama
-from addon.engine.session import Session
 from addon.contract.job import Footage, Job, Mask, MatteObject, Model, Point, Prompt
+from addon.engine.footage import panorama
+from addon.engine.matting import upsample
+from addon.engine.session import Session
 
 WIDTH, HEIGHT = 320, 160
 

@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from addon.engine.footage.footage import Reader, read_ahead, scan
-from addon.engine.footage.images import read_header, read_model_input, to_8_bit, to_integers
 from addon.contract.errors import FootageError
 from addon.contract.job import Footage
+from addon.engine.footage.footage import Reader, read_ahead, scan
+from addon.engine.footage.images import read_header, read_model_input, to_8_bit, to_integers
 
 WIDTH, HEIGHT = 60, 40
 _OIIO_NAMES = {"float32": "float", "float16": "half", "uint32": "uint"}

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from addon.contract.job import Job, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader, scan
-from addon.contract.job import Job, MatteObject, Point, Prompt
 from tests.engine.export_process import matte
 
 WIDTH, HEIGHT = 60, 40

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from addon.contract.automatic import Promptless
+from addon.contract.errors import JobError
+from addon.contract.job import Job, Model
 from addon.engine.automatic import things
 from addon.engine.automatic.grid import iou, to_mask
 from addon.engine.automatic.masks import Settings
 from addon.engine.session import Session
-from addon.contract.errors import JobError
-from addon.contract.job import Job, Model
 
 # Random weights give masks of little worth: limits at which some survive.
 LOOSE = Settings(pred_iou_thresh=0.3, stability_score_thresh=0.1, stability_score_offset=0.02, mask_threshold=0.12)

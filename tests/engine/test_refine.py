@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.engine.matting import upsample
+from addon.contract.job import Job, MatteObject, Point, Prompt
 from addon.engine.footage.footage import scan
 from addon.engine.footage.images import to_8_bit
+from addon.engine.matting import upsample
 from addon.engine.matting.guided_refine import refine
 from addon.engine.session import Session
-from addon.contract.job import Job, MatteObject, Point, Prompt
 
 Pixels = NDArray[np.uint8]
 WIDTH, HEIGHT, GRID = 1400, 900, 64

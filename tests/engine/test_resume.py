@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from addon.engine.session import Session
 from addon.contract.errors import Cancelled, MatteError
 from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.engine.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from addon.engine.review.measures import measure
-from addon.engine.review.find_suspects import review
-from addon.engine.session import Session
-from addon.engine.store.matte_store import Matte, Take
 from addon.contract.errors import OutputError
 from addon.contract.job import Job, MatteObject, Model, Point, Prompt
 from addon.contract.suspects import Suspect, read_suspects, suspects_file
+from addon.engine.review.find_suspects import review
+from addon.engine.review.measures import measure
+from addon.engine.session import Session
+from addon.engine.store.matte_store import Matte, Take
 
 SIDE, COUNT = 128, 40
 Change = Callable[[np.ndarray], np.ndarray]

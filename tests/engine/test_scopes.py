@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from addon.contract.errors import Cancelled, FootageError, JobError, OutputError
+from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare, versions
 from addon.engine.export.scope import spans
 from addon.engine.footage.footage import Reader, scan
-from addon.contract.errors import Cancelled, FootageError, JobError, OutputError
-from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
 
 WIDTH, HEIGHT, FRAMES = 32, 24, 6
 ALL = list(range(1, FRAMES + 1))

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from addon.engine.matting import upsample
 from addon.contract.errors import ExitCode
 from addon.contract.job import Job, MatteObject, Model, Point, Prompt
 from addon.contract.suspects import read_suspects
+from addon.engine.matting import upsample
 
 ROOT = Path(__file__).resolve().parents[2]
 

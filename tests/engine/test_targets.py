@@ -16,14 +16,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from addon.contract.errors import Cancelled, FootageError, JobError
+from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.contract.targets import TARGETS
 from addon.engine.export import export, prepare
 from addon.engine.export.nerfstudio import with_mask_paths
 from addon.engine.export.objects import folders_of
 from addon.engine.footage.footage import Reader, join, scan
 from addon.engine.footage.images import as_stored, upright
-from addon.contract.errors import Cancelled, FootageError, JobError
-from addon.contract.job import Job, MatteObject, Point, Prompt
-from addon.contract.targets import TARGETS
 from tests.engine.export_process import matte
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clips" / "toy"

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from addon.engine.sam2 import model
+from addon.contract.job import Model
 from addon.engine.automatic.tracks import Group, Tracker
 from addon.engine.footage.footage import Reader
+from addon.engine.sam2 import model
 from addon.engine.sam2.prompting import Images
-from addon.contract.job import Model
 
 FRAMES = 4
 

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from addon.contract.automatic import Everything, Promptless, Transients
+from addon.contract.errors import Cancelled, JobError
+from addon.contract.job import Footage, Job, Model
 from addon.engine.__main__ import main
 from addon.engine.automatic.evidence import Evidence
 from addon.engine.automatic.transients import between, continues, snapped
 from addon.engine.footage.footage import Reader
 from addon.engine.session import Session
-from addon.contract.errors import Cancelled, JobError
-from addon.contract.job import Footage, Job, Model
 
 FRAMES = 6
 SIZE = (160, 96)

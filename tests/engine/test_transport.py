@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from test_resume import mattes
 
-from addon.engine.tracking import propagate
-from addon.engine.session import Session
 from addon.contract.errors import JobError
 from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.engine.session import Session
+from addon.engine.tracking import propagate
 
 COUNT = 22
 

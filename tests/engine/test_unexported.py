@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from addon.engine.session import Session
 from addon.contract.errors import JobError
 from addon.contract.job import Finishing, Job, Mask, MatteObject, Model, Prompt
+from addon.engine.session import Session
 
 
 @pytest.fixture

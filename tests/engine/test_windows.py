@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from test_refine import HEIGHT, WIDTH, coarse, iou, plate, truth  # noqa: F401 (fixtures)
 
-from addon.engine.matting import upsample
-from addon.engine.sam2 import model
+from addon.contract.job import Job, MatteObject, Point, Prompt
 from addon.engine.footage.footage import scan
 from addon.engine.footage.images import to_8_bit
-from addon.engine.session import Session
+from addon.engine.matting import upsample
 from addon.engine.matting.window_refine import blend, look_again, windows
-from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.engine.sam2 import model
+from addon.engine.session import Session
 
 
 def ring(rows: int, columns: int) -> NDArray[np.bool_]:

@@ -97,7 +97,9 @@ def the_settings():
 
 def write_things(clip: bpy.types.MovieClip) -> None:
     wish = part("settings.pick_settings").wish_of("things", ())
-    job, _ = part("clip.to_job").make_automatic_job(clip, part("settings.preferences").preferences().device, False, **wish)
+    job, _ = part("clip.to_job").make_automatic_job(
+        clip, part("settings.preferences").preferences().device, False, **wish
+    )
     with tempfile.TemporaryDirectory() as room:
         file = Path(room) / "job.json"
         file.write_text(job.to_json(), encoding="utf-8")

@@ -13,12 +13,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import cv2
 import numpy as np
 
-from addon.engine.sam2 import model
+from addon.contract.job import Job
 from addon.engine.automatic.find import _keep, folder_of
 from addon.engine.automatic.grid import to_logits
 from addon.engine.footage.footage import Reader
+from addon.engine.sam2 import model
 from addon.engine.store.matte_store import Matte, Take
-from addon.contract.job import Job
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clips" / "toy"
 POT = 1  # as its true mattes have it

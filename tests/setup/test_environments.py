@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from addon.contract.errors import EngineError, ExitCode
-from addon.runtime.processes import quiet_environment, run_quietly
 from addon.installer.pythons import probe
 from addon.runtime.locate import runtime_python
+from addon.runtime.processes import quiet_environment, run_quietly
 from vendor_setup.environments import ENGINE, ROOT, Environment, folder_of, is_ready, make
 
 

@@ -24,11 +24,11 @@ import pytest
 
 from addon.contract.errors import Cancelled, EngineError, OutputError
 from addon.installer import environment, install, pins, torch_build
-from addon.runtime.lock import only_one
 from addon.installer.plan import Plan
+from addon.runtime.locate import current_runtime, engine_environment, find_python, runtime_python
+from addon.runtime.lock import only_one
 from addon.runtime.processes import run_quietly
 from addon.runtime.watch import Watch
-from addon.runtime.locate import current_runtime, engine_environment, find_python, runtime_python
 
 ENGINE = """\
 import pathlib, sys, time

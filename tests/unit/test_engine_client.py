@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from addon.runtime.engine_client import Engine, engine_command
 from addon.contract.errors import Cancelled, EngineError, FootageError, JobError
 from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
+from addon.runtime.engine_client import Engine, engine_command
 from addon.runtime.locate import engine_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,8 +222,8 @@ def test_its_stdin_closes_with_its_parent(tmp_path: Path) -> None:
     child = "import sys; print('ready', flush=True, file=sys.stderr); sys.stdin.read(); open('ended', 'w').close()"
     parent = f"""
         import os, sys
-        from addon.engine_client import Engine
-        from addon.runtime import engine_environment
+        from addon.runtime.engine_client import Engine
+        from addon.runtime.locate import engine_environment
         from pathlib import Path
         engine = Engine([sys.executable, "-c", {f"import os; os.chdir({str(tmp_path)!r}); " + child!r}],
                         engine_environment(Path({str(ROOT)!r})))

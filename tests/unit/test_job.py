@@ -14,7 +14,21 @@ import pytest
 
 from addon.contract import job as contract
 from addon.contract.errors import ExitCode, JobError
-from addon.contract.job import Box, Delivery, Finishing, Footage, Garbage, Job, Mask, MatteObject, Model, Outlines, Point, Prompt, default_matte_folder
+from addon.contract.job import (
+    Box,
+    Delivery,
+    Finishing,
+    Footage,
+    Garbage,
+    Job,
+    Mask,
+    MatteObject,
+    Model,
+    Outlines,
+    Point,
+    Prompt,
+    default_matte_folder,
+)
 
 DRIVE = "C:" if sys.platform == "win32" else ""
 

@@ -13,8 +13,8 @@ import pytest
 from addon.checkpoints import EMBEDDED_CONFIG, OFFICIAL, checkpoints_folder
 from addon.contract.errors import EngineError
 from addon.installer import pins
-from addon.runtime.processes import quiet_environment, run_quietly
 from addon.runtime.locate import runtime_python
+from addon.runtime.processes import quiet_environment, run_quietly
 from addon.runtime.user_folder import user_folder
 from vendor_setup import checks, cli, environments, gui, pythons
 from vendor_setup.environments import BLENDERS, ENGINE, LINT, REQUIREMENTS, Environment

@@ -20,11 +20,11 @@ from ...contract.job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
 from ..footage.footage import Reader
 from ..sam2.model import Loaded, Source
 from ..store.matte_store import STORE_VERSION, Take, key_of
-from .parts import Tracking
 from .evidence import Evidence
 from .grid import Mask
-from .things import Segmentation
+from .parts import Tracking
 from .segments import Segments
+from .things import Segmentation
 from .transients import NAME, Refinement
 
 _FOUND = "found.json"  # written last: the folder of each name

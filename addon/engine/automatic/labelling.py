@@ -13,7 +13,7 @@ costs each label one prediction and one memory a pass. All that a pass has found
 a killed engine goes on with that frame, and finds the same.
 
     <folder>/progress.json          pass, next frame, labels, which were merged
-    <folder>/label-0001/matte ...   engine/store.py's Take
+    <folder>/label-0001/matte ...   engine/store/matte_store.py's Take
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ import numpy as np
 
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import Cancelled
-from ..tracking import memory
 from ..footage.footage import Reader, read_ahead
 from ..store.matte_store import Matte, Take
+from ..tracking import memory
 from .grid import Mask, iou, to_logits, to_mask
 from .tracks import Group, Tracker
 

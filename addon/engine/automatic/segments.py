@@ -1,4 +1,4 @@
-"""What everything.py has found, frame by frame: masks as COCO RLE, with the ids that they keep.
+"""What parts.py has found, frame by frame: masks as COCO RLE, with the ids that they keep.
 
 <folder>/index/000001.json: {"frame": 1, "key": true, "size": [h, w], "segments": [{"id", "area", "segmentation"}, ...]}
 """

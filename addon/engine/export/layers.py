@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ...contract.errors import JobError
 from ...contract.job import Job
-from .exr import write_exr
 from ..footage.footage import Reader
+from .exr import write_exr
 from .objects import folders_of
 from .writer import BaseWriter, Matte, Write
 

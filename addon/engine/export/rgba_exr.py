@@ -14,9 +14,9 @@ import numpy as np
 from ...contract.errors import JobError
 from ...contract.job import Job
 from ..footage import ocio
-from .exr import write_exr
 from ..footage.footage import Reader
 from .alpha import alpha_of, in_words
+from .exr import write_exr
 from .writer import BaseWriter, Matte, Write
 
 

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.errors import FootageError
-from ...contract.job import CAMERA_BASE, Footage
 from ...contract.exif import read_orientation
-from . import ocio, images, movie, panorama
-from .ocio import ToSrgb, to_srgb_of
+from ...contract.job import CAMERA_BASE, Footage
+from . import images, movie, ocio, panorama
 from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
+from .ocio import ToSrgb, to_srgb_of
 
 __all__ = ["Plate", "Reader", "join", "read_ahead", "scan"]
 

@@ -5,7 +5,7 @@ float samples. The content decides, not the file's name. Everything that leaves 
 
 RGB is kept exactly as stored, whatever alpha there is beside it (OpenImageIO would multiply it in, unless told). EXR:
 the first part, its R, G and B (of the first layer that has them), the data window, which is what Blender shows too.
-How float values become colours to look at, colour.py says.
+How float values become colours to look at, ocio.py says.
 """
 
 from __future__ import annotations

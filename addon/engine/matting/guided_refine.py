@@ -31,8 +31,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import colour_model, upsample
 from ..footage.images import Pixels
+from . import colour_model, upsample
 
 Floats = NDArray[np.float32]
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.job import Job
+from ..store.matte_store import Take, key_of
+from ..tracking.plan import frames_of
 from . import finish, upsample
 from .finish import Logits
-from ..tracking.plan import frames_of
-from ..store.matte_store import Take, key_of
 
 OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
 

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import upsample
 from ..footage.images import Pixels
 from ..sam2.image_predictor import EncodedPicture
 from ..sam2.predictor import Predictor
+from . import upsample
 
 Floats = NDArray[np.float32]
 Logits = NDArray[np.float16]

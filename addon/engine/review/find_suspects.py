@@ -17,9 +17,9 @@ from statistics import median
 
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.suspects import Suspect, suspects_file, suspects_json
+from ..store.matte_store import Take
 from . import visual_hull
 from .measures import Measure, measure
-from ..store.matte_store import Take
 
 # Where the doubt reaches 1; measured with bench/review.py. Those with two numbers are limits for a sure model and a
 # subject that hardly moves; a small model is never sure, and what moves and turns changes more, so they rise with what

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import JobError
-from .cameras import Camera, Points
 from ..store.matte_store import Take
+from .cameras import Camera, Points
 
 Mask = NDArray[np.bool_]
 Silhouette = Callable[[int], Mask]  # of a clip frame; any size, squashed or not

@@ -22,8 +22,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ...contract import job as contract
 from ...checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
+from ...contract import job as contract
 from ...contract.errors import CheckpointError
 from ...runtime.locate import GPU_VARIABLE
 from .cpu import faster_modules

@@ -3,7 +3,7 @@
 - It starts without reading any footage: frames are handed in as they are needed.
 - Masks stay at the size of the logits (256 x 256 at 1024 px input); upstream makes every one as large as the plate.
 - A prompt on a tracked frame makes it a conditioning frame, so that corrections spread.
-- An image that was encoded before is not encoded again (features.py).
+- An image that was encoded before is not encoded again (store/feature_cache.py).
 - Each output also carries the predicted IoU, which upstream drops.
 
 The arithmetic is upstream's: with the same weights the masks are the same.

@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 
 from ...contract.job import Footage, Job, MatteObject, Prompt
-from . import memory
 from ..footage import panorama
-from ..store.feature_cache import FeatureCache
 from ..footage.footage import Reader
 from ..sam2.model import Loaded
 from ..sam2.predictor import State
 from ..sam2.prompting import Images, give
-from .propagate import Takes, corrections
+from ..store.feature_cache import FeatureCache
 from ..store.matte_store import Store
+from . import memory
+from .propagate import Takes, corrections
 
 
 class Previewer:

@@ -30,14 +30,14 @@ from typing import Any
 
 from ...contract.errors import Cancelled, JobError
 from ...contract.job import Job, MatteObject, Prompt
-from . import memory
-from ..store.feature_cache import FeatureCache
 from ..footage.footage import Reader, read_ahead
 from ..sam2.model import Loaded
-from .plan import Plan, frames_of, merge, plan_of
 from ..sam2.predictor import REACH, Predictor, State
 from ..sam2.prompting import Images, give
+from ..store.feature_cache import FeatureCache
 from ..store.matte_store import STORE_VERSION, Store, Take
+from . import memory
+from .plan import Plan, frames_of, merge, plan_of
 
 _READ_AHEAD = 4  # frames
 _MILESTONE = 128  # frames: so often, what is needed to go on from there stays on disk

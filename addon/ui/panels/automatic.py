@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ...tasks import job_run
 from ...settings.clip_settings import ClipSettings
+from ...tasks import job_run
 from ..text import draw_text
 from .base import ClipPanel
 from .job import missing_engine

@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 
 from ...clip.summary import summary_of
-from ...settings.clip_settings import ClipSettings
 from ...contract.targets import TARGETS, Rules
+from ...settings.clip_settings import ClipSettings
 from ..text import draw_text
 from .base import ClipPanel
 from .job import draw_job

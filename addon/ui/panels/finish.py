@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ...viewer import finished_mattes
-from ...settings.clip_settings import ClipSettings
 from ...contract.targets import TARGETS
+from ...settings.clip_settings import ClipSettings
+from ...viewer import finished_mattes
 from ..text import draw_text
 from .base import ClipPanel
 

@@ -6,10 +6,10 @@ import bpy
 
 from ...clip.summary import Summary
 from ...contract.errors import Cancelled, MatteError
-from ...tasks import job_run
 from ...operators.job_operator import outcome
-from ...settings.preferences import preferences
 from ...runtime.locate import find_python
+from ...settings.preferences import preferences
+from ...tasks import job_run
 from ..text import draw_error, draw_text
 
 

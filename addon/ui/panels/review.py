@@ -6,8 +6,8 @@ import bpy
 
 from ...clip.footage import shown_frame
 from ...clip.frame_status import lane_of
-from ...tasks import job_run
 from ...settings.clip_settings import ClipSettings, SuspectSettings, settings_of
+from ...tasks import job_run
 from ..text import draw_error, draw_text
 from .base import ClipPanel, clip_of
 from .job import missing_engine

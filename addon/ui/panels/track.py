@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import bpy
 
-from ...viewer import previews
 from ...checkpoints import OFFICIAL
 from ...clip.summary import summary_of
 from ...clip.to_job import checkpoint_of
 from ...runtime.watch import megabytes
-from ...tasks import job_run, setup_run
-from ...settings.preferences import EXTENSION_PACKAGE
 from ...settings.clip_settings import ClipSettings
+from ...settings.preferences import EXTENSION_PACKAGE
+from ...tasks import job_run, setup_run
+from ...viewer import previews
 from ..preferences_panel import draw_progress
 from ..text import draw_error, draw_text
 from .base import ClipPanel

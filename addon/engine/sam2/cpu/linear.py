@@ -1,9 +1,9 @@
 """Linear layers on a CPU: bias and activation inside oneDNN's matrix product, not in further passes over its result.
 
 torch adds the bias of a bfloat16 layer by filling the result with it first, and computes float32 by MKL, which is
-slower than oneDNN on other CPUs than Intel's. The fused product is a private operator of torch. A build of torch may lack
-it (macOS), and a CPU may lack what it needs (bfloat16 without AVX-512), so it is tried once for each type before it is
-used; where it fails, torch's public functions are used.
+slower than oneDNN on other CPUs than Intel's. The fused product is a private operator of torch. A build of torch may
+lack it (macOS), and a CPU may lack what it needs (bfloat16 without AVX-512), so it is tried once for each type before
+it is used; where it fails, torch's public functions are used.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def _fused(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activatio
 
 @functools.cache
 def can_fuse(dtype: torch.dtype) -> bool:
-    """Whether this build of torch on this CPU has oneDNN's fused product for `dtype`: found out by one small product each.
+    """Whether oneDNN's fused product works for `dtype`, in this build of torch on this CPU.
 
-    With and without a bias, with every activation that `linear` takes.
+    It is tried on small tensors, with and without a bias, with every activation that `linear` takes.
     """
     x, weight, bias = (torch.zeros(shape, dtype=dtype) for shape in ((2, 16), (32, 16), (32,)))
     try:

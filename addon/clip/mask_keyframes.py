@@ -1,0 +1,48 @@
+"""The shape keys of masks: Blender's Python API lacks them, so they are read from a copy on disk and kept."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import bpy
+
+from ..contract.errors import JobError
+from ..settings.mask_changes import changes
+from .blendfile import ShapeKey, read_shape_keys
+
+_kept: dict[str, dict[str, list[ShapeKey]]] = {}  # by the mask's full name, then by layer
+_kept_at = 0  # of `changes`
+
+
+def forget_shape_keys() -> None:
+    """Forget what was read of masks: in background Blender tells nobody that a mask has changed."""
+    _kept.clear()
+
+
+def shape_keys_of(mask: bpy.types.Mask) -> dict[str, list[ShapeKey]]:
+    """The mask's shape keys by layer name, remembered until a mask changes.
+
+    Stepping through frames to see them would disturb the artist's scene: a copy of the mask is saved to a temporary
+    file and read there.
+
+    Raises:
+        JobError: they can't be read.
+    """
+    global _kept_at
+    if _kept_at != changes():
+        _kept_at = changes()
+        forget_shape_keys()
+    if mask.name_full not in _kept:
+        with tempfile.TemporaryDirectory(dir=bpy.app.tempdir) as folder:
+            file = Path(folder) / "mask.blend"
+            bpy.data.libraries.write(str(file), {mask}, compress=False)
+            try:
+                _kept[mask.name_full] = read_shape_keys(file, mask.name)
+            except ValueError as error:
+                raise JobError(
+                    f"The mask's keys can't be read in this Blender: {error}.",
+                    where=mask.name,
+                    hint="Use markers instead, and please report this.",
+                ) from None
+    return _kept[mask.name_full]
