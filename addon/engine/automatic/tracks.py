@@ -1,8 +1,8 @@
 """Objects that come and go: SAM 2's memory of a changing set, a batch at a time.
 
 The Job's own objects are tracked by engine/tracking/propagate.py, which knows them all beforehand. Here masks that were
-found become objects on the way. Those that start on one frame have memories of the same frames, so they are tracked as one
-batch; the image features of a frame are computed once for all.
+found become objects on the way. Those that start on one frame have memories of the same frames, so they are tracked as
+one batch; the image features of a frame are computed once for all.
 """
 
 from __future__ import annotations
