@@ -18,7 +18,7 @@ import bpy
 from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .contract.errors import Cancelled, CheckpointError, ExitCode, MatteError
-from .contract.job import Direction, PlateAlpha, Refine, Scope
+from .contract.job_types import Direction, PlateAlpha, Refine, Scope
 from .contract.targets import TARGETS
 from .settings.clip_settings import settings_of
 from .tasks import job_run

@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.contract.job import Box, Footage, Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Box, Footage, MatteObject, Model, Point, Prompt
 from addon.engine.footage.images import to_8_bit
 from addon.engine.matting import upsample
 from addon.engine.matting.guided_refine import refine

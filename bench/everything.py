@@ -14,7 +14,8 @@ from pathlib import Path
 
 from addon.checkpoints import OFFICIAL
 from addon.contract.automatic import Everything
-from addon.contract.job import Footage, Job, Model
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, Model
 from addon.engine.automatic.parts import Tracking
 from addon.engine.footage.footage import Reader, scan
 from addon.engine.sam2 import model

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from addon.contract.job import Footage
+from addon.contract.job_types import Footage
 from addon.engine.review.cameras import read_poses
 from addon.engine.review.visual_hull import disagreements, doubts
 from vendor_setup.environments import ROOT, python_of

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from addon.checkpoints import OFFICIAL
-from addon.contract.job import Footage, Job, MatteObject, Model, Point, Precision, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Model, Point, Precision, Prompt
 
 from ._clips import QualityClip, davis_clips
 from ._common import demo_frames, environment, links, model_files, upstream_predictor

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from addon.checkpoints import EMBEDDED_CONFIG
-from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
 from addon.engine.footage.images import to_8_bit
 from addon.engine.matting.guided_refine import refine
 from addon.engine.matting.upsample import union

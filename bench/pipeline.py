@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 from addon.checkpoints import OFFICIAL
-from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
 
 from . import _charts
 from ._common import measure, model_files, photos, upstream_predictor

@@ -21,7 +21,8 @@ import pycolmap
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader
 from addon.engine.review.cameras import read_poses

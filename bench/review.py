@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 
 from addon.checkpoints import EMBEDDED_CONFIG
-from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
 from addon.engine.review.find_suspects import doubts, suspects
 from addon.engine.review.measures import measure
 from addon.engine.session import Session

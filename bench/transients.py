@@ -23,7 +23,8 @@ from PIL import Image
 
 from addon.checkpoints import OFFICIAL
 from addon.contract.automatic import Transients
-from addon.contract.job import Footage, Job, Model
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, Model
 from addon.engine.session import Session
 from vendor_setup.train import train
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..contract.errors import FootageError
 from ..contract.exif import oriented_size, read_orientation, to_oriented, to_stored
-from ..contract.job import Footage
+from ..contract.job_types import Footage
 
 Point2 = tuple[float, float]
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import bpy
 
-from ..contract.job import Finishing, Garbage, MatteObject
+from ..contract.job_types import Finishing, Garbage, MatteObject
 from ..settings.clip_settings import settings_of
 from .coordinates import Plate
 from .mask import read_garbage

@@ -10,7 +10,8 @@ import bpy
 
 from ..contract.errors import FootageError
 from ..contract.exif import oriented_size
-from ..contract.job import Footage, default_matte_folder
+from ..contract.job_types import Footage
+from ..contract.layout import default_matte_folder
 from ..settings.clip_settings import settings_of
 from .coordinates import Plate, read_file_orientation
 from .sequence import sequence_files

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import bpy
 import mathutils
 
-from ..contract.job import Garbage, Mask, Outlines
+from ..contract.job_types import Garbage, Mask, Outlines
 from .blendfile import ControlPoint, ShapeKey
 from .coordinates import Plate, sample_outline
 from .mask_keyframes import shape_keys_of

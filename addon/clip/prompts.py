@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import bpy
 import numpy as np
 
-from ..contract.job import Box, Mask, MatteObject, Point, Prompt
+from ..contract.job_types import Box, Mask, MatteObject, Point, Prompt
 from ..settings.clip_settings import settings_of
 from ..settings.palette import excludes
 from .coordinates import Plate

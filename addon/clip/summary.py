@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import bpy
 
 from ..contract.errors import MatteError
-from ..contract.job import Footage
+from ..contract.job_types import Footage
 from .coordinates import Plate
 from .footage import plate_of, read_footage
 from .prompts import Prompts, read_prompts

@@ -10,7 +10,8 @@ import bpy
 
 from ..contract.automatic import Automatic
 from ..contract.errors import CheckpointError, JobError
-from ..contract.job import Delivery, Device, Footage, Job, Model
+from ..contract.job import Job
+from ..contract.job_types import Delivery, Device, Footage, Model
 from ..contract.targets import TARGETS
 from ..settings.clip_settings import ClipSettings, settings_of
 from ..settings.preferences import preferences

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from ..contract.job import Direction, Job
+from ..contract.job import Job
+from ..contract.job_types import Direction
 
 Towards = Literal["ALL", "START", "PREVIOUS", "NEXT", "END"]
 

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from ..contract.errors import EngineError
-from ..contract.job import Device, Job, MatteObject, Model, Point, Prompt
+from ..contract.job import Job
+from ..contract.job_types import Device, MatteObject, Model, Point, Prompt
 from .footage.footage import scan
 from .sam2 import model
 from .session import Session

@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..contract.errors import EngineError, JobError
-from ..contract.job import Footage, Job, MatteObject
+from ..contract.job import Job
+from ..contract.job_types import Footage, MatteObject
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..contract.targets import TARGETS

@@ -18,7 +18,7 @@ from bpy.props import (
 )
 
 from ..checkpoints import OFFICIAL
-from ..contract.job import FINE
+from ..contract.job_types import FINE
 from ..contract.suspects import read_suspects
 from ..contract.targets import TARGETS
 from .finishing_settings import FinishingSettings

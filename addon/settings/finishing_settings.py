@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from ..contract.job import MAX_LENGTH, MAX_TEMPORAL
+from ..contract.job_checks import MAX_LENGTH, MAX_TEMPORAL
 from .mask_changes import masks_changed
 
 

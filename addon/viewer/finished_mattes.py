@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..clip.editors import clip_editors, redraw
 from ..clip.footage import shown_frame
 from ..contract.errors import Cancelled, MatteError
-from ..contract.job import refining
+from ..contract.job_types import refining
 from ..contract.targets import TARGETS
 from ..results.take_reader import matte_file, read_finished
 from ..runtime.engine_client import Reply

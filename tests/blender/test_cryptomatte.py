@@ -16,7 +16,8 @@ from pathlib import Path
 from PIL import Image
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader, scan
-from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Point, Prompt
 folder = Path(sys.argv[1])
 Image.new("RGB", (24, 16)).save(folder / "shot.0001.png")
 mattes = {"Camera": np.zeros((16, 24), np.uint8), "Hörse": np.zeros((16, 24), np.uint8)}

@@ -38,7 +38,7 @@ def exported_alpha() -> list[np.ndarray]:
 
 def test_settings_reach_the_job(clip, entry) -> None:  # noqa: F811
     job, _ = job_of(clip)
-    assert job.objects[0].finishing == part("contract.job").Finishing()
+    assert job.objects[0].finishing == part("contract.job_types").Finishing()
     other = clip.tracking.objects.new("Hat")
     other.tracks.new(name="On", frame=1).markers.insert_frame(1, co=(0.2, 0.2))
     settings = entry.finishing
@@ -47,7 +47,7 @@ def test_settings_reach_the_job(clip, entry) -> None:  # noqa: F811
     settings.subtract, settings.invert = "Hat", True
     job, notes = job_of(clip)
     camera, hat = job.objects
-    assert hat.finishing == part("contract.job").Finishing()
+    assert hat.finishing == part("contract.job_types").Finishing()
     expected = {"temporal": 2, "fill_holes": 30, "remove_islands": 40, "smooth": 1.5, "grow": -2.5, "feather": 4.0}
     for name, value in {**expected, "subtract": "Hat", "invert": True, "garbage": ()}.items():
         assert getattr(camera.finishing, name) == value

@@ -253,7 +253,7 @@ def test_float_footage_looks_as_in_blender(tmp_path: Path, space: str) -> None:
 import sys
 from addon.engine.footage.footage import Reader
 from addon.engine.footage.images import read_plate, to_integers
-from addon.contract.job import Footage
+from addon.contract.job_types import Footage
 from pathlib import Path
 plate, seen, space, config = sys.argv[1:]
 reader = Reader(Footage((plate,), 8, 8, 1, colour_space=space, colour_config=config))

@@ -228,7 +228,7 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
     settings.export_start, settings.export_end = 2, 900
     settings.plate_alpha = "multiply"
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
-    assert job.delivery == part("contract.job").Delivery("changed", (2, COUNT), "latest", "multiply")
+    assert job.delivery == part("contract.job_types").Delivery("changed", (2, COUNT), "latest", "multiply")
     bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 24, 1.001
     settings.target = "prores"  # one file for all frames: written whole, at the scene's rate
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from addon.contract.job import Footage, Model
+from addon.contract.job_types import Footage, Model
 
 CLIPS = Path(__file__).resolve().parents[2] / "demo" / "clips"
 

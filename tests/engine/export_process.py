@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from addon.contract.errors import MatteError
-from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.engine.export import export, postshot, prepare
 from addon.engine.export.writer import Matte, Write
 from addon.engine.footage.footage import Reader, scan

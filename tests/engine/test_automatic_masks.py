@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from addon.contract.job import Model
+from addon.contract.job_types import Model
 from addon.contract.rle import Rle
 from addon.engine.automatic.masks import Settings, generate, nms
 from addon.engine.sam2 import model

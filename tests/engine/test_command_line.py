@@ -155,6 +155,10 @@ ON = ("--point", "seat:1:400:240")
         pytest.param(nothing, (*ON, "--range", "2:5"), ExitCode.JOB, "frame 1", id="prompt outside the range"),
         pytest.param(nothing, ("--point", "seat:1:4000:240"), ExitCode.JOB, "outside the image", id="point outside"),
         pytest.param(nothing, ("--point", "seat:1:400"), ExitCode.JOB, "--point", id="half a point"),
+        pytest.param(nothing, ("--point", "seat:1:nan:240"), ExitCode.JOB, "'nan' is not a number", id="not a number"),
+        pytest.param(nothing, ("--box", "seat:1:0:0:9:inf"), ExitCode.JOB, "'inf' is not a number", id="infinite"),
+        pytest.param(nothing, ("--point", "seat:1.7:4:24"), ExitCode.JOB, "'1.7' is not the number", id="no frame"),
+        pytest.param(nothing, (*ON, "--range", "nan:3"), ExitCode.JOB, "--range", id="no range"),
         pytest.param(nothing, ("--mask", "seat:1:no.png"), ExitCode.JOB, "no.png", id="missing mask"),
         pytest.param(nothing, (*ON, "--checkpoint", "sam9"), ExitCode.CHECKPOINT, "sam9", id="unknown checkpoint"),
         pytest.param(

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from addon.contract.automatic import Everything
 from addon.contract.errors import Cancelled, JobError
-from addon.contract.job import Footage, Job, Model
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, Model
 from addon.contract.rle import Rle
 from addon.engine.automatic import parts
 from addon.engine.automatic.parts import root

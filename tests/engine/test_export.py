@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from addon.contract.errors import Cancelled, ExitCode, FootageError
-from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Delivery, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.export.png import write_rgba
 from addon.engine.footage.footage import Reader, scan

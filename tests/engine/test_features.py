@@ -9,7 +9,8 @@ import pytest
 import torch
 from conftest import Clip
 
-from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.engine.footage.footage import Reader
 from addon.engine.session import Session
 

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.contract.job import Finishing, Footage, Garbage, Job, MatteObject, Outlines, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Finishing, Footage, Garbage, MatteObject, Outlines, Point, Prompt
 from addon.engine.matting import upsample
 from addon.engine.matting.finish import finish
 from addon.engine.matting.pipeline import Mattes

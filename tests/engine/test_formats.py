@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 from addon.contract.errors import JobError
-from addon.contract.job import Delivery, Footage, Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Delivery, Footage, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.export.layers import hash_of
 from addon.engine.footage.footage import Reader, scan

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from addon.contract.errors import ExitCode, JobError
-from addon.contract.job import Footage, Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
 from addon.engine.review.cameras import Camera, read_poses
 from addon.engine.review.visual_hull import disagreements, doubts
 from addon.engine.store.matte_store import Matte, Take

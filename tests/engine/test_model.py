@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, Official
 from addon.contract.errors import CheckpointError
-from addon.contract.job import Model
+from addon.contract.job_types import Model
 from addon.engine.sam2 import model
 
 

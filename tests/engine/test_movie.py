@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from addon.contract.errors import FootageError
-from addon.contract.job import Footage
+from addon.contract.job_types import Footage
 from addon.engine.footage import movie
 from addon.engine.footage.footage import Reader, read_ahead, scan
 from addon.engine.footage.images import squash

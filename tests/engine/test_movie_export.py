@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from addon.contract.errors import Cancelled, JobError
-from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Delivery, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.export.movie import rate_of
 from addon.engine.footage.footage import Reader, scan

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.contract.job import Footage, Job, Mask, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, Mask, MatteObject, Model, Point, Prompt
 from addon.engine.footage import panorama
 from addon.engine.matting import upsample
 from addon.engine.session import Session

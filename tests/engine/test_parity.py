@@ -11,7 +11,8 @@ import pytest
 import torch
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
-from addon.contract.job import Box, Job, Mask, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Box, Mask, MatteObject, Model, Point, Prompt
 from addon.engine.matting.upsample import union
 from addon.engine.sam2 import model
 from addon.engine.session import Session

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from addon.contract.errors import FootageError
-from addon.contract.job import Footage
+from addon.contract.job_types import Footage
 from addon.engine.footage.footage import Reader, read_ahead, scan
 from addon.engine.footage.images import read_header, read_model_input, to_8_bit, to_integers
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader, scan
 from tests.engine.export_process import matte

@@ -9,7 +9,8 @@ import pytest
 
 from addon.contract.automatic import Promptless
 from addon.contract.errors import JobError
-from addon.contract.job import Job, Model
+from addon.contract.job import Job
+from addon.contract.job_types import Model
 from addon.engine.automatic import things
 from addon.engine.automatic.grid import iou, to_mask
 from addon.engine.automatic.masks import Settings

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.engine.footage.footage import scan
 from addon.engine.footage.images import to_8_bit
 from addon.engine.matting import upsample

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from addon.contract.errors import Cancelled, MatteError
-from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.engine.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]

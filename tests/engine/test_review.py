@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from addon.contract.errors import OutputError
-from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.contract.suspects import Suspect, read_suspects, suspects_file
 from addon.engine.review.find_suspects import review
 from addon.engine.review.measures import measure

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from addon.contract.errors import Cancelled, FootageError, JobError, OutputError
-from addon.contract.job import Delivery, Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Delivery, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare, versions
 from addon.engine.export.scope import spans
 from addon.engine.footage.footage import Reader, scan

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from addon.contract.errors import ExitCode
-from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.contract.suspects import read_suspects
 from addon.engine.matting import upsample
 

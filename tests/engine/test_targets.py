@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from addon.contract.errors import Cancelled, FootageError, JobError
-from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.contract.targets import TARGETS
 from addon.engine.export import export, prepare
 from addon.engine.export.nerfstudio import with_mask_paths

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from addon.contract.job import Model
+from addon.contract.job_types import Model
 from addon.engine.automatic.tracks import Group, Tracker
 from addon.engine.footage.footage import Reader
 from addon.engine.sam2 import model

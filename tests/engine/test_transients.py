@@ -11,7 +11,8 @@ from PIL import Image
 
 from addon.contract.automatic import Everything, Promptless, Transients
 from addon.contract.errors import Cancelled, JobError
-from addon.contract.job import Footage, Job, Model
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, Model
 from addon.engine.__main__ import main
 from addon.engine.automatic.evidence import Evidence
 from addon.engine.automatic.transients import between, continues, snapped

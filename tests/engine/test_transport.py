@@ -7,7 +7,8 @@ import pytest
 from test_resume import mattes
 
 from addon.contract.errors import JobError
-from addon.contract.job import Job, MatteObject, Model, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.engine.session import Session
 from addon.engine.tracking import propagate
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from addon.contract.errors import JobError
-from addon.contract.job import Finishing, Job, Mask, MatteObject, Model, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Finishing, Mask, MatteObject, Model, Prompt
 from addon.engine.session import Session
 
 

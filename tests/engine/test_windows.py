@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from test_refine import HEIGHT, WIDTH, coarse, iou, plate, truth  # noqa: F401 (fixtures)
 
-from addon.contract.job import Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.engine.footage.footage import scan
 from addon.engine.footage.images import to_8_bit
 from addon.engine.matting import upsample

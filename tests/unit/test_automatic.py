@@ -10,7 +10,8 @@ import pytest
 
 from addon.contract.automatic import Everything, Promptless, Transients
 from addon.contract.errors import JobError
-from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Point, Prompt
 from addon.results.outlines import Suggestion, read_suggestions, smallest_at
 
 DRIVE = "C:" if sys.platform == "win32" else ""

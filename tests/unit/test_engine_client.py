@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from addon.contract.errors import Cancelled, EngineError, FootageError, JobError
-from addon.contract.job import Footage, Job, MatteObject, Point, Prompt
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Point, Prompt
 from addon.runtime.engine_client import Engine, engine_command
 from addon.runtime.locate import engine_environment
 

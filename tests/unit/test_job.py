@@ -13,22 +13,23 @@ from typing import Any
 import pytest
 
 from addon.contract import job as contract
+from addon.contract import job_checks as limits
 from addon.contract.errors import ExitCode, JobError
-from addon.contract.job import (
+from addon.contract.job import Job
+from addon.contract.job_types import (
     Box,
     Delivery,
     Finishing,
     Footage,
     Garbage,
-    Job,
     Mask,
     MatteObject,
     Model,
     Outlines,
     Point,
     Prompt,
-    default_matte_folder,
 )
+from addon.contract.layout import default_matte_folder
 
 DRIVE = "C:" if sys.platform == "win32" else ""
 
@@ -277,6 +278,23 @@ def test_not_json(text: str) -> None:
     assert caught.value.where == "job"
 
 
+def test_a_field_is_there_once() -> None:
+    """What the second of two values would do, nobody can see."""
+    text = job().to_json().replace('"direction": "both"', '"direction": "both", "direction": "forward"')
+    with pytest.raises(JobError, match="'direction' is there twice"):
+        Job.from_json(text)
+
+
+@pytest.mark.parametrize("depth", [100, 900, 5_000, 200_000])
+def test_nested_without_end(depth: int) -> None:
+    """In a field of a Job that is right otherwise: found at whatever depth Python gives up, or by the field's type."""
+    nested = "[" * depth + "]" * depth
+    with pytest.raises(JobError):
+        Job.from_json(job().to_json().replace('"direction": "both"', f'"direction": {nested}'))
+    with pytest.raises(JobError):
+        Job.from_json(job().to_json().replace('"width": 1920', f'"width": {nested}'))
+
+
 @pytest.mark.parametrize("text", ["[]", "null", "1", '"job"', "true"])
 def test_not_an_object(text: str) -> None:
     with pytest.raises(JobError, match="Expected an object") as caught:
@@ -313,7 +331,7 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     *(
         (finishing(**{name: value}), f"objects[1].finishing.{name}", "not between")
         for name in ("temporal", "fill_holes", "remove_islands", "smooth", "feather", "grow")
-        for value in (-contract.MAX_LENGTH - 1, 1 << 40)
+        for value in (-limits.MAX_LENGTH - 1, 1 << 40)
     ),
     (finishing(grow=math.nan), "objects[1].finishing.grow", "nan"),
     (finishing(subtract="Actor"), "objects[1].finishing.subtract", "no other object"),
@@ -338,11 +356,11 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (footage(files=()), "footage.files", "no footage"),
     (footage(width=0), "footage.width", "0"),
     (footage(height=-1), "footage.height", "-1"),
-    (footage(height=contract.MAX_SIDE + 1), "footage.height", "65537"),
+    (footage(height=limits.MAX_SIDE + 1), "footage.height", "65537"),
     (footage(frame_count=0), "footage.frame_count", "0"),
     (footage(frame_count=11), "footage.frame_count", "11"),
     (footage(movie=True), "footage.files", "one file"),
-    (footage(movie=True, files=(f"{DRIVE}/a.mov",), frame_count=contract.MAX_FRAMES + 1), "footage.frame_count", ""),
+    (footage(movie=True, files=(f"{DRIVE}/a.mov",), frame_count=limits.MAX_FRAMES + 1), "footage.frame_count", ""),
     (footage(movie=True, files=(f"{DRIVE}/a.mov",), movie_offset=-1), "footage.movie_offset", "negative"),
     (footage(files=("a.png",), frame_count=1), "footage.files[0]", "absolute"),
     (footage(files=("",), frame_count=1), "footage.files[0]", "absolute"),
@@ -363,7 +381,7 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"objects": (MatteObject("", (prompt(),)),)}, "objects[0].name", "empty"),
     ({"objects": tuple(MatteObject("a", (prompt(),)) for _ in range(2))}, "objects[1].name", "twice"),
     (
-        {"objects": tuple(MatteObject(f"{i}", (prompt(),)) for i in range(contract.MAX_OBJECTS + 1))},
+        {"objects": tuple(MatteObject(f"{i}", (prompt(),)) for i in range(limits.MAX_OBJECTS + 1))},
         "objects",
         "256",
     ),
@@ -385,7 +403,7 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (actor(prompt(5), prompt(3)), "objects[0].prompts[1].frame", "ordered"),
     (actor(prompt(5), prompt(5)), "objects[0].prompts[1].frame", "one a frame"),
     (
-        actor(Prompt(1, (Point(1, 1),) * (contract.MAX_POINTS_PER_FRAME + 1))),
+        actor(Prompt(1, (Point(1, 1),) * (limits.MAX_POINTS_PER_FRAME + 1))),
         "objects[0].prompts[0].points",
         "1000",
     ),

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ...contract.automatic import Polarity, Transients
 from ...contract.errors import JobError
-from ...contract.job import Footage
+from ...contract.job_types import Footage
 from ..footage.footage import Reader, natural
 from ..footage.images import SUFFIXES
 from .grid import Mask, mask_size, resized

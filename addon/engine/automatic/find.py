@@ -16,7 +16,9 @@ import numpy as np
 from ...contract.automatic import Everything, number_of
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
-from ...contract.job import MAX_OBJECTS, Box, Job, MatteObject, Prompt
+from ...contract.job import Job
+from ...contract.job_checks import MAX_OBJECTS
+from ...contract.job_types import Box, MatteObject, Prompt
 from ..footage.footage import Reader
 from ..sam2.model import Loaded, Source
 from ..store.matte_store import STORE_VERSION, Take, key_of

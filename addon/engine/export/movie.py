@@ -20,7 +20,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from ...contract.errors import JobError
-from ...contract.job import Job, default_matte_folder
+from ...contract.job import Job
+from ...contract.layout import default_matte_folder
 from ..footage.footage import Reader
 from ..footage.images import to_integers
 from ..footage.movie import CONVERT_THREADS

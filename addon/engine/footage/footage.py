@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from ...contract.errors import FootageError
 from ...contract.exif import read_orientation
-from ...contract.job import CAMERA_BASE, Footage
+from ...contract.job_types import Footage
+from ...contract.layout import CAMERA_BASE
 from . import images, movie, ocio, panorama
 from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie

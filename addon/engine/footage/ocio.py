@@ -17,7 +17,7 @@ import OpenImageIO
 from numpy.typing import NDArray
 
 from ...contract.errors import JobError
-from ...contract.job import Footage
+from ...contract.job_types import Footage
 
 ToSrgb = Callable[[Any], NDArray[np.float32]]  # float (H, W, 3) in the footage's space to 0..1; NaN becomes 0
 

@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.job import Finishing, Garbage, Job, MatteObject
+from ...contract.job import Job
+from ...contract.job_types import Finishing, Garbage, MatteObject
 from ..footage.polygons import Polygon, fill
 
 Matte = NDArray[np.uint8]  # (h, w), 0 or 255; feathered, anything between too

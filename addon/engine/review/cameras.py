@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.errors import JobError
-from ...contract.job import Footage
+from ...contract.job_types import Footage
 from ..footage.footage import Reader
 from ..footage.frame_names import FrameNames
 

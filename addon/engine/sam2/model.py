@@ -23,7 +23,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ...checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
-from ...contract import job as contract
+from ...contract import job_types as contract
 from ...contract.errors import CheckpointError
 from ...runtime.locate import GPU_VARIABLE
 from .cpu import faster_modules

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...contract.errors import JobError
-from ...contract.job import Footage, Mask, Prompt
+from ...contract.job_types import Footage, Mask, Prompt
 from ..footage import panorama
 from ..footage.footage import Reader
 from ..footage.polygons import fill

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import torch
 
-from ...contract.job import Footage
+from ...contract.job_types import Footage
 from ..footage import panorama
 from ..sam2.predictor import Output, State
 from ..store.matte_store import Matte, Take

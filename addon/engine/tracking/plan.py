@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...contract.job import Job, MatteObject
+from ...contract.job import Job
+from ...contract.job_types import MatteObject
 from ..sam2.predictor import REACH
 
 

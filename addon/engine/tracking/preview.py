@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...contract.job import Footage, Job, MatteObject, Prompt
+from ...contract.job import Job
+from ...contract.job_types import Footage, MatteObject, Prompt
 from ..footage import panorama
 from ..footage.footage import Reader
 from ..sam2.model import Loaded

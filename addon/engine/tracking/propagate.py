@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from ...contract.errors import Cancelled, JobError
-from ...contract.job import Job, MatteObject, Prompt
+from ...contract.job import Job
+from ...contract.job_types import MatteObject, Prompt
 from ..footage.footage import Reader, read_ahead
 from ..sam2.model import Loaded
 from ..sam2.predictor import REACH, Predictor, State

@@ -1,0 +1,209 @@
+"""What a Job's parts have to be beyond their types: every error names the field. Standard library only."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import JobError
+from .job_types import Delivery, Finishing, Footage, MatteObject, Prompt
+
+MAX_FRAMES = 1_000_000
+MAX_OBJECTS = 256
+MAX_POINTS_PER_FRAME = 1_000
+MAX_SIDE = 65_536  # pixels
+MIN_RATE, MAX_RATE = 0.1, 1000.0  # frames a second
+MAX_LENGTH = 1_000  # pixels, of finishing
+MAX_TEMPORAL = 10  # frames
+MAX_CACHE = 1_000_000  # megabytes
+
+Polygons = tuple[tuple[tuple[float, float], ...], ...]
+
+
+def check_footage(footage: Footage) -> None:
+    """Raises JobError that names the field."""
+    if not footage.files:
+        raise JobError("There is no footage.", where="footage.files", hint="Open a clip or name a folder of images.")
+    for name, side in (("width", footage.width), ("height", footage.height)):
+        if not 1 <= side <= MAX_SIDE:
+            raise JobError(f"{side} is not an image size (1 to {MAX_SIDE}).", where=f"footage.{name}")
+    for i, file in enumerate(footage.files):
+        check_path(file, f"footage.files[{i}]")
+    try:
+        _ = footage.root
+    except ValueError:  # Windows: on several drives
+        raise JobError("The images have no folder above all of them.", where="footage.files") from None
+    if not 1 <= footage.frame_count <= MAX_FRAMES:
+        raise JobError(f"{footage.frame_count} frames are not 1 to {MAX_FRAMES}.", where="footage.frame_count")
+    if footage.movie and len(footage.files) != 1:
+        raise JobError("A movie is one file.", where="footage.files")
+    if not footage.movie and footage.frame_count != len(footage.files):
+        raise JobError(
+            f"{footage.frame_count} differs from the number of files, {len(footage.files)}.",
+            where="footage.frame_count",
+        )
+    if footage.movie_offset < 0:
+        raise JobError("It can't be negative.", where="footage.movie_offset")
+    if bool(footage.colour_space) != bool(footage.colour_config):
+        raise JobError("Colour space and config are both given or neither.", where="footage.colour_space")
+    if footage.colour_config:
+        check_path(footage.colour_config, "footage.colour_config")
+
+
+def check_delivery(delivery: Delivery, footage: Footage) -> None:
+    """Raises JobError that names the field."""
+    check_range(delivery.frame_range, footage, "delivery.frame_range")
+    if not (delivery.frame_rate == 0 or MIN_RATE <= delivery.frame_rate <= MAX_RATE):
+        raise JobError(
+            f"{delivery.frame_rate:g} is no frame rate ({MIN_RATE:g} to {MAX_RATE:g}).", where="delivery.frame_rate"
+        )
+    if not re.fullmatch(r"|latest|v\d{3,}", delivery.into):
+        raise JobError(
+            f"{delivery.into!r} is no version.",
+            where="delivery.into",
+            hint='Name one, such as "v003", or "latest"; leave it empty for a new one.',
+        )
+
+
+def check_objects(objects: Sequence[MatteObject], footage: Footage, frames: range) -> None:
+    """Objects of a Job that tracks `frames`. Raises JobError that names the field."""
+    if not objects:
+        raise JobError(
+            "Nothing is marked.", where="objects", hint="Add a marker on the subject, or give --point, --box or --mask."
+        )
+    if len(objects) > MAX_OBJECTS:
+        raise JobError(f"More than {MAX_OBJECTS} objects.", where="objects")
+    names = [matte_object.name for matte_object in objects]
+    for i, matte_object in enumerate(objects):
+        if not matte_object.name or names.index(matte_object.name) != i:
+            raise JobError(f"The name {matte_object.name!r} is empty or used twice.", where=f"objects[{i}].name")
+        check_text(matte_object.name, f"objects[{i}].name")
+        _check_prompts(matte_object, footage, frames, f"objects[{i}]")
+        _check_finishing(matte_object, names, f"objects[{i}].finishing")
+
+
+def check_range(frame_range: tuple[int, int] | None, footage: Footage, where: str) -> None:
+    """First and last frame, inside the clip. Raises JobError at `where`."""
+    if frame_range is not None and not 1 <= frame_range[0] <= frame_range[1] <= footage.frame_count:
+        raise JobError(
+            f"{frame_range[0]} to {frame_range[1]} is not inside the clip's frames 1 to {footage.frame_count}.",
+            where=where,
+        )
+
+
+def check_path(path: str, where: str) -> None:
+    """An absolute path, of this system or of Windows. Raises JobError at `where`."""
+    if "\0" in path or not (Path(path).is_absolute() or re.match(r"[A-Za-z]:[\\/]|\\\\", path)):
+        raise JobError(f"{path!r} is not an absolute path.", where=where)
+    check_text(path, where)
+
+
+def check_text(text: str, where: str) -> None:
+    """Text that can be written as UTF-8. Raises JobError at `where`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name in another encoding than the system's comes as lone surrogates
+        raise JobError(f"{text!r} is not valid Unicode.", where=where, hint="Rename it.") from None
+
+
+def _check_prompts(matte_object: MatteObject, footage: Footage, frames: range, where: str) -> None:
+    name, prompts = matte_object.name, matte_object.prompts
+    if not prompts:
+        raise JobError(f"{name!r} has no prompts.", where=f"{where}.prompts", hint="Mark it or leave it out.")
+    if not any(prompt.stands_alone for prompt in prompts):
+        raise JobError(
+            f"{name!r} has only exclude points.",
+            where=f"{where}.prompts",
+            hint="Add an include marker on the subject.",
+        )
+    previous = 0
+    for i, prompt in enumerate(prompts):
+        place = f"{where}.prompts[{i}]"
+        if prompt.frame not in frames:
+            raise JobError(
+                f"{name!r} is marked on frame {prompt.frame}, not in {frames[0]} to {frames[-1]}.",
+                where=f"{place}.frame",
+                hint="Widen the range or remove the marker.",
+            )
+        if prompt.frame <= previous:
+            raise JobError("Prompts are ordered by frame, one a frame.", where=f"{place}.frame")
+        previous = prompt.frame
+        _check_prompt(prompt, footage, place)
+
+
+def _check_prompt(prompt: Prompt, footage: Footage, where: str) -> None:
+    if not prompt.points and prompt.box is None and prompt.mask is None:
+        raise JobError("It is empty.", where=where)
+    if len(prompt.points) > MAX_POINTS_PER_FRAME:
+        raise JobError(f"More than {MAX_POINTS_PER_FRAME} points on one frame.", where=f"{where}.points")
+    for i, point in enumerate(prompt.points):
+        _check_inside(point.x, point.y, footage, f"{where}.points[{i}]")
+    if prompt.box is not None:
+        box = prompt.box
+        if not (box.x0 < box.x1 and box.y0 < box.y1):
+            raise JobError("The box has no area.", where=f"{where}.box")
+        _check_inside(box.x0, box.y0, footage, f"{where}.box")
+        _check_inside(box.x1, box.y1, footage, f"{where}.box")
+    if prompt.mask is not None:
+        if bool(prompt.mask.file) == bool(prompt.mask.polygons):
+            raise JobError("A mask is a file or polygons.", where=f"{where}.mask")
+        if prompt.mask.file:
+            check_path(prompt.mask.file, f"{where}.mask.file")
+        _check_polygons(prompt.mask.polygons, f"{where}.mask.polygons")
+
+
+def _check_polygons(polygons: Polygons, where: str) -> None:
+    for i, polygon in enumerate(polygons):
+        if len(polygon) < 3:
+            raise JobError("A polygon has at least three corners.", where=f"{where}[{i}]")
+        if not all(math.isfinite(value) for corner in polygon for value in corner):
+            raise JobError("A corner is not a number.", where=f"{where}[{i}]")
+
+
+def _check_finishing(matte_object: MatteObject, names: list[str], where: str) -> None:
+    finishing = matte_object.finishing
+    for name, least, most in (
+        ("temporal", 0, MAX_TEMPORAL),
+        ("fill_holes", 0, MAX_SIDE**2),
+        ("remove_islands", 0, MAX_SIDE**2),
+        ("smooth", 0, MAX_LENGTH),
+        ("grow", -MAX_LENGTH, MAX_LENGTH),
+        ("feather", 0, MAX_LENGTH),
+    ):
+        value = getattr(finishing, name)
+        if not least <= value <= most:
+            raise JobError(f"{value} is not between {least} and {most}.", where=f"{where}.{name}")
+    if finishing.subtract and (finishing.subtract not in names or finishing.subtract == matte_object.name):
+        raise JobError(
+            f"{finishing.subtract!r} is no other object.",
+            where=f"{where}.subtract",
+            hint=f"Choose another than {matte_object.name!r}, and mark it.",
+        )
+    _check_garbage(finishing, where)
+
+
+def _check_garbage(finishing: Finishing, where: str) -> None:
+    for i, garbage in enumerate(finishing.garbage):
+        place = f"{where}.garbage[{i}].keys"
+        shapes = [tuple(map(len, key.polygons)) for key in garbage.keys]
+        frames = [key.frame for key in garbage.keys]
+        if not shapes or not shapes[0]:
+            raise JobError("Nothing is drawn.", where=place)
+        if any(shape != shapes[0] for shape in shapes):
+            raise JobError("Keys differ in the number of outlines or corners.", where=place)
+        if any(first >= second for first, second in itertools.pairwise(frames)):
+            raise JobError("Keys are ordered by frame, one a frame.", where=place)
+        for j, key in enumerate(garbage.keys):
+            _check_polygons(key.polygons, f"{place}[{j}].polygons")
+
+
+def _check_inside(x: float, y: float, footage: Footage, where: str) -> None:
+    if not (0 <= x <= footage.width and 0 <= y <= footage.height):
+        raise JobError(
+            f"({x:g}, {y:g}) lies outside the image of {footage.width} x {footage.height} pixels.",
+            where=where,
+            hint="Move the marker into the frame or disable it there.",
+        )

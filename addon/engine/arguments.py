@@ -1,0 +1,255 @@
+"""The engine's command line, as argparse knows it, and the Job that its arguments mean."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import math
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+from ..contract.automatic import Automatic, Everything, Polarity, Promptless, Transients
+from ..contract.errors import JobError
+from ..contract.job import Job
+from ..contract.job_types import (
+    Box,
+    Delivery,
+    Device,
+    Direction,
+    Footage,
+    Mask,
+    MatteObject,
+    Model,
+    PlateAlpha,
+    Point,
+    Precision,
+    Prompt,
+    Refine,
+    Scope,
+)
+from ..contract.targets import TARGETS
+
+# Verbs that find what nobody marked: what they fill in of the Job, and for whom they write unless told.
+_WISHES: dict[str, tuple[str, type[Automatic], str, str]] = {
+    "transients": ("transients", Transients, "t3dgs", "clean a splat trainer's rough masks of what moves"),
+    "auto": ("promptless", Promptless, "labels", "find what is seen, and follow it"),
+    "everything": ("everything", Everything, "segments", "find every part of everything, and follow it"),
+}
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = argparse.ArgumentParser(prog="engine", description="Splat Matte's engine: SAM 2 without Blender.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="answer Blender's requests (JSON lines on stdin and stdout)")
+    run = commands.add_parser("run", help="carry out a Job file")
+    run.add_argument("job", type=Path, metavar="JOB.json")
+    review = commands.add_parser("review", help="say where what is tracked of a Job file is doubtful, and why")
+    review.add_argument("job", type=Path, metavar="JOB.json")
+    review.add_argument(
+        "--poses", type=Path, metavar="PATH", help="check it in 3-D with a COLMAP model's folder or a transforms.json"
+    )
+    test = commands.add_parser("self-test", help="does this runtime work here? two frames with the embedded checkpoint")
+    test.add_argument("--device", choices=get_args(Device), default="auto")
+    track = commands.add_parser(
+        "track",
+        help="track a subject through footage",
+        description="FRAME counts from 1, X and Y are pixels from the top left of the upright image.",
+    )
+    track.add_argument("--point", action="append", default=[], metavar="OBJECT:FRAME:X:Y[:exclude]")
+    track.add_argument("--box", action="append", default=[], metavar="OBJECT:FRAME:X0:Y0:X1:Y1")
+    track.add_argument("--mask", action="append", default=[], metavar="OBJECT:FRAME:FILE")
+    track.add_argument("--direction", choices=get_args(Direction), default="both")
+    _add_common(track, "postshot")
+    for verb, (_, kind, target, words) in _WISHES.items():
+        command = commands.add_parser(verb, help=words, description=(kind.__doc__ or "").partition("\n")[0])
+        for each in dataclasses.fields(kind):
+            _add_parameter(command, each)
+        _add_common(command, target)
+        command.set_defaults(point=[], box=[], mask=[], direction="both")
+    return parser
+
+
+def _add_parameter(command: argparse.ArgumentParser, each: dataclasses.Field[Any]) -> None:
+    """An option of the parameter's own name; engine/automatic says what they mean."""
+    option = f"--{each.name.replace('_', '-')}"
+    if each.default is dataclasses.MISSING:
+        command.add_argument(option, type=Path, metavar="DIR", required=True)
+    elif each.name == "polarity":
+        command.add_argument(option, choices=get_args(Polarity), default=each.default, help="of what moves")
+    elif isinstance(each.default, tuple):
+        command.add_argument(option, type=_numbers, metavar="N,N", default=(), help="which to export; default: all")
+    else:
+        command.add_argument(option, type=type(each.default), default=each.default, help=f"default: {each.default}")
+
+
+def _add_common(track: argparse.ArgumentParser, target: str) -> None:
+    """What all verbs have that make a Job."""
+    track.add_argument(
+        "footage",
+        type=Path,
+        nargs="+",
+        metavar="FOOTAGE",
+        help="a folder of images, one of them, or a movie; of several cameras, a folder each or the one above",
+    )
+    track.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
+    track.add_argument("--panorama", action="store_true", help="360-degree footage: right and left border are one")
+    track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
+    track.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
+    track.add_argument("--sha256", default="", help="what a checkpoint FILE has to hash to")
+    track.add_argument("--trust-checkpoint", action="store_true", help="use a checkpoint FILE of unknown hash")
+    track.add_argument("--device", choices=get_args(Device), default="auto")
+    track.add_argument("--precision", choices=get_args(Precision), default="auto")
+    track.add_argument("--output", type=Path, metavar="DIR", help="folder of versions; default: beside the footage")
+    track.add_argument(
+        "--export",
+        default=target,
+        metavar="TARGET",
+        help=f'{", ".join(TARGETS)}; default: {target}; "" tracks only',
+    )
+    track.add_argument("--refine", choices=get_args(Refine), default="auto", help="exported edges follow the plate's")
+    track.add_argument("--invert", action="store_true", help="swap the subject and the rest in what is exported")
+    track.add_argument(
+        "--transforms", type=Path, metavar="FILE", help="nerfstudio: transforms.json that gets the masks"
+    )
+    track.add_argument(
+        "--scope",
+        choices=get_args(Scope),
+        default="all",
+        help="which frames are written, against the version before",
+    )
+    track.add_argument("--frames", metavar="A:B", help="first and last frame to export; default: all that are tracked")
+    track.add_argument(
+        "--into", default="", metavar="latest|v003", help="go on with that version; default: write a new one"
+    )
+    track.add_argument(
+        "--plate-alpha", choices=get_args(PlateAlpha), default="replace", help="what becomes of alpha the footage has"
+    )
+    track.add_argument("--fps", type=float, default=0.0, help="of an exported movie; default: the footage's, or 24")
+    track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
+
+
+def job_of(options: argparse.Namespace) -> Job:
+    """The Job that the arguments of a verb such as `track` mean. Raises JobError that names the argument."""
+    from .footage.footage import join, scan
+
+    footage, warnings = join([scan(each.absolute()) for each in options.footage])
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    _say_folders(footage)
+    marks: dict[str, dict[int, Prompt]] = {}
+
+    def mark(name: str, frame: str, where: str) -> tuple[dict[int, Prompt], int, Prompt]:
+        number = _frame(frame, where)
+        prompts = marks.setdefault(name, {})
+        return prompts, number, prompts.get(number, Prompt(number))
+
+    for text in options.point:
+        name, frame, x, y, *rest = _split(text, "--point", (4, 5))
+        if rest and rest[0] not in ("include", "exclude"):
+            raise JobError(f"{rest[0]!r} is neither include nor exclude.", where=f"--point {text}")
+        prompts, number, prompt = mark(name, frame, f"--point {text}")
+        point = Point(_number(x, f"--point {text}"), _number(y, f"--point {text}"), rest != ["exclude"])
+        prompts[number] = dataclasses.replace(prompt, points=(*prompt.points, point))
+    for text in options.box:
+        name, frame, *corners = _split(text, "--box", (6,))
+        prompts, number, prompt = mark(name, frame, f"--box {text}")
+        x0, y0, x1, y1 = (_number(each, f"--box {text}") for each in corners)
+        if prompt.box is not None:
+            raise JobError("An object has one box a frame.", where=f"--box {text}")
+        prompts[number] = dataclasses.replace(prompt, box=Box(x0, y0, x1, y1))
+    for text in options.mask:
+        name, frame, file = _split(text, "--mask", (3,))
+        prompts, number, prompt = mark(name, frame, f"--mask {text}")
+        if prompt.mask is not None:
+            raise JobError("An object has one mask a frame.", where=f"--mask {text}")
+        prompts[number] = dataclasses.replace(prompt, mask=Mask(file=str(Path(file).absolute())))
+    checkpoint = options.checkpoint
+    if Path(checkpoint).suffix in (".pt", ".pth"):
+        checkpoint = str(Path(checkpoint).absolute())
+    return Job(
+        footage=dataclasses.replace(footage, panorama=options.panorama),
+        objects=tuple(
+            MatteObject(name, tuple(prompts[number] for number in sorted(prompts))) for name, prompts in marks.items()
+        ),
+        model=Model(
+            checkpoint,
+            options.config,
+            options.sha256,
+            options.trust_checkpoint,
+            options.device,
+            options.precision,
+        ),
+        direction=options.direction,
+        frame_range=_range(options.range, "--range"),
+        output=str(options.output.absolute()) if options.output else "",
+        export=options.export,
+        invert=options.invert,
+        refine=options.refine,
+        transforms=str(options.transforms.absolute()) if options.transforms else "",
+        delivery=Delivery(
+            options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha, options.fps
+        ),
+        **_wish(options),
+    )
+
+
+def _wish(options: argparse.Namespace) -> dict[str, Any]:
+    """The Job's field for a verb that finds what nobody marked."""
+    if options.command not in _WISHES:
+        return {}
+    name, kind, _, _ = _WISHES[options.command]
+    given: dict[str, Any] = {each.name: getattr(options, each.name) for each in dataclasses.fields(kind)}
+    for key, value in given.items():
+        given[key] = str(value.absolute()) if isinstance(value, Path) else value
+    return {name: kind(**given)}
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(each) for each in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers with commas between") from None
+
+
+def _say_folders(footage: Footage) -> None:
+    """Which frames are those of which camera, if there are several."""
+    folders = [Path(file).parent for file in footage.files]
+    if len(set(folders)) > 1:
+        for folder, frames in itertools.groupby(range(len(folders)), folders.__getitem__):
+            numbers = [index + 1 for index in frames]
+            print(f"{folder.relative_to(footage.root)}: frames {numbers[0]} to {numbers[-1]}", flush=True)
+
+
+def _range(text: str | None, option: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    first, last = _split(text, option, (2,))
+    return _frame(first, option), _frame(last, option)
+
+
+def _split(text: str, option: str, counts: tuple[int, ...]) -> list[str]:
+    """An argument's parts; the last of three may hold colons itself, as Windows paths do."""
+    parts = text.split(":", 2) if counts == (3,) else text.split(":")
+    if len(parts) not in counts:
+        raise JobError(f"{text!r} has {len(parts)} parts, not {' or '.join(map(str, counts))}.", where=option)
+    return parts
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise JobError(f"{text!r} is not a number.", where=where)
+    return number
+
+
+def _frame(text: str, where: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise JobError(f"{text!r} is not the number of a frame.", where=where, hint="Frames count from 1.") from None
