@@ -14,7 +14,7 @@ class SPLATMATTE_OT_box(bpy.types.Operator):
 
     bl_idname = "splat_matte.box"
     bl_label = "Box from Tracks"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

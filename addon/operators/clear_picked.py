@@ -15,7 +15,7 @@ class SPLATMATTE_OT_clear_picked(bpy.types.Operator):
 
     bl_idname = "splat_matte.clear_picked"
     bl_label = "Clear"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

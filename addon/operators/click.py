@@ -16,12 +16,10 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
 
     bl_idname = "splat_matte.click"
     bl_label = "Click on Subject"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
-    exclude: BoolProperty(  # type: ignore[valid-type]
-        name="Exclude", description="It is on what is not the subject", options={"SKIP_SAVE"}
-    )
-    location: FloatVectorProperty(  # type: ignore[valid-type]
+    exclude: BoolProperty(name="Exclude", description="It is on what is not the subject", options={"SKIP_SAVE"})
+    location: FloatVectorProperty(
         name="Location", description="On the frame, 0 to 1 from its bottom left", size=2, options={"SKIP_SAVE"}
     )
 

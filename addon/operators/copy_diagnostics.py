@@ -25,7 +25,7 @@ class SPLATMATTE_OT_copy_diagnostics(bpy.types.Operator):
 
     bl_idname = "splat_matte.copy_diagnostics"
     bl_label = "Copy Diagnostics"
-    bl_options = {"INTERNAL"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"INTERNAL"}
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Copy."""

@@ -16,7 +16,7 @@ class SPLATMATTE_OT_download_checkpoint(SetupOperator, bpy.types.Operator):
     bl_label = "Download"
     verb = "checkpoint"
 
-    name: EnumProperty(  # type: ignore[valid-type]
+    name: EnumProperty(
         name="Checkpoint",
         description="Which one",
         items=[(each.name, each.label, "As published by Meta") for each in OFFICIAL.values()],

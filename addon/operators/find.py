@@ -20,7 +20,7 @@ class SPLATMATTE_OT_find(JobOperator, bpy.types.Operator):
     bl_idname = "splat_matte.find"
     bl_label = "Find"
 
-    export: BoolProperty(  # type: ignore[valid-type]
+    export: BoolProperty(
         name="Export",
         description="Write a version of what is picked, for the program that is chosen",
         options={"SKIP_SAVE"},

@@ -19,15 +19,15 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
 
     bl_idname = "splat_matte.find_footage"
     bl_label = "Find Footage"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
-    directory: StringProperty(  # type: ignore[valid-type]
+    directory: StringProperty(
         name="Folder",
         description="Where to look, in the folders below too",
         subtype="DIR_PATH",
         options={"SKIP_SAVE"},
     )
-    filter_folder: bpy.props.BoolProperty(  # type: ignore[valid-type]
+    filter_folder: bpy.props.BoolProperty(
         name="Folders", description="Show folders", default=True, options={"HIDDEN", "SKIP_SAVE"}
     )
 

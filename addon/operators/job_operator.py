@@ -21,9 +21,9 @@ class JobOperator(OperatorMixin):
 
     verb: job_run.Verb
 
-    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER"}
 
-    clip: StringProperty(  # type: ignore[valid-type]
+    clip: StringProperty(
         name="Clip", description="Name of the clip. Empty: the active one", options={"HIDDEN", "SKIP_SAVE"}
     )
 

@@ -15,16 +15,16 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
 
     bl_idname = "splat_matte.jump"
     bl_label = "Jump"
-    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER"}
 
-    kind: EnumProperty(  # type: ignore[valid-type]
+    kind: EnumProperty(
         name="To",
         description="What to go to",
         items=[(name, each.label, each.description) for name, each in KINDS.items()],
         default="prompted",
         options={"SKIP_SAVE"},
     )
-    backwards: BoolProperty(  # type: ignore[valid-type]
+    backwards: BoolProperty(
         name="Backwards", description="To the one before this frame, not to the one after it", options={"SKIP_SAVE"}
     )
 

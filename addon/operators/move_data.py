@@ -19,9 +19,7 @@ class SPLATMATTE_OT_move_data(SetupOperator, bpy.types.Operator):
     bl_label = "Move Here"
     verb = "move"
 
-    directory: StringProperty(  # type: ignore[valid-type]
-        name="Folder", description="Where they go to", subtype="DIR_PATH", options={"SKIP_SAVE"}
-    )
+    directory: StringProperty(name="Folder", description="Where they go to", subtype="DIR_PATH", options={"SKIP_SAVE"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """Choose the folder."""

@@ -15,7 +15,7 @@ class SPLATMATTE_OT_object_from_tracks(bpy.types.Operator):
 
     bl_idname = "splat_matte.object_from_tracks"
     bl_label = "Object from Tracks"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -13,7 +13,7 @@ class SPLATMATTE_OT_open_log(bpy.types.Operator):
 
     bl_idname = "splat_matte.open_log"
     bl_label = "Open Log"
-    bl_options = {"INTERNAL"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"INTERNAL"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -29,18 +29,18 @@ Look = tuple[tuple[float, float, float, float], float]  # colour, and width in p
 class OutlineOperator(OperatorMixin):
     """Mixed into a bpy.types.Operator that asks for outlines and says what becomes of the one that is clicked on."""
 
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
     follows = False  # whether the outlines of another frame are asked for when the artist goes there
 
-    location: FloatVectorProperty(  # type: ignore[valid-type]
+    location: FloatVectorProperty(
         name="Location",
         description="Take what is here, 0 to 1 from the frame's bottom left",
         size=2,
         default=_NOWHERE,
         options={"SKIP_SAVE"},
     )
-    frame: IntProperty(  # type: ignore[valid-type]
+    frame: IntProperty(
         name="Frame", description="Of the clip, which starts with 1. 0: the one that is shown", options={"SKIP_SAVE"}
     )
 

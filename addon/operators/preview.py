@@ -17,7 +17,7 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
 
     bl_idname = "splat_matte.preview"
     bl_label = "Preview"
-    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

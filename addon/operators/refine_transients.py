@@ -20,7 +20,7 @@ class SPLATMATTE_OT_refine_transients(JobOperator, bpy.types.Operator):
     bl_idname = "splat_matte.refine_transients"
     bl_label = "Refine Transients"
 
-    export: BoolProperty(  # type: ignore[valid-type]
+    export: BoolProperty(
         name="Export", description="Write a version too, for the program that is chosen", options={"SKIP_SAVE"}
     )
 

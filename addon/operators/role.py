@@ -13,7 +13,7 @@ class RoleOperator(OperatorMixin):
 
     colour: tuple[float, float, float]
 
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

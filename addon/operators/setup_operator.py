@@ -14,7 +14,7 @@ class SetupOperator(OperatorMixin):
 
     verb: setup_run.Verb
 
-    bl_options = {"REGISTER", "INTERNAL"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "INTERNAL"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

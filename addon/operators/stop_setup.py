@@ -13,7 +13,7 @@ class SPLATMATTE_OT_stop_setup(bpy.types.Operator):
 
     bl_idname = "splat_matte.stop_setup"
     bl_label = "Stop"
-    bl_options = {"INTERNAL"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"INTERNAL"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -17,12 +17,10 @@ class SPLATMATTE_OT_switch_object(bpy.types.Operator):
 
     bl_idname = "splat_matte.switch_object"
     bl_label = "Switch Object"
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
 
-    name: StringProperty(  # type: ignore[valid-type]
-        name="Object", description="Name of the object", options={"HIDDEN", "SKIP_SAVE"}
-    )
-    what: EnumProperty(  # type: ignore[valid-type]
+    name: StringProperty(name="Object", description="Name of the object", options={"HIDDEN", "SKIP_SAVE"})
+    what: EnumProperty(
         name="What",
         description="Which of its switches",
         items=[(each, each.capitalize(), "") for each in _SWITCHES],

@@ -23,7 +23,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
 
     bl_idname = "splat_matte.to_compositor"
     bl_label = "Mattes to Compositor"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

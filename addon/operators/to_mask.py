@@ -24,9 +24,9 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
 
     bl_idname = "splat_matte.to_mask"
     bl_label = "Mattes to Mask"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER", "UNDO"}
 
-    frames: EnumProperty(  # type: ignore[valid-type]
+    frames: EnumProperty(
         name="Keys",
         description="The frames on which the splines are keyed",
         items=[
@@ -35,10 +35,10 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
             ("STEP", "Every n-th Frame", "Keys over all that is tracked"),
         ],
     )
-    step: IntProperty(  # type: ignore[valid-type]
+    step: IntProperty(
         name="Step", description="Frames from key to key, of Every n-th Frame", default=5, min=1, max=1000
     )
-    points: IntProperty(  # type: ignore[valid-type]
+    points: IntProperty(
         name="Points", description="Of each spline: more follow the outline more closely", default=32, min=4, max=256
     )
 

@@ -18,7 +18,7 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
     bl_label = "Track"
     verb = "track"
 
-    towards: EnumProperty(  # type: ignore[valid-type]
+    towards: EnumProperty(
         name="Towards",
         description="How far to track; frames that the mattes there depend on are tracked on the way",
         items=[
@@ -30,7 +30,7 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
         ],
         options={"SKIP_SAVE"},
     )
-    again: BoolProperty(  # type: ignore[valid-type]
+    again: BoolProperty(
         name="Again",
         description="Forget the mattes of these frames first",
         options={"SKIP_SAVE"},

@@ -13,7 +13,7 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
 
     bl_idname = "splat_matte.wipe"
     bl_label = "Wipe"
-    bl_options = {"REGISTER"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"REGISTER"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -81,27 +81,21 @@ OVERLAY_STYLES = [
 class ObjectSettings(bpy.types.PropertyGroup):
     """What belongs to a tracking object or mask layer; found by its name, as those can't hold data themselves."""
 
-    use: BoolProperty(  # type: ignore[valid-type]
-        name="Use", description="Make a matte of this object", default=True
-    )
-    export: BoolProperty(  # type: ignore[valid-type]
+    use: BoolProperty(name="Use", description="Make a matte of this object", default=True)
+    export: BoolProperty(
         name="Export",
         description="Have this object in what is exported. Off: it is tracked only, to be subtracted from others, say",
         default=True,
     )
-    colour: FloatVectorProperty(  # type: ignore[valid-type]
+    colour: FloatVectorProperty(
         name="Colour", description="Of this object in the overlay", subtype="COLOR_GAMMA", min=0.0, max=1.0
     )
-    hide: BoolProperty(  # type: ignore[valid-type]
-        name="Hide", description="Leave this object out of the overlay"
-    )
-    solo: BoolProperty(  # type: ignore[valid-type]
-        name="Solo", description="Show this object alone in the overlay, with others that are solo"
-    )
-    take: StringProperty(  # type: ignore[valid-type]
+    hide: BoolProperty(name="Hide", description="Leave this object out of the overlay")
+    solo: BoolProperty(name="Solo", description="Show this object alone in the overlay, with others that are solo")
+    take: StringProperty(
         name="Mattes", description="The folder of the matte store that holds what was tracked last", options={"HIDDEN"}
     )
-    finishing: PointerProperty(type=FinishingSettings)  # type: ignore[valid-type]
+    finishing: PointerProperty(type=FinishingSettings)
 
 
 def _show_suspect(settings: ClipSettings, _: bpy.types.Context) -> None:
@@ -114,29 +108,29 @@ def _show_suspect(settings: ClipSettings, _: bpy.types.Context) -> None:
 class SuspectSettings(bpy.types.PropertyGroup):
     """A run of doubtful frames, as suspects.Suspect has it."""
 
-    object_name: StringProperty(name="Object", description="Whose matte it is")  # type: ignore[valid-type]
-    frame: IntProperty(name="Frame", description="The worst clip frame of the run")  # type: ignore[valid-type]
-    first: IntProperty(name="First", description="First clip frame of the run")  # type: ignore[valid-type]
-    last: IntProperty(name="Last", description="Last clip frame of the run")  # type: ignore[valid-type]
-    doubt: FloatProperty(name="Doubt", description="How doubtful it is, from 1 on")  # type: ignore[valid-type]
-    reason: StringProperty(name="Reason", description="Why it is doubtful")  # type: ignore[valid-type]
+    object_name: StringProperty(name="Object", description="Whose matte it is")
+    frame: IntProperty(name="Frame", description="The worst clip frame of the run")
+    first: IntProperty(name="First", description="First clip frame of the run")
+    last: IntProperty(name="Last", description="Last clip frame of the run")
+    doubt: FloatProperty(name="Doubt", description="How doubtful it is, from 1 on")
+    reason: StringProperty(name="Reason", description="Why it is doubtful")
 
 
 class ClipSettings(bpy.types.PropertyGroup):
     """What belongs to a clip."""
 
-    objects: CollectionProperty(type=ObjectSettings)  # type: ignore[valid-type]
-    names: StringProperty(  # type: ignore[valid-type]
+    objects: CollectionProperty(type=ObjectSettings)
+    names: StringProperty(
         name="Names", description="What the objects were called when that was last looked at", options={"HIDDEN"}
     )
-    mask: PointerProperty(  # type: ignore[valid-type]
+    mask: PointerProperty(
         name="Mask",
         type=bpy.types.Mask,
         description="Drawn mattes: on its keyed frames each layer of this mask marks an object. "
         "A layer named as a tracking object belongs to that object",
         update=_forget,
     )
-    tracked_step: IntProperty(  # type: ignore[valid-type]
+    tracked_step: IntProperty(
         name="Tracked Step",
         description="Of markers that Blender's tracker has set, use every n-th frame too. "
         "0: only those that were set by hand",
@@ -144,50 +138,40 @@ class ClipSettings(bpy.types.PropertyGroup):
         min=0,
         max=1000,
     )
-    panorama: BoolProperty(  # type: ignore[valid-type]
+    panorama: BoolProperty(
         name="360° Panorama",
         description="Equirectangular footage: the right border goes on at the left one, and so do the mattes",
     )
-    live: BoolProperty(  # type: ignore[valid-type]
-        name="Live", description="Show the matte of this frame again after each change of its markers"
-    )
-    overlay_show: BoolProperty(  # type: ignore[valid-type]
-        name="Overlay", description="Show the mattes over the plate", default=True
-    )
-    overlay_style: EnumProperty(  # type: ignore[valid-type]
-        name="Style", description="How the mattes are shown", items=OVERLAY_STYLES
-    )
-    overlay_opacity: FloatProperty(  # type: ignore[valid-type]
+    live: BoolProperty(name="Live", description="Show the matte of this frame again after each change of its markers")
+    overlay_show: BoolProperty(name="Overlay", description="Show the mattes over the plate", default=True)
+    overlay_style: EnumProperty(name="Style", description="How the mattes are shown", items=OVERLAY_STYLES)
+    overlay_opacity: FloatProperty(
         name="Opacity", description="Of the fill", default=0.45, min=0.0, max=1.0, subtype="FACTOR"
     )
-    overlay_wipe: BoolProperty(  # type: ignore[valid-type]
-        name="Wipe", description="Show the plate alone on the left of a line, to compare"
-    )
-    overlay_split: FloatProperty(  # type: ignore[valid-type]
+    overlay_wipe: BoolProperty(name="Wipe", description="Show the plate alone on the left of a line, to compare")
+    overlay_split: FloatProperty(
         name="Split", description="Where that line is, from the left", default=0.5, min=0.0, max=1.0, subtype="FACTOR"
     )
-    overlay_lane: BoolProperty(  # type: ignore[valid-type]
+    overlay_lane: BoolProperty(
         name="Lane",
         description="Show along the bottom which frames are marked (yellow), tracked (green), "
         "tracked from markers that have changed since (orange), suspect (red), or in the latest version (blue line)",
         default=True,
     )
-    checkpoint: EnumProperty(  # type: ignore[valid-type]
-        name="Model", description="The SAM 2 weights that find the subject", items=_CHECKPOINTS
-    )
-    checkpoint_file: StringProperty(  # type: ignore[valid-type]
+    checkpoint: EnumProperty(name="Model", description="The SAM 2 weights that find the subject", items=_CHECKPOINTS)
+    checkpoint_file: StringProperty(
         name="File", description="A SAM 2 checkpoint (.pt)", subtype="FILE_PATH", options=RELATIVE_PATH
     )
-    checkpoint_config: StringProperty(  # type: ignore[valid-type]
+    checkpoint_config: StringProperty(
         name="Config",
         description="The config of the checkpoint: a name inside the sam2 package, such as "
         "configs/sam2.1/sam2.1_hiera_s.yaml, or a .yaml file",
     )
-    checkpoint_trust: BoolProperty(  # type: ignore[valid-type]
+    checkpoint_trust: BoolProperty(
         name="I know where this file is from",
         description="Use a checkpoint that is none of the published ones. Only its weights are read",
     )
-    direction: EnumProperty(  # type: ignore[valid-type]
+    direction: EnumProperty(
         name="Direction",
         description="Where to track from the marked frames",
         items=[
@@ -196,25 +180,21 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("backward", "Backward", "From the last marked frame to the start"),
         ],
     )
-    use_range: BoolProperty(  # type: ignore[valid-type]
-        name="Range", description="Track a part of the clip only; markers outside don't count"
-    )
-    range_start: IntProperty(  # type: ignore[valid-type]
+    use_range: BoolProperty(name="Range", description="Track a part of the clip only; markers outside don't count")
+    range_start: IntProperty(
         name="Start",
         description="First clip frame to track; the clip starts with frame 1",
         default=1,
         min=1,
         update=_to_end,
     )
-    range_end: IntProperty(  # type: ignore[valid-type]
-        name="End", description="Last clip frame to track", default=100, min=1, update=_to_start
-    )
-    target: EnumProperty(  # type: ignore[valid-type]
+    range_end: IntProperty(name="End", description="Last clip frame to track", default=100, min=1, update=_to_start)
+    target: EnumProperty(
         name="For",
         description="Who reads the files",
         items=[(name, each.label, each.description) for name, each in TARGETS.items()],
     )
-    refine: EnumProperty(  # type: ignore[valid-type]
+    refine: EnumProperty(
         name="Refine Edges",
         description=f"For plates much finer than the model's mattes: of more than {FINE} pixels",
         items=[
@@ -227,19 +207,19 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("filter", "Filter", "Edges follow the plate's own at full resolution, and thin parts come out better"),
         ],
     )
-    invert: BoolProperty(  # type: ignore[valid-type]
+    invert: BoolProperty(
         name="Invert",
         description="Swap the subject and the rest in what is exported: to leave the subject out, "
         "or for a program that means the opposite by black and white",
     )
-    transforms: StringProperty(  # type: ignore[valid-type]
+    transforms: StringProperty(
         name="Transforms",
         description="The transforms.json of the data set with these images. It is read, never changed: "
         "the version gets a copy with the masks added",
         subtype="FILE_PATH",
         options=RELATIVE_PATH,
     )
-    plate_alpha: EnumProperty(  # type: ignore[valid-type]
+    plate_alpha: EnumProperty(
         name="Footage Alpha",
         description="What becomes of alpha that the footage has",
         items=[
@@ -247,7 +227,7 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("multiply", "Multiply", "What is transparent in the footage stays so inside the matte"),
         ],
     )
-    export_scope: EnumProperty(  # type: ignore[valid-type]
+    export_scope: EnumProperty(
         name="Write",
         description="Which frames are written, as against the version before",
         items=[
@@ -256,7 +236,7 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("changed", "Missing and Changed", "Also frames whose matte or plate has changed since they were written"),
         ],
     )
-    export_into: EnumProperty(  # type: ignore[valid-type]
+    export_into: EnumProperty(
         name="Into",
         description="Where they are written",
         items=[
@@ -264,35 +244,31 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("latest", "Latest Version", "On with the latest version for this target. Its other frames stay untouched"),
         ],
     )
-    export_use_range: BoolProperty(  # type: ignore[valid-type]
-        name="Range", description="Write a part of the tracked frames only"
-    )
-    export_start: IntProperty(  # type: ignore[valid-type]
+    export_use_range: BoolProperty(name="Range", description="Write a part of the tracked frames only")
+    export_start: IntProperty(
         name="Start",
         description="First clip frame to write; the clip starts with frame 1",
         default=1,
         min=1,
         update=_export_end,
     )
-    export_end: IntProperty(  # type: ignore[valid-type]
+    export_end: IntProperty(
         name="End", description="Last clip frame to write", default=100, min=1, update=_export_start
     )
-    automatic: EnumProperty(  # type: ignore[valid-type]
-        name="Find", description="What is looked for in all frames, without a click", items=KINDS
-    )
-    things: PointerProperty(type=FoundSettings)  # type: ignore[valid-type]
-    parts: PointerProperty(type=FoundSettings)  # type: ignore[valid-type]
-    transients_masks: StringProperty(  # type: ignore[valid-type]
+    automatic: EnumProperty(name="Find", description="What is looked for in all frames, without a click", items=KINDS)
+    things: PointerProperty(type=FoundSettings)
+    parts: PointerProperty(type=FoundSettings)
+    transients_masks: StringProperty(
         name="Rough Masks",
         description="The trainer's folder of masks of what moves, one an image, named as the images are",
         subtype="DIR_PATH",
     )
-    transients_diffs: StringProperty(  # type: ignore[valid-type]
+    transients_diffs: StringProperty(
         name="Differences",
         description="The trainer's folder of differences between render and photo, one an image, likewise",
         subtype="DIR_PATH",
     )
-    transients_polarity: EnumProperty(  # type: ignore[valid-type]
+    transients_polarity: EnumProperty(
         name="Moving Is",
         description="The colour of what moves in the rough masks",
         items=[
@@ -301,23 +277,23 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("black", "Black", "White is static"),
         ],
     )
-    output: StringProperty(  # type: ignore[valid-type]
+    output: StringProperty(
         name="Folder",
         description="Where versions (v001, v002, ...) are written. Empty: a folder beside the footage, named after it",
         subtype="DIR_PATH",
         options=RELATIVE_PATH,
     )
 
-    poses: StringProperty(  # type: ignore[valid-type]
+    poses: StringProperty(
         name="Poses",
         description="Where the cameras are, to check the mattes in 3-D: a COLMAP model's folder or a transforms.json. "
         "Empty: the clip's solved camera",
         subtype="FILE_PATH",
     )
-    suspects: CollectionProperty(  # type: ignore[valid-type]
+    suspects: CollectionProperty(
         type=SuspectSettings, name="Suspects", description="Frames where the matte is doubtful, worst first"
     )
-    suspect_index: IntProperty(  # type: ignore[valid-type]
+    suspect_index: IntProperty(
         name="Suspect",
         description="Frames where the matte is doubtful, worst first. Click one to go there",
         default=-1,

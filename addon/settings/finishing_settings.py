@@ -26,7 +26,7 @@ def _others(settings: FinishingSettings, _: bpy.types.Context, __: str) -> list[
 class FinishingSettings(bpy.types.PropertyGroup):
     """What is done to an object's mattes after tracking."""
 
-    temporal: IntProperty(  # type: ignore[valid-type]
+    temporal: IntProperty(
         name="Steady",
         description="Against chatter: the median over so many frames to either side. "
         "Thin parts that move fast suffer from it",
@@ -34,7 +34,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         min=0,
         max=MAX_TEMPORAL,
     )
-    fill_holes: IntProperty(  # type: ignore[valid-type]
+    fill_holes: IntProperty(
         name="Fill Holes",
         description="Fill holes up to this area, in pixels of the plate",
         default=0,
@@ -42,7 +42,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         soft_max=100_000,
         step=100,
     )
-    remove_islands: IntProperty(  # type: ignore[valid-type]
+    remove_islands: IntProperty(
         name="Remove Islands",
         description="Remove separate parts up to this area, in pixels of the plate",
         default=0,
@@ -50,7 +50,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         soft_max=100_000,
         step=100,
     )
-    smooth: FloatProperty(  # type: ignore[valid-type]
+    smooth: FloatProperty(
         name="Smooth",
         description="Even out bumps and notches of about this size, in pixels of the plate",
         default=0.0,
@@ -60,7 +60,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         precision=1,
         step=50,
     )
-    grow: FloatProperty(  # type: ignore[valid-type]
+    grow: FloatProperty(
         name="Grow",
         description="Move the edge outwards by so many pixels of the plate. Below zero: inwards",
         default=0.0,
@@ -71,15 +71,13 @@ class FinishingSettings(bpy.types.PropertyGroup):
         precision=1,
         step=50,
     )
-    subtract: StringProperty(  # type: ignore[valid-type]
+    subtract: StringProperty(
         name="Subtract",
         description="The object whose matte is taken away from this one",
         search=_others,
     )
-    invert: BoolProperty(  # type: ignore[valid-type]
-        name="Invert", description="Swap this object and the rest"
-    )
-    feather: FloatProperty(  # type: ignore[valid-type]
+    invert: BoolProperty(name="Invert", description="Swap this object and the rest")
+    feather: FloatProperty(
         name="Feather",
         description="Width of a soft edge, in pixels of the plate. For compositing: trainers get hard edges",
         default=0.0,
@@ -89,7 +87,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         precision=1,
         step=50,
     )
-    garbage: PointerProperty(  # type: ignore[valid-type]
+    garbage: PointerProperty(
         name="Garbage Matte",
         type=bpy.types.Mask,
         description="What lies inside this mask is taken away. Invert a layer of it to keep only what lies inside",

@@ -23,10 +23,8 @@ KINDS = [
 class FoundSettings(bpy.types.PropertyGroup):
     """Of one kind: where it is, and what was picked."""
 
-    folder: StringProperty(  # type: ignore[valid-type]
-        name="Found", description="The folder of what was found last", options={"HIDDEN"}
-    )
-    numbers: StringProperty(  # type: ignore[valid-type]
+    folder: StringProperty(name="Found", description="The folder of what was found last", options={"HIDDEN"})
+    numbers: StringProperty(
         name="Picked", description="Numbers of what is the subject, as 2, 7, 12", options={"HIDDEN"}
     )
 

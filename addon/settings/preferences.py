@@ -15,17 +15,17 @@ EXTENSION_PACKAGE = (__package__ or "").removesuffix(".addon.settings")
 class Preferences:
     """The properties of the extension's AddonPreferences, which ui/preferences_panel.py registers and draws."""
 
-    engine_python: StringProperty(  # type: ignore[valid-type]
+    engine_python: StringProperty(
         name="Engine Python",
         description="A Python of your own with torch and sam2. Empty: SPLAT_MATTE_PYTHON, or what is installed",
         subtype="FILE_PATH",
     )
-    folder: StringProperty(  # type: ignore[valid-type]
+    folder: StringProperty(
         name="Data Folder",
         description=f"Where engine and checkpoints are, gigabytes, for all Blenders. Empty: {user_folder()}",
         subtype="DIR_PATH",
     )
-    build: EnumProperty(  # type: ignore[valid-type]
+    build: EnumProperty(
         name="PyTorch Build",
         description="Which PyTorch is installed",
         items=[
@@ -33,22 +33,22 @@ class Preferences:
             *((each.name, each.words[0].upper() + each.words[1:], "Always this one") for each in CHOICES.values()),
         ],
     )
-    base_python: StringProperty(  # type: ignore[valid-type]
+    base_python: StringProperty(
         name="Made From",
         description="The Python that the engine's own is made from, 3.11 to 3.14. Empty: Blender's",
         subtype="FILE_PATH",
     )
-    wheels: StringProperty(  # type: ignore[valid-type]
+    wheels: StringProperty(
         name="Folder of Wheels",
         description="Install from the files in this folder, without a network. Empty: download them",
         subtype="DIR_PATH",
     )
-    checkpoint: EnumProperty(  # type: ignore[valid-type]
+    checkpoint: EnumProperty(
         name="Model",
         description="The SAM 2 weights for all clips that do not name others",
         items=PUBLISHED_CHECKPOINTS,
     )
-    device: EnumProperty(  # type: ignore[valid-type]
+    device: EnumProperty(
         name="Device",
         description="What the model runs on",
         items=[
@@ -58,10 +58,10 @@ class Preferences:
             ("cpu", "CPU", "Slow, but always there"),
         ],
     )
-    threads: IntProperty(  # type: ignore[valid-type]
+    threads: IntProperty(
         name="CPU Threads", description="How many the engine uses. 0: as it likes", default=0, min=0, max=256
     )
-    gpu_gigabytes: FloatProperty(  # type: ignore[valid-type]
+    gpu_gigabytes: FloatProperty(
         name="GPU Memory (GB)",
         description="The most that the engine takes, for instance to leave some for rendering. 0: what it needs",
         default=0.0,
@@ -69,7 +69,7 @@ class Preferences:
         max=1000.0,
         precision=1,
     )
-    cache_gigabytes: FloatProperty(  # type: ignore[valid-type]
+    cache_gigabytes: FloatProperty(
         name="Cache (GB)",
         description="Disk space beside the mattes of each clip for image features, so that a correction is tracked "
         "sooner. 0: none",

@@ -15,7 +15,7 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
     """Mattes without clicking."""
 
     bl_label = "Automatic"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Suggestions for this frame; what is found and picked; a trainer's folders and what is made of them."""

@@ -15,7 +15,7 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
     """What is done to the mattes after tracking."""
 
     bl_label = "Finishing"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 (Blender's way)
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Of the active tracking object; below it, of objects that are layers of a mask only."""
