@@ -16,7 +16,7 @@ from threading import Lock
 from addon.runtime.locate import PYTHON_VARIABLE
 from addon.runtime.processes import quiet_environment
 
-from .environments import BLENDERS, ENGINE, LINT, ROOT, Environment, prepare, python_of
+from .environments import BLENDERS, ENGINE, QUICK, ROOT, TYPES, Environment, prepare, python_of
 from .gui import NOT_RUN
 from .pythons import SUPPORTED, find_pythons
 from .say import say
@@ -35,6 +35,11 @@ class Check:
     arguments: tuple[str, ...]
 
     @property
+    def environments(self) -> tuple[Environment, ...]:
+        """What has to be there: the engine is what Blender's tests start, and what mypy finds torch in."""
+        return (self.environment,) if self.environment is QUICK else (ENGINE, self.environment)
+
+    @property
     def is_pytest(self) -> bool:
         """Whether it takes pytest's arguments."""
         return self.arguments[1] == "pytest"
@@ -47,10 +52,10 @@ def all_checks(blenders: Sequence[Environment]) -> list[Check]:
     """Every check, the longest first, then quickest first; Blender's tests once for each of `blenders`."""
     return [
         Check("engine", ENGINE, ("-m", "pytest", "tests/engine")),
-        Check("lint", LINT, ("-m", "ruff", "check", ".")),
-        Check("lint", LINT, ("-m", "ruff", "format", "--check", ".")),
-        Check("types", LINT, ("-m", "mypy", ".")),
-        Check("unit", ENGINE, ("-m", "pytest", "tests/unit")),
+        Check("lint", QUICK, ("-m", "ruff", "check", ".")),
+        Check("lint", QUICK, ("-m", "ruff", "format", "--check", ".")),
+        Check("types", TYPES, ("-m", "mypy", ".")),
+        Check("unit", QUICK, ("-m", "pytest", "tests/unit")),
         Check("setup", ENGINE, ("-m", "pytest", "tests/setup")),
         *(Check("blender", each, ("-m", "pytest", "tests/blender")) for each in blenders),
         Check("gui", ENGINE, ("-m", "vendor_setup.gui")),
@@ -79,8 +84,7 @@ def test(arguments: Sequence[str]) -> int:
     versions = list(find_pythons()) or SUPPORTED[:1]
     blenders = [each for each in BLENDERS if each.python in versions]
     checks, pytest_arguments = choose(arguments, all_checks(blenders))
-    # The engine is what Blender's tests start, and what mypy finds torch in.
-    prepare(list(dict.fromkeys([ENGINE, *(each.environment for each in checks)])))
+    prepare(list(dict.fromkeys(each for check in checks for each in check.environments)))
     run = partial(_run, pytest_arguments=pytest_arguments, quietly=len(checks) > 1)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = list(pool.map(run, (each for each in checks if each.part != "gui")))

@@ -57,7 +57,8 @@ class Environment:
 
 
 ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt", "plots.txt"), engine=True)
-LINT = Environment("lint", ("lint.txt",))
+QUICK = Environment("quick", ("lint.txt", "tests.txt"))  # linters and unit tests: seconds to make, no torch
+TYPES = Environment("types", ("types.txt",))
 BLENDERS = tuple(
     Environment(f"bpy-{version}", ("bpy.txt", "tests.txt", f"bpy-{version}.txt"), python)
     for version, python in (("4.2", (3, 11)), ("4.5", (3, 11)), ("5.0", (3, 11)), ("5.2", (3, 13)))
@@ -131,7 +132,7 @@ def make(environment: Environment, folder: Path, python: Python) -> None:
             run_quietly([str(python.path), "-m", "venv", str(folder)])
         installer = _Installer(environment.name, folder, log)
         installer.install(*[part for name in environment.requirements for part in ("-r", name)])
-        if environment is LINT:
+        if environment is TYPES:
             _share_packages(folder, folder_of(ENGINE))
         shutil.rmtree(installer.scratch, ignore_errors=True)
         (folder / _STAMP).write_text(pins(environment), encoding="utf-8")

@@ -17,10 +17,10 @@ from addon.runtime.locate import runtime_python
 from addon.runtime.processes import quiet_environment, run_quietly
 from addon.runtime.user_folder import user_folder
 from vendor_setup import checks, cli, environments, gui, pythons
-from vendor_setup.environments import BLENDERS, ENGINE, LINT, REQUIREMENTS, Environment
+from vendor_setup.environments import BLENDERS, ENGINE, QUICK, REQUIREMENTS, TYPES, Environment
 
 ROOT = Path(__file__).parents[2]
-EVERY_ENVIRONMENT = (ENGINE, LINT, *BLENDERS)
+EVERY_ENVIRONMENT = (QUICK, ENGINE, TYPES, *BLENDERS)
 
 
 # --- which Python
@@ -175,24 +175,24 @@ def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monk
     shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
     folder = tmp_path / "env"
-    assert not environments.is_ready(LINT, folder)
+    assert not environments.is_ready(QUICK, folder)
     python = runtime_python(folder)
     python.parent.mkdir(parents=True)
     python.touch()
-    assert not environments.is_ready(LINT, folder)  # interrupted before its stamp
-    (folder / "ready.txt").write_text(environments.pins(LINT), encoding="utf-8")
-    assert environments.is_ready(LINT, folder)
+    assert not environments.is_ready(QUICK, folder)  # interrupted before its stamp
+    (folder / "ready.txt").write_text(environments.pins(QUICK), encoding="utf-8")
+    assert environments.is_ready(QUICK, folder)
 
     pins = tmp_path / "requirements" / "lint.txt"
     text = pins.read_bytes()
     pins.write_bytes(text.replace(b"\n", b"\r\n"))  # Git on Windows
-    assert environments.is_ready(LINT, folder)
+    assert environments.is_ready(QUICK, folder)
     pins.write_bytes(text.replace(b"ruff==", b"ruff==1"))
-    assert not environments.is_ready(LINT, folder)
+    assert not environments.is_ready(QUICK, folder)
     pins.write_bytes(text)
 
     python.unlink()  # its Python was uninstalled
-    assert not environments.is_ready(LINT, folder)
+    assert not environments.is_ready(QUICK, folder)
 
 
 def test_the_engines_pins_are_pins_of_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
