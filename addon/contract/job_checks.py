@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from .boundary import check_pixels
 from .errors import JobError
 from .job_types import Delivery, Finishing, Footage, MatteObject, Prompt
 
@@ -30,6 +31,7 @@ def check_footage(footage: Footage) -> None:
     for name, side in (("width", footage.width), ("height", footage.height)):
         if not 1 <= side <= MAX_SIDE:
             raise JobError(f"{side} is not an image size (1 to {MAX_SIDE}).", where=f"footage.{name}")
+    check_pixels(footage.width, footage.height, JobError, "footage")
     for i, file in enumerate(footage.files):
         check_path(file, f"footage.files[{i}]")
     try:

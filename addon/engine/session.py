@@ -428,5 +428,5 @@ def _scores(take: Take, frames: list[int]) -> dict[str, dict[str, float]]:
 
 def _open(job: Job) -> Reader:
     reader = Reader(job.footage)
-    reader.check()
+    reader.check(job.frames[-1])
     return reader

@@ -5,8 +5,10 @@ T-3DGS writes `masks/*.png` and `diffs/*.png`. Masks come in both polarities, de
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...contract.automatic import Polarity, Transients
+from ...contract.boundary import reading
 from ...contract.errors import JobError
 from ...contract.job_types import Footage
 from ..footage.footage import Reader, natural
-from ..footage.images import SUFFIXES
+from ..footage.images import SUFFIXES, open_image
 from .grid import Mask, mask_size, resized
 
 _ASPECT = 0.02  # how far a folder's images may differ from the footage's shape, relatively
@@ -74,11 +77,8 @@ class Evidence:
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def _check(self, file: Path) -> None:
-        try:
-            with Image.open(file) as image:
-                width, height = image.size
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise JobError(f"The image can't be read: {error}.", where=str(file), hint="Write it again.") from None
+        with _opened(file) as image:
+            width, height = image.size
         if abs(width * self._shape[1] / (height * self._shape[0]) - 1) > _ASPECT:
             raise JobError(
                 f"It has {width} x {height} pixels, another shape than the footage's {self._shape[0]} x "
@@ -142,10 +142,17 @@ def _match(folder: Path, footage: Footage, reader: Reader, frames: range, where:
 
 def _read(file: Path) -> NDArray[np.uint8]:
     """Grey (h, w)."""
-    try:
-        with Image.open(file) as image:
-            deep = image.mode.startswith("I")
-            pixels = np.asarray(image if deep else image.convert("L"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise JobError(f"The image can't be read: {error}.", where=str(file), hint="Write it again.") from None
+    with _opened(file) as image:
+        deep = image.mode.startswith("I")
+        pixels = np.asarray(image if deep else image.convert("L"))
     return (pixels >> 8).astype(np.uint8) if deep else pixels
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """An image of the trainer's. Raises JobError that names the file."""
+    with (
+        reading(JobError, "The image can't be read", where=str(file), hint="Write it again."),
+        open_image(file) as image,
+    ):
+        yield image

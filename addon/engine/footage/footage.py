@@ -69,6 +69,11 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
         raise FootageError(f"It can't be read: {error.strerror}.", where=str(path)) from None
     if files[0].suffix.lower() in movie.SUFFIXES:
         opened = Movie(files[0])
+        if opened.missing:
+            warnings.append(
+                f"{files[0].name} says that it has {len(opened) + opened.missing} frames, but only {len(opened)} are "
+                "there: it is cut short or damaged. Copy or export it again."
+            )
         if not opened.has_constant_rate:
             warnings.append(
                 f"{files[0].name} has a variable frame rate; every frame of the file counts, so the numbers may differ "
@@ -238,8 +243,10 @@ class Reader:
         """How float pixels become sRGB. Raises JobError if the colour space isn't known."""
         return to_srgb_of(self._footage)
 
-    def check(self) -> None:
-        """See that every file can be opened and fits the others, by its header.
+    def check(self, last: int | None = None) -> None:
+        """See that every file can be opened and fits the others, by its header; and that a movie has enough frames.
+
+        last: the last clip frame that will be asked for; None = of the footage.
 
         Raises FootageError that names the first file that is missing, no image, CMYK or of another size, or whose
         output would have the name of another's.
@@ -250,6 +257,7 @@ class Reader:
         if footage.movie:
             movie_file = self._movie
             self._check_size(footage.files[0], movie_file.width, movie_file.height)
+            movie_file.check_has(footage.movie_offset + (last or footage.frame_count))
             return
         names: dict[str, str] = {}
         for file in footage.files:

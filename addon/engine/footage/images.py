@@ -25,12 +25,15 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...contract.boundary import check_pixels, reading
 from ...contract.errors import FootageError
 from ...contract.exif import find_exif, orientation_field, oriented_size, read_orientation, to_oriented
 from .ocio import ToSrgb, srgb_curve
 
-# Pillow refuses large images as possible attacks; ours have the size that the Job says.
+# Pillow warns of large images as possible attacks; here `check_pixels` says how large they may be.
 Image.MAX_IMAGE_PIXELS = None
+_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "TGA")  # of masks; Pillow hands others to programs, as EPS
+_MAX_CHANNELS = 64  # of an EXR, read together
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp"})
 _BAND = 512  # rows converted at a time, so that no second full frame is needed
@@ -79,7 +82,7 @@ def read_header(path: Path) -> Header:
     with _reading(path):
         orientation = read_orientation(path)
         if _is_lossy(path):
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
                 return Header(*oriented_size(*image.size, orientation), np.dtype(np.uint8))
         with _openimageio(path) as file:
@@ -99,7 +102,7 @@ def read_plate(path: Path, *, alpha: bool = False) -> Plate:
     with _reading(path):
         orientation = read_orientation(path)
         if _is_lossy(path):
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
                 icc = image.info.get("icc_profile")
                 pixels: Pixels = _decode_lossy(path, image)
@@ -125,7 +128,7 @@ def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve) -> NDA
         orientation = read_orientation(path)
         box: tuple[float, float, float, float] | None = None
         if _is_lossy(path):
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
                 drafted = image.draft("RGB", (2 * side, 2 * side))
                 pixels = np.asarray(image.convert("RGB"))
@@ -192,22 +195,26 @@ def to_integers(pixels: Pixels, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """What decoders raise, as a FootageError that names the file."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise FootageError(
-            "The image is missing.", where=str(path), hint="Put it back, or load the footage again."
-        ) from None
-    except PermissionError:
-        raise FootageError(
-            "The image can't be read: permission denied.", where=str(path), hint="Change its permissions."
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:  # SyntaxError: Pillow's broken headers
-        raise FootageError(
-            f"The image is damaged or incomplete ({str(error).splitlines()[0] if str(error) else 'no data'}).",
-            where=str(path),
-            hint="Copy or render it again.",
-        ) from None
+    damaged = "The image is damaged or incomplete"
+    with reading(FootageError, damaged, where=str(path), hint="Copy or render it again."):
+        try:
+            yield
+        except FileNotFoundError:
+            raise FootageError(
+                "The image is missing.", where=str(path), hint="Put it back, or load the footage again."
+            ) from None
+        except PermissionError:
+            raise FootageError(
+                "The image can't be read: permission denied.", where=str(path), hint="Change its permissions."
+            ) from None
+
+
+@contextlib.contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Pillow's image, not yet decoded, of a size that may be. Raises FootageError, and what Pillow raises."""
+    with Image.open(path, formats=_FORMATS) as image:
+        check_pixels(*image.size, FootageError, str(path))
+        yield image
 
 
 def _is_lossy(path: Path) -> bool:
@@ -234,6 +241,7 @@ def _openimageio(path: Path) -> Iterator[Any]:
     if file is None:
         raise OSError(OpenImageIO.geterror() or "unknown format")
     try:
+        check_pixels(file.spec().width, file.spec().height, FootageError, str(path))
         _refuse_cmyk(path, file.spec().getattribute("tiff:ColorSpace") == "CMYK")
         yield file
     finally:
@@ -259,6 +267,8 @@ def _decode(path: Path, alpha: bool = False) -> tuple[Pixels, Pixels | None, byt
         channels = _channels(path, spec)
         wanted = [*channels, *_alpha_channel(spec, channels)] if alpha else channels
         first, last = min(wanted), max(wanted) + 1
+        if last - first > _MAX_CHANNELS:  # all between them are read together
+            raise ValueError(f"its colours are spread over {last - first} channels")
         kind = "float" if dtype is np.float32 else str(spec.format)
         pixels = file.read_image(0, 0, first, last, kind)
         if pixels is None or file.has_error:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import av
-import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from ...contract.boundary import check_pixels, reading
 from ...contract.errors import FootageError
 from ...contract.exif import oriented_size
 from .images import upright
@@ -33,6 +33,7 @@ SUFFIXES = frozenset(
 # busy machines, in 1 of 10 frames and by half the range of values.
 CONVERT_THREADS = 1
 _CACHE_BYTES = 256 * 1024 * 1024  # of decoded frames, as the codec delivers them
+_ROUNDED = 2  # frames that a duration and a rate may be wrong by
 # counterclockwise degrees of a display matrix, as the EXIF orientation that turns alike
 _ORIENTATIONS = {0: 1, 90: 8, 180: 3, -180: 3, 270: 6, -90: 6}
 
@@ -52,6 +53,7 @@ class Movie:
         self._cache_size = 1
         self._open()
         self._times, self._keys = self._scan()
+        self._missing = self._count_missing()
         self._indices = {time: i for i, time in enumerate(self._times)}
         self._key_set = frozenset(self._keys)
         self._open()
@@ -68,6 +70,24 @@ class Movie:
         return len(self._times)
 
     @property
+    def missing(self) -> int:
+        """How many frames its container says there are, beyond those that it has: one that was cut short, mostly.
+
+        By its duration and rate; 0 where these say nothing, and of a variable rate.
+        """
+        return self._missing
+
+    def check_has(self, number: int) -> None:
+        """Raises FootageError unless it has frame `number`, from 1."""
+        if not 1 <= number <= len(self):
+            cut = f" It says that it has {len(self) + self.missing}: it is cut short." if self.missing else ""
+            raise FootageError(
+                f"The movie has {len(self)} frames; number {number} was asked for.{cut}",
+                where=str(self.path),
+                hint=f"Limit the range to {len(self)} frames.",
+            )
+
+    @property
     def has_constant_rate(self) -> bool:
         """Whether all frames are shown for equally long, to two ticks of the file's clock."""
         steps = np.diff(self._times)
@@ -81,7 +101,9 @@ class Movie:
     def pixels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """(H, W, 3) upright RGB, uint8, or uint16 where the movie has more than 8 bits. Raises FootageError."""
         with self._lock:
-            rgb = self._frame(index).to_ndarray(format=self._pixel_format, threads=CONVERT_THREADS)
+            frame = self._frame(index)
+            with self._reading():
+                rgb = frame.to_ndarray(format=self._pixel_format, threads=CONVERT_THREADS)
         pixels: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgb, self.orientation)
         return pixels
 
@@ -92,17 +114,20 @@ class Movie:
             if not any(component.is_alpha for component in frame.format.components):
                 return None
             pixel_format = self._pixel_format.replace("rgb48", "rgba64").replace("rgb24", "rgba")
-            rgba = frame.to_ndarray(format=pixel_format, threads=CONVERT_THREADS)
+            with self._reading():
+                rgba = frame.to_ndarray(format=pixel_format, threads=CONVERT_THREADS)
         found: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgba[..., 3], self.orientation)
         return found
 
     def _open(self) -> None:
         """Start at the first frame."""
         with self._reading():
-            self._container = av.open(str(self.path))
+            # titles in old files are of any encoding, and nothing here reads them
+            self._container = av.open(str(self.path), metadata_errors="replace")
             if not self._container.streams.video:
                 raise FootageError("The file has no video.", where=str(self.path), hint="Choose another movie.")
             self._stream = self._container.streams.video[0]
+            check_pixels(self._stream.width, self._stream.height, FootageError, str(self.path))
             self._stream.thread_type = "AUTO"
             self._frames = self._container.decode(self._stream)
         self._next, self._at_key = 0, True
@@ -129,13 +154,20 @@ class Movie:
             raise FootageError("The movie has no frames.", where=str(self.path), hint="Export it again.")
         return times, keys
 
+    def _count_missing(self) -> int:
+        stream, container = self._stream, self._container
+        seconds = Fraction(0)
+        if stream.duration and stream.time_base:
+            seconds = stream.duration * stream.time_base
+        elif container.duration and len(container.streams) == 1:  # a sound track may be longer
+            seconds = Fraction(container.duration, av.time_base)
+        claimed = int(seconds * (stream.average_rate or 0)) if self.has_constant_rate else 0
+        if container.format.name == "avi":  # ffmpeg sets the duration of one that is cut; MOV counts what edits hide
+            claimed = max(claimed, stream.frames)
+        return claimed - len(self) if claimed - len(self) > _ROUNDED else 0
+
     def _frame(self, index: int) -> VideoFrame:
-        if not 0 <= index < len(self._times):
-            raise FootageError(
-                f"The movie has {len(self._times)} frames; number {index + 1} was asked for.",
-                where=str(self.path),
-                hint=f"Limit the range to {len(self._times)} frames.",
-            )
+        self.check_has(index + 1)
         if index in self._decoded:
             return self._decoded[index]
         key = self._keys[bisect.bisect_right(self._keys, index) - 1] if self._keys else 0
@@ -178,15 +210,11 @@ class Movie:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         """What PyAV raises, as a FootageError that names the file."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise FootageError(
-                "The movie is missing.", where=str(self.path), hint="Put it back, or load the footage again."
-            ) from None
-        except (av.error.FFmpegError, OSError) as error:
-            raise FootageError(
-                f"The movie is damaged or can't be read ({error.strerror or error}).",
-                where=str(self.path),
-                hint="Copy or export it again, or convert it to an image sequence.",
-            ) from None
+        hint = "Copy or export it again, or convert it to an image sequence."
+        with reading(FootageError, "The movie is damaged or can't be read", where=str(self.path), hint=hint):
+            try:
+                yield
+            except FileNotFoundError:
+                raise FootageError(
+                    "The movie is missing.", where=str(self.path), hint="Put it back, or load the footage again."
+                ) from None

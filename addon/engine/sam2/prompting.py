@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...contract.boundary import reading
 from ...contract.errors import JobError
 from ...contract.job_types import Footage, Mask, Prompt
 from ..footage import panorama
 from ..footage.footage import Reader
+from ..footage.images import open_image
 from ..footage.polygons import fill
 from .predictor import Predictor, State
 
@@ -73,18 +77,18 @@ def _mask_input(mask: Mask, footage: Footage, side: int) -> torch.Tensor:
         fill(canvas, mask.polygons, fine / footage.width, fine / footage.height, holes=mask.holes)
         small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     else:
-        try:
-            with Image.open(mask.file) as image:
-                if image.size != (footage.width, footage.height):
-                    raise JobError(
-                        f"The mask has {image.size[0]} x {image.size[1]} pixels, the footage {footage.width} x "
-                        f"{footage.height}.",
-                        where=mask.file,
-                        hint="Give a mask of the footage's size.",
-                    )
-                binary = image.convert("L").point(lambda value: 255 if value >= 128 else 0)
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise JobError(f"The mask can't be read: {error}.", where=mask.file) from None
+        with (
+            reading(JobError, "The mask can't be read", where=mask.file, hint="Give another image."),
+            open_image(Path(mask.file)) as image,
+        ):
+            if image.size != (footage.width, footage.height):
+                raise JobError(
+                    f"The mask has {image.size[0]} x {image.size[1]} pixels, the footage {footage.width} x "
+                    f"{footage.height}.",
+                    where=mask.file,
+                    hint="Give a mask of the footage's size.",
+                )
+            binary = image.convert("L").point(lambda value: 255 if value >= 128 else 0)
         small = np.asarray(binary.resize((side, side), Image.Resampling.BILINEAR))
     if footage.panorama:
         small = panorama.widen(np.asarray(small, np.uint8))

@@ -1,0 +1,71 @@
+"""Where data from outside comes in: one way to turn whatever its reader throws into an error that names the place.
+
+Decoders raise what they like on a damaged or hostile file (struct.error, SyntaxError, RecursionError, MemoryError and
+kinds of their own), and a list of kinds is never complete. So a boundary takes all of them, and logs the traceback at
+level debug, so that people see the short message only. Standard library only; both processes import it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import MatteError
+
+# Pixels of one image: more than the largest panoramas have. A small file can claim any size, which decoders allocate.
+MAX_PIXELS = 1 << 30
+
+_MAX_WORDS = 200  # characters of a foreign message that are quoted
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def reading(kind: type[MatteError], message: str, *, where: str = "", hint: str = "") -> Iterator[None]:
+    """Turn whatever is raised inside into a `kind`; a MatteError passes as it is.
+
+    Args:
+        kind: of the error.
+        message: what could not be read, without a full stop: the reason follows in brackets.
+        where: the file or field.
+        hint: what to do about it.
+    """
+    try:
+        yield
+    except MatteError:
+        raise
+    except Exception as error:
+        _log.debug("%s: %s", where, message, exc_info=True)
+        raise kind(f"{message} ({in_words(error)}).", where=where, hint=hint) from None
+
+
+def in_words(error: BaseException) -> str:
+    """The first line of what was raised, short: for a message to a person."""
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    said = getattr(error, "strerror", None) or str(error)
+    lines = str(said).strip().splitlines()
+    text = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    return text if len(text) <= _MAX_WORDS else f"{text[: _MAX_WORDS - 3]}..."
+
+
+def check_pixels(width: int, height: int, kind: type[MatteError], where: str) -> None:
+    """Refuse a size before anything is decoded. Raises `kind`."""
+    if not (width > 0 and height > 0 and width * height <= MAX_PIXELS):
+        raise kind(
+            f"It says that it has {width} x {height} pixels; up to {MAX_PIXELS:,} in all can be read.",
+            where=where,
+            hint="Copy or render it again, or make it smaller.",
+        )
+
+
+def bounded_text(path: Path, limit: int) -> str:
+    """A text file, UTF-8, of at most `limit` bytes. Raises OSError, ValueError."""
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"it is larger than {limit:,} bytes")
+    return data.decode("utf-8-sig")
