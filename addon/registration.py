@@ -7,6 +7,7 @@ import atexit
 import bpy
 
 from . import cli
+from .clip import undo
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
@@ -82,7 +83,7 @@ CLASSES = (
     *menus.CLASSES,
     *panels.CLASSES,
 )
-MODULES = (clip_settings, mask_changes, menus, overlay, previews, finished_mattes, cli)
+MODULES = (clip_settings, mask_changes, undo, menus, overlay, previews, finished_mattes, cli)
 
 
 def register() -> None:

@@ -88,6 +88,11 @@ def matte_folder(clip: bpy.types.MovieClip, footage: Footage | None) -> Path | N
     return default_matte_folder(footage) if footage else None
 
 
+def pictures_of(footage: Footage) -> str:
+    """Which picture is clip frame 1: another one after a change of the clip's frame offset."""
+    return f"{Path(footage.files[0]).name} {footage.movie_offset}"
+
+
 def plate_of(clip: bpy.types.MovieClip, footage: Footage) -> Plate:
     """What converts the clip's coordinates."""
     aspect_x, aspect_y = clip.display_aspect[:]

@@ -12,9 +12,9 @@ from pathlib import Path
 import bpy
 
 from ..results.take_reader import exported_frames, is_made_from, tracked_frames
-from ..settings.clip_settings import settings_of
-from .footage import matte_folder
-from .summary import summary_of
+from ..settings.clip_settings import ObjectSettings, settings_of
+from .footage import matte_folder, pictures_of
+from .summary import Summary, summary_of
 
 Colour = tuple[float, float, float, float]
 
@@ -39,22 +39,30 @@ KINDS = {
 }
 
 
-def lane_of(clip: bpy.types.MovieClip) -> dict[str, set[int]]:
-    """Clip frames by kind, over all objects that get a matte."""
+def lane_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict[str, set[int]]:
+    """Clip frames by kind, over all objects that get a matte. `summary`: of the clip, where it was read already."""
     found: dict[str, set[int]] = {kind: set() for kind in KINDS}
-    summary = summary_of(clip)
-    marks = summary.prompts.marks if summary.prompts else {}
+    summary = summary or summary_of(clip)
     for each in settings_of(clip).objects:
-        if each.use and each.take:
-            current = each.name in marks and is_made_from(Path(each.take), marks[each.name].prompts())
-            found["tracked" if current else "stale"] |= tracked_frames(each.take)
+        if each.use:
+            for take in each.takes():
+                found["tracked" if is_current(each, take, summary) else "stale"] |= tracked_frames(take)
     found["stale"] -= found["tracked"]
-    found["prompted"] = {frame for each in marks.values() for frame in each.frames}
+    found["prompted"] = {prompt.frame for prompts in summary.marked.values() for prompt in prompts}
     for each in settings_of(clip).suspects_used():
         found["suspect"] |= set(range(each.first, each.last + 1))
     if (folder := matte_folder(clip, summary.footage)) is not None:
         found["exported"] = exported_frames(folder)
     return found
+
+
+def is_current(entry: ObjectSettings, take: str, summary: Summary) -> bool:
+    """Whether a take of an object is of what is marked now, and of the pictures that the clip shows now."""
+    prompts = summary.marked.get(entry.name)
+    if take != entry.take or prompts is None or summary.footage is None:
+        return False
+    is_of_these = entry.pictures in ("", pictures_of(summary.footage))  # empty: kept by a version before this
+    return is_of_these and is_made_from(Path(take), prompts)
 
 
 def stops(clip: bpy.types.MovieClip, kind: str) -> list[int]:

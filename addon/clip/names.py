@@ -21,8 +21,7 @@ from .footage import matte_folder, read_footage
 def follow_names(clip: bpy.types.MovieClip) -> None:
     """Make every object's settings go by its present name; new objects get settings of their own."""
     settings = settings_of(clip)
-    layers = [each.name for each in settings.mask.layers] if settings.mask else []
-    now = [[each.name for each in clip.tracking.objects], layers]
+    now = object_names(clip)
     place = [bpy.path.abspath(clip.filepath, library=clip.library), settings.output]
     text = json.dumps([*now, place])
     if text == settings.names:
@@ -39,6 +38,12 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
     settings.names = text
 
 
+def object_names(clip: bpy.types.MovieClip) -> list[list[str]]:
+    """Of its tracking objects, and of its mask's layers."""
+    mask = settings_of(clip).mask
+    return [[each.name for each in clip.tracking.objects], [each.name for each in mask.layers] if mask else []]
+
+
 def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
     """Find the mattes in the place that belongs to the footage's; False if the footage is not there."""
     try:
@@ -46,9 +51,9 @@ def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
     except MatteError:
         return False
     for each in settings.objects:
-        take = folder / "work" / "objects" / PurePath(each.take).name
-        if each.take and take.is_dir():
-            each.take = str(take)
+        takes = [folder / "work" / "objects" / PurePath(take).name for take in each.takes()]
+        if takes and takes[0].is_dir():
+            each.take, each.earlier = str(takes[0]), "\n".join(map(str, takes[1:]))
     for found in (settings.things, settings.parts):
         there = folder / "work" / "automatic" / PurePath(found.folder).name
         if found.folder and there.is_dir():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import bpy
 
 from ..contract.errors import MatteError
-from ..contract.job_types import Footage
+from ..contract.job_types import Footage, Prompt
 from .coordinates import Plate
 from .footage import plate_of, read_footage
 from .prompts import Prompts, read_prompts
@@ -15,9 +16,10 @@ from .to_job import frame_range_of
 
 _plates: dict[tuple[object, ...], tuple[Plate, list[str]]] = {}
 _MOST = 8
+_shown: dict[str, Summary] = {}  # of the redraw that goes on, by the clip's full name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Summary:
     """The clip in short; `plate` and `prompts` are None if `error` says why they can't be read."""
 
@@ -31,9 +33,33 @@ class Summary:
         """What was found of it."""
         return self.plate.footage if self.plate else None
 
+    @functools.cached_property
+    def marked(self) -> dict[str, tuple[Prompt, ...]]:
+        """What will be sent of each object, by its name."""
+        return {name: marks.prompts() for name, marks in self.prompts.marks.items()} if self.prompts else {}
+
+
+def shown_summary_of(clip: bpy.types.MovieClip) -> Summary:
+    """For all that is drawn: read once a redraw, however many panels and editors ask.
+
+    Nothing may change the clip while Blender draws. It runs timers between its events and its drawing, so what was read
+    for one redraw is forgotten before the next one.
+    """
+    if bpy.app.background:  # no timers
+        return summary_of(clip)
+    if clip.name_full not in _shown:
+        _shown[clip.name_full] = summary_of(clip)
+        if not bpy.app.timers.is_registered(_forget_shown):
+            bpy.app.timers.register(_forget_shown, persistent=True)
+    return _shown[clip.name_full]
+
+
+def _forget_shown() -> None:
+    _shown.clear()
+
 
 def summary_of(clip: bpy.types.MovieClip) -> Summary:
-    """Made at each drawing, but for the files on disk: these are looked at when the clip changed, or `refresh`."""
+    """Made anew, but for the files on disk: these are looked at when the clip changed, or after `refresh`."""
     try:
         plate, warnings = _plate(clip)
         frame_range = frame_range_of(clip, plate.footage.frame_count)

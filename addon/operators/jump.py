@@ -15,7 +15,8 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
 
     bl_idname = "splat_matte.jump"
     bl_label = "Jump"
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER", "UNDO_GROUPED"}
+    bl_undo_group = "Frame Change"  # as Blender's own jumps: many of them are one step
 
     kind: EnumProperty(
         name="To",

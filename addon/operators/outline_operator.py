@@ -110,7 +110,7 @@ class OutlineOperator(OperatorMixin):
         """Each click takes what is there; Esc or the right button ends it; everything else passes through."""
         if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
             self.cancel(context)
-            return {"FINISHED"}
+            return {"CANCELLED"}  # each click is a step of undo already
         if event.type == "TIMER":
             return self._poll(context, event)
         if event.type not in ("MOUSEMOVE", "LEFTMOUSE") or not self._found:

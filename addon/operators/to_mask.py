@@ -15,6 +15,8 @@ from ..clip.coordinates import Plate
 from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
 from ..clip.frame_status import lane_of
 from ..contract.errors import MatteError
+from ..results.take_reader import tracked_frames
+from ..settings.clip_settings import settings_of
 from ..tasks import job_run
 from .base import Result, in_clip_editor
 
@@ -47,7 +49,8 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         """Something is tracked, in a clip editor."""
         if not in_clip_editor(cls, context) or not job_run.nothing_runs(cls):
             return False
-        if not lane_of(active_clip(context))["tracked"]:
+        objects = settings_of(active_clip(context)).objects
+        if not any(each.use and tracked_frames(each.take) for each in objects):
             cls.poll_message_set("Track first")
             return False
         return True

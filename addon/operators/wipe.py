@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..clip.editors import redraw
 from ..settings.clip_settings import settings_of
 from .base import Result, in_clip_editor
 
@@ -13,7 +14,7 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
 
     bl_idname = "splat_matte.wipe"
     bl_label = "Wipe"
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -46,10 +47,10 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
         region = next(each for each in self._area.regions if each.type == "WINDOW")
         place: tuple[float, float] = region.view2d.region_to_view(event.mouse_x - region.x, 0)  # type: ignore[assignment]
         settings.overlay_split = place[0]
-        region.tag_redraw()
+        redraw()
         return {"RUNNING_MODAL"}
 
     def _end(self, context: bpy.types.Context) -> Result:
         context.workspace.status_text_set(None)
-        self._area.tag_redraw()
+        redraw()
         return {"FINISHED"}

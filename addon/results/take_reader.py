@@ -101,15 +101,16 @@ def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
     """Whether a take is of just these prompts, or of others that were changed since."""
     file = take / "object.json"
     try:
-        made_from = _prompts_in(file, file.stat().st_mtime_ns)
-        return bool(made_from == json.loads(json.dumps([dataclasses.asdict(each) for each in prompts])))
+        return _is_made_from(file, file.stat().st_mtime_ns, prompts)
     except _DAMAGED:
         return False
 
 
 @functools.lru_cache(maxsize=64)
-def _prompts_in(file: Path, changed: int) -> object:
-    return json.loads(file.read_text(encoding="utf-8"))["prompts"]
+def _is_made_from(file: Path, changed: int, prompts: tuple[Prompt, ...]) -> bool:
+    """Remembered until either changes: at most redraws neither has."""
+    made_from = json.loads(file.read_text(encoding="utf-8"))["prompts"]
+    return bool(made_from == json.loads(json.dumps([dataclasses.asdict(each) for each in prompts])))
 
 
 def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

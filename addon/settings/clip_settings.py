@@ -78,6 +78,9 @@ OVERLAY_STYLES = [
 ]
 
 
+_EARLIER = 3  # as many as the matte store keeps beside the newest
+
+
 class ObjectSettings(bpy.types.PropertyGroup):
     """What belongs to a tracking object or mask layer; found by its name, as those can't hold data themselves."""
 
@@ -95,7 +98,24 @@ class ObjectSettings(bpy.types.PropertyGroup):
     take: StringProperty(
         name="Mattes", description="The folder of the matte store that holds what was tracked last", options={"HIDDEN"}
     )
+    pictures: StringProperty(
+        name="Pictures", description="Which files of the footage that was tracked on", options={"HIDDEN"}
+    )
+    earlier: StringProperty(
+        name="Earlier Mattes",
+        description="The folders of what was tracked before, the newest first: seen until tracked anew",
+        options={"HIDDEN"},
+    )
     finishing: PointerProperty(type=FinishingSettings)
+
+    def takes(self) -> list[str]:
+        """The folders of what was tracked, the newest first."""
+        return [each for each in (self.take, *self.earlier.splitlines()) if each]
+
+    def keep_take(self, folder: str, pictures: str) -> None:
+        """Remember what is tracked now, and what was before."""
+        self.earlier = "\n".join([each for each in self.takes() if each != folder][:_EARLIER])
+        self.take, self.pictures = folder, pictures
 
 
 def _show_suspect(settings: ClipSettings, _: bpy.types.Context) -> None:
@@ -114,6 +134,9 @@ class SuspectSettings(bpy.types.PropertyGroup):
     last: IntProperty(name="Last", description="Last clip frame of the run")
     doubt: FloatProperty(name="Doubt", description="How doubtful it is, from 1 on")
     reason: StringProperty(name="Reason", description="Why it is doubtful")
+
+
+SUSPECT_FIELDS = tuple(SuspectSettings.__annotations__)
 
 
 class ClipSettings(bpy.types.PropertyGroup):
@@ -338,10 +361,10 @@ class ClipSettings(bpy.types.PropertyGroup):
             found.colour = PALETTE[(len(self.objects) - 1) % len(PALETTE)]
         return found
 
-    def keep_takes(self, takes: dict[str, str]) -> None:
-        """Remember where the mattes of the objects are."""
+    def keep_takes(self, takes: dict[str, str], pictures: str) -> None:
+        """Remember where the mattes of the objects are. `pictures`: which files of the footage they belong to."""
         for name, folder in takes.items():
-            self.entry(name).take = folder
+            self.entry(name).keep_take(folder, pictures)
 
     def keep_suspects(self) -> None:
         """Take over what the engine found doubtful, worst first."""

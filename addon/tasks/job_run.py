@@ -10,6 +10,7 @@ from typing import Literal
 
 import bpy
 
+from ..clip.footage import pictures_of
 from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
@@ -33,6 +34,7 @@ class Run:
     """One Job on its way.
 
     clip: name of the clip.
+    pictures: which files of the footage it is about, as clip.footage.pictures_of has it.
     kind: what is found to be picked from, if that is what it does: a name of picking.KINDS.
     folder: where its versions and its matte store are.
     notes: what the artist should know of footage and prompts; the panel shows it anyway.
@@ -48,6 +50,7 @@ class Run:
     reply: Reply
     notes: list[str]
     kind: str = ""
+    pictures: str = ""
     warnings: list[str] = field(default_factory=list)
     progress: Event | None = None
     stopping: bool = False
@@ -121,7 +124,7 @@ class Run:
         elif event["event"] == "warning":
             self.warnings.append(event.get("message", ""))
         elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
-            settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"])
+            settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"], self.pictures)
         elif event["event"] == "done" and self.clip in bpy.data.movieclips:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
@@ -203,7 +206,7 @@ def _send(
     global _current
     engine = _engine()
     reply = engine.request(request, job, poses=poses, picked_from=picked_from)
-    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind)
+    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind, pictures_of(job.footage))
     return _current
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import blf
@@ -21,12 +20,12 @@ from numpy.typing import NDArray
 
 from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
-from ..clip.frame_status import KINDS, Colour, Kind, lane_of, spans
-from ..clip.summary import summary_of
+from ..clip.frame_status import KINDS, Colour, Kind, is_current, lane_of, spans
+from ..clip.summary import Summary, shown_summary_of
 from ..contract.automatic import number_of
 from ..contract.errors import MatteError
-from ..results.take_reader import as_stored, is_made_from
-from ..settings.clip_settings import OVERLAY_STYLES, ClipSettings, settings_of
+from ..results.take_reader import as_stored
+from ..settings.clip_settings import OVERLAY_STYLES, settings_of
 from ..settings.palette import PALETTE, colour_of
 from ..viewer.finished_mattes import Finished, finished_of
 from ..viewer.sources import Source, found_of, read, sources_of
@@ -115,21 +114,29 @@ def _draw() -> None:
     space = context.space_data
     if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None or space.view != "CLIP":
         return
-    settings = settings_of(space.clip)
+    clip = space.clip
+    settings = settings_of(clip)
     if settings.overlay_show and not is_stabilised(space):
-        _draw_mattes(context, space.clip, settings)
-        _draw_words(context, space.clip, settings)
+        frame = shown_frame(clip, space, context.scene)
+        sources, tints = sources_of(clip, frame), colours(clip)
+        _draw_mattes(context, clip, frame, sources, tints)
+        _draw_words(context, words_of(clip, shown_summary_of(clip), sources, tints), tints)
     if settings.overlay_lane:
-        _draw_lane(context, space.clip)
+        _draw_lane(context, clip, lane_of(clip, shown_summary_of(clip)))
 
 
-def _draw_mattes(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-    frame = shown_frame(clip, context.space_data, context.scene)
+def _draw_mattes(
+    context: bpy.types.Context,
+    clip: bpy.types.MovieClip,
+    frame: int,
+    sources: dict[str, Source],
+    tints: dict[str, Tint],
+) -> None:
+    settings = settings_of(clip)
     style = settings.overlay_style
-    sources = sources_of(clip, frame)
     finished = finished_of(clip, frame, sources)
     found = found_of(clip, frame)
-    tints = colours(clip) | {name: colour_of(number_of(name)) for name in found}
+    tints = tints | {name: colour_of(number_of(name)) for name in found}
     sources = {name: source for name, source in (sources | found).items() if settings.shows(name)}
     layers = list(_layers(clip, frame, sources, tints, finished, merged=style in ("checker", "matte")))
     if not layers:
@@ -221,7 +228,7 @@ def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _orientation(clip: bpy.types.MovieClip, frame: int) -> int:
-    plate = summary_of(clip).plate
+    plate = shown_summary_of(clip).plate
     if plate is None or plate.footage.movie:
         return 1
     try:
@@ -254,12 +261,11 @@ def _get_shader() -> gpu.types.GPUShader:
     return _shader
 
 
-def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
+def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: dict[str, set[int]]) -> None:
     """Along the bottom, over the scene's range as Blender's cache line."""
     scene = context.scene
     first, last = scene.frame_start, scene.frame_end
     shift = clip.frame_start - 1  # clip frame to scene frame
-    frames = lane_of(clip)
     if not any(frames.values()):
         return
     scale = context.preferences.system.ui_scale
@@ -286,30 +292,34 @@ def _draw_flat(kind: str, positions: list[tuple[float, float]], colours: list[Co
     batch_for_shader(shader, kind, {"pos": positions, "color": colours}).draw(shader)  # type: ignore[arg-type]
 
 
-def _draw_words(context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
+def words_of(
+    clip: bpy.types.MovieClip, summary: Summary, sources: dict[str, Source], tints: dict[str, Tint]
+) -> dict[str, str]:
     """Which objects have no matte on this frame, or an old one: nothing drawn must not look like an empty matte."""
-    frame = shown_frame(clip, context.space_data, context.scene)
-    prompts = summary_of(clip).prompts
-    marks = prompts.marks if prompts else {}
-    scale = context.preferences.system.ui_scale
-    tints = colours(clip)
-    sources = sources_of(clip, frame)
-    height = (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
-    for name in reversed([each for each in marks if each in tints and settings.shows(each)]):
-        take = settings.take_of(name)
+    settings = settings_of(clip)
+    words = {}
+    for name in summary.marked:
+        if name not in tints or not settings.shows(name):
+            continue
         source = sources.get(name)
         if source is None:
-            words = f"{name}: no matte on this frame yet"
-        elif source.file is not None and not is_made_from(Path(take), marks[name].prompts()):
-            words = f"{name}: marked anew since this was tracked"
-        else:
-            continue
+            words[name] = f"{name}: no matte on this frame yet"
+        elif source.file is not None and not is_current(settings.objects[name], str(source.file.parents[1]), summary):
+            words[name] = f"{name}: marks or footage have changed since this was tracked"
+    return words
+
+
+def _draw_words(context: bpy.types.Context, words: dict[str, str], tints: dict[str, Tint]) -> None:
+    """Above the lane, in the objects' colours."""
+    scale = context.preferences.system.ui_scale
+    height = (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
+    for name, line in reversed(words.items()):
         blf.size(_FONT, 11 * scale)
         blf.enable(_FONT, blf.SHADOW)
         blf.shadow(_FONT, 3, 0.0, 0.0, 0.0, 0.9)
         blf.color(_FONT, *tints[name], 1.0)
         blf.position(_FONT, 12 * scale, height, 0)
-        blf.draw(_FONT, words)
+        blf.draw(_FONT, line)
         blf.disable(_FONT, blf.SHADOW)
         height += 16 * scale
 

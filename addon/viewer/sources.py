@@ -28,11 +28,11 @@ def sources_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
     """By object, in no order; those that are in use and have one."""
     settings = settings_of(clip)
     preview = previews.preview_of(clip.name, frame)
-    names = {each.name: each.take for each in settings.objects}
-    names |= {name: names.get(name, "") for name in (preview.logits if preview else ())}
+    names: dict[str, list[str]] = {each.name: each.takes() for each in settings.objects}
+    names |= {name: names.get(name, []) for name in (preview.logits if preview else ())}
     found = {}
-    for name, take in names.items():
-        if settings.uses(name) and (source := _source(clip, name, take, frame)):
+    for name, takes in names.items():
+        if settings.uses(name) and (source := _source(clip, name, takes, frame)):
             found[name] = source
     return found
 
@@ -55,9 +55,10 @@ def made_at(file: Path) -> int:
         return 0
 
 
-def _source(clip: bpy.types.MovieClip, name: str, take: str, frame: int) -> Source | None:
-    file = matte_file(Path(take), frame) if take else None
-    made = made_at(file) if file else 0
+def _source(clip: bpy.types.MovieClip, name: str, takes: list[str], frame: int) -> Source | None:
+    """Of the newest take that has the frame: an earlier one's matte stays until the frame is tracked anew."""
+    files = ((matte_file(Path(take), frame)) for take in takes)
+    file, made = next(((each, made) for each in files if (made := made_at(each))), (None, 0))
     preview = previews.preview_of(clip.name, frame)
     if preview is not None and name in preview.logits and preview.made > made:
         return Source(preview.made, None)

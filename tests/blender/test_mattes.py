@@ -1,5 +1,9 @@
 """What the overlay draws from: previews, and mattes that are found again. Drawing itself needs a window."""
 
+import dataclasses
+import json
+import shutil
+import sys
 from pathlib import Path
 
 import bpy
@@ -60,3 +64,87 @@ def test_every_object_has_a_colour_of_its_own(clip) -> None:  # noqa: F811
     colours = part("ui.overlay").colours(clip)
     assert list(colours) == ["Camera", "chair"]
     assert len(set(colours.values())) == 2
+
+
+def lane(clip) -> dict:  # noqa: F811
+    return part("clip.frame_status").lane_of(clip)
+
+
+def test_old_mattes_stay_until_each_frame_is_tracked_anew(clip) -> None:  # noqa: F811
+    bpy.ops.splat_matte.track()
+    settings, sources_of = clip.splat_matte, part("viewer.sources").sources_of
+    old = settings.take_of("Camera")
+    clip.tracking.objects["Camera"].tracks[0].markers[0].co[0] += 0.01
+    new = Path(old).with_name("Camera-" + "0" * 20)  # a correction, stopped after its first frame
+    (new / "matte").mkdir(parents=True)
+    shutil.copy(Path(old) / "matte" / "000001.npz", new / "matte")
+    summary = part("clip.summary").summary_of(clip)
+    facts = {"prompts": [dataclasses.asdict(each) for each in summary.marked["Camera"]]}
+    (new / "object.json").write_text(json.dumps(facts))
+    settings.keep_takes({"Camera": str(new)}, settings.objects["Camera"].pictures)
+
+    assert lane(clip)["tracked"] == {1} and lane(clip)["stale"] == set(range(2, COUNT + 1))
+    assert sources_of(clip, 1)["Camera"].file.is_relative_to(new)
+    assert sources_of(clip, 2)["Camera"].file.is_relative_to(old)
+    overlay = part("ui.overlay")
+    words = [overlay.words_of(clip, summary, sources_of(clip, i), overlay.colours(clip)) for i in (1, 2)]
+    assert words[0] == {} and "changed since" in words[1]["Camera"]
+
+
+def test_another_frame_offset_makes_mattes_stale(clip) -> None:  # noqa: F811
+    bpy.ops.splat_matte.track()
+    assert lane(clip)["tracked"] == set(range(1, COUNT + 1))
+    clip.frame_offset = 1
+    assert lane(clip)["tracked"] == set() and lane(clip)["stale"] == set(range(1, COUNT + 1))
+    clip.frame_offset = 0
+    assert lane(clip)["tracked"] == set(range(1, COUNT + 1))
+
+
+def test_undo_and_redo_keep_what_was_tracked(clip) -> None:  # noqa: F811
+    settings = clip.splat_matte
+    bpy.ops.ed.undo_push(message="before")
+    clip.tracking.objects["Camera"].tracks[0].name = "renamed"
+    clip.tracking.objects["Camera"].name = "Statue"
+    bpy.ops.ed.undo_push(message="rename")
+    bpy.ops.splat_matte.track()
+    settings.suspects.add().object_name = "Statue"
+    settings.things.keep("/somewhere/things")
+    take = settings.take_of("Statue")
+
+    def check(name: str) -> None:
+        clip = bpy.data.movieclips[0]
+        settings = clip.splat_matte
+        assert [each.name for each in clip.tracking.objects] == [name]
+        assert Path(settings.take_of(name)).name == Path(take).name
+        assert [each.object_name for each in settings.suspects] == [name]
+        assert settings.things.folder == "/somewhere/things"
+        assert lane(clip)["tracked"] == set(range(1, COUNT + 1))
+
+    check("Statue")
+    bpy.ops.ed.undo()
+    check("Camera")
+    bpy.ops.ed.redo()
+    check("Statue")
+    bpy.ops.ed.undo()
+    check("Camera")
+
+
+def test_a_redraw_reads_the_marks_once_and_no_json(clip) -> None:  # noqa: F811
+    bpy.ops.splat_matte.track()
+    overlay, summaries = part("ui.overlay"), part("clip.summary")
+
+    def read_all() -> None:
+        summary = summaries.summary_of(clip)
+        sources = part("viewer.sources").sources_of(clip, 1)
+        overlay.words_of(clip, summary, sources, overlay.colours(clip))
+        part("clip.frame_status").lane_of(clip, summary)
+
+    read_all()
+    calls = []
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code) if event == "call" else None)
+    try:
+        read_all()
+    finally:
+        sys.setprofile(None)
+    assert [each.co_name for each in calls].count("_markers") == 1
+    assert not [each for each in calls if "json" in Path(each.co_filename).parts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...clip.summary import summary_of
+from ...clip.summary import shown_summary_of
 from ...contract.targets import TARGETS, Rules
 from ...settings.clip_settings import ClipSettings
 from ..text import draw_text
@@ -34,7 +34,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.found:
             draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
         else:
-            draw_job(layout, context, "export", clip, summary_of(clip))
+            draw_job(layout, context, "export", clip, shown_summary_of(clip))
         row = layout.row(align=True)
         row.operator("splat_matte.to_compositor", text="To Compositor", icon="NODE_COMPOSITING")
         row.operator("splat_matte.to_mask", text="To Mask", icon="MOD_MASK")

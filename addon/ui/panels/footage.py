@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...clip.prompts import count_of
-from ...clip.summary import summary_of
+from ...clip.summary import shown_summary_of
 from ...contract.errors import FootageError
 from ...settings.clip_settings import settings_of
 from ..text import draw_error, draw_text
@@ -25,7 +25,7 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
             draw_text(layout, context, "Open an image sequence or a movie to start.", "INFO")
             layout.operator("clip.open", text="Open Footage", icon="FILE_FOLDER")
             return
-        summary = summary_of(clip)
+        summary = shown_summary_of(clip)
         if summary.plate is None:
             draw_error(layout, context, summary.error)
             if isinstance(summary.error, FootageError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...clip.prompts import Prompts, count_of
-from ...clip.summary import summary_of
+from ...clip.summary import shown_summary_of
 from ...results.take_reader import tracked_frames
 from ...settings.clip_settings import ClipSettings, settings_of
 from ..text import draw_text
@@ -56,7 +56,7 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         for layer in layers:
             if layer.name not in tracking.objects:
                 _draw_object(layout.box(), settings, layer)
-        summary = summary_of(clip)
+        summary = shown_summary_of(clip)
         _draw_active(layout, context, clip, summary.prompts)
 
         row = layout.row(align=True)

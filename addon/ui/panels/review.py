@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...clip.footage import shown_frame
-from ...clip.frame_status import lane_of
+from ...clip.summary import shown_summary_of
 from ...settings.clip_settings import ClipSettings, SuspectSettings, settings_of
 from ...tasks import job_run
 from ..text import draw_error, draw_text
@@ -84,7 +84,7 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         for each in here:
             run = f"{each.first} to {each.last}" if each.first < each.last else f"{each.frame}"
             draw_text(layout, context, f"{each.object_name}, {run}: {each.reason}.")
-        if here and frame in lane_of(clip)["prompted"]:
+        if here and any(frame == each.frame for some in shown_summary_of(clip).marked.values() for each in some):
             draw_text(layout, context, "Marked: track again.", "CHECKMARK")
         elif here:
             draw_text(layout, context, "If it is wrong here, add a marker and track again.", "INFO")

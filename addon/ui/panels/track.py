@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...checkpoints import OFFICIAL
-from ...clip.summary import summary_of
+from ...clip.summary import shown_summary_of
 from ...clip.to_job import checkpoint_of
 from ...runtime.watch import megabytes
 from ...settings.clip_settings import ClipSettings
@@ -41,7 +41,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             draw_error(layout, context, missing)
             open_preferences = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
             open_preferences.module = EXTENSION_PACKAGE
-        summary = summary_of(clip)
+        summary = shown_summary_of(clip)
         row = layout.row(align=True)
         row.use_property_split = False
         row.enabled = missing is None

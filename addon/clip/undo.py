@@ -1,0 +1,102 @@
+"""What was tracked, found and suspected lies on disk: it is no step of Blender's undo, and undo and redo keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import bpy
+from bpy.app.handlers import persistent
+
+from ..settings.clip_settings import SUSPECT_FIELDS, ClipSettings, settings_of
+from ..settings.pick_settings import KINDS
+from .names import follow_names, object_names, renamed
+
+
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """What is known of a clip's mattes.
+
+    names: of its tracking objects, and of its mask's layers.
+    takes: by object, the newest one's folder, its pictures, and the earlier ones'.
+    suspects: values of SUSPECT_FIELDS.
+    found: by kind, the folder and what is picked.
+    """
+
+    names: list[list[str]]
+    takes: dict[str, tuple[str, str, str]]
+    suspects: list[tuple[Any, ...]]
+    found: dict[str, tuple[str, str]]
+
+
+_before: dict[int, _Results] = {}  # by the clip's session_uid
+
+
+@persistent  # type: ignore[untyped-decorator]
+def _remember(*_: object) -> None:
+    _before.clear()
+    for clip in _clips():
+        follow_names(clip)
+        settings = settings_of(clip)
+        kinds = {kind: getattr(settings, kind) for kind, _, _ in KINDS}
+        _before[clip.session_uid] = _Results(
+            object_names(clip),
+            {each.name: (each.take, each.pictures, each.earlier) for each in settings.objects if each.take},
+            [tuple(getattr(each, field) for field in SUSPECT_FIELDS) for each in settings.suspects],
+            {kind: (found.folder, found.numbers) for kind, found in kinds.items() if found.folder},
+        )
+
+
+@persistent  # type: ignore[untyped-decorator]
+def _restore(*_: object) -> None:
+    for clip in _clips():
+        if (before := _before.get(clip.session_uid)) is not None:
+            follow_names(clip)
+            _take_over(settings_of(clip), before, object_names(clip))
+    _before.clear()
+
+
+def _take_over(settings: ClipSettings, before: _Results, names: list[list[str]]) -> None:
+    new_names = {old: new for pair in zip(before.names, names, strict=True) for old, new in renamed(*pair)}
+    for name, (take, pictures, earlier) in before.takes.items():
+        entry = settings.entry(new_names.get(name, name))
+        entry.take, entry.pictures, entry.earlier = take, pictures, earlier
+    settings.suspects.clear()
+    for values in before.suspects:
+        item = settings.suspects.add()
+        for field, value in zip(SUSPECT_FIELDS, values, strict=True):
+            setattr(item, field, value)
+        item.object_name = new_names.get(item.object_name, item.object_name)
+    for kind, (folder, numbers) in before.found.items():
+        found = getattr(settings, kind)
+        if PurePath(found.folder).name != PurePath(folder).name:  # numbers of something else
+            found.numbers = numbers
+        found.folder = folder
+
+
+def _clips() -> list[bpy.types.MovieClip]:
+    return [clip for clip in bpy.data.movieclips if clip.is_editable]
+
+
+def _handlers() -> list[tuple[list[Any], Any]]:
+    handlers = bpy.app.handlers
+    return [
+        (handlers.undo_pre, _remember),
+        (handlers.redo_pre, _remember),
+        (handlers.undo_post, _restore),
+        (handlers.redo_post, _restore),
+    ]
+
+
+def register() -> None:
+    """Start watching."""
+    for handlers, function in _handlers():
+        handlers.append(function)
+
+
+def unregister() -> None:
+    """Stop watching."""
+    for handlers, function in _handlers():
+        handlers.remove(function)
+    _before.clear()
