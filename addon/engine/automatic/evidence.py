@@ -21,7 +21,8 @@ from ...contract.automatic import Polarity, Transients
 from ...contract.boundary import reading
 from ...contract.errors import JobError
 from ...contract.job_types import Footage
-from ..footage.footage import Reader, natural
+from ..footage.footage import Reader
+from ..footage.scan import natural
 from ..footage.images import SUFFIXES, open_image
 from .grid import Mask, mask_size, resized
 
