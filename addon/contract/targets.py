@@ -18,7 +18,7 @@ class Rules:
         both with its folder if the footage has several; {object}: a folder for each object.
     subject_is_white: of masks, unless the Job inverts it; the rest is black, or the other way round.
     as_stored: masks lie as the image's pixels are stored, for programs that don't look at EXIF orientation;
-        otherwise upright.
+        otherwise upright. docs/export-targets.md says from which source each program's way is known.
     every_frame: the whole footage gets files, also frames that nothing was tracked on.
     invertible: whether inverting it means anything.
     has_alpha: images with alpha are written, so that alpha of the footage may count.
@@ -51,7 +51,7 @@ class Target:
 
 
 _BY_STEM = Rules("masks")
-_MASKS_FOLDER = Rules("masks", "masks/{stem}.png", flat=True)
+_MASKS_FOLDER = Rules("masks", "masks/{stem}.png", as_stored=True)
 
 TARGETS: dict[str, Target] = {
     "postshot": Target(
@@ -92,7 +92,7 @@ TARGETS: dict[str, Target] = {
     "t3dgs": Target(
         "T-3DGS",
         "What moves is marked as the subject: black there, white where the scene is static; a mask for every frame",
-        Rules("masks", subject_is_white=False, every_frame=True, flat=True),
+        Rules("masks", subject_is_white=False, as_stored=True, every_frame=True, flat=True),
     ),
     "tiff": Target(
         "TIFF with Alpha",

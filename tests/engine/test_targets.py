@@ -259,7 +259,7 @@ class TestSeveralCameras:
         assert len(files_of(version)) == 8
         assert (version / "b" / "right" / "IMG_0001.png").is_file()
 
-    @pytest.mark.parametrize("target", ["metashape", "brush", "lichtfeld", "t3dgs"])
+    @pytest.mark.parametrize("target", ["metashape", "t3dgs"])
     def test_programs_that_look_at_no_folders(self, cameras: Path, target: str) -> None:
         with pytest.raises(FootageError, match=r"same base name as .*looks at no folders"):
             write(job_of(cameras, target))

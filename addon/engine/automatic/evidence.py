@@ -22,8 +22,8 @@ from ...contract.boundary import reading
 from ...contract.errors import JobError
 from ...contract.job_types import Footage
 from ..footage.footage import Reader
-from ..footage.scan import natural
 from ..footage.images import SUFFIXES, open_image
+from ..footage.scan import natural
 from .grid import Mask, mask_size, resized
 
 _ASPECT = 0.02  # how far a folder's images may differ from the footage's shape, relatively

@@ -11,26 +11,55 @@ from pathlib import Path
 
 from ...contract.errors import FootageError
 from ...contract.job_types import Footage
-from ...contract.layout import CAMERA_BASE
 from . import images, movie
 from .images import read_header
 from .movie import Movie
 
 _MANY = 10  # warnings of one kind that are spelled out
+_FRACTION = re.compile(r"(?<=\d)\.(\d+)$")
+_TIME = re.compile(r"\d{8}|\d{4}-\d\d-\d\d")  # a date, a time since 1970, or what no sequence counts up to
 _NUMBER = re.compile(r"(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)", re.DOTALL)
+
+# What cameras, phones, drones, messengers and players call a picture before its number or date, and what they append to
+# that: motion photos, portraits, exposures, lenses of a drone, copies.
+_MAKERS = re.compile(
+    "burst|cimg|dji|dscf?|dscn|gopr|g[px]|hpim|img|imgp|mg|mvi|mvimg|p|pano|photo|pict|pxl|r|sam|screenshot|signal|"
+    "telegram|vlcsnap|whatsapp|wp"
+)
+_KINDS = re.compile(
+    "am|at|b|bokeh|bracketed|burst|copy|cover|d|dng|e|edit|edited|enhanced|hdr|hhht|image|img|jpe?g|lr|macro|mp|n|night|"
+    "original|pano|photo|pm|portrait|s|t|timestamp|tourist|v|w|wa|wide|z|zoom"
+)
+# Folders that lie beside images by custom: of COLMAP, nerfstudio, Brush, LichtFeld Studio and file managers.
+_COMPANIONS = {
+    **dict.fromkeys(("mask", "masks", "segmentation", "dynamic_masks"), "it holds masks"),
+    **dict.fromkeys(("thumbnail", "thumbnails", "thumbs", "preview", "previews", "@eadir"), "it holds small copies"),
+    **dict.fromkeys(("depth", "depths", "normal", "normals"), "it holds depth or normals"),
+}
+_HEIC = (
+    "HEIC",
+    "Convert it to JPEG or PNG: on a Mac by Preview, elsewhere by ImageMagick (magick photo.heic photo.jpg).",
+)
+_RAW = ("RAW", "Develop it to TIFF, PNG or JPEG, by darktable, RawTherapee or the camera's own program.")
+_UNREAD = {
+    **dict.fromkeys((".heic", ".heif", ".hif", ".avif"), _HEIC),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), _RAW),
+}
 
 
 def scan(path: Path) -> tuple[Footage, list[str]]:
     """The footage that a path means, and warnings for a person.
 
     A movie file is a movie. An image is its whole sequence: the images beside it with the same name but for the last
-    number in it, and the same extension. A folder is
+    number in it, and the same extension; or, where a camera named it, the photos beside it that it named too. A folder
+    is
 
-    - the one sequence in it; single images beside it are passed over;
-    - or a set of photos, in natural order: images without a sequence among them, or all of them named by digits only
-      or as cameras do (`IMG_0001`, `PXL_20260101_120000`), no two with the same base name;
+    - the photos in it, in natural order, where a camera, a phone, a drone or a messenger named all of them, or where
+      most of them belong to no sequence;
+    - or the one sequence in it; single images beside it are passed over;
     - or, without images, the one movie in it;
-    - or, without either, what is in the folders below it, one after the other: those of several cameras.
+    - or, without either, what is in the folders below it, one after the other: those of several cameras. Folders that
+      lie beside images by custom (masks, thumbnails, smaller copies) and this project's own results are passed over.
 
     Anything else is a question back. Warnings say what is missing in the numbering and what was passed over.
 
@@ -46,6 +75,8 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
         elif path.suffix.lower() in images.SUFFIXES:
             files, warnings = _scan_sequence(path)
         else:
+            if path.exists():
+                _refuse_unread([path], path)
             raise FootageError(
                 "This is not footage." if path.exists() else "There is no such file or folder.",
                 where=str(path),
@@ -86,56 +117,96 @@ def join(scanned: Sequence[tuple[Footage, list[str]]]) -> tuple[Footage, list[st
 
 
 def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
+    found = _look_into(folder, [os.path.realpath(folder)])
+    if found is None:
+        raise FootageError(
+            "There are no images in it.", where=str(folder), hint="Choose a folder of JPEG, PNG, TIFF, EXR or WebP."
+        )
+    return found
+
+
+def _look_into(folder: Path, visited: list[str]) -> tuple[list[Path], list[str]] | None:
+    """Files and warnings of a folder or what is below it; None if there is nothing.
+
+    visited: where it has been, the folder that was asked for first, links followed: each folder counts once. A link to
+        what lies below the first one is not followed, as that is come to anyway.
+    """
     entries = sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=natural)
-    folders = [each for each in entries if each.is_dir() and not each.name.endswith("_matte")]
-    entries = [each for each in entries if each.is_file()]
-    pictures = [each for each in entries if each.suffix.lower() in images.SUFFIXES]
-    movies = [each for each in entries if each.suffix.lower() in movie.SUFFIXES]
+    files = [each for each in entries if each.is_file()]
+    pictures = [each for each in files if each.suffix.lower() in images.SUFFIXES]
+    movies = [each for each in files if each.suffix.lower() in movie.SUFFIXES]
+    if not pictures:
+        _refuse_unread(files, folder)
     if pictures:
-        files, warnings = _choose(folder, pictures)
+        chosen, warnings = _choose(folder, pictures)
     elif len(movies) == 1:
-        files, warnings = movies, []
+        chosen, warnings = movies, []
     elif movies:
         raise FootageError(
             f"There are several movies: {movies[0].name}, {movies[1].name}.",
             where=str(folder),
             hint="Name one of them.",
         )
-    elif below := [each for each in folders if _has_footage(each)]:
-        found = [_scan_folder(each) for each in below]
-        files = [file for part, _ in found for file in part]
-        if any(file.suffix.lower() in movie.SUFFIXES for file in files):
-            raise FootageError("There are movies below it.", where=str(folder), hint="Name one of them.")
-        return files, [warning for _, warnings in found for warning in warnings]
     else:
-        raise FootageError(
-            "There are no images in it.", where=str(folder), hint="Choose a folder of JPEG, PNG, TIFF, EXR or WebP."
-        )
-    chosen = set(files)
-    left = [each.name for each in entries if each not in chosen]
-    return files, warnings + _some([f"{name} was passed over." for name in left], "files were passed over")
+        return _look_below(folder, [each for each in entries if each.is_dir()], visited)
+    taken = set(chosen)
+    left = [each.name for each in files if each not in taken]
+    return chosen, warnings + _some([f"{name} was passed over." for name in left], "files were passed over")
 
 
-def _has_footage(folder: Path) -> bool:
-    """Whether there is any in it, or below it."""
-    entries = [each for each in folder.iterdir() if not each.name.startswith(".")]
-    suffixes = images.SUFFIXES | movie.SUFFIXES
-    return any(each.suffix.lower() in suffixes for each in entries if each.is_file()) or any(
-        _has_footage(each) for each in entries if each.is_dir() and not each.name.endswith("_matte")
-    )
+def _look_below(folder: Path, folders: list[Path], visited: list[str]) -> tuple[list[Path], list[str]] | None:
+    names = {each.name.casefold() for each in folders}
+    chosen: list[Path] = []
+    warnings: list[str] = []
+    left: list[str] = []
+    for each in folders:
+        real = os.path.realpath(each)
+        inside = Path(real).is_relative_to(visited[0]) and each.is_symlink()
+        if inside or real in visited:
+            left.append(f"{each.name} was passed over: it is a link to a folder that is looked into anyway.")
+            continue
+        if reason := _companion(each, names):
+            left.append(f"{each.name} was passed over: {reason}.")
+            continue
+        visited.append(real)
+        if found := _look_into(each, visited):
+            chosen += found[0]
+            warnings += found[1]
+    if not chosen:
+        return None
+    if any(file.suffix.lower() in movie.SUFFIXES for file in chosen):
+        raise FootageError("There are movies below it.", where=str(folder), hint="Name one of them.")
+    return chosen, warnings + _some(left, "folders were passed over")
+
+
+def _companion(folder: Path, beside: set[str]) -> str:
+    """Why a folder is no camera of its own, by its name and those beside it, casefolded; empty if it is one."""
+    name = folder.name.casefold()
+    if name.endswith("_matte") or (re.fullmatch(r"v\d{3,}", name) and folder.with_suffix(".json").is_file()):
+        return "it holds mattes that were made here"
+    if reason := _COMPANIONS.get(name):
+        return reason
+    smaller = re.fullmatch(r"(.+)_\d+", name)
+    if smaller and smaller[1] == "images" and "images" in beside:
+        return "it holds smaller copies of images"
+    return ""
 
 
 def _choose(folder: Path, pictures: list[Path]) -> tuple[list[Path], list[str]]:
     """Of a folder's images in natural order, the footage and warnings about gaps."""
+    pictures = in_order(pictures)
     groups: dict[tuple[str, str, str], list[Path]] = defaultdict(list)
     for each in pictures:
         groups[_series(each)].append(each)
     sequences = [group for group in groups.values() if len(group) > 1]
     names = {each.stem.casefold() for each in pictures}
     if len(groups) > 1 and len(names) == len(pictures):
-        by_camera = all(CAMERA_BASE.fullmatch(re.sub(r"\d", "", each.stem)) for each in pictures)
-        if by_camera or not sequences:
+        if not sequences or all(is_camera_name(each.stem) for each in pictures):
             return pictures, []
+        if len(sequences) == 1 and len(pictures) > 2 * len(sequences[0]):
+            return pictures, [
+                "Most images have names of their own, so all are taken as photos, in order of their names."
+            ]
     if len(sequences) == 1:
         return sequences[0], _gaps(sequences[0])
     if not sequences and len(pictures) == 1:
@@ -151,9 +222,58 @@ def _choose(folder: Path, pictures: list[Path]) -> tuple[list[Path], list[str]]:
 def _scan_sequence(path: Path) -> tuple[list[Path], list[str]]:
     if not path.is_file():
         raise FootageError("There is no such file.", where=str(path))
-    series = _series(path)
-    files = sorted((each for each in path.parent.iterdir() if each.is_file() and _series(each) == series), key=natural)
+    group = _photos if is_camera_name(path.stem) else _series
+    wanted = group(path)
+    files = in_order([each for each in path.parent.iterdir() if each.is_file() and group(each) == wanted])
     return files, _gaps(files)
+
+
+def _refuse_unread(files: list[Path], where: Path) -> None:
+    """Raises FootageError if there are pictures that nothing here reads, as that they are meant is likely."""
+    for each in files:
+        if each.suffix.lower() in _UNREAD:
+            kind, hint = _UNREAD[each.suffix.lower()]
+            raise FootageError(f"{each.name} is a {kind} picture, which can't be read.", where=str(where), hint=hint)
+
+
+def is_camera_name(stem: str) -> bool:
+    """Whether a camera, phone, drone or messenger gave this base name, so that its numbers are no frames of a shot.
+
+    By the words in it: IMG_0001, _DSC0001, 20260101_120000(0), PXL_20260101_120000000.MP, DJI_20260101120000_0001_V,
+    IMG-20260101-WA0001, WhatsApp Image 2026-01-01 at 12.00.00 (1), IMG_0001~2, or digits alone.
+    """
+    words = [word for word in re.split(r"[\W\d_]+", stem.casefold()) if word]
+    if not words:
+        return True
+    dated = stem[0].isdigit() and re.search(r"\d{6}", stem) is not None
+    named = dated or _MAKERS.fullmatch(words.pop(0)) is not None
+    return named and any(map(str.isdigit, stem)) and all(map(_KINDS.fullmatch, words))
+
+
+def _photos(path: Path) -> tuple[str, str, str]:
+    """As `_series`, what photos that belong together have in common: who named them, and the extension."""
+    if not is_camera_name(path.stem):
+        return path.stem, "", path.suffix.lower()
+    return "#", re.match(r"_?([^\W\d_]*)", path.stem.casefold())[1], path.suffix.lower()  # type: ignore[index]
+
+
+def in_order(paths: list[Path]) -> list[Path]:
+    """In natural order; numbers behind a point are decimals where they can't be padded counters: 12.05 before 12.1."""
+    fractions = [match[1] for each in paths if (match := _FRACTION.search(each.stem))]
+    shortest = min(map(len, fractions), default=0)
+    if not any(len(each) > shortest and each.startswith("0") for each in fractions):
+        return sorted(paths, key=natural)
+
+    def by_value(path: Path) -> tuple[list[tuple[float, str]], str]:
+        match = _FRACTION.search(path.stem)
+        parts, name = natural(path if match is None else path.with_name(path.stem[: match.start()] + path.suffix))
+        value = 0.0 if match is None else float(f"0.{match[1]}")
+        # the number before the point and its fraction are one value
+        at = len(parts) - 2
+        whole = [(part + value if i == at and not text else part, text) for i, (part, text) in enumerate(parts)]
+        return whole, path.name if match else name
+
+    return sorted(paths, key=by_value)
 
 
 def _series(path: Path) -> tuple[str, str, str]:
@@ -173,6 +293,8 @@ def _number(path: Path) -> int | None:
 def _gaps(files: list[Path]) -> list[str]:
     """What is missing in the numbering of a sequence in order."""
     warnings = []
+    if any(_TIME.search(each.stem) or (is_camera_name(each.stem) and _FRACTION.search(each.stem)) for each in files):
+        return []  # they count no frames
     for one, two in itertools.pairwise(files):
         before, after = _number(one) or 0, _number(two) or 0
         between = f"missing between {one.name} and {two.name}."
