@@ -44,6 +44,8 @@ def decode(data: Any, kind: Any, root: str = "job") -> Any:
 def _decode(data: Any, kind: Any, where: str) -> Any:
     origin = get_origin(kind)
     if dataclasses.is_dataclass(kind):
+        if hasattr(kind, "from_dict"):  # it has versions of its own
+            return kind.from_dict(data)
         return _dataclass(data, kind, where, f"{where}.")
     if origin is tuple:
         items = get_args(kind)

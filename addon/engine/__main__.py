@@ -85,13 +85,13 @@ def _carry_out(job: Job) -> int:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, on_signal)
     make_deterministic()
-    session = Session(_Printer().show, stop.is_set)
+    session = Session(
+        _Printer().show, stop.is_set, on_warning=lambda words: print(f"Warning: {words}", file=sys.stderr)
+    )
     if job.export:
         tracked, folder = session.export(job)
     else:
         tracked, folder = session.track(job), job.matte_folder / "work"
-    if warning := tracked.warning(job):
-        print(f"Warning: {warning}", file=sys.stderr)
     _print_suspects(tracked.suspects)
     print(f"{len(tracked.frames)} frames, {tracked.model}, tracked in {tracked.seconds:.1f} s")
     print(folder)

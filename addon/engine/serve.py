@@ -1,6 +1,7 @@
 """The engine as Blender's child: requests from stdin, events to stdout, one Job after the other.
 
-A thread reads the requests, so that `cancel` is heard while a Job runs and the engine ends as soon as its parent does.
+A thread reads the requests, so that `cancel` is heard while a Job runs and the engine ends as soon as its parent does,
+whatever it was told before.
 """
 
 from __future__ import annotations
@@ -12,36 +13,30 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import torch
 
-from ..contract.errors import Cancelled, ExitCode, MatteError
-from ..contract.job import Job
-from ..contract.protocol import PROTOCOL_VERSION, Event, Stage, Verb, decode, encode
+from ..contract.errors import Cancelled, ExitCode, JobError, MatteError
+from ..contract.protocol import PROTOCOL_VERSION, Event, Stage, decode, encode, lines
+from ..contract.requests import Cancel, Message, Quit, Request
+from .handlers import carry_out
 from .progress import Clock
 from .session import Session
 from .store.matte_store import Take
 
-_QUICK: tuple[Verb, ...] = ("preview", "finish", "found")  # answered between two frames of a Job, the newest only
 _GRACE = 10.0  # seconds from the end of stdin to the end of the process, whatever it is doing
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Todo:
-    """A request on its way to its answer, and whether it is still wanted."""
+    """A request on its way to its answer, not yet looked into, and whether it is still wanted."""
 
     id: int
-    verb: Verb
-    job: Any
-    frame: int
-    takes: dict[str, str] = field(default_factory=dict)
-    frames: list[int] = field(default_factory=list)
-    points: int = 0
-    poses: str = ""
-    picked_from: str = ""
+    kind: type[Request]
+    message: dict[str, Any]
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -52,11 +47,11 @@ class Server:
         self._requests = requests
         self._events = events
         self._events_lock = threading.Lock()
-        self._session = Session(self._progress, self._cancelled, self._takes)
+        self._session = Session(self._progress, self._cancelled, self._takes, self._warning)
         self._todo: queue.Queue[_Todo | None] = queue.Queue()
         self._previews: queue.SimpleQueue[_Todo] = queue.SimpleQueue()  # each is announced in _todo too
         self._waiting: list[_Todo] = []  # asked for and not yet answered, the current one included
-        self._current = _Todo(0, "track", None, 0)
+        self._current: _Todo | None = None
         self._clock = Clock()
 
     def run(self) -> int:
@@ -72,54 +67,26 @@ class Server:
         )
         threading.Thread(target=self._read, daemon=True).start()
         while (todo := self._todo.get()) is not None:
-            if todo.verb in _QUICK:
+            if todo.kind.newest_only:
                 self._answer_previews()
             else:
                 self._current = todo
                 self._answer(todo)
+                self._current = None
         return ExitCode.OK
 
     def _answer(self, todo: _Todo) -> None:
         try:
             if todo.stop.is_set():
                 raise Cancelled
-            self._send(self._carry_out(todo))
+            answer = carry_out(todo.kind.from_plain(todo.message), self._session)
+            self._send(cast(Event, {"id": todo.id, "event": "done", **answer}))
         except MatteError as error:
-            self._error(todo, error)
+            self._error(todo.id, error)
         except Exception as error:  # whatever it is, the next request shall still be answered
             traceback.print_exc()
-            self._error(todo, MatteError(f"{type(error).__name__}: {error}", hint="Please report this."))
+            self._error(todo.id, MatteError(f"{type(error).__name__}: {error}", hint="Please report this."))
         self._waiting.remove(todo)
-
-    def _carry_out(self, todo: _Todo) -> Event:
-        job = Job.from_dict(todo.job)
-        if todo.verb == "preview":
-            return {"id": todo.id, "event": "done", "file": str(self._session.preview(job, todo.frame))}
-        if todo.verb == "finish":
-            return {"id": todo.id, "event": "done", "file": str(self._session.finish(job, todo.frame, todo.takes))}
-        if todo.verb == "suggest":
-            return {"id": todo.id, "event": "done", "file": str(self._session.suggest(job, todo.frame))}
-        if todo.verb == "found":
-            file, folder = self._session.found(job, todo.frame)
-            return {"id": todo.id, "event": "done", "file": str(file), "found": str(folder)}
-        if todo.verb == "outlines":
-            file = self._session.outlines(job, todo.frames, todo.points)
-            return {"id": todo.id, "event": "done", "file": str(file)}
-        done: Event = {"id": todo.id, "event": "done"}
-        if todo.verb == "review":
-            found = self._session.review(job, Path(todo.poses) if todo.poses else None)
-            return done | {"suspects": sum(map(len, found.values()))}
-        if todo.verb == "export":
-            tracked, folder = self._session.export(job, Path(todo.picked_from) if todo.picked_from else None)
-            done["folder"] = str(folder)
-        else:
-            tracked = self._session.retrack(job) if todo.verb == "retrack" else self._session.track(job)
-        if warning := tracked.warning(job):
-            self._send({"id": todo.id, "event": "warning", "message": warning})
-        if tracked.found is not None:
-            done["found"] = str(tracked.found)
-        suspects = sum(map(len, tracked.suspects.values()))
-        return done | {"device": tracked.model, "frames": len(tracked.frames), "suspects": suspects}
 
     def _answer_previews(self) -> None:
         """Answer what is quick and waits; of a verb, all but the newest are not wanted any more."""
@@ -127,53 +94,61 @@ class Server:
             self._answer(self._previews.get())
 
     def _read(self) -> None:
-        for line in self._requests:
-            try:
-                request = decode(line)
-                verb = request["do"]
-            except (ValueError, KeyError):
-                print(f"Not a request: {line[:200]!r}", file=sys.stderr)
-                continue
-            if verb in ("track", "retrack", "export", "review", "outlines", "suggest", *_QUICK):
-                todo = _Todo(
-                    int(request.get("id", 0)),
-                    verb,
-                    request.get("job"),
-                    int(request.get("frame", 0)),
-                    dict(request.get("takes", {})),
-                    list(map(int, request.get("frames", []))),
-                    int(request.get("points", 0)),
-                    str(request.get("poses", "")),
-                    str(request.get("picked_from", "")),
-                )
-                if verb in _QUICK:
-                    self._cancel(verb)
-                    self._previews.put(todo)
-                self._waiting.append(todo)
-                self._todo.put(todo)
-            elif verb == "cancel":
-                self._cancel()
-            elif verb == "quit":
-                break
-        self._cancel()
-        self._todo.put(None)
-        time.sleep(_GRACE)
-        os._exit(ExitCode.CANCELLED)
+        """Hear what is asked. However that ends, the engine ends too."""
+        try:
+            for line in lines(self._requests):
+                try:
+                    if not self._hear(decode(line)):
+                        break
+                except (ValueError, MatteError) as error:
+                    print(f"Not a request: {error}", file=sys.stderr)
+        finally:
+            self._cancel_all()
+            self._todo.put(None)
+            time.sleep(_GRACE)
+            os._exit(ExitCode.CANCELLED)
 
-    def _cancel(self, *verbs: Verb) -> None:
-        """What waits or runs is not wanted any more; without `verbs`, all of it."""
+    def _hear(self, message: dict[str, Any]) -> bool:
+        """Take in a message; False once nothing more is wanted. Raises ValueError, JobError: it can't be answered."""
+        request, verb = message.get("id"), message.get("do")
+        kind = Message.kinds.get(verb) if isinstance(verb, str) else None
+        if kind is Quit:
+            return False
+        if kind is Cancel:
+            unwanted = Cancel.from_plain(message).request
+            self._cancel(lambda todo: todo.id == unwanted)
+            return True
+        if type(request) is not int:
+            raise ValueError(f"its id is {request!r}")
+        if kind is None or not issubclass(kind, Request):
+            known = sorted(verb for verb, kind in Message.kinds.items() if issubclass(kind, Request))
+            self._error(request, JobError(f"There is no request {verb!r}.", where="do", hint=f"Known: {known}."))
+            return True
+        todo = _Todo(request, kind, message)
+        if kind.newest_only:
+            self._cancel(lambda other: other.kind is kind)
+            self._previews.put(todo)
+        self._waiting.append(todo)
+        self._todo.put(todo)
+        return True
+
+    def _cancel(self, unwanted: Callable[[_Todo], bool]) -> None:
+        """What waits or runs is not wanted any more, if it is one of those."""
         for todo in list(self._waiting):
-            if not verbs or todo.verb in verbs:
+            if unwanted(todo):
                 todo.stop.set()
+
+    def _cancel_all(self) -> None:
+        self._cancel(lambda todo: True)
 
     def _cancelled(self) -> bool:
         """Asked by the session between two frames: the moment for previews, which take less than a frame."""
         self._answer_previews()
-        return self._current.stop.is_set()
+        return self._current is not None and self._current.stop.is_set()
 
     def _progress(self, stage: Stage, done: int, total: int, frame: int) -> None:
         event: Event = {
-            "id": self._current.id,
+            "id": self._about(),
             "event": "progress",
             "stage": stage,
             "done": done,
@@ -187,12 +162,19 @@ class Server:
 
     def _takes(self, takes: dict[str, Take]) -> None:
         folders = {name: str(take.folder) for name, take in takes.items()}
-        self._send({"id": self._current.id, "event": "takes", "takes": folders})
+        self._send({"id": self._about(), "event": "takes", "takes": folders})
 
-    def _error(self, todo: _Todo, error: MatteError) -> None:
+    def _warning(self, words: str) -> None:
+        self._send({"id": self._about(), "event": "warning", "message": words})
+
+    def _about(self) -> int:
+        """The request that the session is at work for; 0 while that is only a quick one, which is answered at once."""
+        return self._current.id if self._current is not None else 0
+
+    def _error(self, request: int, error: MatteError) -> None:
         self._send(
             {
-                "id": todo.id,
+                "id": request,
                 "event": "error",
                 "message": error.message,
                 "where": error.where,
@@ -202,12 +184,13 @@ class Server:
         )
 
     def _send(self, event: Event) -> None:
+        line = encode(event)
         try:
             with self._events_lock:
-                self._events.write(encode(event))
+                self._events.write(line)
                 self._events.flush()
-        except (BrokenPipeError, ValueError):
-            self._cancel()  # nobody listens any more
+        except (OSError, ValueError):
+            self._cancel_all()  # nobody listens any more
 
 
 def serve() -> int:

@@ -76,25 +76,21 @@ class Tracked:
     suspects: dict[str, list[Suspect]]
     found: Path | None = None
 
-    def warning(self, job: Job) -> str:
-        """What a person should know of the frames without a matte; empty if there are none."""
-        if not self.untracked:
-            return ""
-        return (
-            f"{len(self.untracked)} frames have no matte ({self.untracked[0]} is the first): tracking {job.direction} "
-            "from the prompts does not reach them."
-        )
-
 
 class Session:
     """Carries out Jobs one after the other; not thread-safe, `cancelled` is asked from the same thread."""
 
     def __init__(
-        self, progress: Progress, cancelled: Callable[[], bool], on_takes: OnTakes = lambda takes: None
+        self,
+        progress: Progress,
+        cancelled: Callable[[], bool],
+        on_takes: OnTakes = lambda takes: None,
+        on_warning: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._progress = progress
         self._cancelled = cancelled
         self._on_takes = on_takes
+        self._on_warning = on_warning
         self._loaded: model.Loaded | None = None
         self._previewer: Previewer | None = None
         self._previewed: dict[tuple[Path, int], dict[str, NDArray[np.float16]]] = {}  # by matte folder and clip frame
@@ -348,6 +344,11 @@ class Session:
                     self._cancelled,
                 )
         untracked = sorted(set(job.wanted) - set(frames))
+        if untracked:
+            self._on_warning(
+                f"{len(untracked)} frames have no matte ({untracked[0]} is the first): tracking {job.direction} "
+                "from the prompts does not reach them."
+            )
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began, _review(job, kept))
 
     def _model(self, source: model.Source) -> model.Loaded:

@@ -12,7 +12,7 @@ from ..checkpoints import OFFICIAL
 from ..installer.install import installed
 from ..installer.torch_build import Machine
 from ..runtime.diagnostics import as_text, describe_error
-from ..runtime.engine_client import EXTENSION
+from ..runtime.json_line_process import EXTENSION
 from ..settings.preferences import preferences
 from ..tasks import job_run, setup_run
 from .base import Result

@@ -127,7 +127,7 @@ class OutlineOperator(OperatorMixin):
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends it, or the artist."""
         if self._reply is not None:
-            job_run.stop_outlines()
+            self._reply.cancel()
         bpy.types.SpaceClipEditor.draw_handler_remove(self._handle, "WINDOW")
         context.window_manager.event_timer_remove(self._timer)
         context.workspace.status_text_set(None)

@@ -1,42 +1,31 @@
-"""Starts the engine, sends it requests, yields its events. Knows no bpy.
-
-Three threads per engine, none of which ever touches Blender: one writes requests (an engine that is still importing
-torch doesn't read, and a Job can be larger than a pipe), one sorts events by request, one keeps the end of the log.
-"""
+"""Starts the engine, sends it requests, sorts its events by request. Knows no bpy."""
 
 from __future__ import annotations
 
-import collections
-import contextlib
-import dataclasses
 import os
 import queue
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import Any, cast
 
 from ..contract.errors import EngineError, MatteError, from_exit_code
-from ..contract.job import Job
-from ..contract.protocol import PROTOCOL_VERSION, Event, Request, decode, encode
+from ..contract.protocol import PROTOCOL_VERSION, Event
+from ..contract.requests import Cancel, Quit, Request
+from .json_line_process import JsonLineProcess
 
-_LOG_LINES = 200
-_LOG_LINE_LENGTH = 2_000
 _QUOTED_LINES = 6
 _QUIT_SECONDS = 3.0
 _HINT = "What was finished is kept: start again to go on."
-
-EXTENSION = Path(__file__).resolve().parents[2]
 
 
 class Reply:
     """The events of one request: iterate over them, or poll."""
 
-    def __init__(self) -> None:
-        self._events: queue.SimpleQueue[Event | MatteError] = queue.SimpleQueue()
+    def __init__(self, cancel: Callable[[], None]) -> None:
+        self.cancel = cancel  # ask for an end of this request alone; it ends with Cancelled
         self.result: Event | None = None  # the `done` event, once it came
+        self._events: queue.SimpleQueue[Event | MatteError] = queue.SimpleQueue()
 
     def put(self, item: Event | MatteError) -> None:
         """For the engine's reader: the next event, or how the request ended."""
@@ -90,91 +79,41 @@ class Engine:
         self._replies: dict[int, Reply] = {}
         self._last_id = 0
         self._end: MatteError | None = None
-        self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
-        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._process = _start(command, environment)
-        self._log_reader = threading.Thread(target=self._read_log, name="splat-matte-log", daemon=True)
-        self._log_reader.start()
-        threading.Thread(target=self._read_events, name="splat-matte-events", daemon=True).start()
-        threading.Thread(target=self._write_requests, name="splat-matte-requests", daemon=True).start()
+        try:
+            self._process = JsonLineProcess("splat-matte-engine", command, environment, self._sort, self._finish)
+        except OSError as error:
+            raise EngineError(
+                f"The engine can't be started: {error.strerror or error}.",
+                where=command[0],
+                hint="Check Engine Python in the extension's preferences.",
+            ) from None
 
     @property
     def alive(self) -> bool:
         """Whether it can take requests."""
-        return self._end is None and self._process.poll() is None
+        return self._end is None and self._process.alive
 
     @property
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
 
-    def request(
-        self,
-        verb: Literal["track", "retrack", "export", "review", "preview", "finish", "outlines", "suggest", "found"],
-        job: Job,
-        frame: int = 0,
-        takes: Mapping[str, str] | None = None,
-        frames: Sequence[int] = (),
-        points: int = 0,
-        poses: str = "",
-        picked_from: str = "",
-    ) -> Reply:
-        """Send a Job; returns at once. The other arguments: as protocol.Request says."""
-        reply = Reply()
+    def request(self, request: Request) -> Reply:
+        """Send it; returns at once."""
         with self._lock:
             self._last_id += 1
+            number = self._last_id
+            reply = Reply(lambda: self._process.send(Cancel(number).to_plain(0)))
             if self._end is not None:
                 reply.put(self._end)
                 return reply
-            self._replies[self._last_id] = reply
-            request: Request = {"id": self._last_id, "do": verb, "job": dataclasses.asdict(job), "frame": frame}
-            if takes is not None:
-                request["takes"] = dict(takes)
-            if frames:
-                request |= {"frames": list(frames), "points": points}
-            if poses:
-                request["poses"] = poses
-            if picked_from:
-                request["picked_from"] = picked_from
-            self._requests.put(request)
+            self._replies[number] = reply
+            self._process.send(request.to_plain(number))
         return reply
-
-    def cancel(self) -> None:
-        """Ask for an end of everything that was requested; the replies end with Cancelled."""
-        self._requests.put({"id": 0, "do": "cancel"})
 
     def stop(self) -> None:
         """End the process: a request, then, if it takes longer than a moment, by force."""
-        self._requests.put({"id": 0, "do": "quit"})
-        self._requests.put(None)
-        try:
-            self._process.wait(_QUIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _write_requests(self) -> None:
-        pipe = cast(IO[str], self._process.stdin)
-        try:
-            while (request := self._requests.get()) is not None:
-                pipe.write(encode(request))
-                pipe.flush()
-            pipe.close()
-        except (OSError, ValueError):
-            # the engine is gone; the other end of the conversation notices
-            with contextlib.suppress(OSError, ValueError):
-                pipe.close()  # now, or Python complains of what is still in it, at any later moment
-
-    def _read_events(self) -> None:
-        try:
-            for line in cast(IO[str], self._process.stdout):
-                self._sort(decode(line))
-        except (OSError, ValueError, KeyError, MatteError) as error:
-            # Whatever follows can't be trusted either.
-            self._process.kill()
-            self._finish(error)
-        else:
-            self._finish(None)
+        self._process.stop(Quit().to_plain(0), _QUIT_SECONDS)
 
     def _sort(self, message: dict[str, Any]) -> None:
         event = cast(Event, message)
@@ -203,10 +142,8 @@ class Engine:
         else:
             reply.put(event)
 
-    def _finish(self, error: Exception | None) -> None:
+    def _finish(self, code: int, error: Exception | None) -> None:
         """Every open request ends, with the reason."""
-        code = self._process.wait()
-        self._log_reader.join(1.0)
         if isinstance(error, MatteError):
             end: MatteError = error
         elif error is not None:
@@ -219,13 +156,9 @@ class Engine:
         for reply in replies:
             reply.put(end)
 
-    def _read_log(self) -> None:
-        for line in cast(IO[str], self._process.stderr):
-            self._log.append(line.rstrip()[:_LOG_LINE_LENGTH])
-
     def _quote(self) -> str:
-        lines = [line for line in self._log if line][-_QUOTED_LINES:]
-        return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
+        quoted = self._process.last_words(_QUOTED_LINES)
+        return "\n  " + "\n  ".join(quoted) + "\n" if quoted else ""
 
 
 _shared: tuple[Engine, list[str], dict[str, str]] | None = None
@@ -257,32 +190,6 @@ def stop_shared_engine() -> None:
 def engine_command(python: Path) -> list[str]:
     """How `python` becomes the engine. -P: nothing in the working folder shadows a library."""
     return [str(python), "-P", "-m", "addon.engine", "serve"]
-
-
-def _start(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    options: dict[str, Any] = {}
-    if sys.platform == "win32":
-        options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-    else:
-        options["start_new_session"] = True  # Ctrl-C in the terminal is for Blender; the engine is asked
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="backslashreplace",
-            cwd=EXTENSION,
-            env=dict(environment),
-            **options,
-        )
-    except OSError as error:
-        raise EngineError(
-            f"The engine can't be started: {error.strerror or error}.",
-            where=command[0],
-            hint="Check Engine Python in the extension's preferences.",
-        ) from None
 
 
 def _say_exit(code: int) -> str:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import queue
-import subprocess
 import sys
-import threading
-from collections import deque
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from ..contract.errors import EngineError, MatteError, from_exit_code
-from ..contract.protocol import decode
-from .engine_client import EXTENSION
+from .json_line_process import EXTENSION, JsonLineProcess
 from .locate import engine_environment
-from .processes import HIDDEN
 
-_LOG_LINES = 40
 _QUOTED_LINES = 4
 _QUIT_SECONDS = 8.0
+_STOP = {"do": "stop"}  # whatever it reads, it stops
 
 
 class Installer:
@@ -34,24 +29,14 @@ class Installer:
 
     def __init__(self, python: str, arguments: list[str]) -> None:
         self._events: queue.SimpleQueue[dict[str, Any] | MatteError] = queue.SimpleQueue()
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._over = False
+        command = [python, "-P", "-m", "addon.installer", *arguments]
         try:
-            self._process = subprocess.Popen(
-                [python, "-P", "-m", "addon.installer", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="backslashreplace",
-                cwd=EXTENSION,
-                env=engine_environment(EXTENSION),
-                creationflags=HIDDEN,
+            self._process = JsonLineProcess(
+                "splat-matte-installer", command, engine_environment(EXTENSION), self._hear, self._finish
             )
         except OSError as error:
             raise EngineError(f"The installer can't be started: {error.strerror}.", where=python) from None
-        self._log_reader = threading.Thread(target=self._read_log, name="splat-matte-installer-log", daemon=True)
-        self._log_reader.start()
-        threading.Thread(target=self._read_events, name="splat-matte-installer", daemon=True).start()
 
     def poll(self, wait: float = 0.0) -> list[dict[str, Any]]:
         """The events since the last call; with `wait`, at most so many seconds for the first.
@@ -71,41 +56,20 @@ class Installer:
 
     def cancel(self) -> None:
         """Ask it to stop; it ends with Cancelled."""
-        try:
-            pipe = cast(IO[str], self._process.stdin)
-            pipe.write("stop\n")
-            pipe.flush()
-        except (OSError, ValueError):
-            pass  # it has ended
+        self._process.send(_STOP)
 
     def stop(self) -> None:
         """End it: a request, then, if it takes longer than some seconds, by force. What is downloaded is kept."""
-        self.cancel()
-        try:
-            self._process.wait(_QUIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.stop(_STOP, _QUIT_SECONDS)
 
-    def _read_events(self) -> None:
-        over = False
-        try:
-            for line in cast(IO[str], self._process.stdout):
-                message = decode(line)
-                over = message["event"] in ("done", "error")
-                self._events.put(_error(message) if message["event"] == "error" else message)
-        except (OSError, ValueError, KeyError):
-            self._process.kill()
-        code = self._process.wait()
-        if not over:
-            self._log_reader.join(1.0)
-            words = " ".join(list(self._log)[-_QUOTED_LINES:])
+    def _hear(self, message: dict[str, Any]) -> None:
+        self._over = message["event"] in ("done", "error")
+        self._events.put(_error(message) if message["event"] == "error" else message)
+
+    def _finish(self, code: int, error: Exception | None) -> None:
+        if not self._over:
+            words = " ".join(self._process.last_words(_QUOTED_LINES))
             self._events.put(EngineError(f"The installer ended unexpectedly (exit code {code}). {words}"))
-
-    def _read_log(self) -> None:
-        for line in cast(IO[str], self._process.stderr):
-            if line.strip():
-                self._log.append(line.strip())
 
 
 def _error(message: dict[str, Any]) -> MatteError:

@@ -18,7 +18,20 @@ from ..contract.automatic import Automatic
 from ..contract.errors import EngineError, MatteError
 from ..contract.job import Job
 from ..contract.protocol import Event
-from ..runtime.engine_client import EXTENSION, Engine, Reply, shared_engine
+from ..contract.requests import (
+    Export,
+    Finish,
+    Found,
+    Outlines,
+    Preview,
+    Request,
+    Retrack,
+    Review,
+    Suggest,
+    Track,
+)
+from ..runtime.engine_client import Engine, Reply, shared_engine
+from ..runtime.json_line_process import EXTENSION
 from ..runtime.locate import engine_environment, find_python
 from ..settings.clip_settings import settings_of
 from ..settings.pick_settings import FoundSettings, wish_of
@@ -103,7 +116,7 @@ class Run:
     def stop(self) -> None:
         """Ask the engine to stop; the run ends when it has."""
         self.stopping = True
-        self.engine.cancel()
+        self.reply.cancel()
 
     def in_words(self) -> str:
         """For example: Tracking 12/200, frame 57, 1:30 left."""
@@ -166,7 +179,9 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
     """
     _refuse_second()
     job, notes = _job(clip, export=verb == "export")
-    return _send("retrack" if again else verb, verb, clip, towards(job, where, here), notes)
+    job = towards(job, where, here)
+    request = Export(job) if verb == "export" else Retrack(job) if again else Track(job)
+    return _send(request, verb, clip, notes)
 
 
 def start_find(
@@ -184,7 +199,7 @@ def start_find(
     """
     _refuse_second()
     job, notes = make_automatic_job(clip, preferences().device, verb == "export", **wish)
-    return _send(verb, verb, clip, job, notes, kind=kind, picked_from=picked_from)
+    return _send(Export(job, picked_from) if verb == "export" else Track(job), verb, clip, notes, kind)
 
 
 def _refuse_second() -> None:
@@ -192,20 +207,11 @@ def _refuse_second() -> None:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
 
 
-def _send(
-    request: Literal["track", "retrack", "export", "review"],
-    verb: Verb,
-    clip: bpy.types.MovieClip,
-    job: Job,
-    notes: list[str],
-    *,
-    poses: str = "",
-    kind: str = "",
-    picked_from: str = "",
-) -> Run:
+def _send(request: Request, verb: Verb, clip: bpy.types.MovieClip, notes: list[str], kind: str = "") -> Run:
     global _current
     engine = _engine()
-    reply = engine.request(request, job, poses=poses, picked_from=picked_from)
+    job = request.job
+    reply = engine.request(request)
     _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind, pictures_of(job.footage))
     return _current
 
@@ -224,7 +230,7 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     else:
         poses = job.matte_folder / "work" / "cameras.json"
         write_poses(clip, poses)
-    return _send("review", "review", clip, job, notes, poses=str(poses))
+    return _send(Review(job, str(poses)), "review", clip, notes)
 
 
 def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
@@ -234,7 +240,7 @@ def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
         MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
     job, _ = _job(clip, export=False)
-    return _engine().request("preview", job, frame)
+    return _engine().request(Preview(job, frame))
 
 
 def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, str]) -> Reply:
@@ -248,7 +254,7 @@ def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, 
     """
     job, _ = _job(clip, export=False)
     job = dataclasses.replace(job, export=settings_of(clip).target)
-    return _engine().request("finish", job, frame, takes)
+    return _engine().request(Finish(job, frame, dict(takes)))
 
 
 def _job(clip: bpy.types.MovieClip, *, export: bool) -> tuple[Job, list[str]]:
@@ -264,7 +270,7 @@ def request_outlines(clip: bpy.types.MovieClip, frames: Sequence[int], points: i
         MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
     job, _ = make_job(clip, preferences().device, export=False)
-    return _engine().request("outlines", job, frames=frames, points=points)
+    return _engine().request(Outlines(job, tuple(frames), points))
 
 
 def request_suggestions(clip: bpy.types.MovieClip, frame: int) -> Reply:
@@ -273,7 +279,7 @@ def request_suggestions(clip: bpy.types.MovieClip, frame: int) -> Reply:
     Raises:
         MatteError: what is wrong with footage, settings or the runtime.
     """
-    return _request_outlines("suggest", clip, frame, "things")
+    return _engine().request(Suggest(_job_to_find(clip, "things"), frame))
 
 
 def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
@@ -282,17 +288,12 @@ def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
     Raises:
         MatteError: what is wrong with footage, settings or the runtime.
     """
-    return _request_outlines("found", clip, frame, kind)
+    return _engine().request(Found(_job_to_find(clip, kind), frame))
 
 
-def _request_outlines(verb: Literal["suggest", "found"], clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
+def _job_to_find(clip: bpy.types.MovieClip, kind: str) -> Job:
     job, _ = make_automatic_job(clip, preferences().device, export=False, **wish_of(kind, ()))
-    return _engine().request(verb, job, frame)
-
-
-def stop_outlines() -> None:
-    """Nobody waits for suggestions, or for what was found, any more. Raises EngineError."""
-    _engine().cancel()
+    return job
 
 
 def _engine() -> Engine:

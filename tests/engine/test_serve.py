@@ -95,16 +95,36 @@ def test_it_tracks_exports_and_stays(engine: Child, job: dict[str, Any]) -> None
 
 def test_it_stops_when_asked_and_keeps_what_is_done(engine: Child, job: dict[str, Any]) -> None:
     engine.send(id=1, do="track", job=job)
-    engine.send(id=2, do="track", job=job)
     while engine.next().get("done") != 4:
         pass
-    engine.send(id=3, do="cancel")
+    engine.send(id=0, do="cancel", request=1)
     assert engine.answer(1)["exit_code"] == ExitCode.CANCELLED
-    assert engine.answer(2)["exit_code"] == ExitCode.CANCELLED, "one that waits is not wanted either"
     engine.send(id=4, do="track", job=job)
     first = next(event for event in iter(engine.next, None) if event.get("stage") == "track")
     assert first["total"] < 12
     assert engine.answer(4)["event"] == "done"
+
+
+def test_cancel_ends_the_request_that_it_names_and_no_other(engine: Child, job: dict[str, Any]) -> None:
+    """Suggest is closed while it waits behind one Track, before another, and among requests of every other kind."""
+    engine.send(id=1, do="track", job=job)
+    while engine.next().get("done") != 2:
+        pass
+    engine.send(id=2, do="suggest", job=job, frame=1)
+    engine.send(id=3, do="found", job={**job, "objects": [], "promptless": {}}, frame=1)
+    engine.send(id=4, do="track", job={**job, "frame_range": [2, 5]})
+    engine.send(id=5, do="outlines", job=job, frames=[3], points=8)
+    engine.send(id=6, do="track", job={**job, "frame_range": [3, 4]})
+    for unwanted in (2, 6, 99):
+        engine.send(id=0, do="cancel", request=unwanted)
+    endings = {}
+    while len(endings) < 6:
+        event = engine.next()
+        if event["event"] in ("done", "error"):
+            endings[event["id"]] = event
+    assert [i for i, event in endings.items() if event.get("exit_code") == ExitCode.CANCELLED] == [2, 6]
+    assert [endings[i]["event"] for i in (1, 4, 5)] == ["done", "done", "done"]
+    assert "Nothing has been found" in endings[3]["message"]
 
 
 def logits(event: dict[str, Any], kind: str = "logits") -> dict[str, np.ndarray]:
@@ -194,6 +214,65 @@ def test_errors_name_the_field_and_the_engine_lives(engine: Child, job: dict[str
     engine.process.stdin.write("this is no request\n")
     engine.send(id=3, do="track", job={**job, "frame_range": (3, 4)})
     assert engine.answer(3)["event"] == "done"
+
+
+# None of them is a request; what has an id gets an answer all the same.
+WRONG: list[tuple[object, str | None]] = [
+    ([], None),
+    ("track", None),
+    (None, None),
+    ({}, None),
+    ({"do": "track"}, None),
+    ({"id": "7", "do": "track"}, None),
+    ({"id": True, "do": "track"}, None),
+    ({"id": None, "do": "track", "job": {}}, None),
+    ({"id": [7], "do": "preview", "frame": 1}, None),
+    ({"id": 7, "do": ["track"]}, "do"),
+    ({"id": 7, "do": None}, "do"),
+    ({"id": 7, "do": "dance"}, "do"),
+    ({"id": 7, "do": "track"}, "job"),
+    ({"id": 7, "do": "track", "job": "Job"}, "job"),
+    ({"id": 7, "do": "track", "job": "JOB", "frame": 1}, "track"),
+    ({"id": 7, "do": "preview", "job": "JOB", "frame": "1"}, "frame"),
+    ({"id": 7, "do": "preview", "job": "JOB", "frame": None}, "frame"),
+    ({"id": 7, "do": "preview", "job": "JOB", "frame": 1.5}, "frame"),
+    ({"id": 7, "do": "finish", "job": "JOB", "frame": 1, "takes": ["a"]}, "takes"),
+    ({"id": 7, "do": "finish", "job": "JOB", "frame": 1, "takes": {"subject": 3}}, "takes.subject"),
+    ({"id": 7, "do": "outlines", "job": "JOB", "frames": "12", "points": 8}, "frames"),
+    ({"id": 7, "do": "outlines", "job": "JOB", "frames": [1, "2"], "points": 8}, "frames[1]"),
+    ({"id": 7, "do": "outlines", "job": "JOB", "frames": [1], "points": {}}, "points"),
+    ({"id": 7, "do": "review", "job": "JOB", "poses": 3}, "poses"),
+    ({"id": 7, "do": "export", "job": "JOB", "picked_from": []}, "picked_from"),
+    ({"id": 0, "do": "cancel"}, None),
+    ({"id": 0, "do": "cancel", "request": "1"}, None),
+    ({"id": 0, "do": "cancel", "request": [1]}, None),
+]
+
+
+def test_no_message_makes_it_deaf(engine: Child, job: dict[str, Any]) -> None:
+    assert engine.process.stdin is not None
+    for message, where in WRONG:
+        if isinstance(message, dict) and message.get("job") == "JOB":
+            message = {**message, "job": job}
+        engine.process.stdin.write(json.dumps(message) + "\n")
+        engine.process.stdin.flush()
+        if where is not None:
+            error = engine.answer(7)
+            assert (error["exit_code"], error["where"]) == (ExitCode.JOB, where), message
+    for line in ("[" * 100_000, '{"id": 1, "do": "track", "job": ' + "{" * 100_000, "\x00", '{"id": NaN}', ""):
+        engine.process.stdin.write(line + "\n")
+    engine.send(id=8, do="preview", job=job, frame=3)
+    assert engine.answer(8)["event"] == "done"
+    engine.process.stdin.close()
+    assert engine.process.wait(timeout=60) == ExitCode.OK
+
+
+@pytest.mark.parametrize("last", ["", '{"id": "x", "do": 3}\n', "\xff\n", '{"id": 1, "do": "tra'])
+def test_it_ends_when_its_stdin_does_whatever_came_before(engine: Child, last: str) -> None:
+    assert engine.process.stdin is not None
+    engine.process.stdin.write(last)
+    engine.process.stdin.close()
+    assert engine.process.wait(timeout=60) == ExitCode.OK
 
 
 def test_it_ends_with_its_parent(engine: Child, job: dict[str, Any]) -> None:

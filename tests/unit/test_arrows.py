@@ -17,7 +17,7 @@ FLOORS = (
 )  # fmt: skip
 ENGINE_FLOORS = (
     "footage", "store", "sam2", "tracking", "matting", "review", "automatic", "export", "session", "progress",
-    "self_test", "serve", "arguments", "__main__",
+    "self_test", "handlers", "serve", "arguments", "__main__",
 )  # fmt: skip
 ENGINE_MAY_IMPORT = {"contract", "runtime", "checkpoints"}  # of the rooms outside it
 ENGINE_ONLY = {"torch", "torchvision", "sam2", "cv2", "PIL", "av", "OpenImageIO", "scipy", "hydra"}

@@ -14,6 +14,8 @@ import pytest
 from addon.contract.errors import Cancelled, EngineError, FootageError, JobError
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, MatteObject, Point, Prompt
+from addon.contract.protocol import PROTOCOL_VERSION
+from addon.contract.requests import Export, Track
 from addon.runtime.engine_client import Engine, engine_command
 from addon.runtime.locate import engine_environment
 
@@ -34,8 +36,8 @@ def hear():
     line = sys.stdin.readline()
     return json.loads(line) if line else None
 
-say(id=0, event="ready", protocol=1)
-"""
+say(id=0, event="ready", protocol=PROTOCOL)
+""".replace("PROTOCOL", str(PROTOCOL_VERSION))
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_events_until_done(start) -> None:
         say(id=request["id"], event="done", folder=request["job"]["footage"]["files"][0], frames=2)
         hear()
     """)
-    reply = engine.request("export", JOB)
+    reply = engine.request(Export(JOB))
     events = list(reply)
     assert [event["event"] for event in events] == ["progress", "done"]
     assert reply.result == events[-1]
@@ -75,10 +77,10 @@ def test_polling_never_waits(start) -> None:
         say(id=request["id"], event="done")
         hear()
     """)
-    reply = engine.request("track", JOB)
+    reply = engine.request(Track(JOB))
     assert reply.poll() == []
     assert reply.result is None
-    engine.cancel()
+    reply.cancel()
     list(reply)
     assert reply.result is not None
     assert reply.poll() == []
@@ -92,7 +94,7 @@ def test_answers_find_their_requests(start) -> None:
         say(id=first["id"], event="done", frames=1)
         hear()
     """)
-    replies = [engine.request("track", JOB), engine.request("track", JOB)]
+    replies = [engine.request(Track(JOB)), engine.request(Track(JOB))]
     assert [[event["frames"] for event in reply] for reply in replies] == [[1], [2]]
 
 
@@ -103,19 +105,20 @@ def test_errors_keep_their_kind(start) -> None:
         hear()
     """)
     with pytest.raises(FootageError) as caught:
-        list(engine.request("track", JOB))
+        list(engine.request(Track(JOB)))
     assert str(caught.value) == "a.png: Broken. Fix it."
 
 
 def test_cancel(start) -> None:
     engine = start("""
         request = hear()
-        assert hear()["do"] == "cancel"
+        cancel = hear()
+        assert (cancel["do"], cancel["request"]) == ("cancel", request["id"])
         say(id=request["id"], event="error", exit_code=8, message="Stopped.")
         hear()
     """)
-    reply = engine.request("track", JOB)
-    engine.cancel()
+    reply = engine.request(Track(JOB))
+    reply.cancel()
     with pytest.raises(Cancelled):
         list(reply)
     assert engine.alive
@@ -130,20 +133,20 @@ def test_death_is_an_error_with_the_end_of_the_log(start) -> None:
         sys.exit(3)
     """)
     with pytest.raises(EngineError) as caught:
-        list(engine.request("track", JOB))
+        list(engine.request(Track(JOB)))
     assert "exit code 3" in str(caught.value)
     assert "out of memory, Zoë" in str(caught.value)
     assert "line 99999" in str(caught.value)
     assert "line 99000" not in str(caught.value)
     assert not engine.alive
     with pytest.raises(EngineError):
-        engine.request("track", JOB).poll()
+        engine.request(Track(JOB)).poll()
 
 
 def test_death_before_it_is_ready(start) -> None:
     engine = start('raise ImportError("No module named torch")', speak="")
     with pytest.raises(EngineError, match="No module named torch"):
-        list(engine.request("track", JOB))
+        list(engine.request(Track(JOB)))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
@@ -153,7 +156,7 @@ def test_killed(start) -> None:
         say(id=request["id"], event="progress", stage="track", done=1, total=2, frame=7)
         hear()
     """)
-    reply = engine.request("track", JOB)
+    reply = engine.request(Track(JOB))
     events = iter(reply)
     next(events)
     os.kill(engine.pid, 9)
@@ -170,14 +173,15 @@ def test_a_broken_line(start, line: str) -> None:
         hear()
     """)
     with pytest.raises(EngineError):
-        list(engine.request("track", JOB))
+        list(engine.request(Track(JOB)))
     assert not engine.alive
 
 
 def test_another_protocol(start) -> None:
-    engine = start('say(id=0, event="ready", protocol=99)\nhear()', speak=SPEAK.replace("protocol=1", "protocol=2"))
-    with pytest.raises(EngineError, match="version 2 of the protocol"):
-        list(engine.request("track", JOB))
+    speak = SPEAK.replace(f"protocol={PROTOCOL_VERSION}", "protocol=77")
+    engine = start('say(id=0, event="ready", protocol=99)\nhear()', speak=speak)
+    with pytest.raises(EngineError, match="version 77 of the protocol"):
+        list(engine.request(Track(JOB)))
 
 
 def test_a_large_job_does_not_wait_for_a_slow_engine(start) -> None:
@@ -191,8 +195,8 @@ def test_a_large_job_does_not_wait_for_a_slow_engine(start) -> None:
         say(id=second["id"], event="done")
         hear()
     """)
-    reply = engine.request("track", job)
-    list(engine.request("track", JOB))
+    reply = engine.request(Track(job))
+    list(engine.request(Track(JOB)))
     (done,) = reply
     assert done["frames"] == 20_000
 
@@ -228,7 +232,7 @@ def test_its_stdin_closes_with_its_parent(tmp_path: Path) -> None:
         from pathlib import Path
         engine = Engine([sys.executable, "-c", {f"import os; os.chdir({str(tmp_path)!r}); " + child!r}],
                         engine_environment(Path({str(ROOT)!r})))
-        while not engine._log:
+        while not engine._process.last_words(1):
             pass
         os._exit(1)
     """
@@ -260,5 +264,5 @@ def test_job_errors_are_not_the_engines(start) -> None:
         hear()
     """)
     with pytest.raises(JobError):
-        list(engine.request("track", JOB))
-    assert [event["event"] for event in engine.request("track", JOB)] == ["done"]
+        list(engine.request(Track(JOB)))
+    assert [event["event"] for event in engine.request(Track(JOB))] == ["done"]

@@ -1,0 +1,72 @@
+"""What the engine does for each request: one function a kind, found by the type of its first argument."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from ..contract.protocol import Answer
+from ..contract.requests import Export, Finish, Found, Outlines, Preview, Request, Retrack, Review, Suggest, Track
+from .session import Session, Tracked
+
+
+@functools.singledispatch
+def carry_out(request: Request, session: Session) -> Answer:
+    """Do what is asked; returns what `done` carries. Raises MatteError."""
+    raise NotImplementedError(type(request).__name__)
+
+
+@carry_out.register
+def _track(request: Track, session: Session) -> Answer:
+    return _tracked(session.track(request.job))
+
+
+@carry_out.register
+def _retrack(request: Retrack, session: Session) -> Answer:
+    return _tracked(session.retrack(request.job))
+
+
+@carry_out.register
+def _export(request: Export, session: Session) -> Answer:
+    tracked, folder = session.export(request.job, Path(request.picked_from) if request.picked_from else None)
+    return {**_tracked(tracked), "folder": str(folder)}
+
+
+@carry_out.register
+def _review(request: Review, session: Session) -> Answer:
+    found = session.review(request.job, Path(request.poses) if request.poses else None)
+    return {"suspects": sum(map(len, found.values()))}
+
+
+@carry_out.register
+def _outlines(request: Outlines, session: Session) -> Answer:
+    return {"file": str(session.outlines(request.job, request.frames, request.points))}
+
+
+@carry_out.register
+def _suggest(request: Suggest, session: Session) -> Answer:
+    return {"file": str(session.suggest(request.job, request.frame))}
+
+
+@carry_out.register
+def _preview(request: Preview, session: Session) -> Answer:
+    return {"file": str(session.preview(request.job, request.frame))}
+
+
+@carry_out.register
+def _finish(request: Finish, session: Session) -> Answer:
+    return {"file": str(session.finish(request.job, request.frame, request.takes))}
+
+
+@carry_out.register
+def _found(request: Found, session: Session) -> Answer:
+    file, folder = session.found(request.job, request.frame)
+    return {"file": str(file), "found": str(folder)}
+
+
+def _tracked(tracked: Tracked) -> Answer:
+    suspects = sum(map(len, tracked.suspects.values()))
+    answer: Answer = {"device": tracked.model, "frames": len(tracked.frames), "suspects": suspects}
+    if tracked.found is not None:
+        answer["found"] = str(tracked.found)
+    return answer
