@@ -44,6 +44,10 @@ class Check:
         """Whether it takes pytest's arguments."""
         return self.arguments[1] == "pytest"
 
+    def command(self, extra: Sequence[str] = ()) -> list[str]:
+        """What is started, with `extra` arguments at its end."""
+        return [str(python_of(self.environment)), *self.arguments, *extra]
+
     def __str__(self) -> str:
         return f"{' '.join(self.arguments[1:])} ({self.environment.name})"
 
@@ -63,6 +67,11 @@ def all_checks(blenders: Sequence[Environment]) -> list[Check]:
 
 
 PARTS = tuple(dict.fromkeys(each.part for each in all_checks(BLENDERS)))
+
+
+def child_environment() -> dict[str, str]:
+    """The environment variables of a check."""
+    return quiet_environment(os.environ) | {PYTHON_VARIABLE: str(python_of(ENGINE))}
 
 
 def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Check], list[str]]:
@@ -109,10 +118,8 @@ def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
 
 def _run(check: Check, pytest_arguments: Sequence[str], *, quietly: bool) -> tuple[Check, int, float]:
     """Run it; returns its exit code and the seconds that it took. `quietly`: what it says comes whole, at its end."""
-    extra = pytest_arguments if check.is_pytest else ()
-    command = [str(python_of(check.environment)), *check.arguments, *extra]
-    environment = quiet_environment(os.environ) | {PYTHON_VARIABLE: str(python_of(ENGINE))}
-    run = partial(subprocess.run, command, cwd=ROOT, env=environment, check=False)
+    command = check.command(pytest_arguments if check.is_pytest else ())
+    run = partial(subprocess.run, command, cwd=ROOT, env=child_environment(), check=False)
     began = time.monotonic()
     if not quietly:
         return check, run().returncode, time.monotonic() - began

@@ -27,6 +27,7 @@ from .package import DIST, newest_blender, package
 from .repository import repository
 from .say import SayWatch, say
 from .train import train
+from .watch import watch
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -91,6 +92,11 @@ def _demo(arguments: Sequence[str]) -> int:
     return demo(parser.parse_args(arguments).clip)
 
 
+def _test(arguments: Sequence[str]) -> int:
+    rest = [each for each in arguments if each != "--watch"]
+    return test(rest) if rest == list(arguments) else watch(rest)
+
+
 def _runtime(arguments: Sequence[str]) -> int:
     parser = _parser("runtime", "install, update or repair the engine that the extension uses")
     parser.add_argument("folder", nargs="?", type=Path, help=f"of runtime and checkpoints; default: {user_folder()}")
@@ -149,7 +155,10 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
 
 COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "demo": (_demo, "track a clip of this repository through Blender's Python API and show the result"),
-    "test": (test, f"linters, types, tests; optionally some of {', '.join(PARTS)}, then arguments for pytest"),
+    "test": (
+        _test,
+        f"linters, types, tests; optionally some of {', '.join(PARTS)}, then --watch, arguments for pytest",
+    ),
     "engine": (_engine, "the engine without Blender: engine track FOOTAGE ..., engine run JOB.json"),
     "package": (_package, "build the extension's zip in dist/"),
     "repository": (_repository, "a folder for a web server, that Blender installs and updates the extension from"),

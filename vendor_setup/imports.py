@@ -1,0 +1,94 @@
+"""Which tests a change touches, from what the files import and name.
+
+A file leads to another one if it imports it, anywhere in it and in any form, or if one of its strings is the other's
+name, its module's or its folder's: `"addon.engine"` stands where a process is started, `part("clip.prompts")` in
+Blender's tests, `"dependencies.md"` where a document is read. That is cheap, and errs on the side of too many tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+
+class Imports:
+    """The files below `root`, and what each leads to. Files are paths relative to `root`, with forward slashes."""
+
+    def __init__(self, root: Path, files: Mapping[str, Hashable]) -> None:
+        """`files` with something that is another one when the file was written; what has not changed is read once."""
+        self._files = {_name(file): file for file in files}
+        self._leads_to = {
+            file: {self._files.get(name, name) for name in _names_in(root, file, stamp)}
+            for file, stamp in files.items()
+        }
+
+    def touched(self, changed: Collection[str], tests: Collection[str]) -> list[str]:
+        """Those of `tests` that lead to a file of `changed`, the ones in the fewest steps first.
+
+        A file that is not there any more touches what still names it.
+        """
+        steps = {file: 0 for file in changed if file in self._leads_to}
+        ends = {*changed, *map(_name, changed), *(folder for file in changed for folder in _folders(file))}
+        distance = 0
+        while ends:
+            distance += 1
+            ends = {file for file, to in self._leads_to.items() if file not in steps and not to.isdisjoint(ends)}
+            steps |= dict.fromkeys(ends, distance)
+        return sorted(steps.keys() & set(tests), key=lambda file: (steps[file], file))
+
+
+def _folders(file: str) -> set[str]:
+    """The outermost and the innermost folder, as strings name them that mean all files in there."""
+    folders = file.split("/")[:-1]
+    return {f"{folder}/" for folder in folders[:1] + folders[-1:]}
+
+
+def _name(file: str) -> str:
+    """What strings and imports call it: a module's dotted name, else the name of the file."""
+    path = PurePosixPath(file)
+    if path.suffix != ".py":
+        return path.name
+    parts = path.with_suffix("").parts
+    if parts == ("__init__",):
+        return "bl_ext"  # the extension itself, which Blender loads
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@functools.cache
+def _names_in(root: Path, file: str, stamp: Hashable) -> frozenset[str]:
+    """All that `file` may name, whether or not there is such a file."""
+    path = PurePosixPath(file)
+    if path.suffix != ".py":
+        return frozenset()
+    package = path.parts[:-1]
+    around = [".".join(package)] if package else []
+    if package[:1] == ("tests",):
+        around.append(".".join((*package, "conftest")))
+    try:
+        tree = ast.parse((root / file).read_bytes())
+    except (OSError, SyntaxError, ValueError):  # gone or half-written: linter and pytest tell it
+        return frozenset(around)
+    return frozenset((*around, *_names_of(tree, package)))
+
+
+def _names_of(tree: ast.AST, package: Sequence[str]) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            # Out of a package come its modules, or what the package itself holds.
+            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "part":
+            yield from (
+                f"addon.{each.value}"
+                for each in node.args
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (node.value, f"{node.value}.__main__", f"{node.value}/")
+            if node.value.startswith("bl_ext."):
+                yield "bl_ext"

@@ -1,0 +1,125 @@
+"""`test --watch`: what a change touches runs as soon as a file is saved, the quickest first.
+
+A change that is saved meanwhile ends what runs, and it begins again with both. What failed runs again with the next
+change, whatever that is: the mistake may be in another file.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from .checks import Check, all_checks, child_environment, choose
+from .environments import BLENDERS, QUICK, ROOT, folder_of, is_ready, prepare
+from .imports import Imports
+from .say import say
+
+_INTERVAL = 0.3  # seconds between two looks at the files
+_PATIENCE = 10.0  # seconds that a check gets to end what it started
+_FOLDERS = ("addon", "bench", "demo", "docs", "tests", "training", "vendor_setup")
+_ORDER = (
+    "lint",
+    "unit",
+    "types",
+    "setup",
+    "engine",
+    "blender",
+)  # the quickest first; a window is nothing to watch with
+
+Snapshot = dict[str, tuple[int, int]]  # when each file was written, in ns, and its bytes; by its path below ROOT
+
+
+def watch(arguments: Sequence[str]) -> int:
+    """Run until interrupted. `arguments` as of `test`; without parts, those whose environments are there already."""
+    blenders = [each for each in BLENDERS if is_ready(each, folder_of(each))] or BLENDERS
+    every = [each for part in _ORDER for each in all_checks(blenders[-1:]) if each.part == part]
+    checks, pytest_arguments = choose(arguments, every)
+    if checks == choose(pytest_arguments, every)[0]:  # no parts were named
+        checks = [
+            each for each in checks if all(env is QUICK or is_ready(env, folder_of(env)) for env in each.environments)
+        ]
+    prepare(list(dict.fromkeys(each for check in checks for each in check.environments)))
+    seen = snapshot()
+    say(f"Watching for {', '.join(dict.fromkeys(each.part for each in checks))}. Ctrl-C ends it.")
+    pending: set[str] = set()
+    while True:
+        seen, changed = _next_change(seen)
+        pending |= changed
+        say(f"\n=== Changed: {', '.join(sorted(pending))}")
+        outcome = "passed"
+        for command in commands(checks, pending, seen, pytest_arguments):
+            say(f"=== {' '.join(command[1:])}")
+            code = _run(command, seen)
+            if code is None:
+                outcome = ""
+                break
+            if code:
+                outcome = "FAILED"
+        if outcome == "passed":
+            pending.clear()
+        if outcome:
+            say(f"=== {outcome}")
+
+
+def snapshot() -> Snapshot:
+    """All files that checks may depend on."""
+    found: Snapshot = {}
+    for path in (*ROOT.glob("*"), *(file for folder in _FOLDERS for file in (ROOT / folder).rglob("*"))):
+        if path.suffix == ".pyc" or path.name.startswith("."):
+            continue
+        try:
+            about = path.stat()
+        except OSError:  # gone in this moment
+            continue
+        if path.is_file():
+            found[path.relative_to(ROOT).as_posix()] = (about.st_mtime_ns, about.st_size)
+    return found
+
+
+def commands(
+    checks: Sequence[Check], changed: set[str], files: Snapshot, pytest_arguments: Sequence[str]
+) -> Iterator[list[str]]:
+    """What is to run when `changed` has changed: of pytest's parts what that touches, nearest first; else all."""
+    imports = Imports(ROOT, files)
+    for check in checks:
+        if not check.is_pytest:
+            if any(file.endswith((".py", ".toml")) for file in changed):
+                yield check.command()
+            continue
+        folder = PurePosixPath(check.arguments[-1])
+        tests = [file for file in files if PurePosixPath(file).match(f"{folder}/test_*.py")]
+        if touched := imports.touched(changed, tests):
+            yield [*check.command()[:-1], *touched, *pytest_arguments]
+
+
+def _next_change(before: Snapshot) -> tuple[Snapshot, set[str]]:
+    """Wait until files are other ones than `before` and stay so for a moment; returns all files and those changed."""
+    last = before
+    while True:
+        time.sleep(_INTERVAL)
+        now = snapshot()
+        if now == last and now != before:
+            return now, {file for file in before.keys() | now.keys() if before.get(file) != now.get(file)}
+        last = now
+
+
+def _run(command: Sequence[str], seen: Snapshot) -> int | None:
+    """Its exit code; None if files changed meanwhile and it was ended."""
+    with subprocess.Popen(command, cwd=ROOT, env=child_environment(), stdin=subprocess.DEVNULL) as process:
+        while True:
+            try:
+                return process.wait(_INTERVAL)
+            except subprocess.TimeoutExpired:
+                if snapshot() != seen:
+                    break
+        # As Ctrl-C does, so that fixtures end the processes that they started.
+        process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGINT)
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return None
