@@ -94,7 +94,7 @@ def test_strips_of_windows_give_what_the_whole_map_gives(
 def test_the_image_encoder(dtype: torch.dtype, allowed: float) -> None:
     """Twice: what is kept of the first frame is right for the second."""
     torch.manual_seed(0)
-    predictor = model._build(EMBEDDED_CONFIG)
+    predictor = model.build(EMBEDDED_CONFIG)
     frames = torch.randn(2, 1, 3, predictor.image_size, predictor.image_size)
 
     def encoded(predictor: nn.Module) -> Tensor:
@@ -109,7 +109,7 @@ def test_the_image_encoder(dtype: torch.dtype, allowed: float) -> None:
 def test_merged_projections_give_what_two_give(top_down: bool) -> None:
     """Where level 1 is added to level 0, the neck's own results are needed, and stay."""
     torch.manual_seed(0)
-    predictor = model._build(EMBEDDED_CONFIG).eval()
+    predictor = model.build(EMBEDDED_CONFIG).eval()
     predictor.image_encoder.neck.fpn_top_down_levels = [0, 2, 3] if top_down else [2, 3]
     frame = torch.randn(1, 3, predictor.image_size, predictor.image_size)
     with torch.inference_mode():

@@ -1,12 +1,14 @@
 """Checkpoints are somebody else's data: what is refused, and with which words."""
 
 import dataclasses
+import itertools
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+import yaml
 
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, Official
 from addon.contract.errors import CheckpointError
@@ -59,7 +61,7 @@ def test_official_checkpoint_missing_or_altered(tmp_path: Path, monkeypatch: pyt
 def test_every_official_config_builds(official: Official) -> None:
     """Its config is inside the pinned sam2 package, and makes a predictor of the size that was published."""
     config = model._sam2_config(official.config)
-    predictor = model._build(config)
+    predictor = model.build(config)
     millions = sum(each.numel() for each in predictor.parameters()) / 1e6
     expected = {"tiny": 38.9, "small": 46.0, "base_plus": 80.8, "large": 224.4}
     size = official.name.partition("_hiera_")[2]
@@ -91,15 +93,142 @@ def test_damaged_and_foreign_files(weights: Path, tmp_path: Path) -> None:
     refused(misfit, "own.pt", "do not fit")
 
 
-def test_a_config_builds_nothing_but_sam2(weights: Path, tmp_path: Path) -> None:
-    config = OmegaConf.load(EMBEDDED_CONFIG)
-    config.model.memory_encoder.fuser._target_ = "os.system"
-    path = tmp_path / "evil.yaml"
-    OmegaConf.save(config, path)
-    refused(dataclasses.replace(of(weights, trust=True), config=str(path)), "evil.yaml", "os.system")
-    path.write_text("model: [not, a, config", encoding="utf-8")
-    refused(dataclasses.replace(of(weights, trust=True), config=str(path)), "evil.yaml")
+def own_config(path: Path, **changes: object) -> Path:
+    """The embedded config with `changes` of its model, by dotted path."""
+    data = yaml.safe_load(EMBEDDED_CONFIG.read_text(encoding="utf-8"))
+    for place, value in changes.items():
+        node = data["model"]
+        *parents, last = place.split("__")
+        for each in parents:
+            node = node[each]
+        node[last] = value
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+# each of these ran, or was called, before any weight was read
+CODE = [
+    {"_target_": "os.system", "command": "touch ran"},
+    {"_target_": "sam2.modeling.position_encoding.np.testing.measure", "code_str": "open('ran', 'w')"},
+    {"_target_": "sam2.modeling.sam2_base.torch.hub.load", "repo_or_dir": ".", "source": "local", "model": "m"},
+    {"_target_": "sam2.modeling.sam2_base.torch.load", "f": "evil.pt", "weights_only": False},
+    {"_target_": "sam2.modeling.position_encoding.np.load", "file": "evil.npy", "allow_pickle": True},
+    {"_target_": "sam2.modeling.position_encoding.np.save", "file": "ran", "arr": [1]},
+    {"_target_": "sam2.modeling.sam2_base.torch.hub.download_url_to_file", "url": "file:///etc/hosts", "dst": "ran"},
+    {"_target_": "sam2.modeling.memory_encoder.Fuser", "_partial_": True},
+    {"_target_": "sam2.modeling.memory_encoder.Fuser", "_args_": [1]},
+    {"_target_": "sam2.modeling.memory_encoder.Fuser", "_recursive_": False},
+    {"_target_": "sam2.modeling.memory_encoder.Fuser", "layer": {"_target_": "torch.nn.Identity"}, "num_layers": 1},
+    {"_target_": ["sam2.modeling.memory_encoder.Fuser"]},
+    {"_target_": "sam2.modeling.sam2_base.SAM2Base"},
+]
+
+
+@pytest.mark.parametrize("node", CODE, ids=lambda node: str(node["_target_"])[-30:])
+def test_a_config_runs_no_code(
+    node: dict[str, object], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = own_config(tmp_path / "evil.yaml", memory_encoder__fuser=node)
+    refused(dataclasses.replace(of(weights, trust=True), config=str(path)), "evil.yaml", "memory_encoder.fuser")
+    refused(dataclasses.replace(of(weights, trust=True), config=str(own_config(path, anything=[[node]]))), "evil.yaml")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["evil.yaml"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_encoder__trunk__weights_path": "/nowhere/hiera.pt"},
+        {"compile_image_encoder": True},
+        {"image_size": 0},
+        {"image_size": 1_000_000},
+        {"image_size": True},
+        {"memory_attention__num_layers": 60_000},
+        {"memory_attention__layer__dim_feedforward": 65_000, "memory_attention__num_layers": 2_000},
+        {"image_encoder__trunk__stages": [60_000, 60_000, 60_000, 60_000]},
+        {"memory_encoder__mask_downsampler__kernel_size": 60_000},
+        {"memory_attention__layer__self_attention__feat_sizes": [60_000, 60_000]},
+        {"num_maskmem": 10**30},
+        {"sigmoid_scale_for_mem_enc": float("nan")},
+        {"image_encoder__neck__d_model": "${oc.env:HOME}"},
+        {"image_encoder__neck__fpn_interp_model": "x" * 1000},
+        {"sam_mask_decoder_extra_args": {"transformer": {"_target_": "torch.nn.Identity"}}},
+    ],
+    ids=str,
+)
+def test_a_config_is_bounded(changes: dict[str, object], weights: Path, tmp_path: Path) -> None:
+    path = own_config(tmp_path / "odd.yaml", **changes)
+    with pytest.raises(CheckpointError, match=r"odd\.yaml") as caught:
+        model.load(model.find(dataclasses.replace(of(weights, trust=True), config=str(path))))
+    assert "\n" not in str(caught.value)
+    assert os.environ["HOME"] not in str(caught.value).replace(str(path), "")
+
+
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]\n" for before, after in itertools.pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model: [not, a, config",
+        BOMB,
+        "model: &m {_target_: *m}",
+        "model: " + "[" * 30_000,
+        "model:\n" + "\n".join(f"{' ' * i}a:" for i in range(1, 300)),
+        "model: !!python/object/apply:os.system ['touch ran']",
+        "model: !!binary aGVsbG8=",
+        "model: {_target_: a, _target_: b}",
+        "model: {1: 2}",
+        "model: {? [a] : b}",
+        "# " + "x" * 100_000,
+        "\0",
+        "",
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_a_config_is_plain_yaml(text: str, weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"odd\.yaml") as caught:
+        model.load(model.find(dataclasses.replace(of(weights, trust=True), config=str(path))))
+    assert "\n" not in str(caught.value)
+
+
+def test_names_of_configs(weights: Path) -> None:
     refused(dataclasses.replace(of(weights, trust=True), config="../../../etc/passwd"), "no such config")
+    refused(dataclasses.replace(of(weights, trust=True), config="/dev/zero"), "/dev/zero", "no file")
+
+
+def test_a_foreign_config_needs_a_yes_whatever_the_weights_hash_to(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = own_config(tmp_path / "own.yaml")
+    digest = model._hash_file(weights)
+    hashed = dataclasses.replace(of(weights, sha256=digest), config=str(path))
+    refused(hashed, "own.yaml", "trust")
+    published = Official("as_if", "as_if.pt", "", "", 1, digest, 0.0, 0.0)
+    monkeypatch.setitem(model.OFFICIAL, "as_if", published)
+    refused(dataclasses.replace(hashed, sha256=""), "own.yaml", "trust")
+    assert model.load(model.find(dataclasses.replace(hashed, trust=True))).source.config == path
+
+
+def test_weights_that_are_no_numbers(weights: Path, tmp_path: Path) -> None:
+    state = torch.load(weights, weights_only=True)["model"]
+    first = next(iter(state))
+    state[first] = torch.full_like(state[first], float("nan"))
+    path = tmp_path / "nan.pt"
+    torch.save({"model": state}, path)
+    refused(of(path, trust=True), "nan.pt", first, "not all numbers")
+
+
+def test_weights_that_unpack_to_more_than_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "_MAX_WEIGHTS", 1_000_000)
+    path = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("archive/data/0", bytes(1_000_001))
+    refused(of(path, trust=True), "bomb.pt", "unpacks")
 
 
 def test_device_and_precision() -> None:

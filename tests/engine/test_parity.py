@@ -23,7 +23,7 @@ FRAMES = 40
 def upstream(choice: Model, folder: Path, job: Job) -> dict[int, dict[str, np.ndarray]]:
     """Masks of an unmodified predictor: {index: {object: bool (H, W)}}. Corrections are made as its demo makes them."""
     source = model.find(choice)
-    built = model._build(source.config).eval()  # of upstream's modules: `load` replaces some
+    built = model.build(source.config).eval()  # of upstream's modules: `load` replaces some
     model._load_weights(built, source.weights)
     # under upstream's own class, without the changes of our subclass
     predictor = SAM2VideoPredictor.__new__(SAM2VideoPredictor)

@@ -1,7 +1,6 @@
 """Weights in, a predictor on a device out.
 
-A checkpoint is somebody else's data: weights only, a known hash or an explicit yes, and a config that may name nothing
-but the sam2 package's own classes.
+A checkpoint is somebody else's data: weights only, and a known hash or an explicit yes, for its config too (config.py).
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import contextlib
 import functools
 import hashlib
 import os
-import pickle
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,29 +17,20 @@ from typing import Any
 
 import sam2
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from ...checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
 from ...contract import job_types as contract
+from ...contract.boundary import reading
 from ...contract.errors import CheckpointError
 from ...runtime.locate import GPU_VARIABLE
+from .config import build, read_bytes
 from .cpu import faster_modules
 from .cpu.linear import can_fuse
 from .predictor import Predictor
 
 _SEED = 0
 _HASH_BLOCK = 1 << 20
-
-# What upstream's build_sam2_video_predictor adds to a config (sam2/build_sam.py, apply_postprocessing), except
-# fill_hole_area: that needs a CUDA extension which no artist has; finishing fills holes on request.
-_DYNAMIC_MULTIMASK = {
-    "dynamic_multimask_via_stability": True,
-    "dynamic_multimask_stability_delta": 0.05,
-    "dynamic_multimask_stability_thresh": 0.98,
-}
-_UPSTREAM_POSTPROCESSING = {"binarize_mask_from_pts_for_mem_enc": True}
+_MAX_WEIGHTS = 8_000_000_000  # bytes, unpacked: the largest published one has 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +81,7 @@ class Loaded:
 def find(choice: contract.Model) -> Source:
     """Which files, device and precision `choice` means, hashed and checked. Raises CheckpointError: what to do."""
     name, config, weights, weights_hash = _files(choice)
-    try:
-        digest = hashlib.sha256(f"{weights_hash}\n".encode() + config.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"This config can't be read: {error.strerror}.", where=str(config)) from None
+    digest = hashlib.sha256(f"{weights_hash}\n".encode() + read_bytes(config)).hexdigest()
     device = choose_device(choice.device)
     return Source(name, config, weights, digest, device, choose_precision(choice.precision, device))
 
@@ -102,7 +89,7 @@ def find(choice: contract.Model) -> Source:
 def load(source: Source) -> Loaded:
     """Build the predictor and put it on its device. Raises CheckpointError."""
     _limit_memory(source.device)
-    predictor = _build(source.config)
+    predictor = build(source.config)
     _load_weights(predictor, source.weights)
     if source.device.type == "cpu":
         faster_modules.replace_modules(predictor)
@@ -117,19 +104,6 @@ def _limit_memory(device: torch.device) -> None:
     if gigabytes and device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 1e9 / total))
-
-
-def _build(config: Path) -> Predictor:
-    model = _read_config(config)
-    extra = model.get("sam_mask_decoder_extra_args") or {}
-    model |= _UPSTREAM_POSTPROCESSING
-    model["sam_mask_decoder_extra_args"] = _DYNAMIC_MULTIMASK | extra
-    model["_target_"] = f"{Predictor.__module__}.{Predictor.__qualname__}"
-    try:
-        predictor: Predictor = instantiate(model, _recursive_=True)
-    except Exception as error:  # instantiate wraps whatever the classes raise
-        raise CheckpointError(f"No SAM 2 can be built from it: {error}.", where=str(config)) from error
-    return predictor
 
 
 def _files(choice: contract.Model) -> tuple[str, Path, Path, str]:
@@ -181,8 +155,21 @@ def _files(choice: contract.Model) -> tuple[str, Path, Path, str]:
             where=name,
             hint="If you trust where it comes from, say so (--trust-checkpoint, or its sha256 in the Job).",
         )
-    config = Path(choice.config) if Path(choice.config).is_absolute() else _sam2_config(choice.config)
-    return weights.name, config, weights, found
+    return weights.name, _config_of(choice), weights, found
+
+
+def _config_of(choice: contract.Model) -> Path:
+    """Of a checkpoint file. One that is neither sam2's nor ours needs a person's yes, whatever the weights hash to."""
+    if not Path(choice.config).is_absolute():
+        return _sam2_config(choice.config)
+    config = Path(choice.config)
+    if not choice.trust and read_bytes(config) != read_bytes(EMBEDDED_CONFIG):
+        raise CheckpointError(
+            "This config is not one of the sam2 package's.",
+            where=choice.config,
+            hint="If you trust where it comes from, say so (--trust-checkpoint).",
+        )
+    return config
 
 
 def choose_device(wish: contract.Device) -> torch.device:
@@ -233,17 +220,15 @@ def make_deterministic() -> None:
 
 
 def _load_weights(predictor: Predictor, path: Path) -> None:
-    try:
+    hint = "It may be damaged, or hold more than weights, which is refused. Download it again."
+    with reading(CheckpointError, "This file can't be read as weights", where=str(path), hint=hint):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                if sum(each.file_size for each in packed.infolist()) > _MAX_WEIGHTS:
+                    raise ValueError("it unpacks to more than any SAM 2 has")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"This file can't be read as weights: {first_line}",
-            where=str(path),
-            hint="It may be damaged, or hold more than weights, which is refused. Download it again.",
-        ) from None
     weights = state.get("model") if isinstance(state, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(each, torch.Tensor) for each in weights.values()):
+    if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
         raise CheckpointError(
             'This file holds no SAM 2 weights (a dict "model" of tensors).',
             where=str(path),
@@ -251,7 +236,7 @@ def _load_weights(predictor: Predictor, path: Path) -> None:
         )
     expected = predictor.state_dict()
     missing = sorted(set(expected) - set(weights))
-    unknown = sorted(set(weights) - set(expected))
+    unknown = sorted(map(str, set(weights) - set(expected)))
     misfit = sorted(key for key in set(expected) & set(weights) if expected[key].shape != weights[key].shape)
     if missing or unknown or misfit:
         first = (misfit or missing or unknown)[0]
@@ -261,38 +246,21 @@ def _load_weights(predictor: Predictor, path: Path) -> None:
             where=str(path),
             hint="Choose the config that belongs to this checkpoint.",
         )
+    for key, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(
+                f"The weights {key!r} are not all numbers.", where=str(path), hint="It is damaged: get it again."
+            )
     predictor.load_state_dict({key: value.float() for key, value in weights.items()})
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OSError, ValueError, OmegaConfBaseException) as error:
-        raise CheckpointError(f"This config can't be read: {error}.", where=str(path)) from None
-    except Exception as error:  # yaml's own errors have no common base with the above
-        raise CheckpointError(f"This is not a config: {error}.", where=str(path)) from None
-    model = config.get("model") if isinstance(config, dict) else None
-    if not isinstance(model, dict):
-        raise CheckpointError('This config has no "model".', where=str(path))
-    for target in _targets(model):
-        if not str(target).startswith("sam2.modeling."):
-            raise CheckpointError(
-                f"This config asks for {target!r}; only sam2's own classes are allowed.", where=str(path)
-            )
-    return {str(key): value for key, value in model.items()}
-
-
-def _targets(node: Any) -> Iterator[Any]:
-    """Every `_target_` in a config, however deep."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "_target_":
-                yield value
-            else:
-                yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
+def _is_plain(value: Any) -> bool:
+    """Whether it is a tensor of numbers that lie in memory one after the other, as weights are."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and not (value.is_complex() or value.is_quantized or value.is_meta)
+    )
 
 
 def _sam2_config(name: str) -> Path:
