@@ -130,14 +130,6 @@ def test_as_footage(tmp_path: Path) -> None:
     assert shifted.fingerprint() != reader.fingerprint()
 
 
-def test_variable_rate_is_said(tmp_path: Path) -> None:
-    file = make(tmp_path / "phone.mp4", count=6, times=[0, 1, 2, 5, 6, 7])
-    footage, warnings = scan(file)
-    assert footage.frame_count == 6
-    assert len(warnings) == 1
-    assert "variable frame rate" in warnings[0]
-
-
 def test_beyond_the_end(tmp_path: Path) -> None:
     with pytest.raises(FootageError, match=r"clip\.mp4: The movie has 40 frames; number 41 was asked for"):
         Movie(make(tmp_path / "clip.mp4")).pixels(FRAMES)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import ExifTags, Image
 
 from addon.contract.errors import FootageError
@@ -14,6 +18,7 @@ from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.engine.export import prepare
 from addon.engine.footage.footage import Reader, scan
+from addon.engine.footage.movie import Movie
 
 WIDTH, HEIGHT = 60, 40
 
@@ -149,3 +154,153 @@ def test_masks_for_programs_that_read_pixels_as_stored(tmp_path: Path, target: s
     assert mask.shape == (HEIGHT, WIDTH)
     stored = {3: subject[::-1, ::-1], 6: np.rot90(subject), 8: np.rot90(subject, -1)}[orientation]
     np.testing.assert_array_equal(mask, 255 - stored if target == "t3dgs" else stored)
+
+
+def write_movie(
+    path: Path, frames: list[Any], codec: str = "mpeg4", pixel_format: str = "yuv420p", **more: Any
+) -> Path:
+    """more: times in frames at 25 a second; options; metadata and colours of the track; a rotation."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options=more.get("options", {}))
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pixel_format
+        stream.metadata.update(more.get("metadata", {}))
+        for name, value in more.get("colours", {}).items():
+            setattr(stream.codec_context, name, value)
+        for i, pixels in enumerate(frames):
+            kind = "rgba" if pixels.shape[2] == 4 else "rgb24"
+            frame = av.VideoFrame.from_ndarray(pixels, kind)
+            frame = frame.reformat(format=pixel_format, dst_colorspace=more.get("space"), threads=1)
+            frame.pts, frame.time_base = more.get("times", range(len(frames)))[i], Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def flat(value: int, width: int = 64, height: int = 48, channels: int = 3) -> Any:
+    return np.full((height, width, channels), value, np.uint8)
+
+
+def shown(movie: Movie) -> list[int]:
+    """Which of `GREYS` each frame shows."""
+    return [round((float(movie.pixels(i).mean()) - 10) / 12) for i in range(len(movie))]
+
+
+GREYS = [flat(10 + 12 * i) for i in range(16)]
+TIMES = [0, 1, 2, 4, 5, 8, 9, 10, 13, 14, 15, 16, 17, 20, 21, 22]
+# what the clip editors of Blender 4.2.0 and 5.0.1 show of a movie with these times, read off their renderings
+BY_BLENDER = [0, 1, 2, 2, 3, 4, 4, 4, 5, 6, 7, 7, 7, 8, 9, 10, 11, 12, 12, 12, 13, 14, 15]
+
+
+class TestMovies:
+    @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+    def test_variable_rate_as_blender_numbers_it(self, tmp_path: Path, suffix: str) -> None:
+        file = write_movie(tmp_path / f"phone{suffix}", GREYS, "libx264", times=TIMES)
+        footage, warnings = scan(file)
+        assert footage.frame_count == len(BY_BLENDER)
+        assert "variable frame rate" in warnings[0]
+        assert shown(Movie(file)) == BY_BLENDER
+        reader = Reader(footage)
+        reader.check()
+        assert reader.frame_rate == 25
+
+    def test_another_count_is_told_before_tracking(self, tmp_path: Path) -> None:
+        footage, _ = scan(write_movie(tmp_path / "phone.mp4", GREYS, "libx264", times=TIMES))
+        with pytest.raises(FootageError, match="16 frames were counted where it was marked, 23 are counted here"):
+            Reader(dataclasses.replace(footage, frame_count=16)).check()
+
+    @pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+    def test_cut_elsewhere_than_at_a_key_frame(self, tmp_path: Path, suffix: str) -> None:
+        """HEVC with an open GOP: the first pictures need some that are gone; Blender doesn't count them either."""
+        options = {"x265-params": "keyint=12:bframes=3:open-gop=1:log-level=none"}
+        pictures = [noise(i, 64, 48) // 4 + np.uint8(4 * i) for i in range(40)]
+        whole = write_movie(tmp_path / f"whole{suffix}", pictures, "libx265", options=options)
+        cut = tmp_path / f"cut{suffix}"
+        with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+            track = source.streams.video[0]
+            copy = target.add_stream_from_template(track)
+            keys = 0
+            for packet in source.demux(track):
+                keys += packet.is_keyframe
+                if packet.size and keys > 1:
+                    packet.stream = copy
+                    target.mux(packet)
+        with av.open(str(cut)) as plain:
+            expected = [frame.to_ndarray(format="rgb24", threads=1) for frame in plain.decode(video=0)]
+        footage, warnings = scan(cut)
+        assert (footage.frame_count, warnings) == (len(expected), [])
+        assert 20 < len(expected) < 40
+        for i in (0, len(expected) - 1, 5):
+            np.testing.assert_array_equal(Movie(cut).pixels(i), expected[i])
+
+    def test_size_that_changes(self, tmp_path: Path) -> None:
+        """As a call records it, or a player that switches its stream."""
+        parts = [write_movie(tmp_path / f"{w}.ts", [flat(90, w, w)] * 8, "mpeg2video") for w in (64, 96)]
+        file = tmp_path / "both.ts"
+        file.write_bytes(b"".join(part.read_bytes() for part in parts))
+        movie = Movie(file)
+        assert movie.pixels(0).shape == (64, 64, 3)
+        with pytest.raises(FootageError, match=r"size of its pictures changes.* 96 x 96"):
+            for i in range(len(movie)):
+                movie.pixels(i)
+
+    def test_cover_and_second_track(self, tmp_path: Path) -> None:
+        """A small preview before the main track."""
+        file = tmp_path / "drone.mkv"
+        with av.open(str(file), "w") as container:
+            streams: list[Any] = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
+            for stream, width in zip(streams, (32, 64), strict=True):
+                stream.width, stream.height, stream.pix_fmt = width, 48, "yuv420p"
+            streams[0].disposition = 0
+            streams[1].disposition = Disposition.default
+            for i in range(5):
+                for stream, width in zip(streams, (32, 64), strict=True):
+                    frame = av.VideoFrame.from_ndarray(flat(200, width), "rgb24").reformat(format="yuv420p")
+                    frame.pts, frame.time_base = i, Fraction(1, 25)
+                    container.mux(stream.encode(frame))
+            for stream in streams:
+                container.mux(stream.encode())
+        footage, warnings = scan(file)
+        assert (footage.width, footage.height, footage.frame_count) == (64, 48, 5)
+        assert "2 tracks" in warnings[0]
+
+    def test_sound_with_a_cover_is_no_movie(self, tmp_path: Path) -> None:
+        file = tmp_path / "song.mp4"
+        with av.open(str(file), "w") as container:
+            cover: Any = container.add_stream("mjpeg")
+            cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+            cover.disposition = Disposition.attached_pic
+            frame = av.VideoFrame.from_ndarray(flat(9), "rgb24").reformat(format="yuvj420p")
+            container.mux(cover.encode(frame))
+            container.mux(cover.encode())
+        with pytest.raises(FootageError, match="no video"):
+            scan(file)
+
+    def test_alpha_of_webm(self, tmp_path: Path) -> None:
+        """VP9 keeps its alpha in a stream of its own beside the colours."""
+        pixels = flat(120, channels=4)
+        pixels[..., 3] = 0
+        pixels[:, 32:, 3] = 255
+        options = {"auto-alt-ref": "0", "crf": "4"}
+        more = {"options": options, "metadata": {"alpha_mode": "1"}}
+        movie = Movie(write_movie(tmp_path / "cut-out.webm", [pixels] * 6, "libvpx-vp9", "yuva420p", **more))
+        for i in (3, 0, 5):
+            alpha = movie.alpha(i)
+            assert alpha is not None
+            np.testing.assert_allclose(alpha.astype(int), pixels[..., 3], atol=12)
+
+    def test_opaque_of_prores_is_opaque(self, tmp_path: Path) -> None:
+        pixels = flat(120, channels=4)
+        pixels[..., 3] = 255
+        movie = Movie(write_movie(tmp_path / "a.mov", [pixels] * 2, "prores_ks", "yuva444p10le"))
+        alpha = movie.alpha(0)
+        assert alpha is not None
+        assert set(np.unique(alpha)) == {65535}
+
+    @pytest.mark.parametrize("tagged", [True, False])
+    def test_high_definition_is_rec_709(self, tmp_path: Path, tagged: bool) -> None:
+        pixels = np.full((720, 1280, 3), (200, 40, 90), np.uint8)
+        colours = {"colorspace": 1, "color_primaries": 1, "color_trc": 1} if tagged else {}
+        more = {"options": {"qp": "1"}, "colours": colours, "space": "ITU709"}
+        movie = Movie(write_movie(tmp_path / "hd.mp4", [pixels], "libx264", **more))
+        np.testing.assert_allclose(movie.pixels(0).astype(int), pixels, atol=3)

@@ -72,6 +72,7 @@ class Reader:
         if footage.movie:
             movie_file = self._movie
             self._check_size(footage.files[0], movie_file.width, movie_file.height)
+            movie_file.check_numbering(footage.movie_offset + footage.frame_count)
             movie_file.check_has(footage.movie_offset + (last or footage.frame_count))
             return
         names: dict[str, str] = {}
@@ -119,6 +120,8 @@ class Reader:
     @functools.cached_property
     def _fingerprint(self) -> str:
         facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
+        if self._footage.movie and not self._movie.has_constant_rate:
+            facts.append("numbered by time")  # once all pictures counted as one frame each
         facts += [_facts(file, self._root) for file in self._footage.files]
         if self._footage.colour_space:
             facts += [self._footage.colour_space, self._footage.colour_config]

@@ -3,6 +3,11 @@
 A movie is read from front to back; asking for an earlier frame goes back to the last keyframe before it and decodes
 from there. What was decoded on the way stays, within bounds, so that reading backwards does not decode everything
 anew for each frame.
+
+Frames are numbered as Blender's clip editor numbers them (imbuf/movie/intern/movie_read.cc, the same from 4.2 to 5.2):
+frame n is the picture that is shown n - 1 steps of the frame rate after the start, and the rate is what libavformat
+guesses. Of a constant rate, that is every picture once; of a variable one, some are shown for several frames, and some
+for none.
 """
 
 from __future__ import annotations
@@ -14,11 +19,16 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ...contract.boundary import check_pixels, reading
@@ -33,15 +43,35 @@ SUFFIXES = frozenset(
 # busy machines, in 1 of 10 frames and by half the range of values.
 CONVERT_THREADS = 1
 _CACHE_BYTES = 256 * 1024 * 1024  # of decoded frames, as the codec delivers them
+_UNSPECIFIED = 2  # ISO/IEC 23091-2: it says nothing of its colours
+_MOST_SHOWN = 1000  # frames that a picture is shown for on average, at most
 _ROUNDED = 2  # frames that a duration and a rate may be wrong by
 # counterclockwise degrees of a display matrix, as the EXIF orientation that turns alike
 _ORIENTATIONS = {0: 1, 90: 8, 180: 3, -180: 3, 270: 6, -90: 6}
 
 
+def _moving(container: InputContainer) -> list[VideoStream]:
+    """Its tracks of moving pictures, without covers and thumbnails."""
+    return [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+
+
+def _importance(track: VideoStream) -> tuple[bool, int]:
+    """The main track is the one that says so, else the largest; the first among equals, which Blender shows too."""
+    return bool(track.disposition & Disposition.default), track.width * track.height
+
+
+def _alpha_decoder(track: VideoStream) -> VideoCodecContext | None:
+    """What decodes VP8 and VP9 with their alpha, which ffmpeg's own decoders pass over; None if there is none."""
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(track.codec_context.codec.canonical_name)
+    if name is None or ("alpha_mode", "1") not in {(key.casefold(), value) for key, value in track.metadata.items()}:
+        return None
+    decoder = cast("VideoCodecContext", VideoCodecContext.create(name, "r"))
+    decoder.extradata = track.codec_context.extradata
+    return decoder
+
+
 class Movie:
     """One movie file; thread-safe. `index` counts frames from 0 in the order they are shown.
-
-    A variable frame rate is not made constant: every frame of the file counts as one.
 
     Raises FootageError if it can't be opened.
     """
@@ -51,13 +81,18 @@ class Movie:
         self._lock = threading.Lock()
         self._decoded: OrderedDict[int, VideoFrame] = OrderedDict()
         self._cache_size = 1
+        self._stored_size: tuple[int, int] | None = None
         self._open()
         self._times, self._keys = self._scan()
+        self._open()
+        self._drop_lost()
+        self._shown = self._number()
         self._missing = self._count_missing()
         self._indices = {time: i for i, time in enumerate(self._times)}
         self._key_set = frozenset(self._keys)
         self._open()
         first = self._frame(0)
+        self._stored_size = first.width, first.height
         self.orientation = _ORIENTATIONS.get(round(first.rotation), 1)
         self.width, self.height = oriented_size(first.width, first.height, self.orientation)
         deep = max(component.bits for component in first.format.components) > 8
@@ -66,8 +101,8 @@ class Movie:
         self._cache_size = max(2, _CACHE_BYTES // sum(plane.buffer_size for plane in first.planes))
 
     def __len__(self) -> int:
-        """Frames in the file."""
-        return len(self._times)
+        """Frames, as they are numbered."""
+        return len(self._shown)
 
     @property
     def missing(self) -> int:
@@ -95,42 +130,112 @@ class Movie:
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Frames a second, if the file says so."""
-        return self._stream.average_rate
+        """Frames a second, by which they are numbered, if the file says so."""
+        return self._stream.average_rate if self.has_constant_rate else self._stream.guessed_rate
+
+    @property
+    def other_tracks(self) -> int:
+        """How many more moving pictures are in the file, which are not read; covers don't count."""
+        return len(_moving(self._container)) - 1
+
+    def check_numbering(self, last: int) -> None:
+        """Raises FootageError if whoever numbered the frames of a variable rate counted others than `last`."""
+        if not self.has_constant_rate and last != len(self):
+            raise FootageError(
+                f"It has a variable frame rate, and its numbering is not certain: {last} frames were counted where it "
+                f"was marked, {len(self)} are counted here, at {float(self.frame_rate or 0):g} a second.",
+                where=str(self.path),
+                hint="Load the clip again; or convert it to a constant frame rate, or to an image sequence.",
+            )
 
     def pixels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """(H, W, 3) upright RGB, uint8, or uint16 where the movie has more than 8 bits. Raises FootageError."""
         with self._lock:
-            frame = self._frame(index)
-            with self._reading():
-                rgb = frame.to_ndarray(format=self._pixel_format, threads=CONVERT_THREADS)
+            rgb = self._converted(self._frame(self._picture(index)), self._pixel_format)
         pixels: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgb, self.orientation)
         return pixels
 
     def alpha(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
         """(H, W) upright, of the dtype of `pixels`; None if the movie has none. Raises FootageError."""
         with self._lock:
-            frame = self._frame(index)
-            if not any(component.is_alpha for component in frame.format.components):
+            frame = self._frame(self._picture(index))
+            bits = next((each.bits for each in frame.format.components if each.is_alpha), None)
+            if bits is None:
                 return None
             pixel_format = self._pixel_format.replace("rgb48", "rgba64").replace("rgb24", "rgba")
-            with self._reading():
-                rgba = frame.to_ndarray(format=pixel_format, threads=CONVERT_THREADS)
-        found: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgba[..., 3], self.orientation)
+            alpha = self._converted(frame, pixel_format)[..., 3]
+        if 8 < bits < 16:  # ffmpeg shifts 10 and 12 bits to 16, so that opaque were less than 65535
+            most = (1 << bits) - 1
+            alpha = ((alpha >> (16 - bits)).astype(np.uint32) * 65535 // most).astype(np.uint16)
+        found: NDArray[np.uint8] | NDArray[np.uint16] = upright(alpha, self.orientation)
         return found
+
+    def _converted(self, frame: VideoFrame, pixel_format: str) -> Any:
+        """RGB of a frame. What is high definition and says nothing of its colours is Rec. 709 (ITU-R BT.709)."""
+        untagged = frame.colorspace == _UNSPECIFIED and (frame.width >= 1280 or frame.height > 576)
+        space = Colorspace.ITU709 if untagged else None
+        with self._reading():
+            return frame.to_ndarray(format=pixel_format, src_colorspace=space, threads=CONVERT_THREADS)
 
     def _open(self) -> None:
         """Start at the first frame."""
         with self._reading():
             # titles in old files are of any encoding, and nothing here reads them
             self._container = av.open(str(self.path), metadata_errors="replace")
-            if not self._container.streams.video:
+            tracks = _moving(self._container)
+            if not tracks:
                 raise FootageError("The file has no video.", where=str(self.path), hint="Choose another movie.")
-            self._stream = self._container.streams.video[0]
+            self._stream = max(tracks, key=_importance)
             check_pixels(self._stream.width, self._stream.height, FootageError, str(self.path))
             self._stream.thread_type = "AUTO"
-            self._frames = self._container.decode(self._stream)
+            self._decoder = _alpha_decoder(self._stream)
+            self._frames = self._decode()
         self._next, self._at_key = 0, True
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """From where the container is."""
+        if self._decoder is None:
+            yield from self._container.decode(self._stream)
+            return
+        for packet in self._container.demux(self._stream):
+            yield from self._decoder.decode(packet if packet.size else None)
+
+    def _drop_lost(self) -> None:
+        """Forget the first pictures if they need others before the file begins: it was cut from a longer one."""
+        with self._reading():
+            first = next((frame.pts for frame in self._frames if frame.pts is not None), self._times[0])
+        lost = bisect.bisect_left(self._times, first)
+        self._times = self._times[lost:]
+        self._keys = [key - lost for key in self._keys if key >= lost]
+
+    def _number(self) -> list[int]:
+        """Which picture each frame shows."""
+        pictures = range(len(self._times))
+        rate, clock = self._stream.guessed_rate, self._stream.time_base
+        if self.has_constant_rate or not rate or not clock:
+            return list(pictures)
+        start = self._times[0] if self._stream.start_time is None else self._stream.start_time
+        step = 1 / (rate * clock)
+        count = round(self._seconds(start * clock) * rate)
+        if not 1 <= count <= _MOST_SHOWN * len(pictures) + _ROUNDED:
+            return list(pictures)  # its clock is nonsense
+        found = (bisect.bisect_right(self._times, round(i * step) + start) - 1 for i in range(count))
+        return [max(0, each) for each in found]
+
+    def _seconds(self, start: Fraction) -> Fraction:
+        """How long it lasts, as Blender reckons: the track, or of the whole what comes after sound begins."""
+        stream, container = self._stream, self._container
+        if stream.duration and stream.time_base:
+            return Fraction(stream.duration * stream.time_base)
+        sound = next(iter(container.streams.audio), None)
+        before = Fraction(0)
+        if sound is not None and sound.start_time is not None and sound.time_base is not None:
+            before = sound.start_time * sound.time_base
+        return Fraction(container.duration or 0, av.time_base) - max(Fraction(0), start - before)
+
+    def _picture(self, index: int) -> int:
+        self.check_has(index + 1)
+        return self._shown[index]
 
     def _scan(self) -> tuple[list[int], list[int]]:
         """When each frame is shown, ascending, and the indices of those that decoding can start from.
@@ -160,16 +265,25 @@ class Movie:
         if stream.duration and stream.time_base:
             seconds = stream.duration * stream.time_base
         elif container.duration and len(container.streams) == 1:  # a sound track may be longer
-            seconds = Fraction(container.duration, av.time_base)
+            before = max(0, stream.start_time or 0) * (stream.time_base or Fraction(0))
+            seconds = Fraction(container.duration, av.time_base) - before
         claimed = int(seconds * (stream.average_rate or 0)) if self.has_constant_rate else 0
         if container.format.name == "avi":  # ffmpeg sets the duration of one that is cut; MOV counts what edits hide
             claimed = max(claimed, stream.frames)
         return claimed - len(self) if claimed - len(self) > _ROUNDED else 0
 
     def _frame(self, index: int) -> VideoFrame:
-        self.check_has(index + 1)
-        if index in self._decoded:
-            return self._decoded[index]
+        """The picture with that index, of one size with the first."""
+        frame = self._decoded.get(index) or self._find(index)
+        if self._stored_size not in (None, (frame.width, frame.height)):
+            raise FootageError(
+                f"The size of its pictures changes: picture {index + 1} has {frame.width} x {frame.height} pixels.",
+                where=str(self.path),
+                hint="Convert it to a movie or an image sequence of one size.",
+            )
+        return frame
+
+    def _find(self, index: int) -> VideoFrame:
         key = self._keys[bisect.bisect_right(self._keys, index) - 1] if self._keys else 0
         starts = [key, 0]  # from the start if the seek lands too late, as some containers let it
         if key <= self._next <= index:
@@ -195,7 +309,9 @@ class Movie:
             self._open()
             return
         self._container.seek(self._times[start], stream=self._stream)
-        self._frames = self._container.decode(self._stream)
+        if self._decoder is not None:
+            self._decoder.flush_buffers()
+        self._frames = self._decode()
         self._next, self._at_key = start, False
 
     def _forward(self) -> Iterator[tuple[int, VideoFrame]]:

@@ -93,8 +93,13 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
             )
         if not opened.has_constant_rate:
             warnings.append(
-                f"{files[0].name} has a variable frame rate; every frame of the file counts, so the numbers may differ "
-                "from the clip editor's. Convert it to a constant rate or to an image sequence."
+                f"{files[0].name} has a variable frame rate: its frames are numbered as Blender does it, at "
+                f"{float(opened.frame_rate or 0):g} a second, so some pictures come twice."
+            )
+        if opened.other_tracks:
+            warnings.append(
+                f"{files[0].name} has {opened.other_tracks + 1} tracks of pictures; the main one is taken, of "
+                f"{opened.width} x {opened.height} pixels."
             )
         return Footage((str(files[0]),), opened.width, opened.height, len(opened), movie=True), warnings
     header = read_header(files[0])
