@@ -2,7 +2,8 @@
 
 Blender shows images as they are stored. So do its coordinates: markers are 0..1 over the stored frame, from the bottom
 left; mask points are 0..1 over a square as large as the frame's longer side, centred on it. A Job is upright: EXIF
-orientation is applied here, per file, because photos of one set may be turned differently. Standard library only.
+orientation is applied here, per file, because photos of one set may be turned differently, and that of a movie's header
+where Blender doesn't. Standard library only.
 
 Source: BKE_mask_coord_from_movieclip (blenkernel/intern/mask.cc).
 """
@@ -36,21 +37,23 @@ class Plate:
 
     footage: width and height are upright.
     pixel_aspect: height of a pixel over its width, as Blender's BKE_movieclip_get_aspect gives it.
+    movie_orientation: how a movie that Blender shows as it is stored is to be turned, as an EXIF orientation.
     """
 
     footage: Footage
     pixel_aspect: float = 1.0
+    movie_orientation: int = 1
     _orientations: dict[int, int] = field(default_factory=dict)
 
     def from_marker(self, frame: int, place: Point2) -> Point2:
         """A marker's or corner's (u, v) on clip frame `frame`, in upright pixels."""
-        orientation = self._orientation(frame)
+        orientation = self.orientation(frame)
         stored = oriented_size(self.footage.width, self.footage.height, orientation)
         return to_oriented(place[0] * stored[0], (1 - place[1]) * stored[1], *stored, orientation)
 
     def from_mask(self, frame: int, place: Point2) -> Point2:
         """A mask point on clip frame `frame`, in upright pixels."""
-        width, height = oriented_size(self.footage.width, self.footage.height, self._orientation(frame))
+        width, height = oriented_size(self.footage.width, self.footage.height, self.orientation(frame))
         x, y = place
         shape = width / (height * self.pixel_aspect)
         if shape < 1:
@@ -66,22 +69,22 @@ class Plate:
 
     def to_marker(self, frame: int, place: Point2) -> Point2:
         """What `from_marker` makes upright pixels of, back."""
-        orientation = self._orientation(frame)
+        orientation = self.orientation(frame)
         width, height = oriented_size(self.footage.width, self.footage.height, orientation)
         x, y = to_stored(*place, width, height, orientation)
         return x / width, 1 - y / height
 
     def to_mask(self, frame: int, place: Point2) -> Point2:
         """What `from_mask` makes upright pixels of, back."""
-        width, height = oriented_size(self.footage.width, self.footage.height, self._orientation(frame))
+        width, height = oriented_size(self.footage.width, self.footage.height, self.orientation(frame))
         u, v = self.to_marker(frame, place)
         shape = width / (height * self.pixel_aspect)
         return ((u - 0.5) * shape + 0.5, v) if shape < 1 else (u, (v - 0.5) / shape + 0.5)
 
-    def _orientation(self, frame: int) -> int:
-        """Of the nearest frame that the clip has."""
+    def orientation(self, frame: int) -> int:
+        """How a frame that Blender shows is to be turned, or the nearest one that the clip has. Raises FootageError."""
         if self.footage.movie:
-            return 1
+            return self.movie_orientation
         frame = min(max(frame, 1), len(self.footage.files))
         if frame not in self._orientations:
             self._orientations[frame] = read_file_orientation(self.footage.files[frame - 1])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ..contract.display_matrix import read_movie_orientation
 from ..contract.errors import FootageError
 from ..contract.exif import oriented_size
 from ..contract.job_types import Footage
@@ -15,6 +16,8 @@ from ..contract.layout import default_matte_folder
 from ..settings.clip_settings import settings_of
 from .coordinates import Plate, read_file_orientation
 from .sequence import sequence_files
+
+_TURNS_MOVIES = (4, 4, 0)  # from which on Blender turns movies by their header
 
 
 def active_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
@@ -96,7 +99,18 @@ def pictures_of(footage: Footage) -> str:
 def plate_of(clip: bpy.types.MovieClip, footage: Footage) -> Plate:
     """What converts the clip's coordinates."""
     aspect_x, aspect_y = clip.display_aspect[:]
-    return Plate(footage, aspect_y / aspect_x / clip.tracking.camera.pixel_aspect)
+    aspect = aspect_y / aspect_x / clip.tracking.camera.pixel_aspect
+    return Plate(footage, aspect, movie_orientation(footage.files[0]) if footage.movie else 1)
+
+
+def movie_orientation(file: str) -> int:
+    """How a movie's pictures, as this Blender shows them, are to be turned to stand upright. Raises FootageError."""
+    if bpy.app.version >= _TURNS_MOVIES:
+        return 1
+    try:
+        return read_movie_orientation(file)
+    except OSError as error:
+        raise FootageError(f"The movie can't be read: {error.strerror}.", where=file) from None
 
 
 def _read_movie(clip: bpy.types.MovieClip, path: Path, width: int, height: int) -> tuple[Footage, list[str]]:
@@ -122,6 +136,7 @@ def _read_movie(clip: bpy.types.MovieClip, path: Path, width: int, height: int) 
     warnings = []
     if offset:
         warnings.append(f"The clip's frame offset leaves {count} of the movie's {clip.frame_duration} frames.")
+    width, height = oriented_size(width, height, movie_orientation(str(path)))
     return Footage((str(path),), width, height, count, movie=True, movie_offset=offset), warnings
 
 

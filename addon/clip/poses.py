@@ -13,8 +13,7 @@ import bpy
 
 from ..contract.disk import write_bytes, write_file, writing
 from ..contract.errors import FootageError
-from .coordinates import read_file_orientation
-from .footage import read_footage
+from .footage import plate_of, read_footage
 
 
 def is_solved(clip: bpy.types.MovieClip) -> bool:
@@ -39,9 +38,9 @@ def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
             where=clip.name,
             hint="Choose Polynomial in the camera's lens settings and solve again.",
         )
-    if not footage.movie and read_file_orientation(footage.files[0]) != 1:
+    if plate_of(clip, footage).orientation(1) != 1:
         raise FootageError(
-            "These photos are stored turned, and solved that way.", where=clip.name, hint="Solve upright images."
+            "This footage is stored turned, and solved that way.", where=clip.name, hint="Solve upright images."
         )
     focal = camera.focal_length_pixels
     centre_x, centre_y = camera.principal_point_pixels[:]  # type: ignore[index]

@@ -18,7 +18,6 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
-from ..clip.coordinates import read_file_orientation
 from ..clip.footage import shown_frame
 from ..clip.frame_status import KINDS, Colour, Kind, is_current, lane_of, spans
 from ..clip.summary import Summary, shown_summary_of
@@ -229,11 +228,11 @@ def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 def _orientation(clip: bpy.types.MovieClip, frame: int) -> int:
     plate = shown_summary_of(clip).plate
-    if plate is None or plate.footage.movie:
+    if plate is None:
         return 1
     try:
-        return read_file_orientation(plate.footage.files[frame - 1])
-    except (MatteError, IndexError):
+        return plate.orientation(frame)
+    except MatteError:
         return 1
 
 

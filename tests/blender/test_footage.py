@@ -1,6 +1,7 @@
 """Which files a clip consists of, compared with what Blender itself shows."""
 
 import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -199,6 +200,34 @@ def test_offsets_that_a_movie_does_not_have(tmp_path: Path, offset: int, words: 
     clip.frame_offset = offset
     with pytest.raises(part("contract.errors").FootageError, match=words):
         read(clip)
+
+
+@pytest.mark.parametrize("matrix", [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)])
+def test_movie_that_is_turned_in_its_header(tmp_path: Path, matrix: tuple[int, ...]) -> None:
+    """A phone's: upright in the Job, whether this Blender shows it so (from 4.4 on) or not."""
+    file = write_movie(tmp_path, 2)
+    stored_width, stored_height = load(file).size[:]
+    data = bytearray(file.read_bytes())
+    at = data.index(b"tkhd") + 44
+    a, b, c, d = (each << 16 for each in matrix)
+    data[at : at + 20] = struct.pack(">5i", a, b, 0, c, d)
+    file.write_bytes(data)
+    clip = load(file)
+    footage, _ = read(clip)
+    upright = (stored_height, stored_width) if matrix[0] == 0 else (stored_width, stored_height)
+    assert (footage.width, footage.height) == upright
+    x, y = part("clip.footage").plate_of(clip, footage).from_marker(1, (0.25, 1.0))
+    if bpy.app.version >= (4, 4, 0):
+        assert (x, y) == (footage.width / 4, 0)
+    else:  # a marker on the upper border of what is stored, a quarter from the left
+        quarter = stored_width / 4
+        expected = {
+            (1, 0, 0, 1): (quarter, 0),
+            (0, 1, -1, 0): (stored_height, quarter),
+            (-1, 0, 0, -1): (stored_width - quarter, stored_height),
+            (0, -1, 1, 0): (0, stored_width - quarter),
+        }
+        assert (x, y) == expected[matrix]
 
 
 def test_missing_movie(tmp_path: Path) -> None:

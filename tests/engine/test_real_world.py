@@ -13,6 +13,7 @@ import pytest
 from av.stream import Disposition
 from PIL import ExifTags, Image
 
+from addon.contract.display_matrix import read_movie_orientation
 from addon.contract.errors import FootageError
 from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, Point, Prompt
@@ -131,6 +132,17 @@ class TestFolders:
                 scan(path)
             assert error.value.hint
 
+    def test_portrait_and_landscape(self, tmp_path: Path) -> None:
+        """A photographer's set has both: the way out is said, for photos turned by EXIF too."""
+        photos(tmp_path, ["IMG_0001.jpg", "IMG_0002.jpg"])
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        Image.fromarray(noise()).save(tmp_path / "IMG_0003.jpg", exif=exif.tobytes())
+        footage, _ = scan(tmp_path)
+        with pytest.raises(FootageError, match="40 x 60") as error:
+            Reader(footage).check()
+        assert "folder of their own" in error.value.hint
+
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 @pytest.mark.parametrize("target", ["brush", "lichtfeld", "t3dgs", "colmap"])
@@ -165,6 +177,8 @@ def write_movie(
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixel_format
         stream.metadata.update(more.get("metadata", {}))
+        if more.get("rotation") is not None:
+            stream.set_display_rotation(more["rotation"])
         for name, value in more.get("colours", {}).items():
             setattr(stream.codec_context, name, value)
         for i, pixels in enumerate(frames):
@@ -304,3 +318,16 @@ class TestMovies:
         more = {"options": {"qp": "1"}, "colours": colours, "space": "ITU709"}
         movie = Movie(write_movie(tmp_path / "hd.mp4", [pixels], "libx264", **more))
         np.testing.assert_allclose(movie.pixels(0).astype(int), pixels, atol=3)
+
+    @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+    @pytest.mark.parametrize("degrees", [None, 90, 180, -90])
+    def test_turn_in_the_header(self, tmp_path: Path, suffix: str, degrees: int | None) -> None:
+        """Blender's side reads it without ffmpeg, and as ffmpeg does."""
+        file = write_movie(tmp_path / f"phone{suffix}", [flat(9)] * 2, "mpeg4", rotation=degrees)
+        orientation = read_movie_orientation(file)
+        assert orientation == {None: 1, 90: 8, 180: 3, -90: 6}[degrees]
+        assert orientation == Movie(file).orientation
+        data = file.read_bytes()
+        for size in (0, 20, data.index(b"tkhd") + 30):
+            file.write_bytes(data[:size])
+            assert read_movie_orientation(file) == 1, "cut short"

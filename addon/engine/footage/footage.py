@@ -41,6 +41,18 @@ def _facts(file: str, root: Path) -> list[Any]:
         ) from None
 
 
+def _hint(is_movie: bool, lies_across: bool) -> str:
+    """What to do about another size."""
+    if is_movie:
+        return "Load the clip again: the file is another one, or is shown otherwise, than when it was marked."
+    if lies_across:
+        return (
+            "Photos held upright and lying can't be one sequence. Put those held the other way in a folder of their own "
+            "and track each folder for itself: mattes keep the photos' names, so the results can be put together again."
+        )
+    return "All images of a sequence must have one size: render it again, or take it out."
+
+
 class Reader:
     """A job.Footage as pixels. Thread-safe; frames are clip frames, the first is 1.
 
@@ -107,7 +119,7 @@ class Reader:
             raise FootageError(
                 f"It has {width} x {height} pixels, the footage {wanted[0]} x {wanted[1]}.",
                 where=file,
-                hint="All images of a sequence must have one size: render it again, or take it out.",
+                hint=_hint(self._footage.movie, (width, height) == wanted[::-1]),
             )
 
     def fingerprint(self) -> str:
