@@ -47,7 +47,7 @@ def _hint(is_movie: bool, lies_across: bool) -> str:
         return "Load the clip again: the file is another one, or is shown otherwise, than when it was marked."
     if lies_across:
         return (
-            "Photos held upright and lying can't be one sequence. Put those held the other way in a folder of their own "
+            "Photos held upright and lying can't be one sequence. Put those held otherwise in a folder of their own "
             "and track each folder for itself: mattes keep the photos' names, so the results can be put together again."
         )
     return "All images of a sequence must have one size: render it again, or take it out."
