@@ -101,7 +101,7 @@ def tracked(file: Path, truth: Mask, checkpoint: str) -> Logits:
     with tempfile.TemporaryDirectory() as folder:
         marked = MatteObject("subject", (Prompt(1, clicks, box),))
         footage = Footage((str(file.resolve()),), width, height, 1)
-        job = Job(footage, (marked,), Model(checkpoint), output=folder, export="")
+        job = Job(footage, (marked,), Model(checkpoint), output=folder, target="")
         found = Session(lambda *_: None, lambda: False).track(job).takes["subject"].matte(1)
     assert found is not None
     return found.logits

@@ -205,7 +205,7 @@ def _tracked(clip: QualityClip, room: Path, precision: Precision) -> list[Mask]:
         (MatteObject("subject", (Prompt(1, tuple(Point(x, y, bool(label)) for x, y, label in clip.clicks)),)),),
         model=Model(device="cpu", precision=precision),
         output=str(room),
-        export="",
+        target="",
     )
     take = Session(lambda *_: None, lambda: False).track(job).takes["subject"]
     mattes = [take.matte(i + 1) for i in range(len(files))]

@@ -113,7 +113,7 @@ def poses(pictures: list[Path], room: Path) -> bool:
 def exported(footage: Footage, target: str, mattes: list[Mask], room: Path) -> Path:
     """A version with these mattes."""
     objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
-    job = Job(footage, objects, output=str(room / "out"), export=target)
+    job = Job(footage, objects, output=str(room / "out"), target=target)
     return export(
         prepare(job, Reader(footage)),
         lambda frame, name: mattes[frame - 1].astype(np.uint8) * 255,

@@ -145,7 +145,7 @@ def refine(walker: Walker, room: Path, checkpoint: str) -> Path:
         (),
         model=Model(checkpoint),
         output=str(room / "mattes"),
-        export="t3dgs",
+        target="t3dgs",
         transients=Transients(str(room / "masks"), str(room / "diffs")),
     )
     return Session(lambda *_: None, lambda: False).export(job)[1]

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..contract.automatic import Automatic
+from ..contract.automatic import Search
 from ..contract.errors import CheckpointError, JobError
 from ..contract.job import Job
 from ..contract.job_types import Delivery, Device, Footage, Model
@@ -43,11 +43,11 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
 
 
 def make_automatic_job(
-    clip: bpy.types.MovieClip, device: Device, export: bool, **wish: Automatic
+    clip: bpy.types.MovieClip, device: Device, export: bool, **search: Search
 ) -> tuple[Job, list[str]]:
-    """A Job that finds what nobody marked: `transients`, `promptless` or `everything`. As `make_job` otherwise."""
+    """A Job that finds what nobody marked: `transients`, `things` or `parts`. As `make_job` otherwise."""
     fields, _, warnings = _fields(clip, device, export)
-    return Job(objects=(), **fields, **wish), warnings  # type: ignore[arg-type]  # by the field's name
+    return Job(objects=(), **fields, **search), warnings  # type: ignore[arg-type]  # by the field's name
 
 
 def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[dict[str, Any], Footage, list[str]]:
@@ -62,7 +62,7 @@ def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[di
         "model": _model(clip, device),
         "frame_range": frame_range_of(clip, footage.frame_count),
         "output": bpy.path.abspath(settings.output, library=clip.library) if settings.output else "",
-        "export": settings.target if export else "",
+        "target": settings.target if export else "",
         "invert": settings.invert and rules.invertible,
         "refine": settings.refine,
         "transforms": str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",

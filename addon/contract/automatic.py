@@ -1,18 +1,18 @@
-"""Mattes that nobody clicks for: what a Job asks for instead of objects. Standard library only.
+"""Searches: what a Job may ask for instead of objects, to be found without a click. Standard library only.
 
-Names and defaults are those of the pipelines that they follow: T-3DGS's video segmentor (Pryadilshchikov et al.,
-arXiv 2412.00155) for transients and promptless, sam2-full-video-tracking for everything.
+Names and defaults of parameters are those of the pipelines that they follow: T-3DGS's video segmentor (Pryadilshchikov
+et al., arXiv 2412.00155) for transients and for things, which is its promptless mode; sam2-full-video-tracking for
+parts.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from .errors import JobError
+from .job_checks import check_path
 
 Polarity = Literal["auto", "white", "black"]
 MAX_SUBJECTS = 256
@@ -47,13 +47,13 @@ class Transients:
 
 
 @dataclass(frozen=True, slots=True)
-class Promptless:
-    """Everything that is seen, each thing one label in all frames.
+class Things:
+    """Things: whatever is seen, each once, under one number in all frames.
 
     start_points_per_side: of the grid that asks on the first frame.
     prompt_points_per_side: of the grid that asks on later frames, where nothing is labelled yet.
     memory_size, lambda_merge: as in Transients.
-    subjects: labels to be exported; empty = all.
+    subjects: numbers of the things to be exported; empty = all.
     """
 
     start_points_per_side: int = 16
@@ -64,8 +64,8 @@ class Promptless:
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
-    """Every part and part of a part, each tracked, overlapping.
+class Parts:
+    """Parts: every part and part of a part, each tracked, overlapping.
 
     step: frames between key frames.
     points_per_side, pred_iou_thresh, stability_score_thresh: of the automatic masks of key frames.
@@ -73,7 +73,7 @@ class Everything:
     disappear_threshold: part of the picture's area below which a track ends.
     iou_threshold: a track that arrives at a key frame is the mask there with the best IoU, if that is higher.
     max_tracks: tracks in all; the smallest masks of later key frames are left out.
-    subjects: segments to be exported; empty = all.
+    subjects: numbers of the parts to be exported; empty = all.
     """
 
     step: int = 5
@@ -87,7 +87,7 @@ class Everything:
     subjects: tuple[int, ...] = ()
 
 
-Automatic = Transients | Promptless | Everything
+Search = Transients | Things | Parts
 
 _FRACTIONS = {
     "lambda_ref", "lambda_val", "lambda_merge", "filter_threshold", "pred_iou_thresh", "stability_score_thresh",
@@ -99,25 +99,33 @@ _COUNTS = {
 }  # fmt: skip
 
 
+def thing_name(number: int) -> str:
+    """What the object made of a thing is called."""
+    return f"thing {number}"
+
+
+def part_name(number: int) -> str:
+    """What the object made of a part is called."""
+    return f"part {number}"
+
+
 def number_of(name: str) -> int:
-    """Of what was found: `label 3` or `segment 3`."""
+    """Of a thing's or part's name, its number. Releases that called them `label 3` and `segment 3` are understood."""
     return int(name.rpartition(" ")[2])
 
 
-def check(wish: Automatic, where: str) -> None:
+def check(search: Search, where: str) -> None:
     """Raises JobError that names the field."""
-    for each in dataclasses.fields(wish):
-        value = getattr(wish, each.name)
-        place = f"{where}.{each.name}"
-        if each.name in _FRACTIONS and not 0 <= value <= 1:
+    for field in dataclasses.fields(search):
+        name, value = field.name, getattr(search, field.name)
+        place = f"{where}.{name}"
+        if name in _FRACTIONS and not 0 <= value <= 1:
             raise JobError(f"{value:g} is not between 0 and 1.", where=place)
-        if each.name in _COUNTS and not 1 <= value <= _COUNTS[each.name]:
-            raise JobError(f"{value} is not between 1 and {_COUNTS[each.name]}.", where=place)
-        if each.name in ("seed", "max_tracks") and not 0 <= value <= MAX_TRACKS:
+        if name in _COUNTS and not 1 <= value <= _COUNTS[name]:
+            raise JobError(f"{value} is not between 1 and {_COUNTS[name]}.", where=place)
+        if name in ("seed", "max_tracks") and not 0 <= value <= MAX_TRACKS:
             raise JobError(f"{value} is not between 0 and {MAX_TRACKS}.", where=place)
-        if each.name in ("masks", "diffs") and not (
-            Path(value).is_absolute() or re.match(r"[A-Za-z]:[\\/]|\\\\", value)
-        ):
-            raise JobError(f"{value!r} is not an absolute path.", where=place, hint="Choose a folder.")
-        if each.name == "subjects" and (len(value) > MAX_SUBJECTS or any(number < 1 for number in value)):
+        if name in ("masks", "diffs"):
+            check_path(value, place, "Choose a folder.")
+        if name == "subjects" and (len(value) > MAX_SUBJECTS or any(number < 1 for number in value)):
             raise JobError(f"Subjects are numbers from 1, at most {MAX_SUBJECTS}.", where=place)

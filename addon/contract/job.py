@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from . import automatic, json_codec
-from .automatic import Automatic, Everything, Promptless, Transients
+from .automatic import Parts, Search, Things, Transients
 from .errors import JobError
 from .job_checks import MAX_CACHE, check_delivery, check_footage, check_objects, check_path, check_range
 from .job_types import Delivery, Direction, Footage, MatteObject, Model, Refine, refining
 from .layout import default_matte_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_JOB_BYTES = 256 * 1024 * 1024
+_SEARCHES = ("transients", "things", "parts")
+_RENAMED = {"export": "target", "promptless": "things", "everything": "parts"}  # from version 1 to 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Job:
     part: first and last frame of those that are wanted now; None = all of them. Other than outside the range, prompts
         outside the part count, and frames that its mattes depend on are tracked on the way.
     output: absolute folder of versions; empty = `<name>_matte` beside the footage.
-    export: a name of targets.TARGETS; empty = track only.
+    target: a name of targets.TARGETS: who reads what is exported; empty = track only.
     invert: swap the subject and the rest in what is exported.
     refine: whether exported mattes follow the plate's own edges at native resolution: by an edge-aware filter, or by
         that after the model has looked again, in windows along the edge; "auto": see `refining`.
@@ -37,7 +39,7 @@ class Job:
         depends on it.
     transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
     delivery: which frames of it are written, and into which version.
-    transients, promptless, everything: at most one of them, instead of objects: what is to be found without a click.
+    transients, things, parts: at most one of them, instead of objects: what is to be found without a click.
     """
 
     footage: Footage
@@ -47,15 +49,15 @@ class Job:
     frame_range: tuple[int, int] | None = None
     part: tuple[int, int] | None = None
     output: str = ""
-    export: str = "postshot"
+    target: str = "postshot"
     invert: bool = False
     refine: Refine = "auto"
     transforms: str = ""
     delivery: Delivery = field(default_factory=Delivery)
     cache_megabytes: int = 4000
     transients: Transients | None = None
-    promptless: Promptless | None = None
-    everything: Everything | None = None
+    things: Things | None = None
+    parts: Parts | None = None
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -68,9 +70,9 @@ class Job:
         return range(first, last + 1)
 
     @property
-    def automatic(self) -> Automatic | None:
+    def search(self) -> Search | None:
         """What is to be found without a click, if anything."""
-        return self.transients or self.promptless or self.everything
+        return self.transients or self.things or self.parts
 
     @property
     def refining(self) -> Refine:
@@ -99,12 +101,16 @@ class Job:
     @staticmethod
     def from_dict(data: Any) -> Job:
         """The Job in parsed JSON. Raises JobError that names the field."""
-        if isinstance(data, dict) and data.get("version") != SCHEMA_VERSION:
-            raise JobError(
-                f"This Job has version {data.get('version')!r}; this Splat Matte reads version {SCHEMA_VERSION}.",
-                where="version",
-                hint="Make the Job again with this release.",
-            )
+        if isinstance(data, dict):
+            version = data.get("version")
+            if version not in (1, SCHEMA_VERSION):
+                raise JobError(
+                    f"This Job has version {version!r}; this Splat Matte reads versions 1 to {SCHEMA_VERSION}.",
+                    where="version",
+                    hint="Make the Job again with this release.",
+                )
+            if version == 1 and type(version) is int:  # what only looks like it is told below
+                data = _upgrade(data)
         job: Job = json_codec.decode(data, Job)
         return job
 
@@ -136,25 +142,32 @@ def _check(job: Job) -> None:
             check_path(path, name)
     if not 0 <= job.cache_megabytes <= MAX_CACHE:
         raise JobError(f"{job.cache_megabytes} MB are not 0 to {MAX_CACHE}.", where="cache_megabytes")
-    wishes = [name for name in ("transients", "promptless", "everything") if getattr(job, name) is not None]
-    if wishes:
-        _check_automatic(job, wishes)
+    if job.search is not None:
+        _check_search(job, job.search)
         return
     check_objects(job.objects, job.footage, job.frames)
-    if job.export and not any(matte_object.export for matte_object in job.objects):
+    if job.target and not any(matte_object.export for matte_object in job.objects):
         raise JobError(
             "No object is in the export.", where="objects", hint="Switch Export on for at least one of them."
         )
 
 
-def _check_automatic(job: Job, wishes: list[str]) -> None:
-    if len(wishes) > 1:
-        raise JobError(f"A Job asks for one thing, not for {' and '.join(wishes)}.", where=wishes[1])
+def _check_search(job: Job, search: Search) -> None:
+    names = [name for name in _SEARCHES if getattr(job, name) is not None]
+    if len(names) > 1:
+        raise JobError(f"A Job asks for one thing, not for {' and '.join(names)}.", where=names[1])
     if job.objects:
-        raise JobError(f"With {wishes[0]!r} objects are found, not given.", where="objects", hint="Leave them out.")
+        raise JobError(f"With {names[0]!r} objects are found, not given.", where="objects", hint="Leave them out.")
     if job.footage.panorama:
-        raise JobError(f"{wishes[0]!r} does not know panoramas.", where="footage.panorama", hint="Mark the subject.")
+        raise JobError(f"{names[0]!r} does not know panoramas.", where="footage.panorama", hint="Mark the subject.")
     if job.part is not None:
-        raise JobError(f"{wishes[0]!r} looks at the whole range.", where="part", hint="Give a frame_range.")
-    assert job.automatic is not None
-    automatic.check(job.automatic, wishes[0])
+        raise JobError(f"{names[0]!r} looks at the whole range.", where="part", hint="Give a frame_range.")
+    automatic.check(search, names[0])
+
+
+def _upgrade(data: dict[str, Any]) -> dict[str, Any]:
+    """A Job of version 1 as one of version 2: the same, under other names. Raises JobError if it has both."""
+    for old, new in _RENAMED.items():
+        if old in data and new in data:
+            raise JobError(f"Version 1 knows no {new!r}, which is {old!r} there.", where=new)
+    return {_RENAMED.get(name, name): value for name, value in data.items()} | {"version": 2}

@@ -96,10 +96,10 @@ def check_range(frame_range: tuple[int, int] | None, footage: Footage, where: st
         )
 
 
-def check_path(path: str, where: str) -> None:
+def check_path(path: str, where: str, hint: str = "") -> None:
     """An absolute path, of this system or of Windows. Raises JobError at `where`."""
     if "\0" in path or not (Path(path).is_absolute() or re.match(r"[A-Za-z]:[\\/]|\\\\", path)):
-        raise JobError(f"{path!r} is not an absolute path.", where=where)
+        raise JobError(f"{path!r} is not an absolute path.", where=where, hint=hint)
     check_text(path, where)
 
 

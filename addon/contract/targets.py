@@ -23,7 +23,7 @@ class Rules:
     invertible: whether inverting it means anything.
     has_alpha: images with alpha are written, so that alpha of the footage may count.
     soft: mattes may have greys; otherwise they are 0 or 255 and nothing between.
-    found: only what the engine's `everything` (Find Parts) has found is written so, never what was marked.
+    found: only parts that were found without a click are written so, never what was marked.
     one_file: all frames are in one, so it is always written anew as a whole; {clip} in its pattern: the footage's name.
     flat: its program looks for files by base name alone, so there are no folders for the footage's.
     """

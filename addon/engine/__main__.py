@@ -1,7 +1,7 @@
 """The engine's command line: `python -m addon.engine VERB ...`.
 
-`serve` is how Blender starts it. `run` carries out a Job file; `track`, `transients`, `auto` and `everything` make the
-Job from their arguments. The last line of their output is the finished version's folder (or the matte store's, without
+`serve` is how Blender starts it. `run` carries out a Job file; `track`, `transients`, `things` and `parts` make the Job
+from their arguments. The last line of their output is the finished version's folder (or the matte store's, without
 an export). `review` says where what is tracked of a Job file is doubtful. Exit codes are errors.ExitCode.
 """
 
@@ -88,7 +88,7 @@ def _carry_out(job: Job) -> int:
     session = Session(
         _Printer().show, stop.is_set, on_warning=lambda words: print(f"Warning: {words}", file=sys.stderr)
     )
-    if job.export:
+    if job.target:
         tracked, folder = session.export(job)
     else:
         tracked, folder = session.track(job), job.matte_folder / "work"

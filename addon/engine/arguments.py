@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from ..contract.automatic import Automatic, Everything, Polarity, Promptless, Transients
+from ..contract.automatic import Parts, Polarity, Search, Things, Transients
 from ..contract.errors import JobError
 from ..contract.job import Job
 from ..contract.job_types import (
@@ -31,12 +31,14 @@ from ..contract.job_types import (
 )
 from ..contract.targets import TARGETS
 
-# Verbs that find what nobody marked: what they fill in of the Job, and for whom they write unless told.
-_WISHES: dict[str, tuple[str, type[Automatic], str, str]] = {
-    "transients": ("transients", Transients, "t3dgs", "clean a splat trainer's rough masks of what moves"),
-    "auto": ("promptless", Promptless, "labels", "find what is seen, and follow it"),
-    "everything": ("everything", Everything, "segments", "find every part of everything, and follow it"),
+# Verbs that find what nobody marked, and the words that earlier releases had for them: the Job's field, which they are
+# named after, what it is, the target they write for unless told, and what they do.
+_SEARCHES: dict[str, tuple[type[Search], str, str]] = {
+    "transients": (Transients, "t3dgs", "clean a splat trainer's rough masks of what moves"),
+    "things": (Things, "labels", "find what is seen, and follow it"),
+    "parts": (Parts, "segments", "find every part of everything, and follow it"),
 }
+_OLD_WORDS = {"things": ["auto"], "parts": ["everything"]}
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -63,26 +65,28 @@ def command_line() -> argparse.ArgumentParser:
     track.add_argument("--mask", action="append", default=[], metavar="OBJECT:FRAME:FILE")
     track.add_argument("--direction", choices=get_args(Direction), default="both")
     _add_common(track, "postshot")
-    for verb, (_, kind, target, words) in _WISHES.items():
-        command = commands.add_parser(verb, help=words, description=(kind.__doc__ or "").partition("\n")[0])
-        for each in dataclasses.fields(kind):
-            _add_parameter(command, each)
+    track.set_defaults(search="")
+    for name, (kind, target, words) in _SEARCHES.items():
+        description = (kind.__doc__ or "").partition("\n")[0]
+        command = commands.add_parser(name, aliases=_OLD_WORDS.get(name, []), help=words, description=description)
+        for field in dataclasses.fields(kind):
+            _add_parameter(command, field)
         _add_common(command, target)
-        command.set_defaults(point=[], box=[], mask=[], direction="both")
+        command.set_defaults(point=[], box=[], mask=[], direction="both", search=name)
     return parser
 
 
-def _add_parameter(command: argparse.ArgumentParser, each: dataclasses.Field[Any]) -> None:
+def _add_parameter(command: argparse.ArgumentParser, field: dataclasses.Field[Any]) -> None:
     """An option of the parameter's own name; engine/automatic says what they mean."""
-    option = f"--{each.name.replace('_', '-')}"
-    if each.default is dataclasses.MISSING:
+    option = f"--{field.name.replace('_', '-')}"
+    if field.default is dataclasses.MISSING:
         command.add_argument(option, type=Path, metavar="DIR", required=True)
-    elif each.name == "polarity":
-        command.add_argument(option, choices=get_args(Polarity), default=each.default, help="of what moves")
-    elif isinstance(each.default, tuple):
+    elif field.name == "polarity":
+        command.add_argument(option, choices=get_args(Polarity), default=field.default, help="of what moves")
+    elif isinstance(field.default, tuple):
         command.add_argument(option, type=_numbers, metavar="N,N", default=(), help="which to export; default: all")
     else:
-        command.add_argument(option, type=type(each.default), default=each.default, help=f"default: {each.default}")
+        command.add_argument(option, type=type(field.default), default=field.default, help=f"default: {field.default}")
 
 
 def _add_common(track: argparse.ArgumentParser, target: str) -> None:
@@ -104,6 +108,7 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
     track.add_argument("--precision", choices=get_args(Precision), default="auto")
     track.add_argument("--output", type=Path, metavar="DIR", help="folder of versions; default: beside the footage")
     track.add_argument(
+        "--target",
         "--export",
         default=target,
         metavar="TARGET",
@@ -185,26 +190,25 @@ def job_of(options: argparse.Namespace) -> Job:
         direction=options.direction,
         frame_range=_range(options.range, "--range"),
         output=str(options.output.absolute()) if options.output else "",
-        export=options.export,
+        target=options.target,
         invert=options.invert,
         refine=options.refine,
         transforms=str(options.transforms.absolute()) if options.transforms else "",
         delivery=Delivery(
             options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha, options.fps
         ),
-        **_wish(options),
+        **_search(options),  # type: ignore[arg-type]  # by the field's name
     )
 
 
-def _wish(options: argparse.Namespace) -> dict[str, Any]:
+def _search(options: argparse.Namespace) -> dict[str, Search]:
     """The Job's field for a verb that finds what nobody marked."""
-    if options.command not in _WISHES:
+    if not options.search:
         return {}
-    name, kind, _, _ = _WISHES[options.command]
-    given: dict[str, Any] = {each.name: getattr(options, each.name) for each in dataclasses.fields(kind)}
-    for key, value in given.items():
-        given[key] = str(value.absolute()) if isinstance(value, Path) else value
-    return {name: kind(**given)}
+    kind = _SEARCHES[options.search][0]
+    given: dict[str, Any] = {field.name: getattr(options, field.name) for field in dataclasses.fields(kind)}
+    paths = {name: str(value.absolute()) for name, value in given.items() if isinstance(value, Path)}
+    return {options.search: kind(**given | paths)}
 
 
 def _numbers(text: str) -> tuple[int, ...]:

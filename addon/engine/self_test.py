@@ -38,7 +38,7 @@ def self_test(device: Device) -> str:
         # a folder below it: mattes are made beside it
         footage = _draw(Path(folder) / "shot")
         subject = MatteObject("Disc", (Prompt(1, points=(Point(_SIDE / 3, _SIDE / 2),)),))
-        job = Job(scan(footage)[0], (subject,), Model(device=device), export="")
+        job = Job(scan(footage)[0], (subject,), Model(device=device), target="")
         tracked = Session(lambda *_: None, lambda: False).track(job)
     if tracked.frames != [1, 2]:
         raise EngineError(f"Of two frames, these have a matte: {tracked.frames}.", where=model.describe(chosen))

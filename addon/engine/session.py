@@ -27,7 +27,7 @@ from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..contract.targets import TARGETS
 from .automatic.find import find, folder_of, masks_on, with_objects
-from .automatic.segments import Segments
+from .automatic.part_masks import PartMasks
 from .automatic.suggestions import outlined, suggestions
 from .export import export, prepare, segments
 from .footage.footage import Reader
@@ -169,7 +169,7 @@ class Session:
         }
         refined = _refiner(job, self._open_to_look(job)) if job.refining != "off" else None
         mattes = Mattes(job, logits, OVERLAY_SIDE, refined)
-        soft = job.export in TARGETS and TARGETS[job.export].rules.soft
+        soft = job.target in TARGETS and TARGETS[job.target].rules.soft
         names = [each.name for each in job.objects if mattes.has(frame, each.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
 
@@ -218,18 +218,18 @@ class Session:
         return Store(job).put_json("suggestions", {"frame": frame, "masks": found})
 
     def found(self, job: Job, frame: int) -> tuple[Path, Path]:
-        """What was found of `job.promptless` or `job.everything` on a clip frame, from what is on disk.
+        """What was found of `job.things` or `job.parts` on a clip frame, from what is on disk.
 
-        Returns the file that holds the outlines, as `suggest` has them, the `number` of each being its label's or
-        segment's; and the folder of all that was found. The next call for the clip overwrites the file.
+        Returns the file that holds the outlines, as `suggest` has them, the `number` of each being the
+        thing's or part's; and the folder of all that was found. The next call for the clip overwrites the file.
 
         Raises:
             JobError: nothing was found yet; the Job asks for something else.
             FootageError, CheckpointError, OutputError: as they say.
         """
         _check_frame(job, frame)
-        if job.promptless is None and job.everything is None:
-            raise JobError("This Job finds nothing to pick from.", where="objects", hint="Ask for promptless.")
+        if job.things is None and job.parts is None:
+            raise JobError("This Job finds nothing to pick from.", where="objects", hint="Ask for things or parts.")
         folder = folder_of(job, model.find(job.model), self._open_to_look(job).fingerprint())
         masks = outlined(masks_on(job, folder, frame), job.footage.width, job.footage.height)
         return Store(job).put_json("found", {"frame": frame, "masks": masks}), folder
@@ -252,10 +252,10 @@ class Session:
         writer = prepare(job, reader)
         tracked = self._track(job, reader)
         request = job
-        if job.automatic is not None:
+        if job.search is not None:
             if isinstance(writer, segments.Writer):
                 assert tracked.found is not None
-                writer.segments = Segments(tracked.found)
+                writer.parts = PartMasks(tracked.found)
             else:
                 job = with_objects(job, tracked.takes)
                 writer = prepare(job, reader)
@@ -303,7 +303,7 @@ class Session:
     def _track(self, job: Job, reader: Reader) -> Tracked:
         began = time.monotonic()
         source = model.find(job.model)
-        if job.automatic is not None:
+        if job.search is not None:
             with _explaining_memory():
                 found = find(
                     job,

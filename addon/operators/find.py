@@ -8,7 +8,7 @@ from bpy.props import BoolProperty
 from ..contract.errors import JobError
 from ..contract.targets import TARGETS
 from ..settings.clip_settings import settings_of
-from ..settings.pick_settings import wish_of
+from ..settings.pick_settings import search_of
 from ..tasks import job_run
 from .base import Result
 from .job_operator import JobOperator
@@ -44,7 +44,9 @@ class SPLATMATTE_OT_find(JobOperator, bpy.types.Operator):
                 hint="Pick those that are the subject, or choose Segments under Export to write all of them.",
             )
         from_folder = settings.found.folder if picked else ""
-        return job_run.start_find("export" if self.export else "track", clip, kind, wish_of(kind, picked), from_folder)
+        return job_run.start_find(
+            "export" if self.export else "track", clip, kind, search_of(kind, picked), from_folder
+        )
 
     def _succeed(self) -> Result:
         if self.export:

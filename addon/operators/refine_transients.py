@@ -28,8 +28,8 @@ class SPLATMATTE_OT_refine_transients(JobOperator, bpy.types.Operator):
         clip = self._find_clip(context)
         settings = settings_of(clip)
         masks, diffs = (_folder(clip, settings, name) for name in ("transients_masks", "transients_diffs"))
-        wish = Transients(masks, diffs, settings.transients_polarity)
-        return job_run.start_find("export" if self.export else "track", clip, "", {"transients": wish})
+        search = Transients(masks, diffs, settings.transients_polarity)
+        return job_run.start_find("export" if self.export else "track", clip, "", {"transients": search})
 
 
 def _folder(clip: bpy.types.MovieClip, settings: ClipSettings, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 import bpy
 from bpy.props import StringProperty
 
-from ..contract.automatic import Automatic, Everything, Promptless
+from ..contract.automatic import Parts, Search, Things
 
 # What can be found: the Job's field for it is one of engine/automatic's pipelines.
 KINDS = [
@@ -45,8 +45,8 @@ class FoundSettings(bpy.types.PropertyGroup):
         self.folder = folder
 
 
-def wish_of(kind: str, picked: tuple[int, ...]) -> dict[str, Automatic]:
+def search_of(kind: str, picked: tuple[int, ...]) -> dict[str, Search]:
     """The Job's field for a kind."""
     if kind == "parts":
-        return {"everything": Everything(subjects=picked)}
-    return {"promptless": Promptless(subjects=picked)}
+        return {"parts": Parts(subjects=picked)}
+    return {"things": Things(subjects=picked)}

@@ -14,7 +14,7 @@ from ..clip.footage import pictures_of
 from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
-from ..contract.automatic import Automatic
+from ..contract.automatic import Search
 from ..contract.errors import EngineError, MatteError
 from ..contract.job import Job
 from ..contract.protocol import Event
@@ -34,7 +34,7 @@ from ..runtime.engine_client import Engine, Reply, shared_engine
 from ..runtime.json_line_process import EXTENSION
 from ..runtime.locate import engine_environment, find_python
 from ..settings.clip_settings import settings_of
-from ..settings.pick_settings import FoundSettings, wish_of
+from ..settings.pick_settings import FoundSettings, search_of
 from ..settings.preferences import preferences
 
 Verb = Literal["track", "export", "review"]
@@ -185,20 +185,20 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
 
 
 def start_find(
-    verb: Verb, clip: bpy.types.MovieClip, kind: str, wish: Mapping[str, Automatic], picked_from: str = ""
+    verb: Verb, clip: bpy.types.MovieClip, kind: str, search: Mapping[str, Search], picked_from: str = ""
 ) -> Run:
     """As `start`, for what nobody marks.
 
     Args:
         kind: what there will be to pick from, as Run has it.
-        wish: the Job's field for it.
+        search: the Job's field for it.
         picked_from: the folder of what its subjects were picked from.
 
     Raises:
         MatteError: as of `start`.
     """
     _refuse_second()
-    job, notes = make_automatic_job(clip, preferences().device, verb == "export", **wish)
+    job, notes = make_automatic_job(clip, preferences().device, verb == "export", **search)
     return _send(Export(job, picked_from) if verb == "export" else Track(job), verb, clip, notes, kind)
 
 
@@ -253,7 +253,7 @@ def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, 
         MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
     job, _ = _job(clip, export=False)
-    job = dataclasses.replace(job, export=settings_of(clip).target)
+    job = dataclasses.replace(job, target=settings_of(clip).target)
     return _engine().request(Finish(job, frame, dict(takes)))
 
 
@@ -292,7 +292,7 @@ def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
 
 
 def _job_to_find(clip: bpy.types.MovieClip, kind: str) -> Job:
-    job, _ = make_automatic_job(clip, preferences().device, export=False, **wish_of(kind, ()))
+    job, _ = make_automatic_job(clip, preferences().device, export=False, **search_of(kind, ()))
     return job
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.automatic import number_of
-from ..results.picks import label_files, read_segment, segment_files
+from ..results.picks import part_files, read_part, thing_files
 from ..results.take_reader import matte_file, read_logits
 from ..settings.clip_settings import settings_of
 from . import previews
@@ -18,7 +18,7 @@ from . import previews
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a matte is: a file of the matte store, an index of segments, or None for the frame's preview; when made."""
+    """Where a matte is: a file of the matte store, an index of parts, or None for the frame's preview; when made."""
 
     made: int
     file: Path | None
@@ -42,7 +42,7 @@ def found_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
     settings = settings_of(clip)
     if not settings.found.folder:
         return {}
-    files = segment_files if settings.automatic == "parts" else label_files
+    files = part_files if settings.automatic == "parts" else thing_files
     there = files(Path(settings.found.folder), frame, settings.found.picked())
     return {name: Source(made, file) for name, file in there.items() if (made := made_at(file))}
 
@@ -68,6 +68,6 @@ def _source(clip: bpy.types.MovieClip, name: str, takes: list[str], frame: int) 
 def read(clip: bpy.types.MovieClip, frame: int, name: str, source: Source) -> NDArray[np.float32] | None:
     """Logits (h, w), above 0 is subject, upright; None if they are gone."""
     if source.file is not None:
-        return read_segment(source.file, number_of(name)) if source.file.suffix == ".json" else read_logits(source.file)
+        return read_part(source.file, number_of(name)) if source.file.suffix == ".json" else read_logits(source.file)
     preview = previews.preview_of(clip.name, frame)
     return preview.logits.get(name) if preview else None

@@ -203,11 +203,11 @@ def test_masks_for_nerfstudio(blend: Path, clip) -> None:
     assert settings.target == "postshot"
     settings.target, settings.transforms, settings.invert = "nerfstudio", str(transforms), True
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
-    assert (job.export, job.invert, Path(job.transforms)) == ("nerfstudio", True, transforms)
+    assert (job.target, job.invert, Path(job.transforms)) == ("nerfstudio", True, transforms)
     assert not job.footage.panorama
     settings.target, settings.panorama = "labels", True
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
-    assert (job.export, job.invert, job.transforms) == ("labels", False, "")
+    assert (job.target, job.invert, job.transforms) == ("labels", False, "")
     assert job.footage.panorama
     settings.panorama = False
 

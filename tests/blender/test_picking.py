@@ -25,7 +25,7 @@ def found(clip, kind: str, folder: Path) -> list:  # noqa: F811
     with pytest.raises(RuntimeError, match=r"Nothing has been found .* Find first"):
         bpy.ops.splat_matte.pick(location=(0.5, 0.5))
     job, _ = part("clip.to_job").make_automatic_job(
-        clip, "auto", False, **part("settings.pick_settings").wish_of(kind, ())
+        clip, "auto", False, **part("settings.pick_settings").search_of(kind, ())
     )
     file = folder / "job.json"
     file.write_text(job.to_json(), encoding="utf-8")
@@ -106,7 +106,7 @@ def test_parts_are_picked_before_they_are_exported(clip, editor, tmp_path: Path)
     ids = np.asarray(Image.open(Path(clip.filepath).parent / "shot_matte" / "v001" / "shot.0001.png"))
     assert (white(clip, "v002")[ids == one]).all()
     ((name, source),) = part("viewer.sources").found_of(clip, 1).items()
-    assert name == f"segment {one}"
+    assert name == f"part {one}"
     assert (white(clip, "v002") == (part("viewer.sources").read(clip, 1, name, source) > 0)).mean() > 0.99
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))

@@ -46,7 +46,7 @@ def engine() -> Engine:
 def job(clip: Clip, checkpoint: Model, tmp_path: Path) -> Job:
     """Six frames, one click."""
     prompts = (Prompt(1, (Point(*clip.subject),)),)
-    return Job(clip.take(6), (MatteObject("toy", prompts),), checkpoint, output=str(tmp_path / "out"), export="")
+    return Job(clip.take(6), (MatteObject("toy", prompts),), checkpoint, output=str(tmp_path / "out"), target="")
 
 
 def corrected(job: Job, clip: Clip) -> Job:

@@ -275,7 +275,7 @@ def test_an_export_is_finished_and_nothing_is_tracked_again(
 
     def export(target: str = "postshot", **finishing: Finishing) -> list[Pixels]:
         objects = tuple(dataclasses.replace(each, finishing=finishing[each.name]) for each in plain.objects)
-        _, version = session.export(dataclasses.replace(plain, objects=objects, export=target))
+        _, version = session.export(dataclasses.replace(plain, objects=objects, target=target))
         report = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))
         assert Job.from_dict(report["job"]).objects == objects
         return alpha_of(version)

@@ -63,7 +63,7 @@ def config(tmp_path: Path) -> str:
 
 def job_of(footage: Footage, folder: Path, target: str, **delivery: Any) -> Job:
     marked = (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)
-    return Job(footage, marked, output=str(folder.with_name("out")), export=target, delivery=Delivery(**delivery))
+    return Job(footage, marked, output=str(folder.with_name("out")), target=target, delivery=Delivery(**delivery))
 
 
 def write(job: Job) -> Path:
@@ -197,7 +197,7 @@ class TestExr:
         save_exr(folder / "a.exr", floats(), "half", DateTime="2001:02:03 04:05:06")
         job = job_of(scan(folder)[0], folder, "exr")
         assert read_oiio(write(job))[1].getattribute("DateTime") == "2001:02:03 04:05:06"
-        job = dataclasses.replace(job, export="layers")
+        job = dataclasses.replace(job, target="layers")
         first = write(job).read_bytes()
         time.sleep(1.1)  # OpenEXR's clock counts seconds
         assert write(job).read_bytes() == first

@@ -212,7 +212,7 @@ def test_nothing_to_compare(cameras: dict[int, Camera]) -> None:
 
 def test_review_with_poses(footage: Footage, cameras: dict[int, Camera], checkpoint: Model, tmp_path: Path) -> None:
     objects = (MatteObject("boxes", (Prompt(1, (Point(48, 36),)),)),)
-    job = Job(footage, objects, model=checkpoint, output=str(tmp_path / "mattes"), export="")
+    job = Job(footage, objects, model=checkpoint, output=str(tmp_path / "mattes"), target="")
     job_file = tmp_path / "job.json"
     job_file.write_text(job.to_json(), encoding="utf-8")
     tracked = engine("run", job_file)

@@ -46,7 +46,7 @@ def plates(tmp_path: Path) -> Path:
 def job_of(plates: Path, target: str, **delivery: Any) -> Job:
     marked = (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)
     output = str(plates.with_name("out"))
-    return Job(scan(plates)[0], marked, output=output, export=target, delivery=Delivery(**delivery))
+    return Job(scan(plates)[0], marked, output=output, target=target, delivery=Delivery(**delivery))
 
 
 def write(

@@ -52,7 +52,7 @@ def mattes(job: Job) -> dict[int, NDArray[np.float32]]:
 
 def marked(footage: Footage, checkpoint: Model, output: Path, *points: Point, mask: Mask | None = None) -> Job:
     subject = MatteObject("disk", (Prompt(1, points, mask=mask),))
-    return Job(footage, (subject,), checkpoint, output=str(output), export="")
+    return Job(footage, (subject,), checkpoint, output=str(output), target="")
 
 
 def test_mattes_are_continuous_over_the_seam(footage: Footage, checkpoint: Model, tmp_path: Path) -> None:

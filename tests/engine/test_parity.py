@@ -103,7 +103,7 @@ def test_masks_equal_upstream(case: str, clip, checkpoint: Model, tmp_path: Path
         tuple(prompts_of(case, clip.subject, clip.elsewhere, mask)),
         model=checkpoint,
         output=str(tmp_path / "mattes"),
-        export="",
+        target="",
     )
     expected = upstream(checkpoint, Path(footage.files[0]).parent, job)
     takes = Session(lambda *_: None, lambda: False).track(job).takes

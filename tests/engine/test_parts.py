@@ -1,4 +1,4 @@
-"""Everything, tracked: ids that stay, masks that overlap, an end to the long tail; stopped, it goes on the same."""
+"""Parts, tracked: ids that stay, masks that overlap, an end to the long tail; stopped, it goes on the same."""
 
 import json
 from collections.abc import Callable
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from addon.contract.automatic import Everything
+from addon.contract.automatic import Parts
 from addon.contract.errors import Cancelled, JobError
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, Model
 from addon.contract.rle import Rle
 from addon.engine.automatic import parts
+from addon.engine.automatic.part_masks import PartMasks, write_masks
 from addon.engine.automatic.parts import root
-from addon.engine.automatic.segments import Segments, write_masks
 from addon.engine.session import Session
 from addon.results.outlines import read_suggestions, smallest_at
 
@@ -26,7 +26,7 @@ LARGE, LATE = (30, 20, 150, 140), (220, 90, 300, 170)  # boxes of discs; the sec
 COMES = 3
 MIDDLE_OF_LATE = (260, 130)
 # Of so small a network few masks meet the default limits.
-WISH = Everything(step=2, points_per_side=6, pred_iou_thresh=0.7, stability_score_thresh=0.9)
+SEARCH = Parts(step=2, points_per_side=6, pred_iou_thresh=0.7, stability_score_thresh=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Footage:
 def found(footage: Footage, checkpoint: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Path]:
     """A Job that was carried out, and its version."""
     output = str(tmp_path_factory.mktemp("mattes"))
-    job = Job(footage, (), model=checkpoint, output=output, export="segments", everything=WISH)
+    job = Job(footage, (), model=checkpoint, output=output, target="segments", parts=SEARCH)
     return job, run(job)
 
 
@@ -101,7 +101,7 @@ def test_small_parts_lie_above_in_the_id_image(tmp_path: Path) -> None:
     whole, part = np.zeros((90, 160), bool), np.zeros((90, 160), bool)
     whole[10:70, 20:100] = part[20:40, 30:60] = True
     write_masks(tmp_path / "index" / "000001.json", {4: Rle.of(whole), 9: Rle.of(part)}, frame=1)
-    image = Segments(tmp_path).id_image(1, 320, 180)
+    image = PartMasks(tmp_path).id_image(1, 320, 180)
     assert (image[60, 80], image[100, 160], image[5, 5]) == (9, 4, 0)
 
 
@@ -112,7 +112,7 @@ def test_what_is_on_a_frame_can_be_picked(found: tuple[Job, Path], tmp_path: Pat
     with pytest.raises(JobError, match=r"Nothing has been found .* Find first"):
         session.found(replace(job, output=str(tmp_path)), 4)
     file, kept = session.found(job, 4)
-    assert kept == session.track(replace(job, export="")).found
+    assert kept == session.track(replace(job, target="")).found
     outlines = read_suggestions(file)
     assert {each.number for each in outlines} == ids(index(folder)[3])
     areas = [each.area for each in outlines]
@@ -127,18 +127,18 @@ def test_what_is_on_a_frame_can_be_picked(found: tuple[Job, Path], tmp_path: Pat
 def test_a_segment_is_a_subject(found: tuple[Job, Path]) -> None:
     job, folder = found
     late = late_id(index(folder))
-    chosen = replace(job, export="masks", everything=replace(WISH, subjects=(late,)))
+    chosen = replace(job, target="masks", parts=replace(SEARCH, subjects=(late,)))
     seen: list[str] = []
     folder = run(chosen, progress=lambda stage, *_: seen.append(stage))
     assert "track" not in seen, "nothing is found twice"
     mask = np.asarray(Image.open(folder / "00004.png")) > 0
     assert (mask & disc(LATE)).sum() / (mask | disc(LATE)).sum() > 0.6
     with pytest.raises(JobError, match="no 99"):
-        run(replace(chosen, everything=replace(WISH, subjects=(99,))))
+        run(replace(chosen, parts=replace(SEARCH, subjects=(99,))))
 
 
 def test_the_long_tail_is_cut(found: tuple[Job, Path], tmp_path: Path) -> None:
-    few = index(run(replace(found[0], output=str(tmp_path), everything=replace(WISH, max_tracks=1))))
+    few = index(run(replace(found[0], output=str(tmp_path), parts=replace(SEARCH, max_tracks=1))))
     assert set.union(*(ids(each) for each in few)) == {1}, "the largest that was there first"
     assert all(1 in fitting(each, disc(LARGE)) for each in few[: COMES - 1])
 
@@ -176,17 +176,17 @@ def test_a_disc_is_followed_where_it_goes(checkpoint: Model, tmp_path: Path) -> 
         files.append(str(tmp_path / f"{i:05d}.png"))
         plate.save(files[-1])
         discs.append(np.asarray(disc))
-    wish = Everything(step=2, points_per_side=8)
+    search = Parts(step=2, points_per_side=8)
     footage = Footage(tuple(files), 320, 180, FRAMES)
-    job = Job(footage, (), model=checkpoint, output=str(tmp_path / "m"), export="segments", everything=wish)
+    job = Job(footage, (), model=checkpoint, output=str(tmp_path / "m"), target="segments", parts=search)
     for document, disc in zip(index(run(job)), discs, strict=True):
         found = {each["id"]: Rle.from_coco(each["segmentation"]).mask() for each in document["segments"]}
         assert (found[1] & disc).sum() / (found[1] | disc).sum() > 0.8, document["frame"]
 
 
 def test_many_poor_masks_are_limited(found: tuple[Job, Path], tmp_path: Path) -> None:
-    loose = replace(WISH, points_per_side=3, pred_iou_thresh=0.1, stability_score_thresh=0.1, max_masks=4)
-    job = replace(found[0], output=str(tmp_path), frame_range=(1, 2), everything=loose)
+    loose = replace(SEARCH, points_per_side=3, pred_iou_thresh=0.1, stability_score_thresh=0.1, max_masks=4)
+    job = replace(found[0], output=str(tmp_path), frame_range=(1, 2), parts=loose)
     documents = index(run(job))
     assert len(documents) == 2
     assert len(ids(documents[0])) > 1

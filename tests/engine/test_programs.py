@@ -54,7 +54,7 @@ def exported(room: Path, suffix: str, dtype: Any, target: str, orientation: int 
         Image.fromarray(pixels).save(source, exif=exif.tobytes(), icc_profile=icc)
     footage = scan(folder)[0]
     objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
-    job = Job(footage, objects, output=str(room / "out"), export=target)
+    job = Job(footage, objects, output=str(room / "out"), target=target)
     version = export(
         prepare(job, Reader(footage)),
         lambda frame, name: matte(frame, footage.width, footage.height),

@@ -35,7 +35,7 @@ class Shot:
         footage, _ = scan(folder)
         marked = (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)
         self.folder, self.output = folder, folder.with_name("out")
-        self.job = Job(footage, marked, output=str(self.output), export="masks")
+        self.job = Job(footage, marked, output=str(self.output), target="masks")
         self.edges = dict.fromkeys(ALL, 8)  # where each frame's matte ends
         self.written: list[int] = []
 
@@ -83,7 +83,7 @@ def contents(version: Path) -> dict[str, tuple[bytes, int]]:
 def test_a_range(shot: Shot) -> None:
     version = shot.export(frame_range=(2, 3))
     assert sorted(shot.edges_of(version)) == [2, 3]
-    shot.job = dataclasses.replace(shot.job, export="t3dgs")  # a mask for every frame, of the range
+    shot.job = dataclasses.replace(shot.job, target="t3dgs")  # a mask for every frame, of the range
     assert sorted(shot.edges_of(shot.export(tracked=[3], frame_range=(3, 4)))) == [3, 4]
 
 
@@ -157,9 +157,9 @@ def test_with_nothing_to_do_there_is_no_new_version(shot: Shot) -> None:
 def test_the_latest_is_one_of_the_same_kind(shot: Shot) -> None:
     """Masks go on with masks: another target's version is passed over, a named one refused."""
     first = shot.export(frame_range=(1, 2))
-    shot.job = dataclasses.replace(shot.job, export="postshot")
+    shot.job = dataclasses.replace(shot.job, target="postshot")
     assert shot.export(into="latest", frame_range=(1, 2)).name == "v002"
-    shot.job = dataclasses.replace(shot.job, export="masks")
+    shot.job = dataclasses.replace(shot.job, target="masks")
     assert shot.export(into="latest", scope="missing") == first
     with pytest.raises(JobError, match="v002 holds other target: postshot; now it would be masks"):
         shot.export(into="v002")
@@ -186,7 +186,7 @@ def test_stopped_the_version_is_as_it_was(shot: Shot) -> None:
 def test_a_damaged_plate_leaves_the_version_as_it_was(shot: Shot) -> None:
     first = shot.export()
     before = contents(first)
-    shot.job = dataclasses.replace(shot.job, export="postshot")
+    shot.job = dataclasses.replace(shot.job, target="postshot")
     second = shot.export()
     file = shot.folder / "shot.0005.png"
     file.write_bytes(file.read_bytes()[:-500])

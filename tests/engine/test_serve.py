@@ -111,7 +111,7 @@ def test_cancel_ends_the_request_that_it_names_and_no_other(engine: Child, job: 
     while engine.next().get("done") != 2:
         pass
     engine.send(id=2, do="suggest", job=job, frame=1)
-    engine.send(id=3, do="found", job={**job, "objects": [], "promptless": {}}, frame=1)
+    engine.send(id=3, do="found", job={**job, "objects": [], "things": {}}, frame=1)
     engine.send(id=4, do="track", job={**job, "frame_range": [2, 5]})
     engine.send(id=5, do="outlines", job=job, frames=[3], points=8)
     engine.send(id=6, do="track", job={**job, "frame_range": [3, 4]})

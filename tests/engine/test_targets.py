@@ -50,7 +50,7 @@ def save(file: Path, seed: int, orientation: int = 1) -> None:
 
 def job_of(footage: Path, target: str, objects: tuple[str, ...] = ("subject",), **more: Any) -> Job:
     marked = tuple(MatteObject(name, (Prompt(1, (Point(1, 1),)),)) for name in objects)
-    return Job(scan(footage)[0], marked, output=str(footage.with_name("out")), export=target, **more)
+    return Job(scan(footage)[0], marked, output=str(footage.with_name("out")), target=target, **more)
 
 
 def made(frame: int, name: str | None, job: Job) -> NDArray[np.uint8]:

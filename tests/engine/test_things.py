@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from addon.contract.automatic import Promptless
+from addon.contract.automatic import Things
 from addon.contract.errors import JobError
 from addon.contract.job import Job
 from addon.contract.job_types import Model
@@ -23,8 +23,8 @@ LOOSE = Settings(pred_iou_thresh=0.3, stability_score_thresh=0.1, stability_scor
 @pytest.fixture
 def job(clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     monkeypatch.setattr(things, "Settings", lambda: LOOSE)
-    wish = Promptless(start_points_per_side=3, prompt_points_per_side=2, memory_size=2)
-    return Job(clip.take(3), (), model=checkpoint, output=str(tmp_path / "mattes"), export="labels", promptless=wish)
+    search = Things(start_points_per_side=3, prompt_points_per_side=2, memory_size=2)
+    return Job(clip.take(3), (), model=checkpoint, output=str(tmp_path / "mattes"), target="labels", things=search)
 
 
 def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
@@ -33,7 +33,7 @@ def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
         session.found(job, 1)
     tracked, folder = session.export(job)
     assert len(list(folder.glob("*.png"))) == 3
-    assert list(tracked.takes) == [f"label {number}" for number in map(int, (n.split()[1] for n in tracked.takes))]
+    assert list(tracked.takes) == [f"thing {number}" for number in map(int, (n.split()[1] for n in tracked.takes))]
     mattes = [take.matte(frame) for take in tracked.takes.values() for frame in job.frames]
     assert any(each is not None and (each.logits > 0).any() for each in mattes)
     for frame in job.frames:  # what became the same is one
@@ -45,13 +45,13 @@ def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
     assert found == tracked.found
     assert {each["number"] for each in json.loads(outlines.read_text())["masks"]} <= numbers
     number = min(numbers)
-    assert job.promptless
-    chosen, _ = session.export(replace(job, export="masks", promptless=replace(job.promptless, subjects=(number,))))
-    assert list(chosen.takes) == [f"label {number}"]
-    assert chosen.takes[f"label {number}"].folder == tracked.takes[f"label {number}"].folder, "nothing is found twice"
-    session.export(replace(job, promptless=replace(job.promptless, subjects=(number,))), found)
+    assert job.things
+    chosen, _ = session.export(replace(job, target="masks", things=replace(job.things, subjects=(number,))))
+    assert list(chosen.takes) == [f"thing {number}"]
+    assert chosen.takes[f"thing {number}"].folder == tracked.takes[f"thing {number}"].folder, "nothing is found twice"
+    session.export(replace(job, things=replace(job.things, subjects=(number,))), found)
     with pytest.raises(JobError, match="picked from"):
         session.export(replace(job, frame_range=(1, 2)), found)
     with pytest.raises(JobError, match="no 999"):
-        session.export(replace(job, promptless=replace(job.promptless, subjects=(number, 999))))
+        session.export(replace(job, things=replace(job.things, subjects=(number, 999))))
     assert np.unique([take.folder.name for take in tracked.takes.values()]).size == len(tracked.takes)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from addon.contract.automatic import Everything, Promptless, Transients
+from addon.contract.automatic import Parts, Things, Transients
 from addon.contract.errors import Cancelled, JobError
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, Model
@@ -58,7 +58,7 @@ def job(tmp_path: Path, checkpoint: Model) -> Job:
         (),
         model=checkpoint,
         output=str(tmp_path / "mattes"),
-        export="t3dgs",
+        target="t3dgs",
         transients=Transients(str(tmp_path / "masks"), str(tmp_path / "diffs"), memory_size=4),
     )
 
@@ -175,11 +175,14 @@ def test_from_the_command_line(job: Job, tmp_path: Path) -> None:
     assert main(["transients", plates, *folders, "--lambda-ref", "0.6", "--save-job", str(file)]) == 0
     saved = Job.load(file)
     assert saved.transients == Transients(str(tmp_path / "masks"), str(tmp_path / "diffs"), lambda_ref=0.6)
-    assert (saved.export, saved.footage.files) == ("t3dgs", job.footage.files)
-    assert main(["auto", plates, "--subjects", "1,3", "--export", "postshot", "--save-job", str(file)]) == 0
-    assert Job.load(file).promptless == Promptless(subjects=(1, 3))
-    assert main(["everything", plates, "--save-job", str(file)]) == 0
-    assert (Job.load(file).everything, Job.load(file).export) == (Everything(), "segments")
+    assert (saved.target, saved.footage.files) == ("t3dgs", job.footage.files)
+    for verb in ("things", "auto"):
+        for option in ("--target", "--export"):
+            assert main([verb, plates, "--subjects", "1,3", option, "postshot", "--save-job", str(file)]) == 0
+            assert (Job.load(file).things, Job.load(file).target) == (Things(subjects=(1, 3)), "postshot")
+    for verb in ("parts", "everything"):
+        assert main([verb, plates, "--save-job", str(file)]) == 0
+        assert (Job.load(file).parts, Job.load(file).target) == (Parts(), "segments")
     with pytest.raises(SystemExit):
         main(["transients", plates])
 

@@ -28,20 +28,20 @@ def job(clip, checkpoint: Model, tmp_path: Path) -> Job:
         ),
         model=checkpoint,
         output=str(tmp_path / "mattes"),
-        export="labels",
+        target="labels",
     )
 
 
 def test_it_is_in_no_export(job: Job) -> None:
     session = Session(lambda *_: None, lambda: False)
-    together = dataclasses.replace(job, objects=tuple(dataclasses.replace(each, export=True) for each in job.objects))
+    together = dataclasses.replace(job, objects=tuple(dataclasses.replace(each, target=True) for each in job.objects))
 
     def first(target: str, made: Job = job) -> np.ndarray:
-        _, folder = session.export(dataclasses.replace(made, export=target))
+        _, folder = session.export(dataclasses.replace(made, target=target))
         return np.asarray(Image.open(sorted(folder.rglob("*.png"))[0]))
 
     assert set(np.unique(first("labels"))) == {0, 2}, "the numbers of the others stay"
-    _, folder = session.export(dataclasses.replace(job, export="objects"))
+    _, folder = session.export(dataclasses.replace(job, target="objects"))
     assert [each.name for each in folder.rglob("*") if each.is_dir() and any(each.glob("*.png"))] == ["subject"]
     alone, both = first("postshot")[..., 3] > 0, first("postshot", together)[..., 3] > 0
     assert (both & ~alone).any()

@@ -96,9 +96,9 @@ def the_settings():
 
 
 def write_things(clip: bpy.types.MovieClip) -> None:
-    wish = part("settings.pick_settings").wish_of("things", ())
+    search = part("settings.pick_settings").search_of("things", ())
     job, _ = part("clip.to_job").make_automatic_job(
-        clip, part("settings.preferences").preferences().device, False, **wish
+        clip, part("settings.preferences").preferences().device, False, **search
     )
     with tempfile.TemporaryDirectory() as room:
         file = Path(room) / "job.json"

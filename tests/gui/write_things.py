@@ -1,4 +1,4 @@
-"""Writes what promptless finds with good weights: things of demo/clips/toy, the first two frames, drawn by hand.
+"""Writes the things that good weights find of demo/clips/toy, the first two frames, drawn by hand.
 
     python tests/gui/write_things.py JOB.json
 
@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import cv2
 import numpy as np
 
+from addon.contract.automatic import thing_name
 from addon.contract.job import Job
 from addon.engine.automatic.find import _keep, folder_of
 from addon.engine.automatic.grid import to_logits
@@ -47,4 +48,4 @@ for frame in job.frames:
             corners = np.array(DRAWN[number].split(), np.int32).reshape(-1, 2)
             mask = cv2.fillPoly(np.zeros_like(truth), [corners], (255,))
         take.put_matte(frame, Matte(to_logits(mask > 127), 1.0, 1.0))
-_keep(folder, {f"label {number}": take for number, take in takes.items()})
+_keep(folder, {thing_name(number): take for number, take in takes.items()})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from addon.contract.automatic import Everything, Promptless, Transients
+from addon.contract.automatic import Parts, Things, Transients
 from addon.contract.errors import JobError
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, MatteObject, Point, Prompt
@@ -20,18 +20,18 @@ FOLDERS = (f"{DRIVE}/trainer/masks", f"{DRIVE}/trainer/diffs")
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "search",
     [
         {"transients": Transients(*FOLDERS, polarity="black", filter_threshold=0.1)},
-        {"promptless": Promptless(subjects=(3, 1))},
-        {"everything": Everything(step=2)},
+        {"things": Things(subjects=(3, 1))},
+        {"parts": Parts(step=2)},
     ],
-    ids=lambda wish: next(iter(wish)),
+    ids=lambda search: next(iter(search)),
 )
-def test_round_trip(wish: dict[str, Any]) -> None:
-    job = Job(FOOTAGE, (), **wish)
+def test_round_trip(search: dict[str, Any]) -> None:
+    job = Job(FOOTAGE, (), **search)
     assert Job.from_json(job.to_json()) == job
-    assert job.automatic == next(iter(wish.values()))
+    assert job.search == next(iter(search.values()))
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_round_trip(wish: dict[str, Any]) -> None:
         ({"transients": Transients("masks", FOLDERS[1])}, "transients.masks"),
         ({"transients": Transients(*FOLDERS, lambda_ref=1.5)}, "transients.lambda_ref"),
         ({"transients": Transients(*FOLDERS, seed=-1)}, "transients.seed"),
-        ({"promptless": Promptless(memory_size=0)}, "promptless.memory_size"),
-        ({"promptless": Promptless(subjects=(0,))}, "promptless.subjects"),
-        ({"everything": Everything(max_tracks=70_000)}, "everything.max_tracks"),
-        ({"everything": Everything(), "promptless": Promptless()}, "everything"),
-        ({"everything": Everything(), "part": (1, 1)}, "part"),
-        ({"everything": Everything(), "objects": (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)}, "objects"),
-        ({"everything": Everything(), "footage": replace(FOOTAGE, panorama=True)}, "footage.panorama"),
+        ({"things": Things(memory_size=0)}, "things.memory_size"),
+        ({"things": Things(subjects=(0,))}, "things.subjects"),
+        ({"parts": Parts(max_tracks=70_000)}, "parts.max_tracks"),
+        ({"parts": Parts(), "things": Things()}, "parts"),
+        ({"parts": Parts(), "part": (1, 1)}, "part"),
+        ({"parts": Parts(), "objects": (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)}, "objects"),
+        ({"parts": Parts(), "footage": replace(FOOTAGE, panorama=True)}, "footage.panorama"),
     ],
 )
 def test_the_field_is_named(fields: dict[str, Any], where: str) -> None:

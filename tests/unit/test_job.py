@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -14,6 +15,7 @@ import pytest
 
 from addon.contract import job as contract
 from addon.contract import job_checks as limits
+from addon.contract.automatic import Parts, Things, Transients
 from addon.contract.errors import ExitCode, JobError
 from addon.contract.job import Job
 from addon.contract.job_types import (
@@ -104,7 +106,7 @@ def full_job() -> Job:
         frame_range=(3, 240),
         part=(41, 200),
         output=f"{DRIVE}/out",
-        export="",
+        target="",
         refine="filter",
         delivery=Delivery("changed", (5, 9), "v012", "multiply", 25.0),
     )
@@ -161,7 +163,7 @@ def test_defaults_may_be_left_out() -> None:
     made = Job.from_dict(data)
     assert made.model == Model()
     assert made.direction == "both"
-    assert made.export == "postshot"
+    assert made.target == "postshot"
     assert made.objects[0].prompts[0].points == (Point(1.0, 2.0, include=True),)
     assert isinstance(made.objects[0].prompts[0].points[0].x, float)
 
@@ -204,7 +206,7 @@ FIRST_PROMPT = ("objects", 0, "prompts", 0)
 
 MALFORMED: list[tuple[Callable[[Any], None], str, str]] = [
     (drop("version"), "version", "version None"),
-    (put("version", value=2), "version", "version 2"),
+    (put("version", value=3), "version", "version 3"),
     (put("version", value="1"), "version", "version '1'"),
     (put("version", value=True), "version", "Expected int"),
     (put("version", value=1.0), "version", "Expected int"),
@@ -236,7 +238,7 @@ MALFORMED: list[tuple[Callable[[Any], None], str, str]] = [
     (put("direction", value={}), "direction", "{}"),
     (put("model", "device", value=None), "model.device", "None"),
     (put("model", "precision", value="float64"), "model.precision", "'float64'"),
-    (put("export", value=None), "export", "Expected str"),
+    (put("target", value=None), "target", "Expected str"),
     (put(*FIRST_PROMPT, "frame", value=3.0), "objects[0].prompts[0].frame", "Expected int"),
     (put(*FIRST_PROMPT, "frame", value=False), "objects[0].prompts[0].frame", "Expected int"),
     (put(*FIRST_PROMPT, "points", 0, "x", value="1"), "objects[0].prompts[0].points[0].x", "Expected float"),
@@ -276,6 +278,32 @@ def test_not_json(text: str) -> None:
     with pytest.raises(JobError, match="not JSON") as caught:
         Job.from_json(text)
     assert caught.value.where == "job"
+
+
+VERSION_1 = {
+    "objects": full_job(),
+    "things": Job(sequence(2), (), target="labels", things=Things(subjects=(3, 1))),
+    "parts": Job(sequence(2), (), target="segments", parts=Parts(step=2)),
+    "transients": Job(sequence(2), (), target="t3dgs", transients=Transients("/trainer/masks", "/trainer/diffs")),
+}
+
+
+@pytest.mark.skipif(bool(DRIVE), reason="their paths are not absolute on Windows")
+@pytest.mark.parametrize("name", VERSION_1)
+def test_jobs_of_version_1_are_read(name: str) -> None:
+    """Files as an earlier release saved them, when a target was an export, things promptless, and parts everything."""
+    file = Path(__file__).with_name("version1") / f"{name}.json"
+    saved = json.loads(file.read_text(encoding="utf-8"))
+    assert saved["version"] == 1
+    made = Job.load(file)
+    expected = VERSION_1[name]
+    assert made == (expected if name == "objects" else dataclasses.replace(expected, footage=made.footage))
+    assert json.loads(made.to_json())["version"] == contract.SCHEMA_VERSION
+    with pytest.raises(JobError, match="Version 1 knows no") as caught:
+        Job.from_dict(saved | {"things": None})
+    assert caught.value.where == "things"
+    with pytest.raises(JobError, match="Unknown field 'everything'"):
+        Job.from_dict(saved | {"version": contract.SCHEMA_VERSION})
 
 
 def test_a_field_is_there_once() -> None:

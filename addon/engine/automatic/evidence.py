@@ -44,14 +44,14 @@ class Evidence:
     Raises JobError that names the folder or file: nothing there, too few, too many, other names, another shape.
     """
 
-    def __init__(self, wish: Transients, footage: Footage, reader: Reader, frames: range) -> None:
+    def __init__(self, search: Transients, footage: Footage, reader: Reader, frames: range) -> None:
         self._size = mask_size(footage.width, footage.height)
-        self._masks = _match(Path(wish.masks), footage, reader, frames, "transients.masks")
-        self._diffs = _match(Path(wish.diffs), footage, reader, frames, "transients.diffs")
+        self._masks = _match(Path(search.masks), footage, reader, frames, "transients.masks")
+        self._diffs = _match(Path(search.diffs), footage, reader, frames, "transients.diffs")
         self._shape = (footage.width, footage.height)
         for file in (*self._masks.values(), *self._diffs.values()):
             self._check(file)
-        self._white = self._white_moves(wish.polarity)
+        self._white = self._white_moves(search.polarity)
 
     @property
     def size(self) -> tuple[int, int]:

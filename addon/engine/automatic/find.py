@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from ...contract.automatic import Everything, number_of
+from ...contract.automatic import Parts, Things, Transients, number_of, part_name, thing_name
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.job import Job
@@ -24,13 +24,15 @@ from ..sam2.model import Loaded, Source
 from ..store.matte_store import STORE_VERSION, Take, key_of
 from .evidence import Evidence
 from .grid import Mask
-from .parts import Tracking
-from .segments import Segments
-from .things import Segmentation
+from .part_masks import PartMasks
+from .parts import PartSearch
+from .things import ThingSearch
 from .transients import NAME, Refinement
 
 _FOUND = "found.json"  # written last: the folder of each name
-SEGMENTS = "segments"  # the target that takes all segments as they are
+SEGMENTS = "segments"  # the target that takes all parts as they are
+# What searches are called in keys: never changed, so that what was found by earlier releases is found again.
+_IN_KEYS = {Transients: "Transients", Things: "Promptless", Parts: "Everything"}
 _KEPT = 4  # folders kept, newest first
 
 
@@ -67,30 +69,30 @@ def find(
             if job.transients is not None:
                 refinement = Refinement(job, job.transients, reader, evidence)
                 found = {NAME: refinement.run(load(), folder, on_frame, cancelled)}
-            elif job.everything is not None:
-                Tracking(job, job.everything, reader, folder).run(load(), on_frame, cancelled)
+            elif job.parts is not None:
+                PartSearch(job, job.parts, reader, folder).run(load(), on_frame, cancelled)
                 found = {}
             else:
-                assert job.promptless is not None
-                labels = Segmentation(job, job.promptless, reader).run(load(), folder, on_frame, cancelled)
-                found = {f"label {number}": take for number, take in labels.items()}
+                assert job.things is not None
+                things = ThingSearch(job, job.things, reader).run(load(), folder, on_frame, cancelled)
+                found = {thing_name(number): take for number, take in things.items()}
             _keep(folder, found)
-        if job.everything is not None:
-            return _segments(job, job.everything, Segments(folder))
-    return _chosen(found, job.promptless.subjects if job.promptless else ())
+        if job.parts is not None:
+            return _parts(job, job.parts, PartMasks(folder))
+    return _chosen(found, job.things.subjects if job.things else ())
 
 
 def _facts(job: Job, source: Source, fingerprint: str) -> dict[str, Any]:
     """All that decides what is found, but for the files that a trainer made."""
-    wish = job.automatic
-    assert wish is not None
+    search = job.search
+    assert search is not None
     return {
         "store": STORE_VERSION,
         "footage": fingerprint,
         "frames": [job.frames[0], job.frames[-1]],
         "model": source.facts,
-        "wish": type(wish).__name__,
-        **{key: value for key, value in dataclasses.asdict(wish).items() if key != "subjects"},
+        "wish": _IN_KEYS[type(search)],
+        **{key: value for key, value in dataclasses.asdict(search).items() if key != "subjects"},
     }
 
 
@@ -99,7 +101,7 @@ def _folder(job: Job, facts: dict[str, Any]) -> Path:
 
 
 def folder_of(job: Job, source: Source, fingerprint: str) -> Path:
-    """Where `find` keeps what it finds for `job.promptless` or `job.everything` in footage; it may not be there yet."""
+    """Where `find` keeps what it finds for `job.things` or `job.parts` in footage; it may not be there yet."""
     return _folder(job, _facts(job, source, fingerprint))
 
 
@@ -118,22 +120,21 @@ def masks_on(job: Job, folder: Path, frame: int) -> dict[int, Mask]:
         )
     if frame not in job.frames:
         return {}
-    if job.everything is not None:
-        return Segments(folder).masks(frame)
+    if job.parts is not None:
+        return PartMasks(folder).masks(frame)
     mattes = {number_of(name): take.matte(frame) for name, take in found.items()}
     return {number: each.logits > 0 for number, each in mattes.items() if each is not None}
 
 
-def _segments(job: Job, wish: Everything, segments: Segments) -> dict[str, Take]:
-    """The segments that are asked for as mattes; none, where all are written as they are."""
-    if job.export in ("", SEGMENTS) and not wish.subjects:
+def _parts(job: Job, search: Parts, masks: PartMasks) -> dict[str, Take]:
+    """The parts that are asked for as mattes; none, where all are written as they are."""
+    if job.target in ("", SEGMENTS) and not search.subjects:
         return {}
-    ids = segments.ids(job.frames)
-    found = {f"segment {id_}": Take(Path()) for id_ in ids}
-    chosen = _chosen(found, wish.subjects)
+    found = {part_name(id_): Take(Path()) for id_ in masks.ids(job.frames)}
+    chosen = _chosen(found, search.subjects)
     if len(chosen) > MAX_OBJECTS:
         raise _too_many(len(chosen))
-    return {name: segments.take(number_of(name), job.frames) for name in chosen}
+    return {name: masks.take(number_of(name), job.frames) for name in chosen}
 
 
 def _too_many(count: int) -> JobError:
@@ -150,7 +151,7 @@ def with_objects(job: Job, found: dict[str, Take]) -> Job:
     if len(found) > MAX_OBJECTS:
         raise _too_many(len(found))
     objects = tuple(MatteObject(name, (_marked(job, take),)) for name, take in found.items())
-    return dataclasses.replace(job, objects=objects, transients=None, promptless=None, everything=None)
+    return dataclasses.replace(job, objects=objects, transients=None, things=None, parts=None)
 
 
 def _marked(job: Job, take: Take) -> Prompt:
@@ -175,7 +176,8 @@ def _known(folder: Path) -> dict[str, Take] | None:
         names = json.loads((folder / _FOUND).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return {name: Take(folder / place) for name, place in names.items()}
+    found = {name: Take(folder / place) for name, place in names.items()}
+    return {name if name == NAME else thing_name(number_of(name)): take for name, take in found.items()}
 
 
 def _keep(folder: Path, found: dict[str, Take]) -> None:

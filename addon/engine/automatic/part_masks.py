@@ -25,13 +25,13 @@ _DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
-class Segments:
+class PartMasks:
     """All of a clip. folder: where `index` lies."""
 
     folder: Path
 
     @staticmethod
-    def resolved(folder: Path, frames: Iterable[int], links: dict[int, int], keys: Collection[int]) -> Segments:
+    def resolved(folder: Path, frames: Iterable[int], links: dict[int, int], keys: Collection[int]) -> PartMasks:
         """Put forward and backward together under the ids that links lead to. Raises OutputError."""
         for frame in frames:
             masks: dict[int, Mask] = {}
@@ -43,7 +43,7 @@ class Segments:
             found = {id_: Rle.of(mask) for id_, mask in masks.items()}
             found = dict(sorted(found.items(), key=lambda each: (-each[1].area, each[0])))
             write_masks(folder / "index" / f"{frame:06d}.json", found, frame=frame, key=frame in keys)
-        return Segments(folder)
+        return PartMasks(folder)
 
     def document(self, frame: int) -> dict[str, Any]:
         """A frame's index, as it is in the file. Raises OutputError."""
@@ -62,7 +62,7 @@ class Segments:
         return {id_: mask for id_, mask, _ in read_masks(self._file(frame), None)}
 
     def id_image(self, frame: int, width: int, height: int) -> NDArray[np.uint16]:
-        """(height, width): the id at each pixel, of the smallest segment there; 0 = none. Raises OutputError."""
+        """(height, width): the id at each pixel, of the smallest part there; 0 = none. Raises OutputError."""
         masks = self.masks(frame)
         image = np.zeros(next((each.shape for each in masks.values()), (1, 1)), np.uint16)
         for id_, mask in masks.items():
@@ -70,8 +70,8 @@ class Segments:
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint16)
 
     def take(self, id_: int, frames: Iterable[int]) -> Take:
-        """One segment as mattes, for export; made once. Raises OutputError."""
-        take = Take(self.folder / f"segment-{id_:05d}")
+        """One part as mattes, for export; made once. Raises OutputError."""
+        take = Take(self.folder / f"part-{id_:05d}")
         for frame in frames:
             if not take.has_matte(frame):
                 masks = self.masks(frame)

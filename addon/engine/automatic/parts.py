@@ -1,4 +1,4 @@
-"""Everything, tracked: every part and part of a part gets an id that it keeps, masks overlap.
+"""Parts, tracked: every part and part of a part gets an id that it keeps, masks overlap.
 
 After sam2-full-video-tracking, built anew:
 
@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...contract.automatic import Everything
+from ...contract.automatic import Parts
 from ...contract.disk import write_file, writing
 from ...contract.errors import Cancelled
 from ...contract.job import Job
@@ -40,7 +40,7 @@ from ..footage.images import to_8_bit
 from ..sam2.model import Loaded
 from .grid import Mask, ious, mask_size, resized, to_mask
 from .masks import Settings, generate, stopping
-from .segments import Segments, read_masks, write_masks
+from .part_masks import PartMasks, read_masks, write_masks
 from .tracks import BATCH, Group, Tracker
 
 _READ_AHEAD = 4  # frames
@@ -69,18 +69,18 @@ class _State:
     groups: list[Group] = field(default_factory=list)
 
 
-class Tracking:
+class PartSearch:
     """One run over a clip. `seconds`: spent on automatic masks and on tracking, of this run."""
 
-    def __init__(self, job: Job, wish: Everything, reader: Reader, folder: Path) -> None:
+    def __init__(self, job: Job, search: Parts, reader: Reader, folder: Path) -> None:
         self._job = job
-        self._wish = wish
+        self._search = search
         self._reader = reader
         self._folder = folder
         self._frames = range(job.frames[0] - 1, job.frames[-1])
-        self._keys = {*self._frames[:: wish.step], self._frames[-1]}
+        self._keys = {*self._frames[:: search.step], self._frames[-1]}
         self._size = mask_size(job.footage.width, job.footage.height)
-        self._least = wish.disappear_threshold * self._size[0] * self._size[1]
+        self._least = search.disappear_threshold * self._size[0] * self._size[1]
         self._saved = time.monotonic()
         self.seconds = {"automatic masks": 0.0, "tracking": 0.0}
 
@@ -89,7 +89,7 @@ class Tracking:
         loaded: Loaded,
         on_frame: Callable[[int, int, int], None],
         cancelled: Callable[[], bool],
-    ) -> Segments:
+    ) -> PartMasks:
         """Until all is tracked. `on_frame` and `cancelled` as in Labelling.run; raises what that does."""
         self._loaded = loaded
         self._ask = stopping(cancelled, "Stopped. What is tracked so far is kept.")
@@ -115,7 +115,7 @@ class Tracking:
                 self._state.stage = "backward" if stage == "forward" else "done"
                 self._state.next, self._state.groups, self._state.small = 0, [], {}
                 self._save()
-        return Segments.resolved(self._folder, self._job.frames, self._state.links, {each + 1 for each in self._keys})
+        return PartMasks.resolved(self._folder, self._job.frames, self._state.links, {each + 1 for each in self._keys})
 
     # -- one frame ------------------------------------------------------------------------------------------------
 
@@ -125,8 +125,8 @@ class Tracking:
         if index in self._keys:
             self._end_small(found)
             taken = self._link_to_masks(found, masks)
-            room = self._wish.max_masks - sum(len(group.ids) for group in self._state.groups)
-            room = min(room, self._wish.max_tracks - len(self._state.births))
+            room = self._search.max_masks - sum(len(group.ids) for group in self._state.groups)
+            room = min(room, self._search.max_tracks - len(self._state.births))
             new = [mask for i, mask in enumerate(masks) if i not in taken][: max(0, room)]
             first = len(self._state.births) + 1
             for id_, mask in enumerate(new, first):
@@ -165,15 +165,15 @@ class Tracking:
         if not file.exists():
             began = time.perf_counter()
             settings = Settings(
-                points_per_side=self._wish.points_per_side,
-                pred_iou_thresh=self._wish.pred_iou_thresh,
-                stability_score_thresh=self._wish.stability_score_thresh,
+                points_per_side=self._search.points_per_side,
+                pred_iou_thresh=self._search.pred_iou_thresh,
+                stability_score_thresh=self._search.stability_score_thresh,
             )
             picture = to_8_bit(self._reader.plate(index + 1).pixels)
             made = generate(self._loaded.predictor, picture, settings, cancelled=self._ask)
             made.sort(key=lambda each: -each.segmentation.area)
             large = [each.segmentation for each in made if each.segmentation.area >= max(1.0, self._least)]
-            write_masks(file, dict(enumerate(large[: self._wish.max_masks], 1)), frame=index + 1)
+            write_masks(file, dict(enumerate(large[: self._search.max_masks], 1)), frame=index + 1)
             self.seconds["automatic masks"] += time.perf_counter() - began
         return [mask for _, mask, _ in read_masks(file, self._size)]
 
@@ -212,7 +212,7 @@ class Tracking:
         ids = sorted(found)
         table = ious(_small([found[id_] for id_ in ids]), _small(masks))
         best = table.argmax(axis=1)
-        good = table[np.arange(len(ids)), best] > self._wish.iou_threshold
+        good = table[np.arange(len(ids)), best] > self._search.iou_threshold
         return [(id_, int(mask)) for id_, mask, fits in zip(ids, best, good, strict=True) if fits]
 
     def _link(self, a: int, b: int) -> None:

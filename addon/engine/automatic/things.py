@@ -1,4 +1,4 @@
-"""Promptless: everything that is seen gets a label, and is followed; new things get theirs when they appear.
+"""Things: whatever is seen gets a number and is followed; new things get theirs when they appear.
 
 After T-3DGS's video segmentor in its promptless mode (Pryadilshchikov et al., arXiv 2412.00155), built anew: a grid of
 points asks for automatic masks on the first frame, a coarser one on later frames where nothing is labelled yet;
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...contract.automatic import Promptless
+from ...contract.automatic import Things
 from ...contract.job import Job
 from ..footage.footage import Reader
 from ..footage.images import to_8_bit
@@ -24,12 +24,12 @@ from .masks import MASK_SIDE, Settings, generate, point_grid, stopping
 from .tracks import Tracker
 
 
-class Segmentation:
+class ThingSearch:
     """One run over a clip."""
 
-    def __init__(self, job: Job, wish: Promptless, reader: Reader) -> None:
+    def __init__(self, job: Job, search: Things, reader: Reader) -> None:
         self._job = job
-        self._wish = wish
+        self._search = search
         self._reader = reader
         self._size = mask_size(job.footage.width, job.footage.height)
         self._around = max(1, round(AROUND * max(self._size) / MASK_SIDE))
@@ -41,7 +41,7 @@ class Segmentation:
         on_frame: Callable[[int, int, int], None],
         cancelled: Callable[[], bool],
     ) -> dict[int, Take]:
-        """Until all frames are labelled; the labels. Raises as Labelling.run."""
+        """Until all frames are looked through; the things by number. Raises as Labelling.run."""
         with loaded.computing():
             self._predictor = loaded.predictor
             self._ask = stopping(cancelled, KEPT)
@@ -51,8 +51,8 @@ class Segmentation:
                 range(self._job.frames[0] - 1, self._job.frames[-1]),
                 folder,
                 size=self._size,
-                memory_size=self._wish.memory_size,
-                lambda_merge=self._wish.lambda_merge,
+                memory_size=self._search.memory_size,
+                lambda_merge=self._search.lambda_merge,
                 propose=self._propose,
                 accept=lambda index, mask, last: True,
             ).run(on_frame, cancelled)
@@ -62,7 +62,7 @@ class Segmentation:
     ) -> Iterator[tuple[Mask, int | None]]:
         covered = np.logical_or.reduce([np.zeros(self._size, np.bool_), *found.values()])
         anything = bool(found or before())
-        points = point_grid(self._wish.prompt_points_per_side if anything else self._wish.start_points_per_side)
+        points = point_grid(self._search.prompt_points_per_side if anything else self._search.start_points_per_side)
         rows, columns = (points[:, ::-1] * self._size).astype(np.intp).T
         points = points[~dilated(covered, self._around)[rows, columns]]
         if not len(points):

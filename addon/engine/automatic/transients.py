@@ -70,9 +70,9 @@ class _Shown:
 class Refinement:
     """One run over a clip."""
 
-    def __init__(self, job: Job, wish: Transients, reader: Reader, evidence: Evidence) -> None:
+    def __init__(self, job: Job, search: Transients, reader: Reader, evidence: Evidence) -> None:
         self._job = job
-        self._wish = wish
+        self._search = search
         self._reader = reader
         self._evidence = evidence
         longer = max(evidence.size)
@@ -101,8 +101,8 @@ class Refinement:
                 indices,
                 folder,
                 size=self._evidence.size,
-                memory_size=self._wish.memory_size,
-                lambda_merge=self._wish.lambda_merge,
+                memory_size=self._search.memory_size,
+                lambda_merge=self._search.lambda_merge,
                 propose=self._propose,
                 accept=self._accept,
             ).run(on_frame, cancelled)
@@ -136,13 +136,13 @@ class Refinement:
             seen = self._closed(rough.mask) | self._differs(rough)
             part = part_inside(mask, seen)
             frames += bool(part > _SEEN)
-            if part > self._wish.lambda_val:
+            if part > self._search.lambda_val:
                 shown += float(rough.diff[mask & seen].sum())
                 area += np.count_nonzero(mask)
         return Value(frames, shown / area if area else 0.0)
 
     def _counts(self, value: Value) -> bool:
-        return value.value > self._wish.filter_threshold and value.frames >= min(_BRIEF, len(self._job.frames))
+        return value.value > self._search.filter_threshold and value.frames >= min(_BRIEF, len(self._job.frames))
 
     def _bridge(self, take: Take) -> None:
         """Where the rough masks say nothing and no prediction is like it: the shape between those around."""
@@ -150,7 +150,7 @@ class Refinement:
         known = [frame for frame in self._job.frames if frame in shown and self._mask(take, frame).any()]
         for before, after in itertools.pairwise(known):
             gap = [frame for frame in range(before + 1, after) if frame not in shown]
-            if not gap or after - before > self._wish.memory_size:
+            if not gap or after - before > self._search.memory_size:
                 continue
             first, last = self._mask(take, before), self._mask(take, after)
             for frame in gap:
@@ -181,8 +181,8 @@ class Refinement:
         proposals = generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask)
         for each in sorted(proposals, key=lambda each: -each.area):
             mask = resized(each.segmentation.mask(), self._evidence.size)
-            inside = part_inside(mask, shown.closed) > self._wish.lambda_ref
-            if inside and part_inside(mask, covered) < self._wish.lambda_ref:
+            inside = part_inside(mask, shown.closed) > self._search.lambda_ref
+            if inside and part_inside(mask, covered) < self._search.lambda_ref:
                 covered |= mask
                 yield mask, None
         for region in shown.regions:
@@ -192,7 +192,7 @@ class Refinement:
 
     def _points(self, free: Mask, index: int) -> NDArray[np.float64]:
         """Random points in each region of the rough mask, (n, 2) in 0..1 of width and height."""
-        noise = np.random.default_rng((self._wish.seed, index))
+        noise = np.random.default_rng((self._search.seed, index))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(free.astype(np.uint8))
         chosen = [np.zeros((0, 2))]
         for i in range(1, count):
@@ -209,7 +209,7 @@ class Refinement:
     def _differs(self, rough: Rough, usual: float = 0.0) -> Mask:
         """Where the difference round about is not that of a false alarm, and visibly above what is `usual`, 0..1."""
         near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
-        return np.asarray(near > max(self._wish.filter_threshold / 2, _STATIC * usual))
+        return np.asarray(near > max(self._search.filter_threshold / 2, _STATIC * usual))
 
     def _regions(self, rough: Rough) -> Iterator[Mask]:
         """Connected regions of a rough mask that are worth a label, the largest first."""
@@ -228,7 +228,7 @@ class Refinement:
             return last[1] <= _BRIEF and _alike(mask, last[0])
         regions = [each for each in shown.regions if (each & mask).any()]
         like = not regions or iou(mask, np.logical_or.reduce(regions)) > _LIKE
-        return like and part_inside(mask, shown.closed) > self._wish.lambda_val
+        return like and part_inside(mask, shown.closed) > self._search.lambda_val
 
     def _at(self, index: int) -> _Shown:
         if self._shown is None or self._shown[0] != index:

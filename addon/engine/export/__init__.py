@@ -30,11 +30,11 @@ _ASK_EVERY = 0.1  # seconds between two questions whether to stop
 
 def prepare(job: Job, reader: Reader) -> BaseWriter:
     """What writes the Job's target. Raises JobError if there is none of that name or it can't be written so."""
-    if job.export not in TARGETS:
+    if job.target not in TARGETS:
         raise JobError(
-            f"There is no export target {job.export!r}.", where="export", hint=f"Known: {', '.join(TARGETS)}."
+            f"There is no export target {job.target!r}.", where="target", hint=f"Known: {', '.join(TARGETS)}."
         )
-    module = importlib.import_module(f".{TARGETS[job.export].rules.writer}", __name__)
+    module = importlib.import_module(f".{TARGETS[job.target].rules.writer}", __name__)
     writer: BaseWriter = module.Writer(job, reader)
     return writer
 

@@ -78,7 +78,7 @@ class Writer(BaseWriter):
                 where="delivery.scope" if job.delivery.scope != "all" else "delivery.into",
                 hint="Export all frames into a new version.",
             )
-        self._codec = _CODECS[job.export]
+        self._codec = _CODECS[job.target]
         self._deep = reader.dtype != np.uint8
         self._rate = rate_of(job.delivery.frame_rate or reader.frame_rate or _DEFAULT_RATE)
 
@@ -111,7 +111,7 @@ class Writer(BaseWriter):
             context.open()
         except (av.error.FFmpegError, ValueError):
             size = f"{self.job.footage.width} x {self.job.footage.height} pixels"
-            raise JobError(f"{codec.label} can't hold {size}.", where="export", hint="Export images.") from None
+            raise JobError(f"{codec.label} can't hold {size}.", where="target", hint="Export images.") from None
         for index, frame in enumerate(frames):
             rgba = self._rgba(frame, matte)
             picture = VideoFrame.from_ndarray(rgba, "rgba64le" if rgba.dtype == np.uint16 else "rgba")

@@ -28,7 +28,7 @@ class Writer(BaseWriter):
         if reader.dtype != np.float32:
             raise JobError(
                 "This target keeps float values, and the footage has none.",
-                where="export",
+                where="target",
                 hint="Choose TIFF or Postshot, which keep the integers of this footage as they are.",
             )
         self._attributes: dict[str, str] = {}

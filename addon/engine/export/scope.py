@@ -42,7 +42,7 @@ class Plan:
 
 def settings_of(writer: BaseWriter) -> dict[str, Any]:
     """What all frames of a version have in common: the target, and what its report says of the files."""
-    return {"target": writer.job.export, **writer.describe()}
+    return {"target": writer.job.target, **writer.describe()}
 
 
 def plan(writer: BaseWriter, matte: Matte, tracked: Sequence[int], frame_key: Callable[[int], str]) -> Plan:

@@ -1,4 +1,4 @@
-"""Segments: all that `everything` has found, as it is found: overlapping masks by id, and an image of ids."""
+"""Segments: all parts that were found, as they are found: overlapping masks by id, and an image of ids."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from typing import Any, BinaryIO
 from ...contract.disk import write_bytes
 from ...contract.errors import JobError
 from ...contract.job import Job
-from ..automatic.segments import Segments
+from ..automatic.part_masks import PartMasks
 from ..footage.footage import Reader
 from .png import write_grey
 from .writer import BaseWriter, Matte, Write
 
 
 class Writer(BaseWriter):
-    """A JSON index and a 16-bit image of ids a frame; `segments` has to be set before a frame is written."""
+    """A JSON index and a 16-bit image of ids a frame; `parts` has to be set before a frame is written."""
 
-    segments: Segments
+    parts: PartMasks
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
-        if job.everything is None:
-            raise JobError("Only what `everything` finds is written so.", where="export", hint="Choose another target.")
+        if job.parts is None:
+            raise JobError(
+                "Only parts that were found are written so.", where="target", hint="Find Parts, or choose another."
+            )
 
     def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
         """The index and the image."""
         footage = self.job.footage
 
         def write_index(file: BinaryIO) -> None:
-            text = json.dumps({"image": self.reader.file_name(frame), **self.segments.document(frame)}, indent=1)
+            text = json.dumps({"image": self.reader.file_name(frame), **self.parts.document(frame)}, indent=1)
             write_bytes(file, text.encode())
 
         def write_ids(file: BinaryIO) -> None:
-            write_grey(file, self.segments.id_image(frame, footage.width, footage.height))
+            write_grey(file, self.parts.id_image(frame, footage.width, footage.height))
 
         return {self.path(frame): write_ids, f"index/{self.reader.stem(frame)}.json": write_index}
 

@@ -34,7 +34,7 @@ class BaseWriter(ABC):
     def __init__(self, job: Job, reader: Reader) -> None:
         self.job = job
         self.reader = reader
-        self.rules = TARGETS[job.export].rules
+        self.rules = TARGETS[job.target].rules
         if self.rules.flat:
             reader.check_flat()
 
