@@ -13,7 +13,7 @@ from addon.checkpoints import OFFICIAL, checkpoints_folder
 from addon.contract.errors import ExitCode, MatteError
 from addon.installer.checkpoints import download_checkpoint
 from addon.installer.install import collect, install
-from addon.installer.plan import Plan
+from addon.installer.plan import InstallPlan
 from addon.installer.pythons import find_engine_python
 from addon.installer.torch_build import CHOICES, this_machine
 from addon.runtime.locate import current_runtime, engine_environment, runtime_python
@@ -106,7 +106,7 @@ def _runtime(arguments: Sequence[str]) -> int:
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     options = parser.parse_args(arguments)
     folder = options.folder.absolute() if options.folder else user_folder()
-    plan = Plan(folder, options.build, options.python, options.wheels and options.wheels.absolute())
+    plan = InstallPlan(folder, options.build, options.python, options.wheels and options.wheels.absolute())
     for line in plan.in_words(this_machine()):
         say(line)
     if options.plan:
@@ -129,7 +129,7 @@ def _wheels(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    plan = Plan(folder, options.build)
+    plan = InstallPlan(folder, options.build)
     build = collect(folder, find_engine_python(options.python), plan, folder / "pip.log", SayWatch())
     say(f"All files for {build.words}. There: Preferences, Other Ways to Install, Folder of Wheels.")
     print(folder)

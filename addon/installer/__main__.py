@@ -22,7 +22,7 @@ from ..runtime.locate import current_runtime
 from ..runtime.watch import Watch
 from . import install as installation
 from .checkpoints import download_checkpoint
-from .plan import Plan
+from .plan import InstallPlan
 from .self_test import self_test
 from .torch_build import CHOICES
 
@@ -96,12 +96,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _carry_out(options: argparse.Namespace, watch: Watch) -> dict[str, str]:
     folder: Path = options.folder
     if options.verb == "install":
-        plan = Plan(folder, options.build, options.python, options.wheels)
+        plan = InstallPlan(folder, options.build, options.python, options.wheels)
         installed = installation.install(plan, watch, EXTENSION)
         words = f"Installed: PyTorch {installed.torch}, tried out on {installed.device}."
         return {"words": words, "gpu_problem": installed.gpu_problem}
     if options.verb == "self-test":
-        plan = Plan(folder)
+        plan = InstallPlan(folder)
         runtime = current_runtime(plan.runtimes)
         if runtime is None:
             raise EngineError("There is no engine yet.", where=str(plan.runtimes), hint="Install it first.")

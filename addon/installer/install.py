@@ -26,7 +26,7 @@ from ..runtime.watch import Watch, megabytes
 from . import pins
 from .download import download, open_url, sha256_of
 from .environment import Package, VirtualEnvironment, bring_pip, remove_folder
-from .plan import Plan
+from .plan import InstallPlan
 from .pythons import Python, find_engine_python
 from .self_test import self_test
 from .torch_build import CHOICES, Build, Machine, first_reachable, has_torch, this_machine
@@ -70,7 +70,7 @@ def installed(runtimes: Path) -> Installed | None:
         return None
 
 
-def install(plan: Plan, watch: Watch, extension: Path) -> Installed:
+def install(plan: InstallPlan, watch: Watch, extension: Path) -> Installed:
     """Install, update or repair the runtime. `extension` holds the engine's code, for the self-test.
 
     Raises:
@@ -99,7 +99,7 @@ def install(plan: Plan, watch: Watch, extension: Path) -> Installed:
 
 
 def make_engine(
-    folder: Path, python: Python, plan: Plan, downloads: Path, log: Path, watch: Watch
+    folder: Path, python: Python, plan: InstallPlan, downloads: Path, log: Path, watch: Watch
 ) -> tuple[Build, str]:
     """All that the engine needs, in a new virtual environment `folder`; returns the build of torch and its version.
 
@@ -123,7 +123,7 @@ def make_engine(
     return build, next(each.version for each in packages if each.name == "torch")
 
 
-def collect(folder: Path, python: Python, plan: Plan, log: Path, watch: Watch) -> Build:
+def collect(folder: Path, python: Python, plan: InstallPlan, log: Path, watch: Watch) -> Build:
     """Bring all files of an installation into `folder`, for a computer without a network that is like this one.
 
     Raises:
@@ -141,7 +141,7 @@ def collect(folder: Path, python: Python, plan: Plan, log: Path, watch: Watch) -
 
 
 def _begin(
-    folder: Path, python: Python, plan: Plan, downloads: Path, log: Path, watch: Watch
+    folder: Path, python: Python, plan: InstallPlan, downloads: Path, log: Path, watch: Watch
 ) -> tuple[VirtualEnvironment, Build, list[Package]]:
     """An environment that can build packages, the build of torch, and all packages of the engine."""
     pip = bring_pip(downloads, plan.wheels, watch)
@@ -251,7 +251,7 @@ def _sources(wheels: Path | None) -> list[str]:
     return ["--no-index", "--find-links", str(wheels)] if wheels is not None else []
 
 
-def _choose(plan: Plan, machine: Machine, watch: Watch) -> Build:
+def _choose(plan: InstallPlan, machine: Machine, watch: Watch) -> Build:
     """The best build that can be had. Raises EngineError."""
     choice = plan.builds(machine)
     if choice.note:

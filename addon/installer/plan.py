@@ -21,7 +21,7 @@ _MAX_PATH = 260
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InstallPlan:
     """What is asked for.
 
     folder: of the data: runtime and checkpoints.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import bpy
 
 from ..contract.errors import EngineError, MatteError
-from ..installer.plan import Plan
+from ..installer.plan import InstallPlan
 from ..installer.torch_build import Machine, this_machine
 from ..runtime.engine_client import stop_shared_engine
 from ..runtime.installer_client import Installer, installer_python
@@ -116,11 +116,11 @@ def data_folder() -> Path:
     return Path(bpy.path.abspath(chosen)) if chosen else user_folder()
 
 
-def plan() -> Plan:
+def plan() -> InstallPlan:
     """What Install would do, as the preferences say."""
     chosen = preferences()
     wheels = Path(bpy.path.abspath(chosen.wheels)) if chosen.wheels else None
-    return Plan(data_folder(), chosen.build, bpy.path.abspath(chosen.base_python), wheels)
+    return InstallPlan(data_folder(), chosen.build, bpy.path.abspath(chosen.base_python), wheels)
 
 
 def machine(patience: float = 0.0) -> Machine | None:

@@ -9,7 +9,7 @@ import bpy
 from ..checkpoints import OFFICIAL, Official
 from ..contract.errors import Cancelled
 from ..installer.install import Installed, installed
-from ..installer.plan import Plan
+from ..installer.plan import InstallPlan
 from ..runtime.locate import PYTHON_VARIABLE, current_runtime
 from ..runtime.watch import megabytes
 from ..settings.preferences import EXTENSION_PACKAGE, Preferences
@@ -78,13 +78,15 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
             body.prop(chosen, name)
 
 
-def _verb(plan: Plan, found: Installed | None) -> str:
+def _verb(plan: InstallPlan, found: Installed | None) -> str:
     if found is None:
         return "Repair" if current_runtime(plan.runtimes) is not None else "Install Engine"
     return "Repair" if found.up_to_date else "Update"
 
 
-def _draw_plan(layout: bpy.types.UILayout, context: bpy.types.Context, plan: Plan, found: Installed | None) -> None:
+def _draw_plan(
+    layout: bpy.types.UILayout, context: bpy.types.Context, plan: InstallPlan, found: Installed | None
+) -> None:
     """What the button would do; nothing while all is well."""
     if found is not None and found.up_to_date:
         return

@@ -26,7 +26,7 @@ from addon.contract.errors import MatteError
 from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.engine.export import export, postshot, prepare
-from addon.engine.export.writer import Matte, Write
+from addon.engine.export.writer import MatteOf, Write
 from addon.engine.footage.footage import Reader, scan
 
 
@@ -79,7 +79,7 @@ def may_mount() -> bool:
 
 
 class Stuck(postshot.Writer):
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         def stuck(file: BinaryIO) -> None:
             file.write(b"\x89PNG half a frame")
             file.flush()

@@ -24,7 +24,7 @@ import pytest
 
 from addon.contract.errors import Cancelled, EngineError, OutputError
 from addon.installer import environment, install, pins, torch_build
-from addon.installer.plan import Plan
+from addon.installer.plan import InstallPlan
 from addon.runtime.locate import current_runtime, engine_environment, find_python, runtime_python
 from addon.runtime.lock import only_one
 from addon.runtime.processes import run_quietly
@@ -94,8 +94,8 @@ class Room:
             lines.append(f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {name}=={number}\n")
         (self.requirements / "hashes.txt").write_text("".join(lines), encoding="utf-8")
 
-    def plan(self) -> Plan:
-        return Plan(self.data, wheels=self.wheels)
+    def plan(self) -> InstallPlan:
+        return InstallPlan(self.data, wheels=self.wheels)
 
     def install(self, watch: Watch | None = None) -> install.Installed:
         return install.install(self.plan(), watch or Watch(), self.extension)
@@ -212,7 +212,7 @@ def test_a_changed_file_is_refused(room: Room) -> None:
 def test_pythons_that_will_not_do(room: Room) -> None:
     for python in (str(room.data / "nothing"), sys.executable + "-missing"):
         with pytest.raises(EngineError, match=r"3\.11, 3\.12") as caught:
-            install.install(Plan(room.data, python=python, wheels=room.wheels), Watch(), room.extension)
+            install.install(InstallPlan(room.data, python=python, wheels=room.wheels), Watch(), room.extension)
         assert caught.value.where == python
 
 
@@ -314,7 +314,7 @@ def test_a_download_that_was_cut_goes_on_with_the_next_installation(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(environment, "PIP_URL", "http://127.0.0.1:9/pip.whl")
     monkeypatch.setattr(install, "this_machine", lambda: torch_build.Machine("linux", nvidia=True))
-    plan = Plan(room.data)
+    plan = InstallPlan(room.data)
     with Registry(room.wheels) as registry:
         threading.Thread(target=registry.serve_forever, args=(0.01,), daemon=True).start()
         settings.write_text(f"[global]\nindex-url = http://127.0.0.1:{registry.server_port}/simple\n", encoding="utf-8")

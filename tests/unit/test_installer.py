@@ -13,7 +13,7 @@ import pytest
 from addon.contract.errors import EngineError
 from addon.installer import install, pins, self_test, torch_build
 from addon.installer.environment import Package
-from addon.installer.plan import Plan, free_space
+from addon.installer.plan import InstallPlan, free_space
 from addon.installer.torch_build import APPLE, CPU, CUDA, OLD_CUDA, PYPI_CPU, PYPI_CUDA, ROCM, Build, Machine, choose
 from addon.runtime.watch import megabytes
 
@@ -140,15 +140,15 @@ def test_pytorchs_own_builds() -> None:
 
 
 def test_the_plan_in_words(tmp_path: Path) -> None:
-    first, second = Plan(tmp_path).in_words(Machine("linux"))
+    first, second = InstallPlan(tmp_path).in_words(Machine("linux"))
     assert f"PyTorch {TORCH} for the CPU" in first
     assert "360 MB from pypi.org and download.pytorch.org" in first
     assert str(tmp_path / "runtime") in second
     assert "are free there" in second
-    first, *_ = Plan(tmp_path, wheels=Path("/wheels")).in_words(Machine("linux", **NVIDIA))
+    first, *_ = InstallPlan(tmp_path, wheels=Path("/wheels")).in_words(Machine("linux", **NVIDIA))
     assert "NVIDIA" in first
     assert "/wheels, without the network" in first.replace("\\", "/")
-    *_, note = Plan(tmp_path).in_words(Machine("linux", True, (470, 82), (8, 6)))
+    *_, note = InstallPlan(tmp_path).in_words(Machine("linux", True, (470, 82), (8, 6)))
     assert "470.82 is too old" in note
 
 

@@ -17,9 +17,9 @@ from ...contract.job import Job
 from ...contract.targets import TARGETS
 from ..footage.footage import Reader
 from .malloc import giving_back
-from .scope import plan, settings_of
+from .scope import frames_to_write, settings_of
 from .versions import Partial, claim
-from .writer import BaseWriter, Matte, Step
+from .writer import BaseWriter, MatteOf, Step
 
 __all__ = ["export", "prepare"]
 
@@ -41,7 +41,7 @@ def prepare(job: Job, reader: Reader) -> BaseWriter:
 
 def export(
     writer: BaseWriter,
-    matte: Matte,
+    matte: MatteOf,
     *,
     frames: Sequence[int],
     key: str,
@@ -75,7 +75,7 @@ def export(
         Cancelled: as asked for. As after an error, finished frames are kept for the next run.
     """
     job = writer.job
-    planned = plan(writer, matte, frames, frame_key or (lambda frame: key))
+    planned = frames_to_write(writer, matte, frames, frame_key or (lambda frame: key))
     base, into = planned.base, bool(job.delivery.into)
     if base is not None and not planned.frames:
         return base.folder
@@ -116,7 +116,7 @@ def _step(frames: Sequence[int], on_frame: Callable[[int, int, int], None], canc
 
 
 def _write_all(
-    writer: BaseWriter, matte: Matte, frames: list[int], partial: Partial, cancelled: Callable[[], bool]
+    writer: BaseWriter, matte: MatteOf, frames: list[int], partial: Partial, cancelled: Callable[[], bool]
 ) -> Iterator[int]:
     """Write frames in threads, yield each that is finished."""
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from ...contract.job import Job
 from ..footage.images import Pixels, Plate, to_integers
-from .writer import Matte
+from .writer import MatteOf
 
 _BAND = 512  # rows
 
 
-def alpha_of(plate: Plate, frame: int, matte: Matte, job: Job) -> NDArray[Any]:
+def alpha_of(plate: Plate, frame: int, matte: MatteOf, job: Job) -> NDArray[Any]:
     """(H, W) by the Job's wishes: uint8 of the matte alone; times the plate's alpha, of that one's dtype."""
     alpha = matte(frame, None)
     if job.invert:

@@ -12,7 +12,7 @@ from ...contract.errors import JobError
 from ...contract.job import Job
 from ..footage.footage import Reader
 from .png import write_grey
-from .writer import BaseWriter, Matte, Write
+from .writer import BaseWriter, MatteOf, Write
 
 _MOST = 255
 _BAND = 256  # rows compared at a time
@@ -29,7 +29,7 @@ class Writer(BaseWriter):
             raise JobError("Object ids can't be inverted.", where="invert", hint="Switch it off.")
         self._numbers = {each.name: number for number, each in enumerate(job.objects, 1) if each.export}
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One label image."""
 
         def write(file: BinaryIO) -> None:

@@ -24,7 +24,7 @@ from ...contract.job import Job
 from ..footage.footage import Reader
 from .exr import write_exr
 from .objects import folders_of
-from .writer import BaseWriter, Matte, Write
+from .writer import BaseWriter, MatteOf, Write
 
 CRYPTOMATTE = "CryptoObject"
 _RANKS = 6  # pairs of id and coverage; two fill a layer of R, G, B and A
@@ -40,7 +40,7 @@ class Writer(BaseWriter):
         self._layers = layers_of([each.name for each in job.objects if each.export])
         self._levels = -(-min(_RANKS, len(self._layers)) // 2)
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One image."""
 
         def write(file: BinaryIO) -> None:

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from .png import write_grey
-from .writer import BaseWriter, Matte, Write
+from .writer import BaseWriter, MatteOf, Write
 
 
 class Writer(BaseWriter):
     """A mask a frame, of all objects together."""
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One mask."""
         return {self.path(frame): self.mask(frame, matte, None)}
 
-    def mask(self, frame: int, matte: Matte, name: str | None) -> Write:
+    def mask(self, frame: int, matte: MatteOf, name: str | None) -> Write:
         """Writes the mask of an object, or of all."""
 
         def write(file: BinaryIO) -> None:

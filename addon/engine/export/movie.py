@@ -26,7 +26,7 @@ from ..footage.footage import Reader
 from ..footage.images import to_integers
 from ..footage.movie import CONVERT_THREADS
 from .alpha import alpha_of, in_words, to_integer_alpha
-from .writer import BaseWriter, Matte, Step, Write
+from .writer import BaseWriter, MatteOf, Step, Write
 
 _SAME_BYTES = {"fflags": "+bitexact"}  # no random ids in the file
 _DEFAULT_RATE = Fraction(24)
@@ -82,11 +82,11 @@ class Writer(BaseWriter):
         self._deep = reader.dtype != np.uint8
         self._rate = rate_of(job.delivery.frame_rate or reader.frame_rate or _DEFAULT_RATE)
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """None: they are all in one."""
         return {}
 
-    def other_files(self, frames: Sequence[int], matte: Matte, step: Step) -> Mapping[str, Write]:
+    def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
         """The movie."""
 
         def write(file: BinaryIO) -> None:
@@ -96,7 +96,7 @@ class Writer(BaseWriter):
         clip = default_matte_folder(self.job.footage).name.removesuffix("_matte")
         return {self.rules.pattern.format(clip=clip): write}
 
-    def _encode(self, container: Any, frames: Sequence[int], matte: Matte, step: Step) -> None:
+    def _encode(self, container: Any, frames: Sequence[int], matte: MatteOf, step: Step) -> None:
         codec = self._codec
         stream = container.add_stream(codec.name, rate=self._rate, options=dict(codec.options))
         stream.width, stream.height = self.job.footage.width, self.job.footage.height
@@ -122,7 +122,7 @@ class Writer(BaseWriter):
             step(frame)
         container.mux(stream.encode())
 
-    def _rgba(self, frame: int, matte: Matte) -> NDArray[Any]:
+    def _rgba(self, frame: int, matte: MatteOf) -> NDArray[Any]:
         plate = self.reader.plate(frame, alpha=self.job.delivery.plate_alpha == "multiply")
         rgb = to_integers(plate.pixels, self.reader.to_srgb)
         alpha = to_integer_alpha(alpha_of(plate, frame, matte, self.job))

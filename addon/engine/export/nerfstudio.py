@@ -19,7 +19,7 @@ from ...contract.job import Job
 from ..footage.footage import Reader
 from ..footage.frame_names import FrameNames
 from . import masks
-from .writer import Matte, Step, Write
+from .writer import MatteOf, Step, Write
 
 _BOM = "\ufeff"
 _DECODER = json.JSONDecoder()
@@ -52,7 +52,7 @@ class Writer(masks.Writer):
             )
         return tracked
 
-    def other_files(self, frames: Sequence[int], matte: Matte, step: Step) -> Mapping[str, Write]:
+    def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
         """transforms.json, which finds its masks where it lies."""
         text = with_mask_paths(self._text, [self.path(frame) for frame in self._needed])
         return {"transforms.json": functools.partial(write_bytes, data=text.encode())}

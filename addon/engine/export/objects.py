@@ -10,7 +10,7 @@ from typing import Any
 from ...contract.job import Job
 from ..footage.footage import Reader
 from . import masks
-from .writer import Matte, Write
+from .writer import MatteOf, Write
 
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # Windows has no files of these names
 
@@ -22,7 +22,7 @@ class Writer(masks.Writer):
         super().__init__(job, reader)
         self._folders = folders_of(each.name for each in job.objects if each.export)
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One mask for each object."""
         return {self.path(frame, folder): self.mask(frame, matte, name) for name, folder in self._folders.items()}
 

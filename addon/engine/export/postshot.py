@@ -15,7 +15,7 @@ from ..footage import ocio
 from ..footage.images import to_integers
 from .alpha import alpha_of, in_words, to_integer_alpha
 from .png import write_rgba
-from .writer import BaseWriter, Matte, Write
+from .writer import BaseWriter, MatteOf, Write
 
 
 class Writer(BaseWriter):
@@ -24,7 +24,7 @@ class Writer(BaseWriter):
     kind = "PNG"
     write_image = staticmethod(write_rgba)
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One image."""
 
         def write(file: BinaryIO) -> None:

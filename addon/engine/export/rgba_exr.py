@@ -17,7 +17,7 @@ from ..footage import ocio
 from ..footage.footage import Reader
 from .alpha import alpha_of, in_words
 from .exr import write_exr
-from .writer import BaseWriter, Matte, Write
+from .writer import BaseWriter, MatteOf, Write
 
 
 class Writer(BaseWriter):
@@ -35,7 +35,7 @@ class Writer(BaseWriter):
         if job.footage.colour_space and (name := ocio.interop_id(job.footage)):
             self._attributes["colorInteropID"] = name
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One image."""
 
         def write(file: BinaryIO) -> None:

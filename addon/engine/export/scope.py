@@ -15,11 +15,11 @@ from typing import Any
 
 from ...contract.job import Job
 from .versions import Version, find
-from .writer import BaseWriter, Matte
+from .writer import BaseWriter, MatteOf
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FramesToWrite:
     """frames: to write, in clip order; made_from: of each; base: the version that has the others, if there is one."""
 
     frames: list[int]
@@ -45,7 +45,9 @@ def settings_of(writer: BaseWriter) -> dict[str, Any]:
     return {"target": writer.job.target, **writer.describe()}
 
 
-def plan(writer: BaseWriter, matte: Matte, tracked: Sequence[int], frame_key: Callable[[int], str]) -> Plan:
+def frames_to_write(
+    writer: BaseWriter, matte: MatteOf, tracked: Sequence[int], frame_key: Callable[[int], str]
+) -> FramesToWrite:
     """What is to be done for the Job's delivery.
 
     Args:
@@ -75,7 +77,7 @@ def plan(writer: BaseWriter, matte: Matte, tracked: Sequence[int], frame_key: Ca
             frame for frame in there if delivery.scope == "missing" or known.get(str(frame)) == made_from.get(frame)
         }
         wanted = [frame for frame in wanted if frame not in kept]
-    return Plan(wanted, made_from, base)
+    return FramesToWrite(wanted, made_from, base)
 
 
 def spans(frames: Iterable[int]) -> list[list[int]]:

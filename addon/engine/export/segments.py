@@ -12,7 +12,7 @@ from ...contract.job import Job
 from ..automatic.part_masks import PartMasks
 from ..footage.footage import Reader
 from .png import write_grey
-from .writer import BaseWriter, Matte, Write
+from .writer import BaseWriter, MatteOf, Write
 
 
 class Writer(BaseWriter):
@@ -27,7 +27,7 @@ class Writer(BaseWriter):
                 "Only parts that were found are written so.", where="target", hint="Find Parts, or choose another."
             )
 
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """The index and the image."""
         footage = self.job.footage
 

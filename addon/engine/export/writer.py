@@ -16,7 +16,7 @@ from ..footage.footage import Reader
 
 # The matte of an object, or with None of all together, on a clip frame: uint8 (H, W), 0 or 255; 0 if it has none.
 # Called from several threads.
-Matte = Callable[[int, str | None], NDArray[np.uint8]]
+MatteOf = Callable[[int, str | None], NDArray[np.uint8]]
 # How sure the model is of an object on rows of a clip frame: float32 (rows, W), larger is surer.
 Strength = Callable[[int, str, slice], NDArray[np.float32]]
 Write = Callable[[BinaryIO], None]  # fills a file; raises FootageError, OSError
@@ -43,10 +43,10 @@ class BaseWriter(ABC):
         return range(1, self.job.footage.frame_count + 1) if self.rules.every_frame else tracked
 
     @abstractmethod
-    def frame_files(self, frame: int, matte: Matte) -> Mapping[str, Write]:
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """The files of a frame. All the work is done by what is returned."""
 
-    def other_files(self, frames: Sequence[int], matte: Matte, step: Step) -> Mapping[str, Write]:
+    def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
         """What there is beside the files of frames, once for all `frames` that are written."""
         return {}
 

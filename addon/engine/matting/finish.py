@@ -25,7 +25,7 @@ from ...contract.job import Job
 from ...contract.job_types import Finishing, Garbage, MatteObject
 from ..footage.polygons import Polygon, fill
 
-Matte = NDArray[np.uint8]  # (h, w), 0 or 255; feathered, anything between too
+FinishedMatte = NDArray[np.uint8]  # (h, w), 0 or 255; feathered, anything between too
 Logits = NDArray[np.float16]
 
 _BAND = 512  # rows
@@ -61,8 +61,14 @@ def steady(logits: Callable[[int], Logits | None], frame: int, reach: int) -> Lo
 
 
 def finish(
-    job: Job, wanted: Sequence[str], frame: int, cut: Callable[[str], Matte | None], *, soft: bool, scale: float = 1.0
-) -> Matte | None:
+    job: Job,
+    wanted: Sequence[str],
+    frame: int,
+    cut: Callable[[str], FinishedMatte | None],
+    *,
+    soft: bool,
+    scale: float = 1.0,
+) -> FinishedMatte | None:
     """The finished matte of objects together.
 
     Args:
@@ -78,15 +84,15 @@ def finish(
     """
     by_name = {each.name: each for each in job.objects}
     wrap = job.footage.panorama
-    shapes: dict[str, Matte | None] = {}
+    shapes: dict[str, FinishedMatte | None] = {}
 
-    def shape(name: str) -> Matte | None:
+    def shape(name: str) -> FinishedMatte | None:
         if name not in shapes:
             matte = cut(name)
             shapes[name] = None if matte is None else _shape(matte, by_name[name].finishing, scale, wrap)
         return shapes[name]
 
-    together: Matte | None = None
+    together: FinishedMatte | None = None
     for name in wanted:
         own = shape(name)
         if own is None:
@@ -97,7 +103,7 @@ def finish(
     return together
 
 
-def _shape(matte: Matte, finishing: Finishing, scale: float, wrap: bool) -> Matte:
+def _shape(matte: FinishedMatte, finishing: Finishing, scale: float, wrap: bool) -> FinishedMatte:
     """All that is done to an object's matte by itself."""
     if finishing.fill_holes:
         _fill_holes(matte, finishing.fill_holes * scale**2)
@@ -114,8 +120,14 @@ def _shape(matte: Matte, finishing: Finishing, scale: float, wrap: bool) -> Matt
 
 
 def _combine(
-    matte: Matte, other: Matte | None, each: MatteObject, frame: int, scale: float, soft: bool, wrap: bool
-) -> Matte:
+    matte: FinishedMatte,
+    other: FinishedMatte | None,
+    each: MatteObject,
+    frame: int,
+    scale: float,
+    soft: bool,
+    wrap: bool,
+) -> FinishedMatte:
     """All that is done to an object's matte with others. The arguments stay as they are."""
     finishing = each.finishing
     if other is not None:
@@ -129,7 +141,7 @@ def _combine(
     return matte
 
 
-def _fill_holes(matte: Matte, most: float) -> None:
+def _fill_holes(matte: FinishedMatte, most: float) -> None:
     """Fill, in place, what is enclosed by the subject and has at most `most` pixels."""
     x, y, width, height = cv2.boundingRect(matte)
     inside = matte[y : y + height, x : x + width]
@@ -140,7 +152,7 @@ def _fill_holes(matte: Matte, most: float) -> None:
         inside[small[labels[1:-1, 1:-1]]] = 255
 
 
-def _remove_islands(matte: Matte, most: float) -> None:
+def _remove_islands(matte: FinishedMatte, most: float) -> None:
     """Remove, in place, connected parts of at most `most` pixels."""
     x, y, width, height = cv2.boundingRect(matte)
     if not width:
@@ -151,7 +163,7 @@ def _remove_islands(matte: Matte, most: float) -> None:
         inside[small[labels]] = 0
 
 
-def _parts(matte: Matte, most: float, connectivity: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def _parts(matte: FinishedMatte, most: float, connectivity: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """The connected parts of a matte: labels (h, w), 0 outside; and which labels have at most `most` pixels."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(matte, connectivity=connectivity, ltype=cv2.CV_32S)
     small = stats[:, cv2.CC_STAT_AREA] <= most
@@ -159,17 +171,17 @@ def _parts(matte: Matte, most: float, connectivity: int) -> tuple[NDArray[np.int
     return labels.astype(np.int32, copy=False), small
 
 
-def _grown(matte: Matte, length: float, wrap: bool) -> Matte:
+def _grown(matte: FinishedMatte, length: float, wrap: bool) -> FinishedMatte:
     """With its edge moved outwards: Euclidean distance from the edge, which lies half a pixel from pixel centres."""
 
-    def grow(band: Matte) -> Matte:
+    def grow(band: FinishedMatte) -> FinishedMatte:
         distance = cv2.distanceTransform(~band, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         return np.where(distance <= length + 0.5, np.uint8(255), np.uint8(0))
 
     return _in_bands(matte, math.ceil(length) + 1, wrap, grow)
 
 
-def _blurred(matte: Matte, sigma: float, wrap: bool) -> Matte:
+def _blurred(matte: FinishedMatte, sigma: float, wrap: bool) -> FinishedMatte:
     """With a Gaussian of standard deviation `sigma` over it; beyond its borders it goes on as it is there.
 
     A wide one is three boxes, whose cost doesn't grow (Kovesi, "Fast Almost-Gaussian Filtering", DICTA 2010). At 16
@@ -178,7 +190,7 @@ def _blurred(matte: Matte, sigma: float, wrap: bool) -> Matte:
     boxes = _boxes(sigma) if sigma >= _WIDE else []
     reach = sum(box // 2 for box in boxes) or max(1, math.ceil(3 * sigma))
 
-    def blur(band: Matte) -> Matte:
+    def blur(band: FinishedMatte) -> FinishedMatte:
         wide = band.astype(np.uint16) * 257
         for box in boxes:
             cv2.blur(wide, (box, box), dst=wide, borderType=cv2.BORDER_REPLICATE)
@@ -197,7 +209,9 @@ def _boxes(sigma: float) -> list[int]:
     return [narrow if i < count else narrow + 2 for i in range(3)]
 
 
-def _in_bands(matte: Matte, reach: int, wrap: bool, work: Callable[[Matte], Matte]) -> Matte:
+def _in_bands(
+    matte: FinishedMatte, reach: int, wrap: bool, work: Callable[[FinishedMatte], FinishedMatte]
+) -> FinishedMatte:
     """`work`, where a pixel depends on none further than `reach` away, and which leaves flat areas alone.
 
     wrap: whether the right border goes on at the left one.
@@ -214,7 +228,7 @@ def _in_bands(matte: Matte, reach: int, wrap: bool, work: Callable[[Matte], Matt
     return result
 
 
-def _drawn(garbage: Garbage, frame: int, scale: float, shape: tuple[int, ...]) -> Matte:
+def _drawn(garbage: Garbage, frame: int, scale: float, shape: tuple[int, ...]) -> FinishedMatte:
     """The area of a garbage matte, uint8 (h, w), 0 or 255."""
     area = np.zeros(shape, np.uint8)
     fill(area, _outlines(garbage, frame), scale, scale, holes=garbage.holes)
