@@ -159,7 +159,7 @@ def test_stopped_twice_and_gone_on_with_it_is_the_same(found: tuple[Job, Path], 
 
 
 def test_links_can_not_go_round() -> None:
-    tracking = object.__new__(parts.Tracking)
+    tracking = object.__new__(parts.PartSearch)
     tracking._state = parts._State()
     for a, b in ((1, 2), (2, 3), (3, 1), (5, 4), (4, 2), (1, 5)):
         tracking._link(a, b)
