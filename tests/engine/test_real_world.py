@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+import OpenImageIO
 import pytest
 from av.stream import Disposition
 from PIL import ExifTags, Image
@@ -19,6 +20,7 @@ from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, Point, Prompt
 from addon.engine.export import prepare
 from addon.engine.footage.footage import Reader, scan
+from addon.engine.footage.mask_images import read_mask
 from addon.engine.footage.movie import Movie
 
 WIDTH, HEIGHT = 60, 40
@@ -186,6 +188,8 @@ def write_movie(
             frame = av.VideoFrame.from_ndarray(pixels, kind)
             frame = frame.reformat(format=pixel_format, dst_colorspace=more.get("space"), threads=1)
             frame.pts, frame.time_base = more.get("times", range(len(frames)))[i], Fraction(1, 25)
+            for name, value in more.get("colours", {}).items():
+                setattr(frame, name, value)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -331,3 +335,165 @@ class TestMovies:
         for size in (0, 20, data.index(b"tkhd") + 30):
             file.write_bytes(data[:size])
             assert read_movie_orientation(file) == 1, "cut short"
+
+    @pytest.mark.parametrize(("primaries", "transfer", "expected"), [(9, 18, (9, 18)), (12, 1, (12, 1)), (1, 1, None)])
+    def test_wide_and_high_range_is_tagged(
+        self, tmp_path: Path, primaries: int, transfer: int, expected: tuple[int, int] | None
+    ) -> None:
+        """HLG of phones and drones, Display P3: values as they are, with a tag (PNG: cICP) that says what they mean."""
+        colours = {"colorspace": 9 if primaries == 9 else 1, "color_primaries": primaries, "color_trc": transfer}
+        movie = write_movie(tmp_path / "phone.mov", [flat(90)] * 2, "prores_ks", "yuv422p10le", colours=colours)
+        footage, _ = scan(movie)
+        reader = Reader(footage)
+        assert reader.cicp == expected
+        data = written(Job(footage, MARKED, output=str(tmp_path / "out"), export="postshot"), reader).read_bytes()
+        job = Job(footage, MARKED, output=str(tmp_path / "out"), export="prores")
+        matte = np.full((footage.height, footage.width), 255, np.uint8)
+        ((_, write),) = prepare(job, reader).other_files([1, 2], lambda frame, name: matte, lambda frame: None).items()
+        with (tmp_path / "graded.mov").open("wb") as file:
+            write(file)
+        assert Movie(tmp_path / "graded.mov").cicp == expected
+        if expected is None:
+            assert b"cICP" not in data
+        else:
+            assert data[data.index(b"cICP") + 4 :][:4] == bytes((*expected, 0, 1))
+
+
+MARKED = (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)
+
+
+def written(job: Job, reader: Reader) -> Path:
+    """The first frame's file, all of it subject."""
+    subject = np.full((job.footage.height, job.footage.width), 255, np.uint8)
+    ((name, write),) = prepare(job, reader).frame_files(1, lambda frame, name: subject).items()
+    file = Path(job.output).with_name(f"written-{name}")
+    with file.open("wb") as opened:
+        write(opened)
+    return file
+
+
+def write_exr(path: Path, parts: list[tuple[str, dict[str, float]]]) -> Path:
+    """Parts with a name and the value of each channel, flat."""
+    specs = []
+    for title, channels in parts:
+        spec = OpenImageIO.ImageSpec(WIDTH, HEIGHT, len(channels), "half")
+        spec.channelnames = tuple(channels)
+        if title:
+            spec.attribute("oiio:subimagename", title)
+        specs.append(spec)
+    output = OpenImageIO.ImageOutput.create(str(path))
+    assert output is not None
+    for i, (_, channels) in enumerate(parts):
+        opened = output.open(str(path), specs[i], "AppendSubimage") if i else output.open(str(path), tuple(specs))
+        assert opened, output.geterror()
+        pixels = np.broadcast_to(np.array(list(channels.values()), np.float32), (HEIGHT, WIDTH, len(channels)))
+        assert output.write_image(np.ascontiguousarray(pixels)), output.geterror()
+    output.close()
+    return path
+
+
+def layer(name: str, value: float, alpha: bool = True) -> dict[str, float]:
+    channels = {f"{name}{each}": value for each in "RGB"}
+    return {**channels, f"{name}A": 1.0} if alpha else channels
+
+
+class TestImages:
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            [("", {**layer("ViewLayer.AO.", 0.125, alpha=False), **layer("ViewLayer.Combined.", 0.75)})],
+            [("", {**layer("albedo.", 0.125), **layer("", 0.75)})],
+            [("", {**layer("albedo.", 0.75), **layer("beauty.", 0.125)})],  # Blender takes the first, too
+            [("AO", layer("", 0.125)), ("Combined", layer("", 0.75))],
+            [("V.AO", layer("V.AO.", 0.125)), ("V.Combined", layer("V.Combined.", 0.75))],
+            [("Depth", {"Z": 0.125}), ("V.Noisy", layer("V.Noisy.", 0.75))],
+        ],
+    )
+    def test_layer_that_blender_shows(self, tmp_path: Path, parts: list[tuple[str, dict[str, float]]]) -> None:
+        """0.75 is what the clip editors of Blender 4.2.0 and 5.0.1 show, read off their renderings."""
+        footage, _ = scan(write_exr(tmp_path / "plate.exr", parts))
+        assert set(np.unique(Reader(footage).plate(1).pixels)) == {0.75}
+
+    def test_grey_tiff_with_an_unspecified_channel(self, tmp_path: Path) -> None:
+        grey = noise()[..., 0]
+        spec = OpenImageIO.ImageSpec(WIDTH, HEIGHT, 2, "uint8")
+        spec.channelnames = ("Y", "mask")
+        spec.alpha_channel = -1
+        output = OpenImageIO.ImageOutput.create(str(tmp_path / "scan.tif"))
+        assert output is not None
+        output.open(str(tmp_path / "scan.tif"), spec)
+        output.write_image(np.dstack([grey, 255 - grey]))
+        output.close()
+        footage, _ = scan(tmp_path)
+        np.testing.assert_array_equal(Reader(footage).plate(1).pixels, np.dstack([grey] * 3))
+
+    def test_damage_in_the_middle_is_told_everywhere(self, tmp_path: Path) -> None:
+        """Of a photo with a few wrong bytes in its data, all that follows is wrong: for the model and for export."""
+        file = tmp_path / "photo.jpg"
+        Image.fromarray(np.kron(noise(1, 40, 30), np.ones((16, 16, 1), np.uint8))).save(file, quality=90)
+        footage, _ = scan(file)
+        Reader(footage).model_input(1, 64)
+        data = bytearray(file.read_bytes())
+        middle = len(data) // 2
+        data[middle : middle + 6] = bytes(6)
+        file.write_bytes(data)
+        for read in (lambda: Reader(footage).plate(1), lambda: Reader(footage).model_input(1, 64)):
+            with pytest.raises(FootageError, match="damaged"):
+                read()
+
+    @pytest.mark.parametrize("target", ["postshot", "tiff"])
+    def test_poses_of_drones_stay(self, tmp_path: Path, target: str) -> None:
+        """Gimbal and position in XMP, which photogrammetry reads; its orientation is 1, as the pixels are turned."""
+        xmp = b'<x:xmpmeta><a tiff:Orientation="6" drone-dji:GimbalPitchDegree="-90"/></x:xmpmeta>'
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        Image.fromarray(noise()).save(tmp_path / "DJI_0001.jpg", xmp=xmp, exif=exif.tobytes())
+        footage, _ = scan(tmp_path)
+        job = Job(footage, MARKED, output=str(tmp_path / "out"), export=target)
+        with Image.open(written(job, Reader(footage))) as image:
+            image.load()
+            kept = image.info["xmp"]
+        kept = kept.encode() if isinstance(kept, str) else kept
+        assert kept == xmp.replace(b'Orientation="6"', b'Orientation="1"')
+
+
+DISC = np.hypot(*np.mgrid[-20:20, -30:30]) < 12
+
+
+def drawn(kind: str, folder: Path) -> Path:
+    """The same disc, as different programs save a mask."""
+    file = folder / "mask.png"
+    subject = np.uint8(255) * DISC
+    white = np.full((*DISC.shape, 3), 255, np.uint8)
+    if kind == "cut-out on white":
+        Image.fromarray(np.dstack([white, subject])).save(file)
+    elif kind == "0 and 1":
+        Image.fromarray(DISC.astype(np.uint8)).save(file)
+    elif kind == "palette":
+        image = Image.fromarray(DISC.astype(np.uint8), "P")
+        image.putpalette([0, 0, 0, 128, 0, 0])
+        image.save(file)
+    elif kind == "16 bit":
+        Image.fromarray(DISC.astype(np.uint16) * 65535).save(file)
+    elif kind == "1 bit":
+        Image.fromarray(DISC).save(file)
+    elif kind == "turned by EXIF":
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        Image.fromarray(np.rot90(subject).copy()).save(file, exif=exif.tobytes())
+    elif kind == "opaque RGBA":
+        Image.fromarray(np.dstack([subject, subject, subject, white[..., 0]])).save(file)
+    elif kind == "EXR":
+        file = file.with_suffix(".exr")
+        OpenImageIO.ImageBuf(np.ascontiguousarray(np.dstack([DISC] * 3).astype(np.float32))).write(str(file))
+    else:
+        Image.fromarray(subject).save(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["plain", "cut-out on white", "0 and 1", "palette", "16 bit", "1 bit", "turned by EXIF", "opaque RGBA", "EXR"],
+)
+def test_masks_mean_what_their_makers_meant(tmp_path: Path, kind: str) -> None:
+    np.testing.assert_array_equal(read_mask(drawn(kind, tmp_path)) > 0, DISC)

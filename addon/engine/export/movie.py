@@ -107,6 +107,8 @@ class Writer(BaseWriter):
         context.colorspace, context.color_trc, context.color_range = (
             (_RGB, _SRGB_CURVE, _FULL) if codec.is_rgb else (_REC_709, _REC_709, _LIMITED)
         )
+        if self.reader.cicp:  # values stay as they are, and so does what they mean
+            context.color_primaries, context.color_trc = self.reader.cicp
         try:
             context.open()
         except (av.error.FFmpegError, ValueError):
@@ -117,6 +119,7 @@ class Writer(BaseWriter):
             picture = VideoFrame.from_ndarray(rgba, "rgba64le" if rgba.dtype == np.uint16 else "rgba")
             matrix = None if codec.is_rgb else "ITU709"
             picture = picture.reformat(format=stream.pix_fmt, dst_colorspace=matrix, threads=CONVERT_THREADS)
+            picture.color_primaries, picture.color_trc = context.color_primaries, context.color_trc
             picture.pts, picture.time_base = index, 1 / self._rate
             container.mux(stream.encode(picture))
             step(frame)

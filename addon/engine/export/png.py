@@ -1,8 +1,8 @@
 """A PNG writer for straight RGBA, 8 and 16 bit, and for 8-bit grey: fast, small in memory, the same bytes every time.
 
 Portable Network Graphics (PNG) Specification, third edition, W3C: 5.3 chunk layout, 7.2 filtering, 9.2 filter type 2
-"Up", 10 zlib stream in consecutive IDAT chunks, 11.2.1 IHDR, 11.3.2.3 iCCP, 11.3.5.5 eXIf. Colour type 0 is grey, 6
-is RGB with alpha that is not multiplied in; 16-bit samples are big-endian.
+"Up", 10 zlib stream in consecutive IDAT chunks, 11.2.1 IHDR, 11.3.2.3 iCCP, 11.3.2.6 cICP, 11.3.3.4 iTXt,
+11.3.5.5 eXIf. Colour type 0 is grey, 6 is RGB with alpha that is not multiplied in; 16-bit samples are big-endian.
 
 Rows are filtered with numpy and deflated by ISA-L (igzip) at level 1, a band at a time: extra memory is a few bands.
 Grain and edges repeat, if at all, nearby: a window of 512 bytes is faster than the largest and makes smaller files of
@@ -35,6 +35,8 @@ def write_rgba(
     alpha: NDArray[np.uint8] | NDArray[np.uint16],
     icc: bytes | None = None,
     exif: bytes | None = None,
+    xmp: bytes | None = None,
+    cicp: tuple[int, int] | None = None,
 ) -> None:
     """Write one PNG image with straight alpha.
 
@@ -44,6 +46,8 @@ def write_rgba(
         alpha: (H, W), of rgb's dtype; or uint8 beside 16 bits, where 255 becomes 65535.
         icc: RGB colour profile.
         exif: EXIF data as a TIFF structure, without the `Exif` prefix that JPEG has.
+        xmp: XMP packet, UTF-8.
+        cicp: primaries and transfer function by ISO/IEC 23091-2.
 
     Raises:
         OSError: the file can't be written.
@@ -55,7 +59,7 @@ def write_rgba(
         if rgb.dtype != alpha.dtype:
             band[..., 3] *= 257
 
-    _write(file, rgb.shape[:2], _RGBA, 4, rgb.dtype, fill, icc, exif)
+    _write(file, rgb.shape[:2], _RGBA, 4, rgb.dtype, fill, icc, exif, xmp, cicp)
 
 
 def write_grey(file: BinaryIO, grey: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
@@ -76,15 +80,21 @@ def _write(
     fill: Callable[[slice, NDArray[Any]], None],
     icc: bytes | None = None,
     exif: bytes | None = None,
+    xmp: bytes | None = None,
+    cicp: tuple[int, int] | None = None,
 ) -> None:
     """`fill` puts rows of the image into (rows, width, channels) samples in this machine's byte order."""
     height, width = size
     file.write(b"\x89PNG\r\n\x1a\n")
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * dtype.itemsize, colour_type, 0, 0, 0))
+    if cicp is not None:
+        _chunk(file, b"cICP", bytes((*cicp, 0, 1)))  # RGB, full range
     if icc is not None:
         _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
     if exif is not None:
         _chunk(file, b"eXIf", exif)
+    if xmp is not None:
+        _chunk(file, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
     stride = channels * dtype.itemsize * width
     rows = max(1, _BAND_BYTES // stride)
     band = np.empty((min(rows, height) + 1, width, channels), dtype)  # row 0: the one above the band

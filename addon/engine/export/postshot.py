@@ -30,7 +30,8 @@ class Writer(BaseWriter):
         def write(file: BinaryIO) -> None:
             plate = self.reader.plate(frame, alpha=self.job.delivery.plate_alpha == "multiply")
             alpha = to_integer_alpha(alpha_of(plate, frame, matte, self.job))
-            self.write_image(file, to_integers(plate.pixels, self.reader.to_srgb), alpha, plate.icc, plate.exif)
+            pixels = to_integers(plate.pixels, self.reader.to_srgb)
+            self.write_image(file, pixels, alpha, plate.icc, plate.exif, plate.xmp, plate.cicp)
 
         return {self.path(frame): write}
 
@@ -41,4 +42,7 @@ class Writer(BaseWriter):
             kept = f"16-bit sRGB made from float, {space}: 0 to 1 kept, the rest clipped"
         else:
             kept = f"RGB as in the footage, {8 * self.reader.dtype.itemsize} bits a channel"
+            if self.reader.cicp:
+                primaries, transfer = self.reader.cicp
+                kept += f", colours not converted: primaries {primaries}, transfer {transfer} of ISO/IEC 23091-2"
         return {"files": f"straight RGBA {self.kind}, {kept}{in_words(self.job)}"}

@@ -31,6 +31,8 @@ def write_rgba(
     alpha: NDArray[np.uint8] | NDArray[np.uint16],
     icc: bytes | None = None,
     exif: bytes | None = None,
+    xmp: bytes | None = None,
+    cicp: tuple[int, int] | None = None,
 ) -> None:
     """Write one TIFF image with straight alpha; the arguments are those of png.write_rgba. Raises OSError."""
     head, entries = _structure(exif)
@@ -63,6 +65,8 @@ def write_rgba(
     }
     if icc is not None:
         own[34675] = (_UNDEFINED, icc)
+    if xmp is not None:
+        own[700] = (_UNDEFINED, xmp)
     for tag, (kind, values) in own.items():
         data = bytes(values) if kind == _UNDEFINED else struct.pack(f"{order}{len(values)}{' HI'[kind - 2]}", *values)
         if len(data) > 4:

@@ -160,6 +160,11 @@ class Reader:
         return self._movie.frame_rate if self._footage.movie else None
 
     @property
+    def cicp(self) -> tuple[int, int] | None:
+        """As `Plate.cicp`, of a movie. Raises FootageError."""
+        return self._movie.cicp if self._footage.movie else None
+
+    @property
     def float_format(self) -> str:
         """Of the first frame's samples in its file, if they are float: half or float. Raises FootageError."""
         return images.float_format(Path(self._footage.files[0]))
@@ -205,7 +210,8 @@ class Reader:
     def _read(self, frame: int, alpha: bool) -> Plate:
         if self._footage.movie:
             index = self._footage.movie_offset + frame - 1
-            return Plate(self._movie.pixels(index), alpha=self._movie.alpha(index) if alpha else None)
+            transparency = self._movie.alpha(index) if alpha else None
+            return Plate(self._movie.pixels(index), alpha=transparency, cicp=self._movie.cicp)
         return read_plate(self._file(frame), alpha=alpha)
 
     def model_input(self, frame: int, side: int) -> NDArray[np.uint8]:

@@ -4,7 +4,9 @@ JPEG and WebP are decoded by Pillow, as upstream SAM 2 does; PNG, TIFF and EXR b
 float samples. The content decides, not the file's name. Everything that leaves here is upright.
 
 RGB is kept exactly as stored, whatever alpha there is beside it (OpenImageIO would multiply it in, unless told). EXR:
-the first part, its R, G and B (of the first layer that has them), the data window, which is what Blender shows too.
+R, G and B without a layer; else those of the layer or part called Combined; else of the first that has them; the data
+window. That is what Blender's clip editor shows (measured in 4.2.0 and 5.0.1; blenkernel/intern/movieclip.cc,
+movieclip_convert_multilayer_add_pass).
 How float values become colours to look at, ocio.py says.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import io
 import mmap
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,8 +37,12 @@ from .ocio import ToSrgb, srgb_curve
 Image.MAX_IMAGE_PIXELS = None
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "TGA")  # of masks; Pillow hands others to programs, as EPS
 _MAX_CHANNELS = 64  # of an EXR, read together
+_MAX_PARTS = 256  # of an EXR that are looked at
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp"})
+# Rubbish before a marker of a JPEG's header (ITU-T T.81 annex B: SOF, DQT, DRI, APPn, COM, EOI), as some cameras leave
+# it; before others (RST, DHT and SOS of later scans) it is what is left of damaged data.
+_HARMLESS = re.compile(r"extraneous bytes before marker 0x(c[0-2]|d[9bd]|e.|fe)")
 _BAND = 512  # rows converted at a time, so that no second full frame is needed
 _SAMPLES: dict[str, Any] = {
     "uint8": np.uint8,
@@ -48,6 +55,8 @@ _SAMPLES: dict[str, Any] = {
 # (EXIF 2.32, 4.6.4): description, make, model, resolution, software, date, artist, copyright, EXIF, GPS.
 _TIFF_EXIF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853)
 _ORIENTATION_TAG = 274
+_MAX_XMP = 16 * 1024 * 1024  # bytes
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[1-8]")
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -69,12 +78,17 @@ class Plate:
     icc: the source's colour profile, if it is one of RGB.
     exif: the source's EXIF as a TIFF structure, untouched but for the orientation, which is 1.
     alpha: (H, W) of the same dtype, if it was asked for and the source has it.
+    xmp: the source's XMP packet (poses and gimbal of drones), its orientation 1.
+    cicp: primaries and transfer function by ISO/IEC 23091-2 where they are not those of Rec. 709 or sRGB: wide gamut
+        and high dynamic range.
     """
 
     pixels: Pixels
     icc: bytes | None = None
     exif: bytes | None = None
     alpha: Pixels | None = None
+    xmp: bytes | None = None
+    cicp: tuple[int, int] | None = None
 
 
 def read_header(path: Path) -> Header:
@@ -114,7 +128,7 @@ def read_plate(path: Path, *, alpha: bool = False) -> Plate:
             icc = None
         if transparency is not None:
             transparency = upright(transparency, orientation)
-        return Plate(upright(pixels, orientation), icc, _exif(path), transparency)
+        return Plate(upright(pixels, orientation), icc, _exif(path), transparency, _xmp(path))
 
 
 def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8]:
@@ -130,8 +144,9 @@ def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve) -> NDA
         if _is_lossy(path):
             with open_image(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
+                full = image.width
                 drafted = image.draft("RGB", (2 * side, 2 * side))
-                pixels = np.asarray(image.convert("RGB"))
+                pixels = _decode_lossy(path, image, 1 if drafted is None else round(full / image.width))
             if drafted is not None:
                 # a reduced decode rounds its size up: the image ends inside the last pixel
                 _, (_, _, right, bottom) = drafted
@@ -241,6 +256,7 @@ def _openimageio(path: Path) -> Iterator[Any]:
     if file is None:
         raise OSError(OpenImageIO.geterror() or "unknown format")
     try:
+        _seek_combined(file)
         check_pixels(file.spec().width, file.spec().height, FootageError, str(path))
         _refuse_cmyk(path, file.spec().getattribute("tiff:ColorSpace") == "CMYK")
         yield file
@@ -248,14 +264,25 @@ def _openimageio(path: Path) -> Iterator[Any]:
         file.close()
 
 
-def _decode_lossy(path: Path, image: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3) as stored. simplejpeg gives what Pillow gives, in half the time, but refuses what is slightly odd."""
+def _decode_lossy(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np.uint8]:
+    """(H, W, 3) as stored, of an image whose size was drafted to be `factor` times smaller.
+
+    simplejpeg gives what Pillow gives, in half the time, and unlike Pillow says what libjpeg warns of: where data in
+    the middle is damaged, what follows is not the picture. What is merely odd Pillow reads. Raises ValueError.
+    """
     if image.format == "JPEG":
         # a mapping of its own goes back to the system at once; blocks of malloc's arenas, as large as photos, add up
-        with contextlib.suppress(ValueError), path.open("rb") as file, mmap.mmap(-1, path.stat().st_size) as data:
+        with path.open("rb") as file, mmap.mmap(-1, path.stat().st_size) as data:
             file.readinto(data)
-            jpeg: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="RGB")
-            return jpeg
+            try:
+                jpeg: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+                    data, colorspace="RGB", min_width=image.width, min_height=image.height, min_factor=factor
+                )
+                if jpeg.shape == (image.height, image.width, 3):
+                    return jpeg
+            except ValueError as warning:
+                if str(warning).startswith(("Corrupt JPEG data", "Bogus")) and not _HARMLESS.search(str(warning)):
+                    raise
     return np.asarray(image.convert("RGB"))
 
 
@@ -270,7 +297,7 @@ def _decode(path: Path, alpha: bool = False) -> tuple[Pixels, Pixels | None, byt
         if last - first > _MAX_CHANNELS:  # all between them are read together
             raise ValueError(f"its colours are spread over {last - first} channels")
         kind = "float" if dtype is np.float32 else str(spec.format)
-        pixels = file.read_image(0, 0, first, last, kind)
+        pixels = file.read_image(file.current_subimage(), 0, first, last, kind)
         if pixels is None or file.has_error:
             raise OSError(file.geterror() or "unknown error")
         icc = spec.getattribute("ICCProfile")
@@ -295,20 +322,48 @@ def _dtype(path: Path, spec: Any) -> Any:
 def _channels(path: Path, spec: Any) -> list[int]:
     """Indices of R, G and B; of a grey image three times the same. Raises FootageError if there are none."""
     names = [name.lower() for name in spec.channelnames]
-    for name in sorted(names, key=lambda each: each != "r"):  # those without a layer first
-        if name == "r" or name.endswith(".r"):
-            layer = name[:-1]
-            wanted = [layer + each for each in "rgb"]
-            if all(each in names for each in wanted):
-                return [names.index(each) for each in wanted]
+    layers = [name[:-1] for name in names if name == "r" or name.endswith(".r")]
+    for layer in sorted(layers, key=lambda each: (each != "", not _is_combined(each), each)):
+        wanted = [layer + each for each in "rgb"]
+        if all(each in names for each in wanted):
+            return [names.index(each) for each in wanted]
     grey = [i for i, name in enumerate(names) if i != spec.alpha_channel and name not in ("a", "z")]
-    if len(grey) == 1:
-        return grey * 3
+    # TIFF 6.0: photometric 0 and 1 are grey, and what is beyond is extra (338), which OpenImageIO calls G
+    if len(grey) == 1 or spec.getattribute("tiff:PhotometricInterpretation") in (0, 1):
+        return grey[:1] * 3
     raise FootageError(
         f"The image has no red, green and blue; its channels are {', '.join(spec.channelnames)}.",
         where=str(path),
         hint="Render or convert it to RGB.",
     )
+
+
+def _is_combined(layer: str) -> bool:
+    """Whether a layer, with the point behind it, or a part is Blender's picture itself: ViewLayer.Combined."""
+    return layer.rstrip(".").rpartition(".")[2].casefold() == "combined"
+
+
+def _seek_combined(file: Any) -> None:
+    """Go to the part of an EXR that is the picture: the one called Combined, else the first with colours."""
+    if file.format_name() != "openexr":
+        return
+    found, first_has_colours = 0, True
+    for part in range(_MAX_PARTS):
+        if not file.seek_subimage(part, 0):
+            break
+        spec = file.spec()
+        names = [name.lower() for name in spec.channelnames]
+        layers = [name[:-1] for name in names if name == "r" or name.endswith(".r")]
+        title = str(spec.getattribute("oiio:subimagename") or spec.getattribute("name") or "")
+        if layers and (_is_combined(title) or any(map(_is_combined, layers))):
+            found = part
+            break
+        if part and layers and not found and not first_has_colours:
+            found = part
+        if not part:
+            first_has_colours = bool(layers)
+    file.seek_subimage(found, 0)
+    file.geterror()  # of the part beyond the last
 
 
 def _alpha_channel(spec: Any, channels: list[int]) -> list[int]:
@@ -343,6 +398,20 @@ def _exif(path: Path) -> bytes | None:
             file.seek(0)
             return _tiff_exif(file)
     return None
+
+
+def _xmp(path: Path) -> bytes | None:
+    """What Pillow finds in JPEG, PNG, TIFF and WebP; no other file has any, and a damaged one is none."""
+    try:
+        with open_image(path) as image:
+            found = image.info.get("xmp")
+    except Exception:  # decoders raise what they like; the pixels have been read
+        return None
+    if isinstance(found, str):
+        found = found.encode()
+    if not isinstance(found, bytes) or len(found) > _MAX_XMP:
+        return None
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", found)
 
 
 def _upright_exif(exif: bytes) -> bytes:

@@ -44,6 +44,8 @@ SUFFIXES = frozenset(
 CONVERT_THREADS = 1
 _CACHE_BYTES = 256 * 1024 * 1024  # of decoded frames, as the codec delivers them
 _UNSPECIFIED = 2  # ISO/IEC 23091-2: it says nothing of its colours
+_ORDINARY_PRIMARIES = (1, 5, 6, 7)  # Rec. 709, and Rec. 601 of both kinds
+_HIGH_RANGE = (16, 18)  # PQ (SMPTE ST 2084), HLG (ARIB STD-B67)
 _MOST_SHOWN = 1000  # frames that a picture is shown for on average, at most
 _ROUNDED = 2  # frames that a duration and a rate may be wrong by
 # counterclockwise degrees of a display matrix, as the EXIF orientation that turns alike
@@ -70,6 +72,13 @@ def _alpha_decoder(track: VideoStream) -> VideoCodecContext | None:
     return decoder
 
 
+def _wide(primaries: int, transfer: int) -> tuple[int, int] | None:
+    """Primaries and transfer function by ISO/IEC 23091-2 if they are known and not those of ordinary video."""
+    if _UNSPECIFIED in (primaries, transfer) or 0 in (primaries, transfer):
+        return None
+    return None if primaries in _ORDINARY_PRIMARIES and transfer not in _HIGH_RANGE else (primaries, transfer)
+
+
 class Movie:
     """One movie file; thread-safe. `index` counts frames from 0 in the order they are shown.
 
@@ -93,6 +102,7 @@ class Movie:
         self._open()
         first = self._frame(0)
         self._stored_size = first.width, first.height
+        self.cicp = _wide(int(first.color_primaries), int(first.color_trc))
         self.orientation = _ORIENTATIONS.get(round(first.rotation), 1)
         self.width, self.height = oriented_size(first.width, first.height, self.orientation)
         deep = max(component.bits for component in first.format.components) > 8

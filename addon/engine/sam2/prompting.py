@@ -15,7 +15,7 @@ from ...contract.errors import JobError
 from ...contract.job_types import Footage, Mask, Prompt
 from ..footage import panorama
 from ..footage.footage import Reader
-from ..footage.images import open_image
+from ..footage.mask_images import read_mask
 from ..footage.polygons import fill
 from .predictor import Predictor, State
 
@@ -77,19 +77,16 @@ def _mask_input(mask: Mask, footage: Footage, side: int) -> torch.Tensor:
         fill(canvas, mask.polygons, fine / footage.width, fine / footage.height, holes=mask.holes)
         small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     else:
-        with (
-            reading(JobError, "The mask can't be read", where=mask.file, hint="Give another image."),
-            open_image(Path(mask.file)) as image,
-        ):
-            if image.size != (footage.width, footage.height):
-                raise JobError(
-                    f"The mask has {image.size[0]} x {image.size[1]} pixels, the footage {footage.width} x "
-                    f"{footage.height}.",
-                    where=mask.file,
-                    hint="Give a mask of the footage's size.",
-                )
-            binary = image.convert("L").point(lambda value: 255 if value >= 128 else 0)
-        small = np.asarray(binary.resize((side, side), Image.Resampling.BILINEAR))
+        with reading(JobError, "The mask can't be read", where=mask.file, hint="Give another image."):
+            drawn = read_mask(Path(mask.file))
+        if drawn.shape != (footage.height, footage.width):
+            raise JobError(
+                f"The mask has {drawn.shape[1]} x {drawn.shape[0]} pixels, the footage {footage.width} x "
+                f"{footage.height}.",
+                where=mask.file,
+                hint="Give a mask of the footage's size.",
+            )
+        small = np.asarray(Image.fromarray(drawn).resize((side, side), Image.Resampling.BILINEAR))
     if footage.panorama:
         small = panorama.widen(np.asarray(small, np.uint8))
     inside = small >= 128
