@@ -1,0 +1,371 @@
+"""What a hand does in a real Blender window, and what an eye sees there.
+
+Runs inside Blender, with xdotool and ImageMagick's `import`. A story is a generator: each `yield` gives the window back
+to Blender until what is yielded holds. A story presses what is on the screen, where it is: words are found by drawing
+them with Blender's own font and looking for that picture. It reads Blender's data to check what came of it; it
+changes nothing there, which tests/unit/test_stories.py holds true.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import blf
+import bpy
+import gpu
+import numpy as np
+from mathutils import Matrix
+
+PACKAGE = "bl_ext.user_default.splat_matte"
+MOMENT = 0.35  # seconds that Blender gets to notice an input, on software GL too
+PATIENCE = 90.0  # seconds that a condition may take
+LIKE = 0.8  # correlation from which on it is the same word
+
+FOOTAGE, PICTURES = (Path(each) for each in sys.argv[sys.argv.index("--") + 1 :][:2])
+
+Condition = Callable[[], bool]
+Steps = Iterator[Condition]
+Box = tuple[int, int, int, int]  # on the display: left, top, right, bottom
+
+
+# --- Blender's data, to be read
+
+
+def part(name: str):
+    """A module of the installed extension."""
+    return sys.modules[f"{PACKAGE}.addon.{name}"]
+
+
+def window() -> bpy.types.Window:
+    return bpy.context.window_manager.windows[0]
+
+
+def editors() -> list[bpy.types.Area]:
+    """The clip editors that show a clip, largest first."""
+    found = [area for area in window().screen.areas if area.type == "CLIP_EDITOR"]
+    found = [area for area in found if area.spaces.active.view == "CLIP"] or found
+    return sorted(found, key=lambda area: -area.width * area.height)
+
+
+def region(kind: str, area: bpy.types.Area | None = None) -> bpy.types.Region:
+    return next(each for each in (area or editors()[0]).regions if each.type == kind)
+
+
+def box(each: bpy.types.Area | bpy.types.Region, of: bpy.types.Window | None = None) -> Box:
+    """Where it is on the display."""
+    main = window()
+    x, y = (0, 0) if of is None or of == main else (of.x, of.y)
+    top = main.height - y - each.y - each.height
+    return x + each.x, top, x + each.x + each.width, top + each.height
+
+
+def sidebar() -> Box:
+    return box(region("UI"))
+
+
+def plate() -> Box:
+    """The clip without the sidebar that lies over it."""
+    left, top, right, bottom = box(region("WINDOW"))
+    side = region("UI")
+    return left, top, min(right, side.x) if side.width > 1 else right, bottom
+
+
+def clip() -> bpy.types.MovieClip:
+    """Looked up anew each time: references dangle after undo."""
+    return bpy.data.movieclips[FOOTAGE.name]
+
+
+def tracks() -> list[bpy.types.MovieTrackingTrack]:
+    return list(clip().tracking.objects["Camera"].tracks)
+
+
+def run():
+    return part("tasks.job_run").latest()
+
+
+def idle() -> bool:
+    return part("tasks.job_run").running() is None
+
+
+# --- the eye
+
+
+def look() -> np.ndarray:
+    """The display: uint8 (h, w, 3), row 0 on top."""
+    done = subprocess.run(["import", "-window", "root", "-depth", "8", "rgb:-"], check=True, capture_output=True)
+    return np.frombuffer(done.stdout, np.uint8).reshape(-1, window().width, 3)
+
+
+def word(text: str) -> np.ndarray:
+    """How Blender draws it: float (h, w), 0..1, row 0 on top, with a little of what is beside it."""
+    scale = bpy.context.preferences.system.ui_scale
+    blf.size(0, 11 * scale)
+    width, height = (round(side) for side in blf.dimensions(0, text))
+    wide, high = width + 6, height + 4
+    room = gpu.types.GPUOffScreen(wide, high)
+    with room.bind():
+        frame = gpu.state.active_framebuffer_get()
+        frame.clear(color=(0.0, 0.0, 0.0, 1.0))
+        with gpu.matrix.push_pop(), gpu.matrix.push_pop_projection():
+            gpu.matrix.load_matrix(Matrix.Identity(4))
+            gpu.matrix.load_projection_matrix(
+                Matrix(((2 / wide, 0, 0, -1), (0, 2 / high, 0, -1), (0, 0, 1, 0), (0, 0, 0, 1)))
+            )
+            below = round(blf.dimensions(0, text)[1] - blf.dimensions(0, text.translate(_NO_TAIL))[1])
+            blf.position(0, 3, 2 + max(0, below), 0)
+            blf.color(0, 1.0, 1.0, 1.0, 1.0)
+            blf.draw(0, text)
+        pixels = np.array(frame.read_color(0, 0, wide, high, 4, 0, "UBYTE").to_list(), np.float32)
+    room.free()
+    return pixels[::-1, :, 0] / 255
+
+
+_NO_TAIL = str.maketrans("gjpqy,;Q", "aaaaa..O")
+
+
+def seen(text: str, within: Box | None = None, turned: bool = False) -> list[tuple[int, int]]:
+    """Where a word is on the display (its centre), from the top down. turned: it is read from above, as the tabs of a sidebar are."""
+    drawn = word(text)
+    if turned:
+        drawn = np.rot90(drawn, -1)
+    left, top, right, bottom = within or (0, 0, window().width, window().height)
+    left, top = max(0, left), max(0, top)
+    shown = look()[top:bottom, left:right].astype(np.float32).mean(axis=-1) / 255
+    high, wide = drawn.shape
+    if shown.shape[0] < high or shown.shape[1] < wide:
+        return []
+    alike = np.abs(correlation(shown, drawn))
+    found: list[tuple[int, int]] = []
+    for index in np.argsort(alike, axis=None)[::-1][:400]:
+        y, x = np.unravel_index(index, alike.shape)
+        if alike[y, x] < LIKE:
+            break
+        at = (left + int(x) + wide // 2, top + int(y) + high // 2)
+        if all(abs(at[0] - each[0]) > 4 or abs(at[1] - each[1]) > 4 for each in found):
+            found.append(at)
+    return sorted(found, key=lambda each: (each[1], each[0]))
+
+
+def correlation(shown: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Of a small picture with each place of a large one, -1..1 (J. P. Lewis, Fast Normalized Cross-Correlation)."""
+    kernel = drawn - drawn.mean()
+    high, wide = kernel.shape
+    size = (shown.shape[0] + high, shown.shape[1] + wide)
+    spectrum = np.fft.rfft2(shown, size) * np.conj(np.fft.rfft2(kernel, size))
+    dot = np.fft.irfft2(spectrum, size)[: shown.shape[0] - high + 1, : shown.shape[1] - wide + 1]
+
+    def sums(values: np.ndarray) -> np.ndarray:
+        table = np.pad(values.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+        return table[high:, wide:] - table[:-high, wide:] - table[high:, :-wide] + table[:-high, :-wide]
+
+    spread = sums(shown**2) - sums(shown) ** 2 / kernel.size
+    return np.asarray(dot / np.sqrt(np.maximum(spread, 1e-3) * (kernel**2).sum()))
+
+
+def at(u: float, v: float) -> np.ndarray:
+    """The mean colour around a place of the frame, 0..255 each."""
+    x, y = pixel(u, v)
+    return look()[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0)
+
+
+def has(shown: np.ndarray, colour: tuple[float, ...], tolerance: int = 40) -> bool:
+    """Whether at least a few pixels are of a colour, 0..1 each."""
+    wanted = np.array(colour[:3]) * 255
+    return int((np.abs(shown.astype(float) - wanted).max(axis=-1) < tolerance).sum()) >= 8
+
+
+def shot(name: str, part_of: Box | None = None) -> None:
+    """The window, or a part of it, as the display shows it: Blender's own screenshot is black on software GL."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    left, top, right, bottom = part_of or (0, 0, window().width, window().height)
+    small = ["-crop", f"{right - left}x{bottom - top}+{left}+{top}", "+repage", "+dither", "-colors", "255"]
+    subprocess.run(["import", "-window", "root", *small, f"PNG8:{PICTURES / name}.png"], check=True)
+    print(f"Saved: {name}", flush=True)
+
+
+# --- the hand
+
+
+def xdotool(*arguments: object) -> None:
+    subprocess.run(["xdotool", *map(str, arguments)], check=True)
+
+
+def moment(seconds: float = MOMENT) -> Condition:
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
+def pixel(u: float, v: float) -> tuple[int, int]:
+    """Where on the display a place of the frame is, 0..1 from its bottom left."""
+    view = region("WINDOW")
+    x, y = view.view2d.view_to_region(u, v, clip=False)
+    return view.x + x, window().height - view.y - y
+
+
+def move(x: int, y: int) -> Steps:
+    xdotool("mousemove", x, y)
+    yield moment()
+
+
+def click(x: int, y: int, *held: str, button: int = 1) -> Steps:
+    """One input at a time: Blender asks for the state of the keys when it takes a click."""
+    yield from move(x, y)
+    for key in held:
+        xdotool("keydown", key)
+        yield moment()
+    xdotool("mousedown", button)
+    yield moment(0.12)
+    xdotool("mouseup", button)
+    yield moment()
+    for key in held:
+        xdotool("keyup", key)
+        yield moment()
+
+
+def click_plate(u: float, v: float, *held: str) -> Steps:
+    yield from click(*pixel(u, v), *held)
+
+
+def key(keys: str, over: tuple[int, int] | None = None) -> Steps:
+    """A key, over the clip unless told otherwise: Blender gives keys to the region under the mouse."""
+    if over is None:
+        left, top, _, bottom = plate()
+        over = (left + 30, (top + bottom) // 2)
+    yield from move(*over)
+    xdotool("key", keys)
+    yield moment()
+
+
+def write(text: str) -> Steps:
+    """Into the field that is being edited, in place of what is there."""
+    xdotool("key", "ctrl+a")
+    yield moment()
+    xdotool("type", "--delay", "15", text)
+    yield moment()
+    xdotool("key", "Return")
+    yield moment()
+
+
+def drag(start: tuple[int, int], end: tuple[int, int], button: int = 1) -> Steps:
+    yield from move(*start)
+    xdotool("mousedown", button)
+    yield moment()
+    for share in (0.3, 0.6, 1.0):
+        yield from move(*(round(a + (b - a) * share) for a, b in zip(start, end, strict=True)))
+    xdotool("mouseup", button)
+    yield moment()
+
+
+def press(text: str, within: Callable[[], Box] | None = None, *, turned: bool = False, which: int = 0) -> Steps:
+    """The button with this word on it, once it is there. which: of several, from the top down."""
+    spot: list[tuple[int, int]] = []
+    wait_until = time.monotonic()
+
+    def there() -> bool:
+        nonlocal wait_until
+        if time.monotonic() < wait_until:
+            return False
+        spot[:] = seen(text, within() if within else None, turned)
+        wait_until = time.monotonic() + 1.0
+        return len(spot) > (which if which >= 0 else -which - 1)
+
+    there.__doc__ = f"{text!r} on the screen"
+    yield there
+    yield from click(*spot[which])
+
+
+def press_in_sidebar(text: str, which: int = 0) -> Steps:
+    """Scrolled to, if need be."""
+    if not seen(text, sidebar()):
+        yield from scroll("4", 40)
+        for _ in range(12):
+            if len(seen(text, sidebar())) > which:
+                break
+            yield from scroll("5", 4)
+    yield from press(text, sidebar, which=which)
+
+
+def scroll(button: str, turns: int) -> Steps:
+    """The sidebar: 5 down, 4 up."""
+    left, top, right, bottom = sidebar()
+    yield from move((left + right) // 2 - 30, (top + bottom) // 2)
+    for _ in range(turns):
+        xdotool("click", button)
+    yield moment(0.6)
+
+
+# --- telling
+
+
+def open_footage(file: Path) -> Steps:
+    """From a fresh Blender to the clip in its editor, our tab open."""
+    yield from move(window().width // 2, 600)
+    xdotool("key", "Escape")  # the splash screen
+    yield moment()
+    xdotool("key", "ctrl+n")
+    yield from press("VFX")
+    yield lambda: any(area.type == "CLIP_EDITOR" for area in window().screen.areas)
+    yield moment(1.0)
+    yield from key("ctrl+space")
+    if region("UI").width <= 1:
+        yield from key("n")
+    yield from press("Splat Matte", lambda: box(region("UI")), turned=True)
+    yield from press("Open Footage", sidebar)
+    yield from choose(file)
+    yield lambda: len(bpy.data.movieclips) == 1
+    yield moment(1.0)
+    yield from key("Home")
+
+
+def browser() -> tuple[bpy.types.Window, bpy.types.Area] | None:
+    for each in bpy.context.window_manager.windows:
+        for area in each.screen.areas:
+            if area.type == "FILE_BROWSER":
+                return each, area
+    return None
+
+
+def choose(file: Path) -> Steps:
+    """In the file browser: Blender takes a file's whole path where a folder's is typed."""
+    yield lambda: browser() is not None
+    yield moment(1.0)
+    where, area = browser()
+    left, top, right, bottom = box(region("UI", area), where)
+    yield from click(left + (right - left) * 4 // 10, (top + bottom) // 2)
+    yield from write(str(file))
+    while (found := browser()) is not None:
+        where, area = found
+        left, top, right, bottom = box(region("EXECUTE", area), where)
+        yield from click(left + (right - left) * 93 // 100, (top + bottom) // 2)
+        yield moment()
+
+
+def tell(story: Steps) -> None:
+    """Tell it; Blender ends with exit code 0 if nothing was amiss."""
+    waiting: Condition = moment(3.0)
+    since = time.monotonic()
+
+    def tick() -> float:
+        nonlocal waiting, since
+        try:
+            if waiting():
+                waiting = next(story)
+                since = time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                raise TimeoutError(f"what the story waits for did not happen: {waiting.__doc__}")
+        except StopIteration:
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            shot("failed")
+            os._exit(1)
+        return 0.05
+
+    bpy.app.timers.register(tick, first_interval=2.0, persistent=True)

@@ -1,0 +1,120 @@
+"""A real Blender with what drives its window, from Debian's packages in a folder of its own: for `test gui`.
+
+Made once, in .runtime/blender, in about three minutes and 1.5 GB; needs root, as debootstrap and chroot do. Each command
+runs in a mount namespace of its own, so that nothing stays mounted. Debian's unstable is what has Blender's current
+release; its packages are signed by Debian, and no older version of them is kept, so this Blender has no pin.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from addon.contract.errors import EngineError
+from addon.runtime.lock import only_one
+from addon.runtime.processes import run_quietly
+
+from .environments import ENGINE, REQUIREMENTS, ROOT, RUNTIME, python_of
+from .say import SayWatch, say
+
+_FOLDER = RUNTIME / "blender"
+_SUITE = "sid"
+_MIRROR = "http://deb.debian.org/debian"
+_PACKAGES = (
+    *("blender", "ca-certificates", "fonts-dejavu-core", "imagemagick", "xauth", "xdotool", "xvfb"),
+    *("libegl-mesa0", "libgl1-mesa-dri", "libglx-mesa0"),  # draws without a GPU
+    *("python3-numpy", "python3-requests", "python3-zstandard"),  # recommended, and imported by Blender
+)
+_PINS = REQUIREMENTS / "blender.txt"  # imported by Blender's extension manager, and not in Debian
+_STAMP = "ready.txt"
+_APT = Path("/etc/apt")
+_RECIPE = "\n".join((_SUITE, *_PACKAGES))
+
+
+def obstacle() -> str:
+    """Why there can't be one on this machine; empty if there can."""
+    if sys.platform != "linux":
+        return "a Debian Blender runs on Linux only"
+    if os.geteuid() != 0:
+        return "a Debian Blender is set up and started as root"
+    if not _is_ready() and shutil.which("debootstrap") is None and shutil.which("apt-get") is None:
+        return "a Debian Blender is set up with debootstrap"
+    try:
+        run_quietly(["unshare", "--mount", "chroot", "/", "true"])
+    except EngineError as error:
+        return f"a Debian Blender needs mounts of its own ({error.message})"
+    return ""
+
+
+def prepare() -> None:
+    """Set it up, unless that is done. Raises EngineError."""
+    _FOLDER.parent.mkdir(exist_ok=True)
+    with only_one(_FOLDER.with_name(f"{_FOLDER.name}.lock"), "blender", SayWatch()):
+        if _is_ready():
+            return
+        say(f"Setting up Blender from Debian's packages in {_FOLDER} (once; about three minutes) ...")
+        shutil.rmtree(_FOLDER, ignore_errors=True)
+        if shutil.which("debootstrap") is None:
+            run_quietly(["apt-get", "update", "-q"])
+            run_quietly(["apt-get", "install", "-y", "-q", "--no-install-recommends", "debootstrap"])
+        run_quietly(["debootstrap", "--variant=minbase", _SUITE, str(_FOLDER), _mirror()])
+        for each in sorted((_APT / "apt.conf.d").glob("*")):  # this machine's way to the mirror: a proxy, say
+            shutil.copy(each, _FOLDER / "etc/apt/apt.conf.d")
+        install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
+        run_quietly(command(["sh", "-c", f"apt-get update -q && {install} {' '.join(_PACKAGES)} && apt-get clean"]))
+        version = "import sys; print('%d.%d' % sys.version_info[:2])"
+        python = run_quietly(command(["python3", "-c", version])).strip()
+        site = _FOLDER / f"usr/local/lib/python{python}/dist-packages"
+        pip = [str(python_of(ENGINE)), "-m", "pip", "install", "--no-input", "-q", "--no-deps", "--require-hashes"]
+        run_quietly([*pip, "--only-binary=:all:", "--target", str(site), "-r", str(_PINS)])
+        (_FOLDER / _STAMP).write_text(_recipe(), encoding="utf-8")
+        say(run_quietly(command(["blender", "--version"])).splitlines()[0])
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """What runs `arguments` in there. The checkout, the engine's environment and the temporary folder are seen."""
+    lines = ["set -e"]
+    for path in ("/proc", "/dev", str(ROOT), str(Path(tempfile.gettempdir()).resolve()), *_engine_places()):
+        inside = shlex.quote(f"{_FOLDER}{path}")
+        make = f"mkdir -p {inside}" if Path(path).is_dir() else f"touch {inside}"
+        lines += [make, f"mount --rbind {shlex.quote(path)} {inside}"]
+    # a word after the script is its $0
+    lines.append(f'exec chroot {shlex.quote(str(_FOLDER))} sh -c \'cd "$1" && shift && exec "$@"\' sh "$@"')
+    script = "\n".join(lines)
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", str(ROOT), *arguments]
+
+
+def _engine_places() -> list[str]:
+    """What the engine's Python consists of; of a Python in /usr only what is its own, as Blender's has the rest."""
+    if not python_of(ENGINE).exists():
+        return []
+    code = "import os, sys, sysconfig; print(sys.prefix, sys.base_prefix, sysconfig.get_path('stdlib'), sep='\\n')"
+    prefix, base, library = run_quietly([str(python_of(ENGINE)), "-c", code]).splitlines()
+    own = [base] if base != "/usr" else [library, str(python_of(ENGINE).resolve())]
+    return [os.path.realpath(each) for each in (prefix, *own)]
+
+
+def _is_ready() -> bool:
+    try:
+        return (_FOLDER / _STAMP).read_text(encoding="utf-8") == _recipe()
+    except OSError:
+        return False
+
+
+def _recipe() -> str:
+    return f"{_RECIPE}\n{_PINS.read_text(encoding='utf-8')}"
+
+
+def _mirror() -> str:
+    """The one that this machine's own packages come from, if it is a Debian."""
+    for file in (_APT / "sources.list", *sorted((_APT / "sources.list.d").glob("*"))):
+        if file.is_file() and (found := re.search(r"https?://\S+/debian/?(?=\s)", file.read_text(encoding="utf-8"))):
+            return found[0]
+    return _MIRROR
