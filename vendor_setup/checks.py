@@ -16,8 +16,8 @@ from threading import Lock
 from addon.runtime.locate import PYTHON_VARIABLE
 from addon.runtime.processes import quiet_environment
 
+from . import gui
 from .environments import BLENDERS, ENGINE, QUICK, ROOT, TYPES, Environment, prepare, python_of
-from .gui import NOT_RUN
 from .pythons import SUPPORTED, find_pythons
 from .say import say
 
@@ -44,6 +44,11 @@ class Check:
         """Whether it takes pytest's arguments."""
         return self.arguments[1] == "pytest"
 
+    @property
+    def has_window(self) -> bool:
+        """Whether it tells stories in Blender's window."""
+        return self.part.startswith("gui")
+
     def command(self, extra: Sequence[str] = ()) -> list[str]:
         """What is started, with `extra` arguments at its end."""
         return [str(python_of(self.environment)), *self.arguments, *extra]
@@ -62,7 +67,8 @@ def all_checks(blenders: Sequence[Environment]) -> list[Check]:
         Check("unit", QUICK, ("-m", "pytest", "tests/unit")),
         Check("setup", ENGINE, ("-m", "pytest", "tests/setup")),
         *(Check("blender", each, ("-m", "pytest", "tests/blender")) for each in blenders),
-        Check("gui", ENGINE, ("-m", "vendor_setup.gui")),
+        Check("gui", ENGINE, ("-m", "vendor_setup.gui", *gui.SHORT)),
+        Check("gui-long", ENGINE, ("-m", "vendor_setup.gui", *gui.LONG)),
     ]
 
 
@@ -75,7 +81,7 @@ def child_environment() -> dict[str, str]:
 
 
 def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Check], list[str]]:
-    """The checks that leading names of parts select (none = all), and what is left for pytest.
+    """The checks that leading names of parts select (none = all but the long stories), and what is left for pytest.
 
     With arguments for pytest, only what pytest runs is left.
     """
@@ -83,7 +89,11 @@ def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Chec
     parts = set()
     while rest and rest[0] in PARTS:
         parts.add(rest.pop(0))
-    chosen = [each for each in checks if (not parts or each.part in parts) and (not rest or each.is_pytest)]
+    chosen = [
+        each
+        for each in checks
+        if (each.part in parts if parts else each.part != "gui-long") and (not rest or each.is_pytest)
+    ]
     return chosen, rest
 
 
@@ -96,8 +106,8 @@ def test(arguments: Sequence[str]) -> int:
     prepare(list(dict.fromkeys(each for check in checks for each in check.environments)))
     run = partial(_run, pytest_arguments=pytest_arguments, quietly=len(checks) > 1)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = list(pool.map(run, (each for each in checks if each.part != "gui")))
-    results += map(run, (each for each in checks if each.part == "gui"))  # a window wants the machine to itself
+        results = list(pool.map(run, (each for each in checks if not each.has_window)))
+    results += map(run, (each for each in checks if each.has_window))  # a window wants the machine to itself
     say("\n=== Summary")
     for check, code, seconds in results:
         say(f"{_outcome(check, code, pytest_arguments)} {seconds:6.1f} s  {check}")
@@ -105,14 +115,14 @@ def test(arguments: Sequence[str]) -> int:
 
 
 def _outcome(check: Check, code: int, pytest_arguments: Sequence[str]) -> str:
-    if check.part == "gui" and code == NOT_RUN:
+    if check.has_window and code == gui.NOT_RUN:
         return "NOT RUN"
     return "ok     " if _passed(check, code, pytest_arguments) else "FAILED "
 
 
 def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
-    if check.part == "gui":
-        return code in (0, NOT_RUN)
+    if check.has_window:
+        return code in (0, gui.NOT_RUN)
     return code == 0 or (code == _NOTHING_COLLECTED and bool(pytest_arguments) and check.is_pytest)
 
 

@@ -1,8 +1,8 @@
 """A real Blender with what drives its window, from Debian's packages in a folder of its own: for `test gui`.
 
-Made once, in .runtime/blender, in about three minutes and 1.5 GB; needs root, as debootstrap and chroot do. Each command
-runs in a mount namespace of its own, so that nothing stays mounted. Debian's unstable is what has Blender's current
-release; its packages are signed by Debian, and no older version of them is kept, so this Blender has no pin.
+Made once, in .runtime/blender, in about three minutes; needs root, as debootstrap and chroot do. Each command runs in
+a mount namespace of its own, so that nothing stays mounted. Debian's unstable is what has Blender's current release.
+Its packages are signed by Debian, and no older version of them is kept, so this Blender has no pin.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence

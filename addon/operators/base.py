@@ -22,3 +22,14 @@ def in_clip_editor(operator: type[bpy.types.Operator], context: bpy.types.Contex
         operator.poll_message_set("Open footage first")
         return False
     return True
+
+
+def is_open(area: bpy.types.Area) -> bool:
+    """Whether an area is on a screen that is shown: a closed one must not even be asked."""
+    return any(area == each for window in bpy.context.window_manager.windows for each in window.screen.areas)
+
+
+def say_status(context: bpy.types.Context, words: str | None) -> None:
+    """In the status bar; None gives it back to Blender. While another file is loaded there is none."""
+    if context.workspace is not None:
+        context.workspace.status_text_set(words)

@@ -8,7 +8,7 @@ from bpy.props import BoolProperty, FloatVectorProperty
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, shown_frame
 from ..settings.palette import EXCLUDE, INCLUDE
-from .base import Result
+from .base import Result, is_open, say_status
 
 
 class SPLATMATTE_OT_click(bpy.types.Operator):
@@ -21,6 +21,12 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
     exclude: BoolProperty(name="Exclude", description="It is on what is not the subject", options={"SKIP_SAVE"})
     location: FloatVectorProperty(
         name="Location", description="On the frame, 0 to 1 from its bottom left", size=2, options={"SKIP_SAVE"}
+    )
+
+    at_mouse: BoolProperty(
+        name="At the Mouse",
+        description="Where the mouse is, at once, as by a key. Off: at each click, until Esc",
+        options={"HIDDEN", "SKIP_SAVE"},
     )
 
     @classmethod
@@ -42,28 +48,33 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
         return ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """By a key: where the mouse is. From a button: wait for clicks."""
-        if context.region.type == "WINDOW":
+        """By a key: where the mouse is. From a panel, a menu or the search: wait for clicks."""
+        if self.at_mouse:  # the region says nothing: Blender runs a panel's buttons in the window's
             return self._click(context, event)
         self._area = context.area
         context.window_manager.modal_handler_add(self)
         context.window.cursor_modal_set("CROSSHAIR")
         role = "what is not the subject" if self.exclude else "the subject"
-        context.workspace.status_text_set(f"Splat Matte: click on {role}    Esc: done")
+        say_status(context, f"Splat Matte: click on {role}    Esc: done")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """Each click adds a marker; Esc or the right button ends it; everything else passes through."""
-        if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
+        if not is_open(self._area) or (event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS"):
             self.cancel(context)
             return {"CANCELLED"}  # each click is a step of undo already
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
             return {"PASS_THROUGH"}
-        region = next(each for each in self._area.regions if each.type == "WINDOW")
+        region = next((each for each in self._area.regions if each.type == "WINDOW"), None)
+        if region is None or self._area.type != "CLIP_EDITOR":
+            return {"PASS_THROUGH"}
         inside = 0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
         if not inside or over_other_region(self._area, event):
             return {"PASS_THROUGH"}
         with context.temp_override(area=self._area, region=region):
+            if not self.poll(bpy.context):  # the clip is gone
+                self.cancel(context)
+                return {"CANCELLED"}
             self.location = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
             if self.execute(bpy.context) == {"FINISHED"}:
                 bpy.ops.ed.undo_push(message=self.bl_label)
@@ -72,7 +83,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends it, or the artist."""
         context.window.cursor_modal_restore()
-        context.workspace.status_text_set(None)
+        say_status(context, None)
 
     def _click(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         self.location = context.region.view2d.region_to_view(event.mouse_region_x, event.mouse_region_y)

@@ -11,7 +11,7 @@ from ..clip.editors import redraw
 from ..clip.footage import active_clip, find_clip
 from ..contract.errors import Cancelled, MatteError
 from ..tasks import job_run
-from .base import OperatorMixin, Result
+from .base import OperatorMixin, Result, say_status
 
 _INTERVAL = 0.1  # seconds
 
@@ -79,7 +79,8 @@ class JobOperator(OperatorMixin):
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends the operator: its window closes, another file is opened."""
-        self._run.stop()
+        if self._run.active:
+            job_run.abandon(self._run)
         self._finish(context)
 
     def _start(self, context: bpy.types.Context) -> job_run.Run:
@@ -92,12 +93,12 @@ class JobOperator(OperatorMixin):
         words = self._run.in_words()
         if words != self._words:
             self._words = words
-            context.workspace.status_text_set(f"Splat Matte: {words}    Esc: stop")
+            say_status(context, f"Splat Matte: {words}    Esc: stop")
             redraw()
 
     def _finish(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
+        say_status(context, None)
         redraw()
 
     def _fail(self, error: MatteError) -> Result:

@@ -17,7 +17,7 @@ from ..contract.errors import MatteError
 from ..results.outlines import Suggestion, read_suggestions, smallest_at
 from ..runtime.engine_client import Reply
 from ..tasks import job_run
-from .base import OperatorMixin, Result, in_clip_editor
+from .base import OperatorMixin, Result, in_clip_editor, is_open, say_status
 from .click import over_other_region
 
 _INTERVAL = 0.1  # seconds
@@ -103,7 +103,7 @@ class OutlineOperator(OperatorMixin):
         self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
         self._handle: Any = bpy.types.SpaceClipEditor.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
         context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set("Splat Matte: looking    Esc: stop")
+        say_status(context, "Splat Matte: looking    Esc: stop")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
@@ -111,6 +111,9 @@ class OutlineOperator(OperatorMixin):
         if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
             self.cancel(context)
             return {"CANCELLED"}  # each click is a step of undo already
+        if not is_open(self._area) or self._area.type != "CLIP_EDITOR" or self._clip not in bpy.data.movieclips:
+            self.cancel(context)
+            return {"CANCELLED"}
         if event.type == "TIMER":
             return self._poll(context, event)
         if event.type not in ("MOUSEMOVE", "LEFTMOUSE") or not self._found:
@@ -121,7 +124,7 @@ class OutlineOperator(OperatorMixin):
         with context.temp_override(area=self._area, region=self._region()):
             if self._click(bpy.context, place) == {"FINISHED"}:
                 bpy.ops.ed.undo_push(message=self.bl_label)
-        context.workspace.status_text_set(f"Splat Matte: {self._words()}    Esc: done")
+        say_status(context, f"Splat Matte: {self._words()}    Esc: done")
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -130,7 +133,7 @@ class OutlineOperator(OperatorMixin):
             self._reply.cancel()
         bpy.types.SpaceClipEditor.draw_handler_remove(self._handle, "WINDOW")
         context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
+        say_status(context, None)
         redraw()
 
     # -- asking ---------------------------------------------------------------------------------------------------
@@ -162,7 +165,7 @@ class OutlineOperator(OperatorMixin):
                 if self._reply.result is not None:
                     self._take_in(self._reply)
                     self._point(event)
-                    context.workspace.status_text_set(f"Splat Matte: {self._words()}    Esc: done")
+                    say_status(context, f"Splat Matte: {self._words()}    Esc: done")
                     redraw()
         except MatteError as error:
             self._reply = None

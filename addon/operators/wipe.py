@@ -6,7 +6,7 @@ import bpy
 
 from ..clip.editors import redraw
 from ..settings.clip_settings import settings_of
-from .base import Result, in_clip_editor
+from .base import Result, in_clip_editor, is_open, say_status
 
 
 class SPLATMATTE_OT_wipe(bpy.types.Operator):
@@ -28,13 +28,13 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
         self._area = context.area
         settings_of(space.clip).overlay_wipe = True
         context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set("Splat Matte: click to leave the line here    Esc: no wipe")
+        say_status(context, "Splat Matte: click to leave the line here    Esc: no wipe")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """To the mouse; a click ends it."""
         clip: bpy.types.MovieClip = bpy.data.movieclips.get(self._clip)
-        if clip is None:
+        if clip is None or not is_open(self._area) or self._area.type != "CLIP_EDITOR":
             return self._end(context)
         settings = settings_of(clip)
         if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
@@ -50,7 +50,11 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
         redraw()
         return {"RUNNING_MODAL"}
 
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends it."""
+        say_status(context, None)
+
     def _end(self, context: bpy.types.Context) -> Result:
-        context.workspace.status_text_set(None)
+        say_status(context, None)
         redraw()
         return {"FINISHED"}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..contract.errors import EngineError, MatteError, from_exit_code
+from ..contract.errors import Cancelled, EngineError, ExitCode, MatteError, from_exit_code
 from .json_line_process import EXTENSION, JsonLineProcess
 from .locate import engine_environment
 
@@ -69,6 +69,9 @@ class Installer:
     def _finish(self, code: int, error: Exception | None) -> None:
         if not self._over:
             words = " ".join(self._process.last_words(_QUOTED_LINES))
+            if code == ExitCode.CANCELLED:  # it could not end by itself in time
+                self._events.put(Cancelled())
+                return
             self._events.put(EngineError(f"The installer ended unexpectedly (exit code {code}). {words}"))
 
 

@@ -15,7 +15,7 @@ from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
 from ..contract.automatic import Search
-from ..contract.errors import EngineError, MatteError
+from ..contract.errors import Cancelled, EngineError, MatteError
 from ..contract.job import Job
 from ..contract.protocol import Event
 from ..contract.requests import (
@@ -302,6 +302,12 @@ def _engine() -> Engine:
     python = find_python(bpy.path.abspath(chosen.engine_python), folder)
     environment = engine_environment(EXTENSION, folder, chosen.threads, gpu_gigabytes=chosen.gpu_gigabytes)
     return shared_engine(python, environment)
+
+
+def abandon(run: Run) -> None:
+    """Stop a run that nobody watches any more: another can begin at once, and the engine drops what is left of it."""
+    run.stop()
+    run.error = Cancelled()
 
 
 def forget() -> None:

@@ -106,7 +106,7 @@ def start(verb: Verb, *arguments: str) -> Task:
         stop_shared_engine()
     _current = Task(verb, Installer(installer_python(), [verb, *arguments, "--folder", str(data_folder())]))
     if not bpy.app.background:
-        bpy.app.timers.register(_tick, first_interval=_TICK)
+        bpy.app.timers.register(_tick, first_interval=_TICK, persistent=True)
     return _current
 
 
@@ -134,7 +134,7 @@ def machine(patience: float = 0.0) -> Machine | None:
         _asking = threading.Thread(target=_ask, name="splat-matte-drivers", daemon=True)
         _asking.start()
         if not bpy.app.background:
-            bpy.app.timers.register(_until_asked, first_interval=_TICK)
+            bpy.app.timers.register(_until_asked, first_interval=_TICK, persistent=True)
     if _asking is not None:
         _asking.join(patience)
     return _machine

@@ -26,8 +26,8 @@ KEYS = (
     Key("splat_matte.mark_include", "I", shift=True, alt=True),
     Key("splat_matte.mark_exclude", "X", shift=True, alt=True),
     # Blender's own Ctrl-click adds a marker too, which includes; these say what the marker is
-    Key("splat_matte.click", "LEFTMOUSE", ctrl=True, alt=True, value="CLICK"),
-    Key("splat_matte.click", "LEFTMOUSE", ctrl=True, shift=True, properties={"exclude": True}),
+    Key("splat_matte.click", "LEFTMOUSE", ctrl=True, alt=True, value="CLICK", properties={"at_mouse": True}),
+    Key("splat_matte.click", "LEFTMOUSE", ctrl=True, shift=True, properties={"exclude": True, "at_mouse": True}),
     Key("splat_matte.wipe", "W", shift=True, alt=True),
     Key("splat_matte.track", "COMMA", alt=True, properties={"towards": "PREVIOUS"}),
     Key("splat_matte.track", "PERIOD", alt=True, properties={"towards": "NEXT"}),

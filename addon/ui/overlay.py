@@ -269,6 +269,7 @@ def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: di
         return
     scale = context.preferences.system.ui_scale
     width = context.region.width / (last - first + 1)
+    above = _above_redo_panel(context)
     bars = [(first - shift, last + 1 - shift, Kind("", "", _EMPTY))]
     bars += [(*span, kind) for name, kind in KINDS.items() for span in spans(frames[name])]
     positions: list[tuple[float, float]] = []
@@ -278,7 +279,7 @@ def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: di
             continue
         x0 = (max(start + shift, first) - first) * width
         x1 = max((min(end + shift, last + 1) - first) * width, x0 + 1)
-        bottom, top = (scale * (_LANE_BOTTOM + _LANE_HEIGHT * each) for each in (kind.low, kind.high))
+        bottom, top = (above + scale * (_LANE_BOTTOM + _LANE_HEIGHT * each) for each in (kind.low, kind.high))
         positions += [(x0, bottom), (x1, bottom), (x1, top), (x0, bottom), (x1, top), (x0, top)]
         colours += [kind.colour] * 6
     gpu.state.blend_set("ALPHA")
@@ -311,7 +312,7 @@ def words_of(
 def _draw_words(context: bpy.types.Context, words: dict[str, str], tints: dict[str, Tint]) -> None:
     """Above the lane, in the objects' colours."""
     scale = context.preferences.system.ui_scale
-    height = (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
+    height = _above_redo_panel(context) + (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
     for name, line in reversed(words.items()):
         blf.size(_FONT, 11 * scale)
         blf.enable(_FONT, blf.SHADOW)
@@ -321,6 +322,13 @@ def _draw_words(context: bpy.types.Context, words: dict[str, str], tints: dict[s
         blf.draw(_FONT, line)
         blf.disable(_FONT, blf.SHADOW)
         height += 16 * scale
+
+
+def _above_redo_panel(context: bpy.types.Context) -> float:
+    """Where the lane begins, in pixels from the region's bottom: above Blender's redo panel, while that is shown."""
+    area, region = context.area, context.region
+    tops = [each.y + each.height - region.y for each in area.regions if each.type == "HUD" and each.height > 1]
+    return max((0, *tops))
 
 
 def register() -> None:

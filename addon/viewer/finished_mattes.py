@@ -166,8 +166,14 @@ def register() -> None:
 
 def unregister() -> None:
     """Stop it, and forget."""
-    global _pending, _sent
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
+    forget()
+
+
+def forget() -> None:
+    """Of clips that are no more: another file is loaded."""
+    global _pending, _sent, _error
     _finished.clear()
     _pending = _sent = None
+    _error = ""

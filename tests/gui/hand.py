@@ -24,7 +24,7 @@ from mathutils import Matrix
 
 PACKAGE = "bl_ext.user_default.splat_matte"
 MOMENT = 0.35  # seconds that Blender gets to notice an input, on software GL too
-PATIENCE = 90.0  # seconds that a condition may take
+PATIENCE = 240.0  # seconds that a condition may take
 LIKE = 0.8  # correlation from which on it is the same word
 
 FOOTAGE, PICTURES = (Path(each) for each in sys.argv[sys.argv.index("--") + 1 :][:2])
@@ -130,7 +130,7 @@ _NO_TAIL = str.maketrans("gjpqy,;Q", "aaaaa..O")
 
 
 def seen(text: str, within: Box | None = None, turned: bool = False) -> list[tuple[int, int]]:
-    """Where a word is on the display (its centre), from the top down. turned: it is read from above, as the tabs of a sidebar are."""
+    """Where a word is on the display (its centre), from the top down. turned: read from above, as a sidebar's tabs."""
     drawn = word(text)
     if turned:
         drawn = np.rot90(drawn, -1)
@@ -300,16 +300,23 @@ def scroll(button: str, turns: int) -> Steps:
     yield moment(0.6)
 
 
+def press_at_end(text: str) -> Steps:
+    """The last button with this word, at the sidebar's end."""
+    yield from scroll("5", 80)
+    yield from press(text, sidebar, which=-1)
+
+
 # --- telling
 
 
-def open_footage(file: Path) -> Steps:
-    """From a fresh Blender to the clip in its editor, our tab open."""
-    yield from move(window().width // 2, 600)
-    xdotool("key", "Escape")  # the splash screen
-    yield moment()
-    xdotool("key", "ctrl+n")
-    yield from press("VFX")
+def open_footage(file: Path, fresh: bool = True) -> Steps:
+    """From a fresh Blender, or a new file, to the clip in its editor, our tab open."""
+    if fresh:
+        yield from move(window().width // 2, 600)
+        xdotool("key", "Escape")  # the splash screen
+        yield moment()
+        xdotool("key", "ctrl+n")
+        yield from press("VFX")
     yield lambda: any(area.type == "CLIP_EDITOR" for area in window().screen.areas)
     yield moment(1.0)
     yield from key("ctrl+space")

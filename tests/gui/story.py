@@ -1,9 +1,9 @@
 """An artist's way through the extension in a real Blender window; each state is checked, and a picture taken of it.
 
-    blender --factory-startup --window-geometry 0 0 WIDTH HEIGHT -P tests/gui/story.py -- ZIP FOOTAGE FOLDER
+    blender --window-geometry 0 0 WIDTH HEIGHT -P tests/gui/story.py -- FOOTAGE FOLDER
 
-`python3 vendor_setup test gui` starts it so. The window fills the display; SPLAT_MATTE_PYTHON is set, and
-BLENDER_USER_RESOURCES names an empty folder. FOOTAGE is the first file of a copy of demo/clips/toy/rgb: marks are
+`python3 vendor_setup test gui-long` starts it so, with the extension installed. The window fills the display, and
+SPLAT_MATTE_PYTHON is set. FOOTAGE is the first file of a copy of demo/clips/toy/rgb: marks are
 placed on what is to be seen there, and mattes are written beside it. Pictures go to FOLDER. Clicks and keys are real
 ones. What pictures must contain is asserted, never what each pixel is.
 """
@@ -23,7 +23,7 @@ import driver
 from driver import Condition, at, click, editor, has, lane, look, override, part, press, redraw, region, settled
 from picking import picking
 
-ZIP, FOOTAGE, FOLDER = (Path(each) for each in sys.argv[sys.argv.index("--") + 1 :])
+FOOTAGE, FOLDER = (Path(each) for each in sys.argv[sys.argv.index("--") + 1 :])
 SUBJECT = (0.49, 0.6)  # the teapot
 BESIDE = (0.1, 0.2)  # the floor
 
@@ -34,8 +34,6 @@ def shot(name: str, whole: bool = False) -> None:
 
 def story() -> Iterator[Condition]:
     """From nothing to a version, and back."""
-    bpy.ops.extensions.package_install_files(filepath=str(ZIP), repo="user_default", enable_on_install=True)
-    yield settled()
     make_clip_editor()
     yield settled()
     region("UI").active_panel_category = "Splat Matte"
