@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,24 @@ class TestNames:
             footage, warnings = scan(folder)
             assert (footage.frame_count, warnings) == (2, [])
 
+    @pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names are text there")
+    @pytest.mark.parametrize("suffix", [".png", ".jpg"])
+    def test_name_in_another_encoding(self, tmp_path: Path, suffix: str) -> None:
+        photos(tmp_path, [f"gr{suffix}"])
+        name = os.fsdecode(b"gr\xfcn" + suffix.encode())
+        (tmp_path / f"gr{suffix}").rename(tmp_path / name)
+        with pytest.raises(FootageError, match="not valid Unicode") as error:
+            scan(tmp_path)
+        assert str(error.value).encode()
+
+    @pytest.mark.parametrize("target", ["postshot", "colmap", "realityscan"])
+    def test_names_that_get_too_long_are_told_before_tracking(self, tmp_path: Path, target: str) -> None:
+        photos(tmp_path, ["a" * 247 + ".jpg"])
+        footage, _ = scan(tmp_path)
+        job = Job(footage, MARKED, output=str(tmp_path / "out"), target=target)
+        with pytest.raises(FootageError, match="bytes; file systems allow"):
+            prepare(job, Reader(footage))
+
 
 class TestFolders:
     def test_companions_are_no_cameras(self, tmp_path: Path) -> None:
@@ -158,7 +178,7 @@ def test_masks_for_programs_that_read_pixels_as_stored(tmp_path: Path, target: s
     footage, _ = scan(tmp_path)
     subject = np.zeros((footage.height, footage.width), np.uint8)
     subject[:10, :25] = 255
-    job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(tmp_path / "out"), export=target)
+    job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(tmp_path / "out"), target=target)
     ((name, write),) = prepare(job, Reader(footage)).frame_files(1, lambda frame, name: subject).items()
     if target != "t3dgs":
         assert "left/IMG_left" in name
@@ -346,8 +366,8 @@ class TestMovies:
         footage, _ = scan(movie)
         reader = Reader(footage)
         assert reader.cicp == expected
-        data = written(Job(footage, MARKED, output=str(tmp_path / "out"), export="postshot"), reader).read_bytes()
-        job = Job(footage, MARKED, output=str(tmp_path / "out"), export="prores")
+        data = written(Job(footage, MARKED, output=str(tmp_path / "out"), target="postshot"), reader).read_bytes()
+        job = Job(footage, MARKED, output=str(tmp_path / "out"), target="prores")
         matte = np.full((footage.height, footage.width), 255, np.uint8)
         ((_, write),) = prepare(job, reader).other_files([1, 2], lambda frame, name: matte, lambda frame: None).items()
         with (tmp_path / "graded.mov").open("wb") as file:
@@ -449,7 +469,7 @@ class TestImages:
         exif[ExifTags.Base.Orientation] = 6
         Image.fromarray(noise()).save(tmp_path / "DJI_0001.jpg", xmp=xmp, exif=exif.tobytes())
         footage, _ = scan(tmp_path)
-        job = Job(footage, MARKED, output=str(tmp_path / "out"), export=target)
+        job = Job(footage, MARKED, output=str(tmp_path / "out"), target=target)
         with Image.open(written(job, Reader(footage))) as image:
             image.load()
             kept = image.info["xmp"]

@@ -23,7 +23,7 @@ from .writer import BaseWriter, MatteOf, Step
 
 __all__ = ["export", "prepare"]
 
-_FORMAT = 2  # raise it when the same key would give other bytes
+_FORMAT = 3  # raise it when the same key would give other bytes
 _WRITERS = 4  # a frame at full size each
 _ASK_EVERY = 0.1  # seconds between two questions whether to stop
 

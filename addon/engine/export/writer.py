@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...contract.errors import FootageError
 from ...contract.job import Job
 from ...contract.targets import TARGETS
 from ..footage.footage import Reader
@@ -21,6 +22,21 @@ MatteOf = Callable[[int, str | None], NDArray[np.uint8]]
 Strength = Callable[[int, str, slice], NDArray[np.float32]]
 Write = Callable[[BinaryIO], None]  # fills a file; raises FootageError, OSError
 Step = Callable[[int], None]  # told of each frame that is in a file of several; raises Cancelled
+
+
+_LONGEST = 255 - len("..part")  # bytes of a name on usual file systems, while a file is written under another name
+
+
+def _check_length(path: str, source: Path) -> None:
+    """Raises FootageError if a name would be longer than file systems allow."""
+    longest = max(PurePosixPath(path).parts, key=lambda each: len(each.encode()))
+    if len(longest.encode()) > _LONGEST:
+        raise FootageError(
+            f"Its matte would be called {longest[:40]}..., which has {len(longest.encode())} bytes; file systems allow "
+            f"{_LONGEST} here.",
+            where=str(source),
+            hint="Give it a shorter name.",
+        )
 
 
 class BaseWriter(ABC):
@@ -37,6 +53,9 @@ class BaseWriter(ABC):
         self.rules = TARGETS[job.target].rules
         if self.rules.flat:
             reader.check_flat()
+        if not self.rules.one_file:
+            for frame in range(1, job.footage.frame_count + 1):
+                _check_length(self.path(frame), reader.path(frame))
 
     def frames(self, tracked: Sequence[int]) -> Sequence[int]:
         """The clip frames to write, of those that have a matte. Raises JobError if the target needs others."""

@@ -132,8 +132,8 @@ class Reader:
     @functools.cached_property
     def _fingerprint(self) -> str:
         facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
-        if self._footage.movie and not self._movie.has_constant_rate:
-            facts.append("numbered by time")  # once all pictures counted as one frame each
+        if self._footage.movie:
+            facts += self._movie.assumed
         facts += [_facts(file, self._root) for file in self._footage.files]
         if self._footage.colour_space:
             facts += [self._footage.colour_space, self._footage.colour_config]

@@ -72,6 +72,10 @@ def _alpha_decoder(track: VideoStream) -> VideoCodecContext | None:
     return decoder
 
 
+def _is_untagged_hd(frame: VideoFrame) -> bool:
+    return bool(frame.colorspace == _UNSPECIFIED and (frame.width >= 1280 or frame.height > 576))
+
+
 def _wide(primaries: int, transfer: int) -> tuple[int, int] | None:
     """Primaries and transfer function by ISO/IEC 23091-2 if they are known and not those of ordinary video."""
     if _UNSPECIFIED in (primaries, transfer) or 0 in (primaries, transfer):
@@ -102,6 +106,8 @@ class Movie:
         self._open()
         first = self._frame(0)
         self._stored_size = first.width, first.height
+        # what earlier versions assumed otherwise, so that what was kept of such movies is not taken for theirs
+        self.assumed = ["numbered by time"] * (not self.has_constant_rate) + ["Rec. 709"] * _is_untagged_hd(first)
         self.cicp = _wide(int(first.color_primaries), int(first.color_trc))
         self.orientation = _ORIENTATIONS.get(round(first.rotation), 1)
         self.width, self.height = oriented_size(first.width, first.height, self.orientation)
@@ -182,8 +188,7 @@ class Movie:
 
     def _converted(self, frame: VideoFrame, pixel_format: str) -> Any:
         """RGB of a frame. What is high definition and says nothing of its colours is Rec. 709 (ITU-R BT.709)."""
-        untagged = frame.colorspace == _UNSPECIFIED and (frame.width >= 1280 or frame.height > 576)
-        space = Colorspace.ITU709 if untagged else None
+        space = Colorspace.ITU709 if _is_untagged_hd(frame) else None
         with self._reading():
             return frame.to_ndarray(format=pixel_format, src_colorspace=space, threads=CONVERT_THREADS)
 

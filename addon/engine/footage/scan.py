@@ -84,6 +84,8 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
             )
     except OSError as error:
         raise FootageError(f"It can't be read: {error.strerror}.", where=str(path)) from None
+    for file in files:
+        _check_name(file)
     if files[0].suffix.lower() in movie.SUFFIXES:
         opened = Movie(files[0])
         if opened.missing:
@@ -104,6 +106,18 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
         return Footage((str(files[0]),), opened.width, opened.height, len(opened), movie=True), warnings
     header = read_header(files[0])
     return Footage(tuple(map(str, files)), header.width, header.height, len(files)), warnings
+
+
+def _check_name(file: Path) -> None:
+    """Raises FootageError if a name, of another encoding than the system's, can't be passed on as text."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        raise FootageError(
+            "Its name is not valid Unicode.",
+            where=ascii(str(file)),
+            hint="Rename it: convmv -f latin1 -t utf8 does it for many, or give it another name by hand.",
+        ) from None
 
 
 def join(scanned: Sequence[tuple[Footage, list[str]]]) -> tuple[Footage, list[str]]:
