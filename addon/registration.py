@@ -42,7 +42,7 @@ from .operators.wipe import SPLATMATTE_OT_wipe
 from .runtime.engine_client import stop_shared_engine
 from .settings import clip_settings, mask_changes
 from .tasks import job_run, setup_run
-from .ui import file_changes, menus, overlay, panels
+from .ui import file_changes, marks, menus, overlay, panels
 from .ui.preferences_panel import SPLATMATTE_AP_preferences
 from .viewer import finished_mattes, previews
 
@@ -83,7 +83,7 @@ CLASSES = (
     *menus.CLASSES,
     *panels.CLASSES,
 )
-MODULES = (clip_settings, mask_changes, undo, menus, overlay, previews, finished_mattes, file_changes, cli)
+MODULES = (clip_settings, mask_changes, undo, menus, overlay, marks, previews, finished_mattes, file_changes, cli)
 
 
 def register() -> None:

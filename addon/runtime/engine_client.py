@@ -79,6 +79,7 @@ class Engine:
         self._replies: dict[int, Reply] = {}
         self._last_id = 0
         self._end: MatteError | None = None
+        self.ready = False  # whether it has started: it imports PyTorch first
         try:
             self._process = JsonLineProcess("splat-matte-engine", command, environment, self._sort, self._finish)
         except OSError as error:
@@ -124,6 +125,7 @@ class Engine:
                     f"The engine speaks version {event.get('protocol')} of the protocol, not {PROTOCOL_VERSION}.",
                     hint="Restart Blender; if that does not help, install the extension again.",
                 )
+            self.ready = True
             return
         final = kind in ("done", "error")
         with self._lock:
@@ -177,6 +179,11 @@ def shared_engine(python: Path, environment: Mapping[str, str]) -> Engine:
     if _shared is None:
         _shared = (Engine(command, variables), command, variables)
     return _shared[0]
+
+
+def is_starting() -> bool:
+    """Whether this Blender's engine is on its way, and answers nothing yet."""
+    return _shared is not None and _shared[0].alive and not _shared[0].ready
 
 
 def stop_shared_engine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -302,6 +303,12 @@ def _engine() -> Engine:
     python = find_python(bpy.path.abspath(chosen.engine_python), folder)
     environment = engine_environment(EXTENSION, folder, chosen.threads, gpu_gigabytes=chosen.gpu_gigabytes)
     return shared_engine(python, environment)
+
+
+def warm_up() -> None:
+    """Start the engine before it is asked for anything: importing PyTorch takes seconds."""
+    with contextlib.suppress(MatteError):  # whoever asks for something is told
+        _engine()
 
 
 def abandon(run: Run) -> None:

@@ -20,7 +20,7 @@ from ..clip.summary import summary_of
 from ..clip.to_job import checkpoint_of
 from ..contract.errors import Cancelled, MatteError
 from ..results.take_reader import read_preview
-from ..runtime.engine_client import Reply
+from ..runtime.engine_client import Reply, is_starting
 from ..settings.clip_settings import settings_of
 from ..tasks import job_run
 
@@ -48,6 +48,13 @@ def preview_of(clip: str, frame: int) -> Preview | None:
     return _previews.get((clip, frame))
 
 
+def waiting(clip: str) -> str:
+    """What a preview of a clip waits for, in words; empty if none was asked for."""
+    if _pending is None or _pending[1] != clip:
+        return ""
+    return "Starting the Engine" if is_starting() else "Previewing"
+
+
 def error() -> str:
     """Why the last preview failed; empty if it did not."""
     return _error
@@ -58,6 +65,7 @@ def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     global _pending
     reply = job_run.request_preview(clip, frame)
     _pending = (reply, clip.name, frame)
+    redraw()  # says that it was asked for
     return reply
 
 

@@ -26,6 +26,12 @@ def story() -> hand.Steps:
     yield lambda: len(hand.tracks()) == 2  # a key marks at once
     yield from hand.key("ctrl+z")
     yield lambda: len(hand.tracks()) == 1
+    yield from hand.press_in_sidebar("Preview")
+    yield lambda: bool(hand.part("viewer.previews").preview_of(hand.clip().name, 1))
+    yield hand.moment()
+    x, y = hand.pixel(*POT)
+    shown = hand.look()[y - 15 : y + 15, x - 15 : x + 15]
+    assert hand.has(shown, (1.0, 1.0, 1.0)) and hand.has(shown, (0.0, 0.0, 0.0)), "the mark, with its rim"
     hand.shot("marked")
 
     yield from hand.press_in_sidebar("Track", which=-1)

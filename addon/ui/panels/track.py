@@ -42,17 +42,30 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             open_preferences = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
             open_preferences.module = EXTENSION_PACKAGE
         summary = shown_summary_of(clip)
+        if missing is None and is_marked(summary):
+            _warm_up()
         row = layout.row(align=True)
         row.use_property_split = False
         row.enabled = missing is None
         preview = row.row(align=True)
         preview.enabled = is_marked(summary)
-        preview.operator("splat_matte.preview", icon="HIDE_OFF")
+        preview.operator("splat_matte.preview", text=previews.waiting(clip.name) or "Preview", icon="HIDE_OFF")
         row.prop(settings, "live", toggle=True)
         if previews.error():
             draw_text(layout, context, previews.error(), "ERROR")
         draw_job(layout, context, "track", clip, summary)
         _draw_transport(layout, enabled=missing is None and is_marked(summary) and job_run.running() is None)
+
+
+_warmed_up = False
+
+
+def _warm_up() -> None:
+    """Once, when something is marked: the first preview or track then need not wait for all of it."""
+    global _warmed_up
+    if not _warmed_up:
+        _warmed_up = True
+        bpy.app.timers.register(job_run.warm_up, first_interval=0.1)  # nothing is started while Blender draws
 
 
 def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
