@@ -431,7 +431,10 @@ class TestImages:
     )
     def test_layer_that_blender_shows(self, tmp_path: Path, parts: list[tuple[str, dict[str, float]]]) -> None:
         """0.75 is what the clip editors of Blender 4.2.0 and 5.0.1 show, read off their renderings."""
-        footage, _ = scan(write_exr(tmp_path / "plate.exr", parts))
+        footage, warnings = scan(write_exr(tmp_path / "plate.exr", parts))
+        said = " ".join(warnings)
+        assert ("is taken, as Blender shows it" in said) == ("R" not in parts[0][1] or len(parts) > 1)
+        assert "AO" not in said
         assert set(np.unique(Reader(footage).plate(1).pixels)) == {0.75}
 
     def test_grey_tiff_with_an_unspecified_channel(self, tmp_path: Path) -> None:

@@ -105,6 +105,17 @@ def read_header(path: Path) -> Header:
             return Header(*oriented_size(spec.width, spec.height, orientation), np.dtype(_dtype(path, spec)))
 
 
+def layer_of(path: Path) -> str:
+    """Which layer or part of an EXR its pixels are taken from; empty where it has none. Raises FootageError."""
+    with _reading(path):
+        if path.suffix.lower() != ".exr" or _is_lossy(path):
+            return ""
+        with _openimageio(path) as file:
+            spec = file.spec()
+            layer = str(spec.channelnames[_channels(path, spec)[0]]).rpartition(".")[0]
+            return layer or (_title(spec) if file.current_subimage() else "")
+
+
 def float_format(path: Path) -> str:
     """How an image of float samples stores them: half, or float (double is read as float). Raises FootageError."""
     with _reading(path), _openimageio(path) as file:
@@ -343,6 +354,11 @@ def _is_combined(layer: str) -> bool:
     return layer.rstrip(".").rpartition(".")[2].casefold() == "combined"
 
 
+def _title(spec: Any) -> str:
+    """What a part of an EXR is called; may be empty."""
+    return str(spec.getattribute("oiio:subimagename") or spec.getattribute("name") or "")
+
+
 def _seek_combined(file: Any) -> None:
     """Go to the part of an EXR that is the picture: the one called Combined, else the first with colours."""
     if file.format_name() != "openexr":
@@ -354,8 +370,7 @@ def _seek_combined(file: Any) -> None:
         spec = file.spec()
         names = [name.lower() for name in spec.channelnames]
         layers = [name[:-1] for name in names if name == "r" or name.endswith(".r")]
-        title = str(spec.getattribute("oiio:subimagename") or spec.getattribute("name") or "")
-        if layers and (_is_combined(title) or any(map(_is_combined, layers))):
+        if layers and (_is_combined(_title(spec)) or any(map(_is_combined, layers))):
             found = part
             break
         if part and layers and not found and not first_has_colours:

@@ -105,6 +105,8 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
             )
         return Footage((str(files[0]),), opened.width, opened.height, len(opened), movie=True), warnings
     header = read_header(files[0])
+    if layer := images.layer_of(files[0]):
+        warnings.append(f"Of the layers of {files[0].name}, {layer} is taken, as Blender shows it.")
     return Footage(tuple(map(str, files)), header.width, header.height, len(files)), warnings
 
 
