@@ -72,7 +72,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A drawn matte: an image file of the upright footage's size (docs/footage.md says what counts), or filled polygons.
+    """A drawn matte: an image file of the upright footage's size (docs/footage.md: what counts), or filled polygons.
 
     file: absolute path, or empty.
     polygons: closed outlines of (x, y); where they overlap they are filled, or with `holes` by even-odd (both as
