@@ -19,6 +19,7 @@ from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .contract.errors import Cancelled, CheckpointError, ExitCode, MatteError
 from .contract.job_types import Direction, PlateAlpha, Refine, Scope
+from .contract.layout import work_folder
 from .contract.targets import TARGETS
 from .settings.clip_settings import settings_of
 from .tasks import job_run
@@ -95,7 +96,7 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         print(f"Suspect: {each.object_name}, frame {each.frame} ({each.first} to {each.last}): {each.reason}")
     if run.result is not None and options.verb != "review":
         print(f"{run.result.get('frames', 0)} frames, {run.result.get('device', '')}")
-        print(run.result.get("folder", run.folder / "work"), flush=True)
+        print(run.result.get("folder", work_folder(run.folder)), flush=True)
 
 
 def _flush_blender() -> None:

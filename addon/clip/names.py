@@ -14,6 +14,7 @@ from pathlib import PurePath
 import bpy
 
 from ..contract.errors import MatteError
+from ..contract.layout import searches_folder, takes_folder
 from ..settings.clip_settings import ClipSettings, settings_of
 from .footage import matte_folder, read_footage
 
@@ -51,11 +52,11 @@ def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
     except MatteError:
         return False
     for each in settings.objects:
-        takes = [folder / "work" / "objects" / PurePath(take).name for take in each.takes()]
+        takes = [takes_folder(folder) / PurePath(take).name for take in each.takes()]
         if takes and takes[0].is_dir():
             each.take, each.earlier = str(takes[0]), "\n".join(map(str, takes[1:]))
     for found in (settings.things, settings.parts):
-        there = folder / "work" / "automatic" / PurePath(found.folder).name
+        there = searches_folder(folder) / PurePath(found.folder).name
         if found.folder and there.is_dir():
             found.folder = str(there)
     return True

@@ -23,6 +23,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 from ..contract.errors import ExitCode, MatteError
 from ..contract.job import Job
 from ..contract.job_types import Device
+from ..contract.layout import work_folder
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..runtime.locate import CURRENT
@@ -91,7 +92,7 @@ def _carry_out(job: Job) -> int:
     if job.target:
         tracked, folder = session.export(job)
     else:
-        tracked, folder = session.track(job), job.matte_folder / "work"
+        tracked, folder = session.track(job), work_folder(job.matte_folder)
     _print_suspects(tracked.suspects)
     print(f"{len(tracked.frames)} frames, {tracked.model}, tracked in {tracked.seconds:.1f} s")
     print(folder)

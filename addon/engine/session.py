@@ -127,8 +127,7 @@ class Session:
     def preview(self, job: Job, frame: int) -> Path:
         """The mattes of one clip frame, without tracking. Returns the file that holds them. Raises MatteError.
 
-        The file is an .npz: `names` (n,) str, `logits` (n, h, w) float16 as in the matte store; n = 0 if nothing can be
-        said of the frame. The next preview of the clip overwrites it.
+        contract/layout.py says what is in the file. The next preview of the clip overwrites it.
         """
         _check_frame(job, frame)
         reader = self._open_to_look(job)
@@ -149,9 +148,9 @@ class Session:
     def finish(self, job: Job, frame: int, takes: Mapping[str, str]) -> Path:
         """The finished mattes of one clip frame for the overlay, from what is there. Returns the file that holds them.
 
-        The file is an .npz: `names` (n,) str, `alpha` (n, h, w) uint8, upright, as the Job's target would have it but
-        for their size, whose longer side is OVERLAY_SIDE at most; a second look at edges is left out, as it takes the
-        model. Objects without a matte there are missing. The next call for the clip overwrites it.
+        contract/layout.py says what is in the file. Mattes are as the Job's target would have them but for their size,
+        whose longer side is OVERLAY_SIDE at most; a second look at edges is left out, as it takes the model. The next
+        call for the clip overwrites it.
 
         Args:
             job: its finishing counts.
@@ -176,8 +175,8 @@ class Session:
     def outlines(self, job: Job, frames: Sequence[int], points: int) -> Path:
         """The outlines of tracked mattes, finished as they are exported. Returns the file that holds them.
 
-        It is JSON: by object the `frames` that have a matte, and `paths`: of each a curve a frame, `points` (x, y).
-        The next outlines of the clip overwrite it.
+        contract/layout.py says what is in it; each curve has `points` corners. The next outlines of the clip overwrite
+        it.
 
         Raises:
             JobError: none of the frames is tracked.
@@ -204,8 +203,7 @@ class Session:
     def suggest(self, job: Job, frame: int) -> Path:
         """The automatic masks of a clip frame, as outlines. Returns the file that holds them.
 
-        It is JSON: `frame`; `masks`, the largest first, of each its `number`, from 1, `area` and `paths`, closed
-        outlines of (x, y) in pixels of the plate that fill by even-odd. The next suggestions of the clip overwrite it.
+        contract/layout.py says what is in it; they are numbered from 1. The next suggestions of the clip overwrite it.
 
         Raises:
             Cancelled: as asked for.

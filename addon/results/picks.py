@@ -1,7 +1,7 @@
 """What was found without a click, as Blender reads it: files by name, and the mask of a part.
 
-Knows neither bpy nor torch; needs the numpy that comes with Blender. On disk (engine/automatic) `found.json` has the
-folder of each thing, which is one of the matte store; of parts, `index/000001.json` has all masks of a frame.
+Knows neither bpy nor torch; needs the numpy that comes with Blender. contract/layout.py
+says what is on disk.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.automatic import number_of, part_name, thing_name
+from ..contract.layout import FOUND_FILE, PARTS_KEY, matte_file, parts_file
 from ..contract.rle import Rle
-from .take_reader import matte_file
 
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 def thing_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, Path]:
     """The matte of each thing, whether it is there or not; of those picked, if any are."""
-    file = folder / "found.json"
+    file = folder / FOUND_FILE
     try:
         places = _read(file, file.stat().st_mtime_ns)
     except _DAMAGED:
@@ -36,13 +36,13 @@ def thing_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, 
 
 def part_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, Path]:
     """The frame's index for each part that is picked: there may be hundreds of others."""
-    return {part_name(number): folder / "index" / f"{frame:06d}.json" for number in picked}
+    return {part_name(number): parts_file(folder, frame) for number in picked}
 
 
 def read_part(index: Path, number: int) -> NDArray[np.float32] | None:
     """As mattes.read_logits, of one part of a frame's index; None if it is not on the frame."""
     try:
-        parts = _read(index, index.stat().st_mtime_ns)["segments"]
+        parts = _read(index, index.stat().st_mtime_ns)[PARTS_KEY]
         found = next((each["segmentation"] for each in parts if each["id"] == number), None)
         return None if found is None else np.where(Rle.from_coco(found).mask(), 1, -1).astype(np.float32)
     except _DAMAGED:

@@ -1,6 +1,6 @@
 """The matte store as Blender reads it: one frame of one object, turned as the clip editor shows the plate.
 
-Knows neither bpy nor torch; needs the numpy that comes with Blender. engine/store/matte_store.py says what is on disk.
+Knows neither bpy nor torch; needs the numpy that comes with Blender. contract/layout.py says what is on disk.
 """
 
 from __future__ import annotations
@@ -16,13 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.job_types import Prompt
+from ..contract.layout import TAKE_FILE, frames_in, mattes_folder, version_document, version_number
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-
-
-def matte_file(take: Path, frame: int) -> Path:
-    """Where the matte of a clip frame is, once it is tracked."""
-    return take / "matte" / f"{frame:06d}.npz"
 
 
 def read_logits(file: Path) -> NDArray[np.float32] | None:
@@ -56,7 +52,7 @@ def read_finished(file: Path) -> dict[str, NDArray[np.uint8]]:
 
 def tracked_frames(take: str) -> set[int]:
     """Clip frames that have a matte, looked up again when the folder changed."""
-    folder = Path(take) / "matte"
+    folder = mattes_folder(Path(take))
     try:
         return _frames_in(folder, folder.stat().st_mtime_ns) if take else set()
     except OSError:
@@ -65,7 +61,7 @@ def tracked_frames(take: str) -> set[int]:
 
 @functools.lru_cache(maxsize=64)
 def _frames_in(folder: Path, changed: int) -> set[int]:
-    return {int(each.stem) for each in folder.glob("[0-9]*.npz")}
+    return set(frames_in(folder, ".npz"))
 
 
 def exported_frames(matte_folder: Path) -> set[int]:
@@ -87,19 +83,20 @@ def _exported(matte_folder: Path, changed: int) -> set[int]:
 
 def report_of(version: Path) -> dict[str, Any]:
     """What its vNNN.json says of how a version was made. Raises OSError, ValueError or KeyError if that is damaged."""
-    report: dict[str, Any] = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))["report"]
+    report: dict[str, Any] = json.loads(version_document(version).read_text(encoding="utf-8"))["report"]
     return report
 
 
 def latest_version(matte_folder: Path) -> Path | None:
     """The folder of the latest version; None if there is none."""
-    numbers = {int(each.name[1:]): each for each in matte_folder.glob("v[0-9]*") if each.name[1:].isdigit()}
-    return numbers[max(numbers)] if numbers else None
+    folders = {version_number(path.name): path for path in matte_folder.glob("v[0-9]*") if path.is_dir()}
+    numbers = [number for number in folders if number is not None]
+    return folders[max(numbers)] if numbers else None
 
 
 def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
     """Whether a take is of just these prompts, or of others that were changed since."""
-    file = take / "object.json"
+    file = take / TAKE_FILE
     try:
         return _is_made_from(file, file.stat().st_mtime_ns, prompts)
     except _DAMAGED:

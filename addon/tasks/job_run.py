@@ -18,6 +18,7 @@ from ..clip.transport import Towards, towards
 from ..contract.automatic import Search
 from ..contract.errors import Cancelled, EngineError, MatteError
 from ..contract.job import Job
+from ..contract.layout import cameras_file
 from ..contract.protocol import Event
 from ..contract.requests import (
     Export,
@@ -229,7 +230,7 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     if settings.poses:
         poses = Path(bpy.path.abspath(settings.poses, library=clip.library))
     else:
-        poses = job.matte_folder / "work" / "cameras.json"
+        poses = cameras_file(job.matte_folder)
         write_poses(clip, poses)
     return _send(Review(job, str(poses)), "review", clip, notes)
 

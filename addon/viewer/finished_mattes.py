@@ -21,8 +21,9 @@ from ..clip.editors import clip_editors, redraw
 from ..clip.footage import shown_frame
 from ..contract.errors import Cancelled, MatteError
 from ..contract.job_types import refining
+from ..contract.layout import matte_file, take_of
 from ..contract.targets import TARGETS
-from ..results.take_reader import matte_file, read_finished
+from ..results.take_reader import read_finished
 from ..runtime.engine_client import Reply
 from ..settings.clip_settings import settings_of
 from ..settings.mask_changes import changes
@@ -73,7 +74,7 @@ def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     global _pending, _sent
     sources = sources_of(clip, frame)
     _sent = _key(clip, frame, sources)
-    takes = {name: str(each.file.parents[1]) if each.file else "" for name, each in sources.items()}
+    takes = {name: str(take_of(each.file)) if each.file else "" for name, each in sources.items()}
     reply = job_run.request_finished(clip, frame, takes)
     _pending = (reply, _sent, _is_soft(clip))
     return reply
@@ -109,7 +110,7 @@ def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -
         source = sources.get(each.name)
         reach = each.finishing.temporal
         if reach and source and source.file:
-            take = source.file.parents[1]
+            take = take_of(source.file)
             neighbours += [made_at(matte_file(take, at)) for at in range(max(1, frame - reach), frame + reach + 1)]
     frames = (settings.direction, settings.use_range, settings.range_start, settings.range_end)
     shown = tuple(sorted(sources.items(), key=str))

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.automatic import number_of
+from ..contract.layout import matte_file
 from ..results.picks import part_files, read_part, thing_files
-from ..results.take_reader import matte_file, read_logits
+from ..results.take_reader import read_logits
 from ..settings.clip_settings import settings_of
 from . import previews
 

@@ -19,6 +19,7 @@ from ...contract.errors import JobError, OutputError
 from ...contract.job import Job
 from ...contract.job_checks import MAX_OBJECTS
 from ...contract.job_types import Box, MatteObject, Prompt
+from ...contract.layout import FOUND_FILE, searches_folder
 from ..footage.footage import Reader
 from ..sam2.model import Loaded, Source
 from ..store.matte_store import STORE_VERSION, Take, key_of
@@ -29,7 +30,6 @@ from .parts import PartSearch
 from .things import ThingSearch
 from .transients import NAME, Refinement
 
-_FOUND = "found.json"  # written last: the folder of each name
 SEGMENTS = "segments"  # the target that takes all parts as they are
 # What searches are called in keys: never changed, so that what was found by earlier releases is found again.
 _IN_KEYS = {Transients: "Transients", Things: "Promptless", Parts: "Everything"}
@@ -97,7 +97,7 @@ def _facts(job: Job, source: Source, fingerprint: str) -> dict[str, Any]:
 
 
 def _folder(job: Job, facts: dict[str, Any]) -> Path:
-    return job.matte_folder / "work" / "automatic" / key_of(facts)[:20]
+    return searches_folder(job.matte_folder) / key_of(facts)[:20]
 
 
 def folder_of(job: Job, source: Source, fingerprint: str) -> Path:
@@ -173,7 +173,7 @@ def _marked(job: Job, take: Take) -> Prompt:
 def _known(folder: Path) -> dict[str, Take] | None:
     """What an earlier run has found; None unless it came to its end."""
     try:
-        names = json.loads((folder / _FOUND).read_text(encoding="utf-8"))
+        names = json.loads((folder / FOUND_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     found = {name: Take(folder / place) for name, place in names.items()}
@@ -183,7 +183,7 @@ def _known(folder: Path) -> dict[str, Take] | None:
 def _keep(folder: Path, found: dict[str, Take]) -> None:
     text = json.dumps({name: take.folder.name for name, take in found.items()}).encode()
     with writing(folder):
-        write_file(folder / _FOUND, lambda file: write_bytes(file, text), sync=False)
+        write_file(folder / FOUND_FILE, lambda file: write_bytes(file, text), sync=False)
 
 
 def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take]:

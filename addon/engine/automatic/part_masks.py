@@ -1,6 +1,6 @@
 """What parts.py has found, frame by frame: masks as COCO RLE, with the ids that they keep.
 
-<folder>/index/000001.json: {"frame": 1, "key": true, "size": [h, w], "segments": [{"id", "area", "segmentation"}, ...]}
+contract/layout.py says what their files are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import OutputError
+from ...contract.layout import PARTS_KEY, frame_name, parts_file
 from ...contract.rle import Rle
 from ..store.matte_store import Matte, Take
 from .grid import Mask, resized, to_logits
@@ -36,13 +37,13 @@ class PartMasks:
         for frame in frames:
             masks: dict[int, Mask] = {}
             for kind in ("forward", "backward"):
-                for id_, mask, _ in read_masks(folder / kind / f"{frame:06d}.json", None):
+                for id_, mask, _ in read_masks(folder / kind / frame_name(frame, ".json"), None):
                     while id_ in links:
                         id_ = links[id_]
                     masks[id_] = masks[id_] | mask if id_ in masks else mask
             found = {id_: Rle.of(mask) for id_, mask in masks.items()}
             found = dict(sorted(found.items(), key=lambda each: (-each[1].area, each[0])))
-            write_masks(folder / "index" / f"{frame:06d}.json", found, frame=frame, key=frame in keys)
+            write_masks(parts_file(folder, frame), found, frame=frame, key=frame in keys)
         return PartMasks(folder)
 
     def document(self, frame: int) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class PartMasks:
         """The number of frames that each id is on, lower ids first. Raises OutputError."""
         count: dict[int, int] = {}
         for frame in frames:
-            for each in self.document(frame)["segments"]:
+            for each in self.document(frame)[PARTS_KEY]:
                 count[each["id"]] = count.get(each["id"], 0) + 1
         return dict(sorted(count.items()))
 
@@ -80,14 +81,14 @@ class PartMasks:
         return take
 
     def _file(self, frame: int) -> Path:
-        return self.folder / "index" / f"{frame:06d}.json"
+        return parts_file(self.folder, frame)
 
 
 def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = False) -> None:
     """Masks by id, in this order. Raises OutputError."""
     size = next(([each.height, each.width] for each in masks.values()), None)
     segments = [{"id": id_, "area": each.area, "segmentation": each.to_coco()} for id_, each in masks.items()]
-    text = json.dumps({"frame": frame, "key": key, "size": size, "segments": segments}).encode()
+    text = json.dumps({"frame": frame, "key": key, "size": size, PARTS_KEY: segments}).encode()
     with writing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_file(file, lambda each: write_bytes(each, text), sync=False)
@@ -96,7 +97,7 @@ def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = Fa
 def read_masks(file: Path, size: tuple[int, int] | None) -> list[tuple[int, Mask, int]]:
     """(id, mask, area) in the file's order; masks resized to `size`. None there is none; raises OutputError."""
     found = []
-    for each in _read(file)["segments"]:
+    for each in _read(file)[PARTS_KEY]:
         mask = Rle.from_coco(each["segmentation"]).mask()
         found.append((int(each["id"]), mask if size is None else resized(mask, size), int(each["area"])))
     return found

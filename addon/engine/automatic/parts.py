@@ -34,6 +34,7 @@ from ...contract.automatic import Parts
 from ...contract.disk import write_file, writing
 from ...contract.errors import Cancelled
 from ...contract.job import Job
+from ...contract.layout import frame_name
 from ...contract.rle import Rle
 from ..footage.footage import Reader, read_ahead
 from ..footage.images import to_8_bit
@@ -238,7 +239,7 @@ class PartSearch:
     # -- what is kept ---------------------------------------------------------------------------------------------
 
     def _file(self, kind: str, index: int) -> Path:
-        return self._folder / kind / f"{index + 1:06d}.json"
+        return self._folder / kind / frame_name(index + 1, ".json")
 
     def _write(self, kind: Pass, index: int, found: dict[int, Mask]) -> None:
         write_masks(self._file(kind, index), {id_: Rle.of(found[id_]) for id_ in sorted(found)}, frame=index + 1)

@@ -21,7 +21,6 @@ import hashlib
 import itertools
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,10 +31,10 @@ import filelock
 
 from ...contract.disk import sync_folder, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
+from ...contract.layout import version_document, version_folder, version_number, work_folder
 
 _PREFIX = ".export-"
 _SWAP = ".swap-"
-_VERSION = re.compile(r"v(\d{3,})(?:\.json)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,12 @@ def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version 
     if not matte_folder.is_dir():
         numbers = []
     else:
-        if any((matte_folder / "work").glob(f"{_SWAP}*")):
-            with writing(matte_folder), filelock.FileLock(matte_folder / "work" / ".versions.lock"):
+        if any(work_folder(matte_folder).glob(f"{_SWAP}*")):
+            with writing(matte_folder), filelock.FileLock(work_folder(matte_folder) / ".versions.lock"):
                 _mend(matte_folder)
         numbers = sorted(set(_numbers(matte_folder)), reverse=True)
     for number in numbers:
-        version = _load(matte_folder / f"v{number:03d}")
+        version = _load(version_folder(matte_folder, number))
         if version is None or name not in ("", version.folder.name):
             continue
         differing = [key for key, value in settings.items() if version.facts.get(key) != value]
@@ -110,8 +109,8 @@ class Partial:
         """Make it the next version, with `document` as its vNNN.json. Returns its folder. Raises OutputError."""
         with writing(self._matte_folder), self._guard:
             _sync_folders(self._folder)
-            version = self._matte_folder / f"v{max(_numbers(self._matte_folder), default=0) + 1:03d}"
-            write_file(version.with_suffix(".json"), lambda file: write_bytes(file, document.encode()))
+            version = version_folder(self._matte_folder, max(_numbers(self._matte_folder), default=0) + 1)
+            write_file(version_document(version), lambda file: write_bytes(file, document.encode()))
             self._folder.rename(version)
             sync_folder(self._matte_folder)
             _remove_abandoned(self._folder.parent)
@@ -165,7 +164,7 @@ def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
 
     Raises OutputError if the folder can't be written to.
     """
-    work = matte_folder / "work"
+    work = work_folder(matte_folder)
     with writing(matte_folder):
         work.mkdir(parents=True, exist_ok=True)
         guard = filelock.FileLock(work / ".versions.lock")
@@ -223,7 +222,7 @@ def _mend(matte_folder: Path) -> None:
 
     Raises OSError, and OutputError where a program keeps the old one from being moved; then that is still there.
     """
-    for swap in (matte_folder / "work").glob(f"{_SWAP}v*"):
+    for swap in work_folder(matte_folder).glob(f"{_SWAP}v*"):
         if swap.suffix == ".part":
             shutil.rmtree(swap, ignore_errors=True)
             continue
@@ -242,7 +241,7 @@ def _mend(matte_folder: Path) -> None:
                     hint="Close what has its files open and export again: all is written and waits to take its place.",
                 ) from None
         if (swap / "document").exists():
-            (swap / "document").replace(version.with_suffix(".json"))
+            (swap / "document").replace(version_document(version))
         sync_folder(matte_folder)
         shutil.rmtree(swap, ignore_errors=True)
 
@@ -259,7 +258,7 @@ def _link(source: Path, target: Path) -> None:
 def _load(folder: Path) -> Version | None:
     """A version, if it is one: a folder with a report that can be read."""
     try:
-        text = folder.with_suffix(".json").read_bytes()
+        text = version_document(folder).read_bytes()
         facts = json.loads(text)["report"]["export"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -273,5 +272,5 @@ def _sync_folders(folder: Path) -> None:
 
 def _numbers(matte_folder: Path) -> list[int]:
     """The version numbers that a folder or a vNNN.json has."""
-    found = (_VERSION.fullmatch(name) for name in os.listdir(matte_folder))  # noqa: PTH208
-    return [int(match[1]) for match in found if match]
+    numbers = map(version_number, os.listdir(matte_folder))  # noqa: PTH208
+    return [number for number in numbers if number is not None]

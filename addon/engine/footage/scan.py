@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...contract.errors import FootageError
 from ...contract.job_types import Footage
+from ...contract.layout import version_document, version_number
 from . import images, movie
 from .images import read_header
 from .movie import Movie
@@ -203,7 +204,7 @@ def _look_below(folder: Path, folders: list[Path], visited: list[str]) -> tuple[
 def _companion(folder: Path, beside: set[str]) -> str:
     """Why a folder is no camera of its own, by its name and those beside it, casefolded; empty if it is one."""
     name = folder.name.casefold()
-    if name.endswith("_matte") or (re.fullmatch(r"v\d{3,}", name) and folder.with_suffix(".json").is_file()):
+    if name.endswith("_matte") or (version_number(name) is not None and version_document(folder).is_file()):
         return "it holds mattes that were made here"
     if reason := _COMPANIONS.get(name):
         return reason

@@ -19,6 +19,7 @@ import torch
 
 from ...contract.disk import write_file
 from ...contract.job import Job
+from ...contract.layout import frame_name, work_folder
 from .matte_store import key_of
 
 _VERSION = 2  # raise it when what is kept changes, if only by rounding
@@ -38,7 +39,7 @@ class FeatureCache:
             model: what decides the model's arithmetic (model.Source.facts).
         """
         key = key_of({"version": _VERSION, "footage": fingerprint, "model": model})
-        self.folder = job.matte_folder / "work" / "features" / key[:20]
+        self.folder = work_folder(job.matte_folder) / "features" / key[:20]
         self._budget = job.cache_megabytes * 1_000_000
         self._used: int | None = None  # bytes; counted when something is to be kept, which a preview seldom does
 
@@ -71,7 +72,7 @@ class FeatureCache:
         self._used += size
 
     def _path(self, frame: int) -> Path:
-        return self.folder / f"{frame:06d}.pt"
+        return self.folder / frame_name(frame, ".pt")
 
 
 def _drop_others(folder: Path, budget: int) -> int:

@@ -1,8 +1,7 @@
 """The matte store: what was tracked, on disk, so that nothing is ever computed twice or lost.
 
     <matte folder>/work/objects/<object>-<key>/
-        object.json             what the key stands for, for people
-        matte/000012.npz        logits float16 (h, w), iou, object_score: float32 scalars; 000012 is the clip frame
+        object.json, matte/, suspects.json     contract/layout.py: Blender reads these too
         memory/000012.pt        SAM 2's memory of that frame, as long as a later frame can still read it
         conditioning/000001.pt  the same for prompted frames
         measures.npz            numbers about the mattes (measures.py)
@@ -36,6 +35,7 @@ from numpy.typing import NDArray
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import OutputError
 from ...contract.job import Job
+from ...contract.layout import TAKE_FILE, frame_name, frames_in, matte_file, mattes_folder, takes_folder
 
 STORE_VERSION = 1  # raise it when the same Job would give other mattes
 _ANSWERS_STAY = 86_400.0  # seconds, for those of engines that have ended
@@ -69,7 +69,7 @@ class Take:
         self.folder = folder
 
     def _path(self, kind: str, frame: int, suffix: str) -> Path:
-        return self.folder / kind / f"{frame:06d}{suffix}"
+        return self.folder / kind / frame_name(frame, suffix)
 
     @property
     def measures_path(self) -> Path:
@@ -78,11 +78,11 @@ class Take:
 
     def frames(self) -> list[int]:
         """The clip frames that are tracked, in clip order."""
-        return sorted(int(path.stem) for path in (self.folder / "matte").glob("[0-9]*.npz"))
+        return frames_in(mattes_folder(self.folder), ".npz")
 
     def has_matte(self, frame: int) -> bool:
         """Whether `frame` is tracked."""
-        return self._path("matte", frame, ".npz").exists()
+        return matte_file(self.folder, frame).exists()
 
     def matte(self, frame: int) -> Matte | None:
         """The matte of clip frame `frame`; None if it is not tracked. Raises OutputError if its file is damaged."""
@@ -96,7 +96,7 @@ class Take:
 
     @contextlib.contextmanager
     def _reading(self, frame: int) -> Iterator[Any]:
-        path = self._path("matte", frame, ".npz")
+        path = matte_file(self.folder, frame)
         try:
             with np.load(path, allow_pickle=False) as data:
                 yield data
@@ -110,7 +110,7 @@ class Take:
     def put_matte(self, frame: int, matte: Matte) -> None:
         """Raises OutputError if it can't be written."""
         self._write(
-            self._path("matte", frame, ".npz"),
+            matte_file(self.folder, frame),
             lambda file: np.savez_compressed(
                 file,
                 logits=matte.logits,
@@ -135,11 +135,11 @@ class Take:
     def forget_matte(self, frame: int) -> None:
         """Count a frame as not tracked again."""
         with contextlib.suppress(FileNotFoundError):
-            self._path("matte", frame, ".npz").unlink()
+            matte_file(self.folder, frame).unlink()
 
     def conditioning_frames(self) -> list[int]:
         """The clip frames whose prompted memory is kept, in clip order."""
-        return sorted(int(path.stem) for path in (self.folder / "conditioning").glob("*.pt"))
+        return frames_in(self.folder / "conditioning", ".pt")
 
     def forget_state(self, frame: int) -> None:
         """Drop the memory of a frame that no later frame reads."""
@@ -149,7 +149,7 @@ class Take:
     def describe(self, facts: dict[str, Any]) -> None:
         """Say for people what this is; makes its folder. Raises OutputError."""
         text = json.dumps(facts, indent=1, ensure_ascii=False).encode()
-        self._write(self.folder / "object.json", lambda file: write_bytes(file, text))
+        self._write(self.folder / TAKE_FILE, lambda file: write_bytes(file, text))
 
     def clear(self) -> None:
         """Forget everything: used when what is there can't be continued."""
@@ -161,7 +161,7 @@ class Store:
     """The matte store of one clip."""
 
     def __init__(self, job: Job) -> None:
-        self.folder = job.matte_folder / "work" / "objects"
+        self.folder = takes_folder(job.matte_folder)
 
     def take(self, name: str, facts: dict[str, Any]) -> Take:
         """The folder of what is tracked of the object `name` under the hash of `facts`; may not exist yet."""
@@ -176,7 +176,7 @@ class Store:
                 lock = filelock.FileLock(other.with_name(other.name + ".lock"))
                 # another object with the very same prompts keeps its own; so does one that is being tracked
                 with contextlib.suppress(OSError, ValueError, KeyError, filelock.Timeout):
-                    owner = json.loads((other / "object.json").read_text(encoding="utf-8"))["name"]
+                    owner = json.loads((other / TAKE_FILE).read_text(encoding="utf-8"))["name"]
                     if owner not in takes:
                         with lock.acquire(blocking=False):
                             other.rename(take.folder)
