@@ -18,7 +18,7 @@ def test_preview_shows_what_tracking_makes_of_the_frame(clip, tmp_path) -> None:
     assert part("viewer.previews").preview_of(clip.name, 2) is None
     bpy.ops.splat_matte.track()
     mattes = part("results.take_reader")
-    tracked = mattes.read_logits(mattes.matte_file(Path(clip.splat_matte.take_of("Camera")), 1))
+    tracked = mattes.read_logits(part("contract.layout").matte_file(Path(clip.splat_matte.take_of("Camera")), 1))
     assert np.array_equal(preview, tracked)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from addon.contract.layout import matte_file
 from addon.engine.footage.images import upright
 from addon.engine.store.matte_store import Matte, Take
 from addon.results import take_reader
@@ -13,10 +14,10 @@ from addon.results import take_reader
 def test_it_reads_what_the_engine_writes(tmp_path: Path) -> None:
     logits = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float16)
     Take(tmp_path).put_matte(12, Matte(logits, 0.5, 3.0))
-    assert np.array_equal(take_reader.read_logits(take_reader.matte_file(tmp_path, 12)), logits.astype(np.float32))
-    assert take_reader.read_logits(take_reader.matte_file(tmp_path, 13)) is None
-    take_reader.matte_file(tmp_path, 12).write_bytes(b"PK damaged")
-    assert take_reader.read_logits(take_reader.matte_file(tmp_path, 12)) is None
+    assert np.array_equal(take_reader.read_logits(matte_file(tmp_path, 12)), logits.astype(np.float32))
+    assert take_reader.read_logits(matte_file(tmp_path, 13)) is None
+    matte_file(tmp_path, 12).write_bytes(b"PK damaged")
+    assert take_reader.read_logits(matte_file(tmp_path, 12)) is None
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
