@@ -57,7 +57,7 @@ def test_things_are_picked_and_exported(clip, editor, tmp_path: Path) -> None:  
         things = found(clip, "things", tmp_path)
         assert not part("viewer.sources").found_of(clip, 1)
         assert bpy.ops.splat_matte.find() == {"FINISHED"}
-        assert part("viewer.sources").found_of(clip, 1).keys() >= {f"label {each.number}" for each in things}, "all"
+        assert part("viewer.sources").found_of(clip, 1).keys() >= {f"thing {each.number}" for each in things}, "all"
         where = places(things)
         one = max(where)
         assert one > 0, "with no thing on the frame nothing is tested"
@@ -71,10 +71,10 @@ def test_things_are_picked_and_exported(clip, editor, tmp_path: Path) -> None:  
         assert (settings.found.numbers, settings.found.picked()) == (str(one), (one,))
         if 0 in where:
             assert bpy.ops.splat_matte.pick(location=where[0], frame=1) == {"CANCELLED"}
-        assert list(part("viewer.sources").found_of(clip, 1)) == [f"label {one}"], "only what is picked is shown"
+        assert list(part("viewer.sources").found_of(clip, 1)) == [f"thing {one}"], "only what is picked is shown"
         assert bpy.ops.splat_matte.find(export=True) == {"FINISHED"}
-        source = part("viewer.sources").found_of(clip, 1)[f"label {one}"]
-        logits = part("viewer.sources").read(clip, 1, f"label {one}", source)
+        source = part("viewer.sources").found_of(clip, 1)[f"thing {one}"]
+        logits = part("viewer.sources").read(clip, 1, f"thing {one}", source)
         assert (white(clip, "v001") == (logits > 0)).mean() > 0.99
         settings.range_end = FRAMES + 1
         with pytest.raises(RuntimeError, match="picked from"):
