@@ -251,23 +251,25 @@ class TestMovies:
     def test_cut_elsewhere_than_at_a_key_frame(self, tmp_path: Path, suffix: str) -> None:
         """HEVC with an open GOP: the first pictures need some that are gone; Blender doesn't count them either."""
         options = {"x265-params": "keyint=12:bframes=3:open-gop=1:log-level=none"}
-        pictures = [noise(i, 64, 48) // 4 + np.uint8(4 * i) for i in range(40)]
+        y, x = np.mgrid[0:48, 0:64]
+        pictures = [np.dstack([x * 3 + i * 5, y * 4 + i * 3, (x + y + 7 * i) * 2]).astype(np.uint8) for i in range(40)]
         whole = write_movie(tmp_path / f"whole{suffix}", pictures, "libx265", options=options)
         cut = tmp_path / f"cut{suffix}"
         with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
             track = source.streams.video[0]
             copy = target.add_stream_from_template(track)
-            keys = 0
+            keys = kept = 0
             for packet in source.demux(track):
                 keys += packet.is_keyframe
                 if packet.size and keys > 1:
+                    kept += 1
                     packet.stream = copy
                     target.mux(packet)
         with av.open(str(cut)) as plain:
             expected = [frame.to_ndarray(format="rgb24", threads=1) for frame in plain.decode(video=0)]
         footage, warnings = scan(cut)
         assert (footage.frame_count, warnings) == (len(expected), [])
-        assert 20 < len(expected) < 40
+        assert 20 < len(expected) < kept, "some can't be decoded"
         for i in (0, len(expected) - 1, 5):
             np.testing.assert_array_equal(Movie(cut).pixels(i), expected[i])
 
