@@ -1,12 +1,16 @@
 """Footage and weights for the engine's tests: real frames, the real sam2."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from addon.contract.job_types import Footage, Model
+
+# As the engine sets it, before torch is imported: threads that wait must not spin beside the other checks.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CLIPS = Path(__file__).resolve().parents[2] / "demo" / "clips"
 
@@ -41,9 +45,8 @@ class Clip:
         return Footage(files, self.width, self.height, count)
 
 
-@pytest.fixture
-def clip(tmp_path: Path) -> Clip:
-    """The clip that the demo uses too."""
+def toy(room: Path) -> Clip:
+    """The clip that the demo uses too, with `room` to write to."""
     folder = CLIPS / "toy"
     about = json.loads((folder / "clip.json").read_text(encoding="utf-8"))
     subject = next((each["x"], each["y"]) for each in about["prompts"] if each["label"] == "include")
@@ -54,8 +57,14 @@ def clip(tmp_path: Path) -> Clip:
         about["height"],
         subject,
         (120.5, 380.5),
-        tmp_path,
+        room,
     )
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Clip:
+    """A clip with a room of its own."""
+    return toy(tmp_path)
 
 
 @pytest.fixture(scope="session")
