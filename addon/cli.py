@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import logging
 import sys
 import traceback
 from pathlib import Path
@@ -17,14 +18,17 @@ import bpy
 
 from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
+from .clip.to_job import own_files
 from .contract.errors import Cancelled, CheckpointError, ExitCode, MatteError
 from .contract.job_types import Direction, PlateAlpha, Refine, Scope
 from .contract.layout import work_folder
 from .contract.targets import TARGETS
 from .settings.clip_settings import settings_of
+from .settings.trusted_files import trust
 from .tasks import job_run
 
 NAME = "splat_matte"
+_LOG = logging.getLogger(__name__)
 
 _handle: object = None
 
@@ -44,9 +48,11 @@ def main(arguments: list[str]) -> int:
         print("Error: Stopped.", file=sys.stderr)
         return Cancelled.exit_code
     except MatteError as error:
+        _LOG.error("%s", error)
         print(f"Error: {error}", file=sys.stderr, flush=True)
         return error.exit_code
     except Exception:
+        _LOG.exception("Unexpected")
         traceback.print_exc()
         return ExitCode.UNEXPECTED
 
@@ -68,7 +74,9 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.checkpoint = "FILE"
         settings.checkpoint_file = str(Path(options.checkpoint).absolute())
         settings.checkpoint_config = options.config
-        settings.checkpoint_trust = options.trust_checkpoint
+        if options.trust_checkpoint:
+            for file in own_files(clip):
+                trust(file)
     if options.target:
         settings.target = options.target
     if options.invert:

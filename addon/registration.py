@@ -38,7 +38,9 @@ from .operators.switch_object import SPLATMATTE_OT_switch_object
 from .operators.to_compositor import SPLATMATTE_OT_to_compositor
 from .operators.to_mask import SPLATMATTE_OT_to_mask
 from .operators.track import SPLATMATTE_OT_track
+from .operators.trust_file import SPLATMATTE_OT_trust_file
 from .operators.wipe import SPLATMATTE_OT_wipe
+from .runtime import log_file
 from .runtime.engine_client import stop_shared_engine
 from .settings import clip_settings, mask_changes
 from .tasks import job_run, setup_run
@@ -79,11 +81,24 @@ CLASSES = (
     SPLATMATTE_OT_download_checkpoint,
     SPLATMATTE_OT_stop_setup,
     SPLATMATTE_OT_open_log,
+    SPLATMATTE_OT_trust_file,
     SPLATMATTE_OT_copy_diagnostics,
     *menus.CLASSES,
     *panels.CLASSES,
 )
-MODULES = (clip_settings, mask_changes, undo, menus, overlay, marks, previews, finished_mattes, file_changes, cli)
+MODULES = (
+    log_file,
+    clip_settings,
+    mask_changes,
+    undo,
+    menus,
+    overlay,
+    marks,
+    previews,
+    finished_mattes,
+    file_changes,
+    cli,
+)
 
 
 def register() -> None:

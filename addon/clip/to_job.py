@@ -15,6 +15,7 @@ from ..contract.job_types import Delivery, Device, Footage, Model
 from ..contract.targets import TARGETS
 from ..settings.clip_settings import ClipSettings, settings_of
 from ..settings.preferences import preferences
+from ..settings.trusted_files import is_trusted
 from .finishing import with_finishing
 from .footage import plate_of, read_footage
 from .mask_keyframes import forget_shape_keys
@@ -118,5 +119,16 @@ def _model(clip: bpy.types.MovieClip, device: Device) -> Model:
         return Model(checkpoint_of(settings), device=device)
     if not settings.checkpoint_file:
         raise CheckpointError("No checkpoint file is chosen.", hint="Choose one, or another model.")
-    path = str(Path(bpy.path.abspath(settings.checkpoint_file, library=clip.library)))
-    return Model(path, settings.checkpoint_config, trust=settings.checkpoint_trust, device=device)
+    files = own_files(clip)
+    config = str(files[1]) if len(files) > 1 else settings.checkpoint_config
+    return Model(str(files[0]), config, trust=all(map(is_trusted, files)), device=device)
+
+
+def own_files(clip: bpy.types.MovieClip) -> list[Path]:
+    """The checkpoint file of the clip's own, if it has one, and its config where that is a file too."""
+    settings = settings_of(clip)
+    if settings.checkpoint != "FILE" or not settings.checkpoint_file:
+        return []
+    files = [Path(bpy.path.abspath(settings.checkpoint_file, library=clip.library))]
+    config = Path(bpy.path.abspath(settings.checkpoint_config, library=clip.library))
+    return [*files, config] if config.is_file() else files

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Literal
 
 import bpy
+
+from ..contract.errors import MatteError
 
 # Blender takes an operator's methods from mix-ins too, as long as these are plain classes.
 if TYPE_CHECKING:
@@ -13,6 +16,13 @@ else:
     OperatorMixin = object
 
 Result = set[Literal["RUNNING_MODAL", "CANCELLED", "FINISHED", "PASS_THROUGH", "INTERFACE"]]
+
+
+def fail(operator: bpy.types.Operator, error: MatteError) -> Result:
+    """Say what went wrong, to the artist and in the log."""
+    logging.getLogger(type(operator).__module__).error("%s", error)
+    operator.report({"ERROR"}, str(error))
+    return {"CANCELLED"}
 
 
 def in_clip_editor(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:

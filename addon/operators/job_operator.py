@@ -11,7 +11,7 @@ from ..clip.editors import redraw
 from ..clip.footage import active_clip, find_clip
 from ..contract.errors import Cancelled, MatteError
 from ..tasks import job_run
-from .base import OperatorMixin, Result, say_status
+from .base import OperatorMixin, Result, fail, say_status
 
 _INTERVAL = 0.1  # seconds
 
@@ -104,9 +104,8 @@ class JobOperator(OperatorMixin):
     def _fail(self, error: MatteError) -> Result:
         if isinstance(error, Cancelled):
             self.report({"WARNING"}, "Stopped. What was tracked is kept")
-        else:
-            self.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
+            return {"CANCELLED"}
+        return fail(self, error)
 
     def _succeed(self) -> Result:
         self.report({"INFO"}, outcome(self._run))

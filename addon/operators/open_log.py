@@ -1,15 +1,18 @@
-"""Open the log of the last installation."""
+"""Open the logs: Blender's side, and the last installation."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
+from ..runtime.log_file import log_file
 from ..tasks import setup_run
 from .base import Result
 
 
 class SPLATMATTE_OT_open_log(bpy.types.Operator):
-    """Show all that the last installation and self-test said, in the system's text editor"""
+    """Show what went wrong, and all that the last installation and self-test said, in the system's text editor"""
 
     bl_idname = "splat_matte.open_log"
     bl_label = "Open Log"
@@ -17,10 +20,16 @@ class SPLATMATTE_OT_open_log(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There is one."""
-        return setup_run.plan().log.is_file()
+        """There is one at least."""
+        return bool(_logs())
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Open it."""
-        bpy.ops.wm.path_open(filepath=str(setup_run.plan().log))
+        """Open them."""
+        for log in _logs():
+            bpy.ops.wm.path_open(filepath=str(log))
         return {"FINISHED"}
+
+
+def _logs() -> list[Path]:
+    """Those that are there."""
+    return [log for log in (log_file(), setup_run.plan().log) if log.is_file()]

@@ -16,8 +16,9 @@ from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
 from ..contract.errors import MatteError
 from ..results.outlines import Suggestion, read_suggestions, smallest_at
 from ..runtime.engine_client import Reply
+from ..runtime.log_file import logged
 from ..tasks import job_run
-from .base import OperatorMixin, Result, in_clip_editor, is_open, say_status
+from .base import OperatorMixin, Result, fail, in_clip_editor, is_open, say_status
 from .click import over_other_region
 
 _INTERVAL = 0.1  # seconds
@@ -88,8 +89,7 @@ class OutlineOperator(OperatorMixin):
                 pass
             self._take_in(self._reply)
         except MatteError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         return self._click(context, self._plate.from_marker(self._frame, (self.location[0], self.location[1])))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
@@ -97,8 +97,7 @@ class OutlineOperator(OperatorMixin):
         try:
             self._open(context)
         except MatteError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         self._area = context.area
         self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
         self._handle: Any = bpy.types.SpaceClipEditor.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
@@ -138,6 +137,7 @@ class OutlineOperator(OperatorMixin):
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
+    @logged
     def _open(self, context: bpy.types.Context) -> None:
         self._clip = active_clip(context).name
         clip = bpy.data.movieclips[self._clip]
@@ -151,6 +151,7 @@ class OutlineOperator(OperatorMixin):
         self._frame = frame
         self._reply = self._request(clip, frame)
 
+    @logged
     def _poll(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """See which frame is shown, and whether the answer has come."""
         try:
@@ -169,9 +170,8 @@ class OutlineOperator(OperatorMixin):
                     redraw()
         except MatteError as error:
             self._reply = None
-            self.report({"ERROR"}, str(error))
             self.cancel(context)
-            return {"CANCELLED"}
+            return fail(self, error)
         return {"PASS_THROUGH"}
 
     def _take_in(self, reply: Reply) -> None:
@@ -182,6 +182,7 @@ class OutlineOperator(OperatorMixin):
         self._batches = {}
         self._answered()
 
+    @logged
     def _click(self, context: bpy.types.Context, place: tuple[float, float]) -> Result:
         """Take the smallest at a place of the plate."""
         chosen = smallest_at(self._found, place)

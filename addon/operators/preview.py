@@ -8,8 +8,9 @@ import bpy
 
 from ..clip.footage import active_clip, shown_frame
 from ..contract.errors import MatteError
+from ..runtime.log_file import logged
 from ..viewer import previews
-from .base import Result
+from .base import Result, fail
 
 
 class SPLATMATTE_OT_preview(bpy.types.Operator):
@@ -35,6 +36,7 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
         """Without a window, or from a script: wait for the answer."""
         return self._request(context, wait=True)
 
+    @logged
     def _request(self, context: bpy.types.Context, wait: bool) -> Result:
         clip = active_clip(context)
         frame = shown_frame(clip, context.space_data, context.scene)
@@ -45,6 +47,5 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
                     pass
                 previews.take_in(Path(reply.result["file"]), clip.name, frame)
         except MatteError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         return {"FINISHED"}

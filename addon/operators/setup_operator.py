@@ -6,7 +6,7 @@ import bpy
 
 from ..contract.errors import EngineError, MatteError
 from ..tasks import setup_run
-from .base import OperatorMixin, Result
+from .base import OperatorMixin, Result, fail
 
 
 class SetupOperator(OperatorMixin):
@@ -36,8 +36,7 @@ class SetupOperator(OperatorMixin):
                 return {"FINISHED"}
             task.wait(lambda words: print(words, flush=True))
         except MatteError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         if task.result is not None:
             self.report({"INFO"}, task.result["words"])
         return {"FINISHED"}

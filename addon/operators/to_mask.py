@@ -18,7 +18,7 @@ from ..contract.errors import MatteError
 from ..results.take_reader import tracked_frames
 from ..settings.clip_settings import settings_of
 from ..tasks import job_run
-from .base import Result, in_clip_editor
+from .base import Result, fail, in_clip_editor
 
 
 class SPLATMATTE_OT_to_mask(bpy.types.Operator):
@@ -69,8 +69,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
                 pass
             plate = plate_of(clip, read_footage(clip)[0])
         except MatteError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return fail(self, error)
         found = json.loads(Path(reply.result["file"]).read_text(encoding="utf-8"))
         mask = make_mask(context, clip, plate, found)
         keys = len({frame for each in found.values() for frame in each["frames"]})

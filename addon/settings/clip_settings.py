@@ -139,6 +139,17 @@ class SuspectSettings(bpy.types.PropertyGroup):
 SUSPECT_FIELDS = tuple(SuspectSettings.__annotations__)
 
 
+_live: set[int] = set()  # session_uid of clips: no .blend may say that something starts by itself
+
+
+def _is_live(settings: ClipSettings) -> bool:
+    return settings.id_data.session_uid in _live
+
+
+def _set_live(settings: ClipSettings, live: bool) -> None:
+    (_live.add if live else _live.discard)(settings.id_data.session_uid)
+
+
 class ClipSettings(bpy.types.PropertyGroup):
     """What belongs to a clip."""
 
@@ -165,7 +176,13 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="360° Panorama",
         description="Equirectangular footage: the right border goes on at the left one, and so do the mattes",
     )
-    live: BoolProperty(name="Live", description="Show the matte of this frame again after each change of its markers")
+    live: BoolProperty(
+        name="Live",
+        description="Show the matte of this frame again after each change of its markers. "
+        "Off in a file that was just opened",
+        get=_is_live,
+        set=_set_live,
+    )
     overlay_show: BoolProperty(name="Overlay", description="Show the mattes over the plate", default=True)
     overlay_style: EnumProperty(name="Style", description="How the mattes are shown", items=OVERLAY_STYLES)
     overlay_opacity: FloatProperty(
@@ -189,10 +206,6 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="Config",
         description="The config of the checkpoint: a name inside the sam2 package, such as "
         "configs/sam2.1/sam2.1_hiera_s.yaml, or a .yaml file",
-    )
-    checkpoint_trust: BoolProperty(
-        name="I know where this file is from",
-        description="Use a checkpoint that is none of the published ones. Only its weights are read",
     )
     direction: EnumProperty(
         name="Direction",

@@ -78,6 +78,11 @@ class Preferences:
         max=1000.0,
         precision=1,
     )
+    trusted: StringProperty(
+        name="Trusted Files",
+        description="sha256 of checkpoints and configs that were said yes to, none of the published ones",
+        options={"HIDDEN"},
+    )
 
 
 def preferences() -> Preferences:

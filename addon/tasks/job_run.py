@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,9 +36,12 @@ from ..contract.requests import (
 from ..runtime.engine_client import Engine, Reply, shared_engine
 from ..runtime.json_line_process import EXTENSION
 from ..runtime.locate import engine_environment, find_python
+from ..runtime.log_file import logged
 from ..settings.clip_settings import settings_of
 from ..settings.pick_settings import FoundSettings, search_of
 from ..settings.preferences import preferences
+
+_LOG = logging.getLogger(__name__)
 
 Verb = Literal["track", "export", "review"]
 
@@ -86,15 +90,18 @@ class Run:
         """How much of the current stage is done, 0..1."""
         return self.progress["done"] / max(1, self.progress["total"]) if self.progress else 0.0
 
+    @logged
     def step(self) -> None:
         """Take in what has happened since the last call, without waiting. Raises MatteError: what it ended with."""
         try:
             for event in self.reply.poll():
                 self._note(event)
         except MatteError as error:
+            _LOG.info("%s of %s ended: %s", self.verb, self.clip, error)
             self.error = error
             raise
 
+    @logged
     def wait(self, show: Callable[[str], None]) -> None:
         """Until its end; `show` gets lines for the console. Raises MatteError: what it ended with."""
         for note in self.notes:
@@ -138,6 +145,7 @@ class Run:
             self.progress = event
         elif event["event"] == "warning":
             self.warnings.append(event.get("message", ""))
+            _LOG.warning("%s of %s: %s", self.verb, self.clip, self.warnings[-1])
         elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"], self.pictures)
         elif event["event"] == "done" and self.clip in bpy.data.movieclips:
@@ -149,6 +157,7 @@ class Run:
 
 
 _current: Run | None = None
+_asked: set[int] = set()  # session_uid of clips
 
 
 def latest() -> Run | None:
@@ -161,6 +170,11 @@ def running() -> Run | None:
     return _current if _current is not None and _current.active else None
 
 
+def was_asked(clip: bpy.types.MovieClip) -> bool:
+    """Whether anything was asked of the engine for this clip, since its file was opened."""
+    return clip.session_uid in _asked
+
+
 def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
     """For `poll`; says what to do where something does."""
     if running() is not None:
@@ -169,6 +183,7 @@ def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
     return True
 
 
+@logged
 def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: int = 0, again: bool = False) -> Run:
     """Make the clip's Job and send it.
 
@@ -186,6 +201,7 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
     return _send(request, verb, clip, notes)
 
 
+@logged
 def start_find(
     verb: Verb, clip: bpy.types.MovieClip, kind: str, search: Mapping[str, Search], picked_from: str = ""
 ) -> Run:
@@ -211,6 +227,7 @@ def _refuse_second() -> None:
 
 def _send(request: Request, verb: Verb, clip: bpy.types.MovieClip, notes: list[str], kind: str = "") -> Run:
     global _current
+    _LOG.info("%s of %s", request, clip.name)
     engine = _engine()
     job = request.job
     reply = engine.request(request)
@@ -218,6 +235,7 @@ def _send(request: Request, verb: Verb, clip: bpy.types.MovieClip, notes: list[s
     return _current
 
 
+@logged
 def start_check(clip: bpy.types.MovieClip) -> Run:
     """Send the clip's Job with its cameras, to check what is tracked in 3-D.
 
@@ -261,6 +279,7 @@ def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, 
 
 def _job(clip: bpy.types.MovieClip, *, export: bool) -> tuple[Job, list[str]]:
     chosen = preferences()
+    _asked.add(clip.session_uid)
     job, notes = make_job(clip, chosen.device, export)
     return dataclasses.replace(job, cache_megabytes=round(1000 * chosen.cache_gigabytes)), notes
 

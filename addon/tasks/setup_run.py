@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,9 +16,12 @@ from ..installer.plan import InstallPlan
 from ..installer.torch_build import Machine, this_machine
 from ..runtime.engine_client import stop_shared_engine
 from ..runtime.installer_client import Installer, installer_python
+from ..runtime.log_file import logged
 from ..runtime.user_folder import user_folder
 from ..settings.preferences import preferences
 from . import job_run
+
+_LOG = logging.getLogger(__name__)
 
 Verb = Literal["install", "self-test", "checkpoint", "move", "remove"]
 
@@ -59,6 +63,7 @@ class Task:
                     self.result = event
                     _take_over(event)
         except MatteError as error:
+            _LOG.error("%s: %s", self.verb, error)
             self.error = error
 
     def wait(self, show: Callable[[str], None]) -> None:
@@ -152,6 +157,7 @@ def _until_asked() -> float | None:
     return None
 
 
+@logged
 def _tick() -> float | None:
     if _current is None:
         return None

@@ -24,6 +24,7 @@ from ..clip.summary import Summary, shown_summary_of
 from ..contract.automatic import number_of
 from ..contract.errors import MatteError
 from ..results.take_reader import as_stored
+from ..runtime.log_file import logged
 from ..settings.clip_settings import OVERLAY_STYLES, settings_of
 from ..settings.palette import PALETTE, colour_of
 from ..viewer.finished_mattes import Finished, finished_of
@@ -108,6 +109,7 @@ def is_stabilised(space: bpy.types.SpaceClipEditor) -> bool:
     return space.show_stable and space.clip.tracking.stabilization.use_2d_stabilization
 
 
+@logged
 def _draw() -> None:
     context = bpy.context
     space = context.space_data

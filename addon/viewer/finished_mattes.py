@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 
 from ..clip.editors import clip_editors, redraw
 from ..clip.footage import shown_frame
-from ..contract.errors import Cancelled, MatteError
 from ..contract.job_types import refining
 from ..contract.layout import matte_file, take_of
 from ..contract.targets import TARGETS
 from ..results.take_reader import read_finished
 from ..runtime.engine_client import Reply
+from ..runtime.log_file import logged
 from ..settings.clip_settings import settings_of
 from ..settings.mask_changes import changes
 from ..tasks import job_run
+from .latest_request import LatestRequest
 from .sources import Source, made_at, sources_of
 
 _TICK = 0.1  # seconds
@@ -48,12 +49,17 @@ class Finished:
     alpha: dict[str, NDArray[np.uint8]]
 
 
-_Key = tuple[object, ...]
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """All that the finished mattes of a frame depend on."""
+
+    soft: bool
+    other: tuple[object, ...]
+
 
 _finished: dict[_Key, Finished] = {}
-_pending: tuple[Reply, _Key, bool] | None = None
-_sent: _Key | None = None
-_error = ""
+_latest = LatestRequest[_Key]()
+_as_opened: dict[int, object] = {}  # finishing at the first look, by the clip's session_uid
 
 
 def finished_of(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> Finished | None:
@@ -66,43 +72,29 @@ def finished_of(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Sou
 
 def error() -> str:
     """Why the last request failed; empty if it did not."""
-    return _error
+    return _latest.error
 
 
 def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     """Ask for the finished mattes of a clip frame. Raises MatteError."""
-    global _pending, _sent
     sources = sources_of(clip, frame)
-    _sent = _key(clip, frame, sources)
     takes = {name: str(take_of(each.file)) if each.file else "" for name, each in sources.items()}
-    reply = job_run.request_finished(clip, frame, takes)
-    _pending = (reply, _sent, _is_soft(clip))
-    return reply
+    return _latest.ask(_key(clip, frame, sources), lambda: job_run.request_finished(clip, frame, takes))
 
 
 def collect() -> bool:
     """Take in the answer, if it has come. Raises MatteError: why there is none."""
-    global _pending, _error
-    if _pending is None:
+    answered = _latest.answer()
+    if answered is None:
         return False
-    reply, key, soft = _pending
-    try:
-        reply.poll()
-    except MatteError:
-        _pending = None
-        raise
-    if reply.result is None:
-        return False
-    _pending = None
-    _error = ""
+    key, result = answered
     while len(_finished) >= _KEPT:
         _finished.pop(next(iter(_finished)))
-    _finished[key] = Finished(time.time_ns(), soft, read_finished(Path(reply.result["file"])))
+    _finished[key] = Finished(time.time_ns(), key.soft, read_finished(Path(result["file"])))
     return True
 
 
 def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> _Key:
-    """All that the finished mattes of a frame depend on."""
     settings = settings_of(clip)
     finishing = tuple((each.name, each.finishing.state()) for each in settings.objects if each.finishing.is_on)
     neighbours = []  # which have a part in the temporal median
@@ -114,7 +106,8 @@ def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -
             neighbours += [made_at(matte_file(take, at)) for at in range(max(1, frame - reach), frame + reach + 1)]
     frames = (settings.direction, settings.use_range, settings.range_start, settings.range_end)
     shown = tuple(sorted(sources.items(), key=str))
-    return (clip.name, frame, shown, tuple(neighbours), finishing, changes(), settings.refine, _is_soft(clip), *frames)
+    other = (clip.name, frame, shown, tuple(neighbours), finishing, changes(), settings.refine, *frames)
+    return _Key(TARGETS[settings.target].rules.soft, other)
 
 
 def _is_on(clip: bpy.types.MovieClip) -> bool:
@@ -125,22 +118,13 @@ def _is_on(clip: bpy.types.MovieClip) -> bool:
     )
 
 
-def _is_soft(clip: bpy.types.MovieClip) -> bool:
-    return TARGETS[settings_of(clip).target].rules.soft
-
-
+@logged
 def _tick() -> float:
-    global _error
-    try:
+    with _latest.failing():
         if collect():
             redraw()
-        if _pending is None:
+        if not _latest.is_pending:
             _send()
-    except Cancelled:  # another editor's was asked for
-        pass
-    except MatteError as error:
-        _error = str(error)
-        redraw()
     return _TICK
 
 
@@ -154,9 +138,17 @@ def _send() -> None:
         frame = shown_frame(clip, space, scene)
         sources = sources_of(clip, frame)
         key = _key(clip, frame, sources)
-        if sources and key != _sent and key not in _finished:
+        if sources and key != _latest.key and key not in _finished and _has_acted(clip):
             request(clip, frame)
             return
+
+
+def _has_acted(clip: bpy.types.MovieClip) -> bool:
+    """Whether the artist has asked for something of this clip, or changed its finishing: a file that was just opened,
+    by whomever it was made, starts no engine."""
+    settings = settings_of(clip)
+    now = (settings.refine, tuple((each.name, each.finishing.state()) for each in settings.objects))
+    return job_run.was_asked(clip) or _as_opened.setdefault(clip.session_uid, now) != now
 
 
 def register() -> None:
@@ -174,7 +166,5 @@ def unregister() -> None:
 
 def forget() -> None:
     """Of clips that are no more: another file is loaded."""
-    global _pending, _sent, _error
     _finished.clear()
-    _pending = _sent = None
-    _error = ""
+    _latest.forget()

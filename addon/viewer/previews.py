@@ -18,11 +18,12 @@ from ..clip.footage import shown_frame
 from ..clip.names import follow_names
 from ..clip.summary import summary_of
 from ..clip.to_job import checkpoint_of
-from ..contract.errors import Cancelled, MatteError
 from ..results.take_reader import read_preview
 from ..runtime.engine_client import Reply, is_starting
+from ..runtime.log_file import logged
 from ..settings.clip_settings import settings_of
 from ..tasks import job_run
+from .latest_request import LatestRequest
 
 _TICK = 0.2  # seconds; a change is sent once it has stood for one
 _KEPT = 64  # previewed frames
@@ -37,10 +38,9 @@ class Preview:
 
 
 _previews: dict[tuple[str, int], Preview] = {}
-_pending: tuple[Reply, str, int] | None = None
+_latest = LatestRequest[tuple[str, int]]()
 _seen: object = None  # what is marked, as of the last tick
-_sent: object = None  # as of the last request
-_error = ""
+_sent: object = None  # as of the last request of *Live*
 
 
 def preview_of(clip: str, frame: int) -> Preview | None:
@@ -50,21 +50,19 @@ def preview_of(clip: str, frame: int) -> Preview | None:
 
 def waiting(clip: str) -> str:
     """What a preview of a clip waits for, in words; empty if none was asked for."""
-    if _pending is None or _pending[1] != clip:
+    if not _latest.is_pending or _latest.key is None or _latest.key[0] != clip:
         return ""
     return "Starting the Engine" if is_starting() else "Previewing"
 
 
 def error() -> str:
     """Why the last preview failed; empty if it did not."""
-    return _error
+    return _latest.error
 
 
 def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     """Ask for the mattes of a clip frame. Raises MatteError if the clip makes no Job or the engine can't be started."""
-    global _pending
-    reply = job_run.request_preview(clip, frame)
-    _pending = (reply, clip.name, frame)
+    reply = _latest.ask((clip.name, frame), lambda: job_run.request_preview(clip, frame))
     redraw()  # says that it was asked for
     return reply
 
@@ -81,33 +79,18 @@ def take_in(file: Path, clip: str, frame: int) -> None:
             settings_of(bpy.data.movieclips[clip]).entry(name)  # something to finish
 
 
+@logged
 def _tick() -> float:
-    global _error, _pending
     for _, space in clip_editors():
         if space.clip is not None and space.clip.is_editable:
             follow_names(space.clip)
-    try:
-        if _pending is not None:
-            _collect(*_pending)
+    with _latest.failing():
+        if (answered := _latest.answer()) is not None:
+            (clip, frame), result = answered
+            take_in(Path(result["file"]), clip, frame)
+            redraw()
         _send()
-        return _TICK
-    except Cancelled:  # a newer one was asked for
-        _pending = None
-    except MatteError as error:
-        _pending = None
-        _error = str(error)
-        redraw()
     return _TICK
-
-
-def _collect(reply: Reply, clip: str, frame: int) -> None:
-    global _error, _pending
-    reply.poll()
-    if reply.result is not None:
-        _pending = None
-        _error = ""
-        take_in(Path(reply.result["file"]), clip, frame)
-        redraw()
 
 
 def _send() -> None:
@@ -151,7 +134,7 @@ def unregister() -> None:
 
 def forget() -> None:
     """Of clips that are no more: another file is loaded."""
-    global _pending, _seen, _sent, _error
+    global _seen, _sent
     _previews.clear()
-    _pending = _seen = _sent = None
-    _error = ""
+    _latest.forget()
+    _seen = _sent = None

@@ -23,6 +23,7 @@ PACKAGE = "bl_ext.user_default.splat_matte"
 USER_FOLDER = tempfile.mkdtemp(prefix="splat-matte-blender-")
 atexit.register(shutil.rmtree, USER_FOLDER, ignore_errors=True)
 os.environ["BLENDER_USER_RESOURCES"] = USER_FOLDER
+os.environ["SPLAT_MATTE_FOLDER"] = str(Path(USER_FOLDER) / "splat_matte")
 
 import bpy  # noqa: E402
 

@@ -28,8 +28,10 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
         layout = self.layout
         layout.prop(settings, "checkpoint")
         if settings.checkpoint == "FILE":
-            for name in ("checkpoint_file", "checkpoint_config", "checkpoint_trust"):
-                layout.prop(settings, name)
+            layout.prop(settings, "checkpoint_file")
+            layout.prop(settings, "checkpoint_config")
+            draw_text(layout, context, "Published by somebody else than Meta? It wants your yes, once.", "INFO")
+            layout.operator("splat_matte.trust_file", icon="CHECKMARK")
         _draw_download(layout, context, checkpoint_of(settings))
         layout.prop(settings, "direction")
         layout.prop(settings, "use_range")
