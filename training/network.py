@@ -42,9 +42,9 @@ class Decoded(NamedTuple):
     score: Tensor  # B x 1, logit of "the object is visible"
 
 
-def build(target: str = "sam2.modeling.sam2_base.SAM2Base") -> Any:
-    """The network with fresh weights; `target` chooses sam2's class."""
-    config = OmegaConf.load(CONFIG).model
+def build(target: str = "sam2.modeling.sam2_base.SAM2Base", config: Path = CONFIG) -> Any:
+    """The network that a config of ours describes, with fresh weights; `target` chooses sam2's class."""
+    config = OmegaConf.load(config).model
     config._target_ = target
     return instantiate(config)
 

@@ -25,9 +25,11 @@ from torch.overrides import TorchFunctionMode
 
 from ...contract.boundary import in_words, reading
 from ...contract.errors import CheckpointError
+from .convolutional_trunk import ConvolutionalTrunk
 from .predictor import Predictor
 
-# What a config may name. A new module of ours is one line here.
+# What a config may name. A new module of ours is one line here, under the name that it has in this repository: that of
+# an installed extension's package differs.
 MODULES: dict[str, type[torch.nn.Module]] = {
     f"{each.__module__}.{each.__qualname__}": each
     for each in (
@@ -43,7 +45,7 @@ MODULES: dict[str, type[torch.nn.Module]] = {
         PositionEmbeddingSine,
         RoPEAttention,
     )
-}
+} | {"addon.engine.sam2.convolutional_trunk.ConvolutionalTrunk": ConvolutionalTrunk}
 _ROOT = f"{SAM2Base.__module__}.{SAM2Base.__qualname__}"
 _REFUSED = {"weights_path"}  # arguments of these classes that open files, or addresses
 _COMPILED = "compile_image_encoder"  # starts a compiler; nothing here needs it
@@ -159,7 +161,9 @@ def _check(node: Any, where: str) -> None:
     if isinstance(node, dict):
         target = node.get("_target_")
         if where != "model" and "_target_" in node and not (isinstance(target, str) and target in MODULES):
-            raise ValueError(f"{where} asks for {target!r}; only sam2's own modules are allowed")
+            raise ValueError(
+                f"{where} asks for {target!r}; only sam2's own modules and the convolutional trunk are allowed"
+            )
         if "_target_" in node and where != "model":
             _check_arguments(node, MODULES[node["_target_"]], where)
         for key, value in node.items():
