@@ -44,9 +44,9 @@ class Decoded(NamedTuple):
 
 def build(target: str = "sam2.modeling.sam2_base.SAM2Base", config: Path = CONFIG) -> Any:
     """The network that a config of ours describes, with fresh weights; `target` chooses sam2's class."""
-    config = OmegaConf.load(config).model
-    config._target_ = target
-    return instantiate(config)
+    model = OmegaConf.load(config).model
+    model._target_ = target
+    return instantiate(model)
 
 
 def set_size(model: Any, size: int) -> None:

@@ -22,7 +22,7 @@ def test_levels_have_the_strides_and_channels_that_the_neck_expects() -> None:
 
 @pytest.mark.parametrize(("channels", "stages"), [((16, 24, 32), (1, 1, 1)), ((16, 24, 32, 41), (1, 1, 1, 1))])
 def test_what_is_no_trunk_is_refused(channels: tuple[int, ...], stages: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="channels|levels"):
+    with pytest.raises(ValueError, match=r"channels|levels"):
         ConvolutionalTrunk(channels, stages)
 
 
