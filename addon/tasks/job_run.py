@@ -227,7 +227,7 @@ def _refuse_second() -> None:
 
 def _send(request: Request, verb: Verb, clip: bpy.types.MovieClip, notes: list[str], kind: str = "") -> Run:
     global _current
-    _LOG.info("%s of %s", request, clip.name)
+    _LOG.info("%s of %s", verb, clip.name)
     engine = _engine()
     job = request.job
     reply = engine.request(request)
