@@ -88,6 +88,7 @@ class Engine:
                 where=command[0],
                 hint="Check Engine Python in the extension's preferences.",
             ) from None
+        self._process.begin()
 
     @property
     def alive(self) -> bool:

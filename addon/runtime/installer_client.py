@@ -37,6 +37,7 @@ class Installer:
             )
         except OSError as error:
             raise EngineError(f"The installer can't be started: {error.strerror}.", where=python) from None
+        self._process.begin()
 
     def poll(self, wait: float = 0.0) -> list[dict[str, Any]]:
         """The events since the last call; with `wait`, at most so many seconds for the first.

@@ -55,9 +55,13 @@ class JsonLineProcess:
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._process = _start(command, environment)
         self._log_reader = threading.Thread(target=self._read_log, name=f"{name}-log", daemon=True)
-        self._log_reader.start()
-        threading.Thread(target=self._read, name=f"{name}-reader", daemon=True).start()
-        threading.Thread(target=self._write, name=f"{name}-writer", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name=f"{name}-reader", daemon=True)
+        self._writer = threading.Thread(target=self._write, name=f"{name}-writer", daemon=True)
+
+    def begin(self) -> None:
+        """Start to listen and to speak, once the owner can answer `hear` and `ended`: the process may be gone by now."""
+        for thread in (self._log_reader, self._reader, self._writer):
+            thread.start()
 
     @property
     def alive(self) -> bool:
