@@ -59,7 +59,7 @@ class JsonLineProcess:
         self._writer = threading.Thread(target=self._write, name=f"{name}-writer", daemon=True)
 
     def begin(self) -> None:
-        """Start to listen and to speak, once the owner can answer `hear` and `ended`: the process may be gone by now."""
+        """Listen and speak from now on, when the owner can answer `hear` and `ended`: it may be gone already."""
         for thread in (self._log_reader, self._reader, self._writer):
             thread.start()
 
