@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import Clip, toy
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from addon.contract.job import Job
@@ -20,14 +21,38 @@ from addon.engine.session import Session
 FRAMES = 40
 
 
-def upstream(choice: Model, folder: Path, job: Job) -> dict[int, dict[str, np.ndarray]]:
-    """Masks of an unmodified predictor: {index: {object: bool (H, W)}}. Corrections are made as its demo makes them."""
-    source = model.find(choice)
-    built = model.build(source.config).eval()  # of upstream's modules: `load` replaces some
-    model._load_weights(built, source.weights)
-    # under upstream's own class, without the changes of our subclass
-    predictor = SAM2VideoPredictor.__new__(SAM2VideoPredictor)
-    predictor.__dict__.update(built.__dict__)
+class Upstream:
+    """An unmodified predictor and its state: footage is loaded and encoded once, for all cases."""
+
+    def __init__(self, choice: Model, folder: Path) -> None:
+        source = model.find(choice)
+        built = model.build(source.config).eval()  # of upstream's modules: `load` replaces some
+        model._load_weights(built, source.weights)
+        # under upstream's own class, without the changes of our subclass
+        self.predictor = SAM2VideoPredictor.__new__(SAM2VideoPredictor)
+        self.predictor.__dict__.update(built.__dict__)
+        with torch.inference_mode():
+            self.state = self.predictor.init_state(str(folder))
+            # What its own cache holds of one frame, of all; positions are the same for each, and large.
+            self._features = {}
+            for index, image in enumerate(self.state["images"]):
+                encoded = self.predictor.forward_image(image.float().unsqueeze(0))
+                first = next(iter(self._features.values()), (None, encoded))[1]
+                self._features[index] = (
+                    image.float().unsqueeze(0),
+                    encoded | {"vision_pos_enc": first["vision_pos_enc"]},
+                )
+
+    def fresh_state(self) -> dict:
+        """Its state without objects."""
+        self.predictor.reset_state(self.state)
+        self.state["cached_features"] = dict(self._features)
+        return self.state
+
+
+def masks_of(upstream: Upstream, job: Job) -> dict[int, dict[str, np.ndarray]]:
+    """Masks of upstream: {index: {object: bool (H, W)}}. Corrections are made as its demo makes them."""
+    predictor = upstream.predictor
     half = 0.5 / predictor.image_size  # upstream takes pixel numbers of its square input, we take positions
 
     def prompt(state: dict, each: MatteObject, marked: Prompt) -> None:
@@ -51,7 +76,7 @@ def upstream(choice: Model, folder: Path, job: Job) -> dict[int, dict[str, np.nd
 
     masks: dict[int, dict[str, np.ndarray]] = {}
     with torch.inference_mode():
-        state = predictor.init_state(str(folder))
+        state = upstream.fresh_state()
         for each in job.objects:
             prompt(state, each, each.prompts[0])
         later = sorted({p.frame for each in job.objects for p in each.prompts[1:]})
@@ -94,8 +119,19 @@ def prompts_of(case: str, subject: tuple[float, float], other: tuple[float, floa
     return [MatteObject("subject", (Prompt(1, (on,)), Prompt(9, (Point(*other, include=False),))))]
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """One for all cases."""
+    return toy(tmp_path_factory.mktemp("parity"))
+
+
+@pytest.fixture(scope="module")
+def upstream(clip: Clip, checkpoint: Model) -> Upstream:
+    return Upstream(checkpoint, Path(clip.take(FRAMES).files[0]).parent)
+
+
 @pytest.mark.parametrize("case", ["one object", "three objects from the middle", "a correction on a tracked frame"])
-def test_masks_equal_upstream(case: str, clip, checkpoint: Model, tmp_path: Path) -> None:
+def test_masks_equal_upstream(case: str, clip: Clip, checkpoint: Model, upstream: Upstream, tmp_path: Path) -> None:
     footage = clip.take(FRAMES)
     mask = clip.truth[11]
     job = Job(
@@ -105,7 +141,7 @@ def test_masks_equal_upstream(case: str, clip, checkpoint: Model, tmp_path: Path
         output=str(tmp_path / "mattes"),
         target="",
     )
-    expected = upstream(checkpoint, Path(footage.files[0]).parent, job)
+    expected = masks_of(upstream, job)
     takes = Session(lambda *_: None, lambda: False).track(job).takes
     areas = [m.mean() for masks in expected.values() for m in masks.values()]
     assert 0.001 < np.mean(areas) < 0.9, "degenerate masks would prove nothing"
