@@ -49,7 +49,7 @@ def test_transients_are_refined_shown_and_exported(clip, editor, own_engine, tmp
         assert bpy.ops.splat_matte.refine_transients(export=True) == {"FINISHED"}
     take = settings.take_of("transients")
     assert "transients" in part("viewer.sources").sources_of(clip, 1), "the overlay shows it"
-    assert part("results.take_reader").read_logits(part("results.take_reader").matte_file(Path(take), 1)).max() < 0
+    assert part("results.take_reader").read_logits(part("contract.layout").matte_file(Path(take), 1)).max() < 0
     (version,) = Path(take).parents[3].glob("v001")
     masks = [np.asarray(Image.open(each)) for each in sorted(version.glob("*.png"))]
     assert len(masks) == COUNT
