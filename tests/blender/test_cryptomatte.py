@@ -24,7 +24,7 @@ mattes = {"Camera": np.zeros((16, 24), np.uint8), "Hörse": np.zeros((16, 24), n
 mattes["Camera"][2:10, 3:15] = 255
 mattes["Hörse"][6:14, 9:20] = 102
 marked = tuple(MatteObject(name, (Prompt(1, (Point(1, 1),)),)) for name in mattes)
-job = Job(scan(folder)[0], marked, output=str(folder / "out"), export="layers")
+job = Job(scan(folder)[0], marked, output=str(folder / "out"), target="layers")
 print(export(prepare(job, Reader(job.footage)), lambda frame, name: mattes[name], frames=[1], key="", report={},
              on_frame=lambda *_: None, cancelled=lambda: False))
 """
