@@ -34,7 +34,7 @@ def job(clip, checkpoint: Model, tmp_path: Path) -> Job:
 
 def test_it_is_in_no_export(job: Job) -> None:
     session = Session(lambda *_: None, lambda: False)
-    together = dataclasses.replace(job, objects=tuple(dataclasses.replace(each, target=True) for each in job.objects))
+    together = dataclasses.replace(job, objects=tuple(dataclasses.replace(each, export=True) for each in job.objects))
 
     def first(target: str, made: Job = job) -> np.ndarray:
         _, folder = session.export(dataclasses.replace(made, target=target))
