@@ -38,6 +38,11 @@ def shown_frame(clip: bpy.types.MovieClip, space: bpy.types.Space | None, scene:
     return scene.frame_current - clip.frame_start + 1
 
 
+def scene_frame(clip: bpy.types.MovieClip, frame: int) -> int:
+    """The number that the timeline has for a clip frame, which is what the artist reads."""
+    return frame + clip.frame_start - 1
+
+
 def find_clip(name: str) -> bpy.types.MovieClip:
     """The clip called `name`; with an empty name, the file's active or only one. Raises FootageError."""
     if name:

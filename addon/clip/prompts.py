@@ -15,6 +15,7 @@ from ..contract.job_types import Box, Mask, MatteObject, Point, Prompt
 from ..settings.clip_settings import settings_of
 from ..settings.palette import excludes
 from .coordinates import Plate
+from .footage import scene_frame
 from .mask import read_mask
 
 _SAME_PLACE = 1e-5  # of the frame's width or height
@@ -110,7 +111,7 @@ def read_prompts(clip: bpy.types.MovieClip, plate: Plate, frame_range: tuple[int
                 ignored.append(f"{name} is switched off.")
     if frame_range is not None:
         for name, each_marks in marks.items():
-            _restrict(name, each_marks, range(frame_range[0], frame_range[1] + 1), ignored)
+            _restrict(clip, name, each_marks, range(frame_range[0], frame_range[1] + 1), ignored)
     sent = {name: each_marks for name, each_marks in marks.items() if each_marks.frames}
     return Prompts(sent, ignored, {name for name in sent if not settings.exports(name)})
 
@@ -256,15 +257,14 @@ def _clamp(value: float, limit: int) -> float:
     return min(max(value, 0.0), float(limit))
 
 
-def _restrict(name: str, marks: Marks, frames: range, ignored: list[str]) -> None:
+def _restrict(clip: bpy.types.MovieClip, name: str, marks: Marks, frames: range, ignored: list[str]) -> None:
     outside = [frame for frame in marks.frames if frame not in frames]
     for each in (marks.points, marks.boxes, marks.masks):
         for frame in outside:
             each.pop(frame, None)
     if outside:
-        ignored.append(
-            f"{name}: {count_of(len(outside), 'marked frame')} outside the range {frames[0]} to {frames[-1]}."
-        )
+        first, last = scene_frame(clip, frames[0]), scene_frame(clip, frames[-1])
+        ignored.append(f"{name}: {count_of(len(outside), 'marked frame')} outside the range {first} to {last}.")
 
 
 def _in_words(every: list[Marks]) -> str:

@@ -17,7 +17,7 @@ from ..settings.clip_settings import ClipSettings, settings_of
 from ..settings.preferences import preferences
 from ..settings.trusted_files import is_trusted
 from .finishing import with_finishing
-from .footage import plate_of, read_footage
+from .footage import plate_of, read_footage, scene_frame
 from .mask_keyframes import forget_shape_keys
 from .names import follow_names
 from .prompts import read_prompts
@@ -67,20 +67,21 @@ def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[di
         "invert": settings.invert and rules.invertible,
         "refine": settings.refine,
         "transforms": str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",
-        "delivery": _delivery(settings, footage) if export else Delivery(),
+        "delivery": _delivery(clip, footage) if export else Delivery(),
     }
     return fields, footage, warnings
 
 
-def _delivery(settings: ClipSettings, footage: Footage) -> Delivery:
+def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
     """What to write. Raises JobError if nothing of the range is in the clip."""
+    settings = settings_of(clip)
     frame_range = None
     if settings.export_use_range:
         if settings.export_start > footage.frame_count:
             raise JobError(
-                f"The range to export begins with frame {settings.export_start}, the clip ends with frame "
-                f"{footage.frame_count}.",
-                hint="Set the range anew; the clip's first frame is 1.",
+                f"The range to export begins with frame {settings.scene_export_start}, the clip ends with frame "
+                f"{scene_frame(clip, footage.frame_count)}.",
+                hint=f"Set the range anew; the clip's first frame is {clip.frame_start}.",
             )
         frame_range = settings.export_start, min(settings.export_end, footage.frame_count)
     rules = TARGETS[settings.target].rules
@@ -101,8 +102,9 @@ def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | N
         return None
     if settings.range_start > count:
         raise JobError(
-            f"The range begins with frame {settings.range_start}, the clip ends with frame {count}.",
-            hint="Set the range anew; the clip's first frame is 1.",
+            f"The range begins with frame {settings.scene_range_start}, the clip ends with frame "
+            f"{scene_frame(clip, count)}.",
+            hint=f"Set the range anew; the clip's first frame is {clip.frame_start}.",
         )
     return settings.range_start, min(settings.range_end, count)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import (
@@ -136,6 +137,20 @@ class SuspectSettings(bpy.types.PropertyGroup):
     reason: StringProperty(name="Reason", description="Why it is doubtful")
 
 
+def _scene_frame(name: str) -> dict[str, Any]:
+    """get and set of a property that shows the clip frame `name` as the timeline numbers it."""
+
+    def get(settings: ClipSettings) -> int:
+        clip: bpy.types.MovieClip = settings.id_data  # type: ignore[assignment]
+        return int(getattr(settings, name)) + clip.frame_start - 1
+
+    def put(settings: ClipSettings, frame: int) -> None:
+        clip: bpy.types.MovieClip = settings.id_data  # type: ignore[assignment]
+        setattr(settings, name, max(1, frame - clip.frame_start + 1))
+
+    return {"get": get, "set": put}
+
+
 SUSPECT_FIELDS = tuple(SuspectSettings.__annotations__)
 
 
@@ -225,6 +240,12 @@ class ClipSettings(bpy.types.PropertyGroup):
         update=_to_end,
     )
     range_end: IntProperty(name="End", description="Last clip frame to track", default=100, min=1, update=_to_start)
+    scene_range_start: IntProperty(
+        name="Start", description="First frame to track, as the timeline numbers it", **_scene_frame("range_start")
+    )
+    scene_range_end: IntProperty(
+        name="End", description="Last frame to track, as the timeline numbers it", **_scene_frame("range_end")
+    )
     target: EnumProperty(
         name="For",
         description="Who reads the files",
@@ -290,6 +311,12 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
     export_end: IntProperty(
         name="End", description="Last clip frame to write", default=100, min=1, update=_export_start
+    )
+    scene_export_start: IntProperty(
+        name="Start", description="First frame to write, as the timeline numbers it", **_scene_frame("export_start")
+    )
+    scene_export_end: IntProperty(
+        name="End", description="Last frame to write, as the timeline numbers it", **_scene_frame("export_end")
     )
     automatic: EnumProperty(name="Find", description="What is looked for in all frames, without a click", items=KINDS)
     things: PointerProperty(type=FoundSettings)

@@ -53,6 +53,7 @@ class Run:
     """One Job on its way.
 
     clip: name of the clip.
+    shift: from clip frames to those of the scene, which the artist reads.
     pictures: which files of the footage it is about, as clip.footage.pictures_of has it.
     kind: what is found to be picked from, if that is what it does: a name of picking.KINDS.
     folder: where its versions and its matte store are.
@@ -70,6 +71,7 @@ class Run:
     notes: list[str]
     kind: str = ""
     pictures: str = ""
+    shift: int = 0
     warnings: list[str] = field(default_factory=list)
     progress: Event | None = None
     stopping: bool = False
@@ -136,7 +138,7 @@ class Run:
             return "Checking" if self.verb == "review" else "Starting the engine"
         words = _STAGES[event["stage"]]
         if event["stage"] != "model":
-            words += f" {event['done']}/{event['total']}, frame {event['frame']}"
+            words += f" {event['done']}/{event['total']}, frame {event['frame'] + self.shift}"
         left = event.get("seconds_left")
         return words if left is None else f"{words}, {int(left) // 60}:{int(left) % 60:02d} left"
 
@@ -231,7 +233,8 @@ def _send(request: Request, verb: Verb, clip: bpy.types.MovieClip, notes: list[s
     engine = _engine()
     job = request.job
     reply = engine.request(request)
-    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind, pictures_of(job.footage))
+    pictures, shift = pictures_of(job.footage), clip.frame_start - 1
+    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind, pictures, shift)
     return _current
 
 

@@ -57,7 +57,7 @@ def _draw_advanced(
     body.prop(settings, "export_use_range")
     if settings.export_use_range:
         row = body.row(align=True)
-        row.prop(settings, "export_start", text="Frames")
-        row.prop(settings, "export_end", text="")
+        row.prop(settings, "scene_export_start", text="Frames")
+        row.prop(settings, "scene_export_end", text="")
     if rules.has_alpha:
         body.prop(settings, "plate_alpha")

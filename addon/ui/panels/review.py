@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ...clip.footage import shown_frame
+from ...clip.footage import scene_frame, shown_frame
 from ...clip.summary import shown_summary_of
 from ...settings.clip_settings import ClipSettings, SuspectSettings, settings_of
 from ...tasks import job_run
@@ -30,7 +30,8 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
     ) -> None:
         """One row."""
         split = layout.split(factor=0.25)
-        split.label(text=str(item.frame), icon="ERROR")
+        clip: bpy.types.MovieClip = data.id_data  # type: ignore[assignment]
+        split.label(text=str(scene_frame(clip, item.frame)), icon="ERROR")
         several = len({each.object_name for each in data.suspects}) > 1
         split.label(text=f"{item.object_name}: {item.reason}" if several else item.reason, translate=False)
 
@@ -82,7 +83,8 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         frame = shown_frame(clip, context.space_data, context.scene)
         here = [each for each in settings.suspects_used() if each.first <= frame <= each.last]
         for each in here:
-            run = f"{each.first} to {each.last}" if each.first < each.last else f"{each.frame}"
+            first, last = scene_frame(clip, each.first), scene_frame(clip, each.last)
+            run = f"{first} to {last}" if first < last else str(first)
             draw_text(layout, context, f"{each.object_name}, {run}: {each.reason}.")
         if here and any(frame == each.frame for some in shown_summary_of(clip).marked.values() for each in some):
             draw_text(layout, context, "Marked: track again.", "CHECKMARK")

@@ -37,8 +37,8 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "use_range")
         if settings.use_range:
             row = layout.row(align=True)
-            row.prop(settings, "range_start", text="Frames")
-            row.prop(settings, "range_end", text="")
+            row.prop(settings, "scene_range_start", text="Frames")
+            row.prop(settings, "scene_range_end", text="")
         if missing := missing_engine():
             draw_error(layout, context, missing)
             open_preferences = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
