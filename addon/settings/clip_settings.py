@@ -231,7 +231,11 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("backward", "Backward", "From the last marked frame to the start"),
         ],
     )
-    use_range: BoolProperty(name="Range", description="Track a part of the clip only; markers outside don't count")
+    use_range: BoolProperty(
+        name="Range",
+        description="Track a part of the clip only; markers outside don't count. Some frames after it are tracked too "
+        "where its mattes depend on them: those before the first mark read those after it",
+    )
     range_start: IntProperty(
         name="Start",
         description="First clip frame to track; the clip starts with frame 1",
