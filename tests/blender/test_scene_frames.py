@@ -43,7 +43,7 @@ def test_what_is_wrong_with_a_range(late) -> None:
     job_error = part("contract.errors").JobError
     settings.use_range = True
     settings.scene_range_start = FIRST + COUNT
-    with pytest.raises(job_error, match="begins with frame 1005, the clip ends with frame 1004.*first frame is 1001"):
+    with pytest.raises(job_error, match="begins with frame 1005, the clip ends with frame 1004"):
         job_of(late)
     settings.scene_range_start, settings.scene_range_end = FIRST + 1, FIRST + 2
     ignored = part("clip.summary").summary_of(late).prompts.ignored
@@ -51,7 +51,7 @@ def test_what_is_wrong_with_a_range(late) -> None:
     settings.use_range = False
     settings.export_use_range = True
     settings.scene_export_start = FIRST + COUNT
-    with pytest.raises(job_error, match="begins with frame 1005, the clip ends with frame 1004.*first frame is 1001"):
+    with pytest.raises(job_error, match="begins with frame 1005, the clip ends with frame 1004"):
         job_of(late, export=True)
 
 
