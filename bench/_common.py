@@ -69,7 +69,7 @@ def environment() -> dict[str, str]:
 # Linux counts into a process's peak what its parent had in memory when it started it, so a small one stands between.
 _LAUNCHER = """
 import os, subprocess, sys
-child = subprocess.Popen([sys.executable, "-P", *sys.argv[1:]])
+child = subprocess.Popen([sys.executable, "-P", *sys.argv[1:]], stdin=subprocess.DEVNULL)
 _, status, usage = os.wait4(child.pid, 0)
 print(usage.ru_maxrss)
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -81,6 +81,7 @@ def measure(arguments: list[str]) -> Run:
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-S", "-c", _LAUNCHER, *arguments],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
         env=environment(),

@@ -24,7 +24,7 @@ def scene(name: str, width: int, height: int, folder: Path) -> tuple[Path, Path]
         print(f"rendering {name}, {width} x {height}: some minutes", flush=True)
         blender = python_of(newest_blender())
         command = [str(blender), "-m", "bench._thin", name, str(width), str(height), str(place)]
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return place / "rgb" / "0001.jpg", place / "id" / "0001.png"
 
 

@@ -69,6 +69,7 @@ def turntable(folder: Path, subject: str, seed: int, frames: int, size: str, sam
         subprocess.run(
             [str(python_of(newest_blender())), "-m", "bench._turntable", str(folder), subject, *arguments],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             check=True,
         )

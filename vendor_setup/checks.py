@@ -129,7 +129,7 @@ def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
 def _run(check: Check, pytest_arguments: Sequence[str], *, quietly: bool) -> tuple[Check, int, float]:
     """Run it; returns its exit code and the seconds that it took. `quietly`: what it says comes whole, at its end."""
     command = check.command(pytest_arguments if check.is_pytest else ())
-    run = partial(subprocess.run, command, cwd=ROOT, env=child_environment(), check=False)
+    run = partial(subprocess.run, command, stdin=subprocess.DEVNULL, cwd=ROOT, env=child_environment(), check=False)
     began = time.monotonic()
     if not quietly:
         return check, run().returncode, time.monotonic() - began

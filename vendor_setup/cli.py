@@ -70,7 +70,7 @@ def _pass_on(module: str, arguments: Sequence[str]) -> int:
     environment = engine_environment(ROOT)
     if sys.platform != "win32":
         os.execve(command[0], command, environment)
-    return subprocess.run(command, env=environment, check=False).returncode
+    return subprocess.run(command, stdin=sys.stdin, env=environment, check=False).returncode
 
 
 def _package(arguments: Sequence[str]) -> int:

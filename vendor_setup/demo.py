@@ -35,7 +35,8 @@ def demo(name: str) -> int:
     variables = {"BLENDER_USER_RESOURCES": str(work / "blender"), PYTHON_VARIABLE: str(python_of(ENGINE))}
     script = str(ROOT / "demo" / "track_in_blender.py")
     command = [str(python_of(blender)), script, str(extension), str(plates), str(clip / "clip.json"), str(blend)]
-    code = subprocess.run(command, env=quiet_environment() | variables, check=False).returncode
+    environment = quiet_environment() | variables
+    code = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False).returncode
     if code:
         raise EngineError("Blender could not track it; the reason is above.", where=clip.name)
     version = max((plates / f"{clip.name}_matte").glob("v[0-9][0-9][0-9]"))

@@ -105,7 +105,7 @@ def _tell(story: str, blender: Sequence[str], around: _Around) -> int:
         build = ["build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
         for command in (build, ["install-file", "-r", "user_default", "-e", str(package)]):
             extension = around([*blender, "--command", "extension", *command])
-            subprocess.run(extension, env=environment, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(extension, stdin=subprocess.DEVNULL, env=environment, check=True, stdout=subprocess.DEVNULL)
         footage = min((room / "toy").iterdir())
         width, height = _SIZE
         screen = ["xvfb-run", "-a", "-s", f"-screen 0 {width}x{height}x24"]
@@ -117,7 +117,9 @@ def _tell(story: str, blender: Sequence[str], around: _Around) -> int:
                 *("-P", str(_STORIES / f"{story}.py"), "--", str(footage), str(_PICTURES)),
             ]
         )
-        return subprocess.run(told, env=environment, check=False, timeout=60 * _MINUTES).returncode
+        return subprocess.run(
+            told, stdin=subprocess.DEVNULL, env=environment, check=False, timeout=60 * _MINUTES
+        ).returncode
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def train(arguments: Sequence[str]) -> int:
         python = python_of(_environment(command[0]))
         code = subprocess.run(
             [str(python), "-P", "-m", "training", *command],
+            stdin=subprocess.DEVNULL,
             env=quiet_environment() | {"PYTHONPATH": str(ROOT)},
             check=False,
         ).returncode

@@ -40,6 +40,7 @@ def probe(command: Sequence[str], modules: str = "sys, venv") -> Python | None:
     try:
         done = subprocess.run(
             [*command, "-c", program],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=30,

@@ -136,7 +136,15 @@ def _nvidia_smi() -> str | None:
         return None
     command = [tool, "--query-gpu=driver_version,compute_cap", "--format=csv,noheader"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, creationflags=HIDDEN)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            creationflags=HIDDEN,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return None if done.returncode else done.stdout

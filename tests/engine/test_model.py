@@ -14,6 +14,9 @@ from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, Offic
 from addon.contract.errors import CheckpointError
 from addon.contract.job_types import Model
 from addon.engine.sam2 import model
+from addon.engine.sam2.config import build
+from addon.engine.sam2.placement import Only
+from addon.engine.self_test import self_test
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +242,46 @@ def test_device_and_precision() -> None:
         with pytest.raises(CheckpointError, match="no cuda"):
             model.choose_device("cuda")
         assert model.choose_device("auto").type in ("mps", "cpu")
+
+
+@pytest.fixture
+def broken_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose torch sees a GPU on which nothing works: any tensor there is an error."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU that works")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+
+def test_the_cpu_beside_a_gpu(broken_gpu: None) -> None:
+    """sam2's constructors would put tensors there, though the CPU was chosen."""
+    with pytest.raises(CheckpointError, match=r"(?i)cuda"):
+        build(EMBEDDED_CONFIG)
+    assert "CPU" in self_test("cpu")
+
+
+def test_nothing_is_where_it_was_not_asked_for(broken_gpu: None) -> None:
+    """Whatever the way of asking: by name, as a device, as a keyword, with a number."""
+    here = torch.device("cpu")
+    with Only(here):
+        made = [
+            torch.zeros(2).to("cuda"),
+            torch.zeros(2).to(device="cuda:1"),
+            torch.zeros(2).to(torch.device("cuda"), torch.float16),
+            torch.zeros(2, device="cuda"),
+            torch.arange(3, device=torch.device("cuda", 1)),
+            torch.zeros(2).cuda(),
+            torch.zeros(2).cuda(1),
+        ]
+    assert {each.device for each in made} == {here}
+    with Only(torch.device("meta")):
+        assert torch.zeros(2).to("cuda").is_meta
+        assert torch.zeros(2).device == here
+
+
+def test_a_cpu_that_was_asked_for_wakes_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> bool:
+        raise AssertionError
+
+    monkeypatch.setattr(torch.cuda, "is_available", asked)
+    monkeypatch.setattr(torch.backends.mps, "is_available", asked)
+    assert model.choose_device("cpu").type == "cpu"

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ...runtime.locate import GPU_VARIABLE
 from .config import build, read_bytes
 from .cpu import faster_modules
 from .cpu.linear import can_fuse
+from .placement import Only
 from .predictor import Predictor
 
 _SEED = 0
@@ -89,7 +90,8 @@ def find(choice: contract.Model) -> Source:
 def load(source: Source) -> Loaded:
     """Build the predictor and put it on its device. Raises CheckpointError."""
     _limit_memory(source.device)
-    predictor = build(source.config)
+    with Only(source.device):
+        predictor = build(source.config)
     _load_weights(predictor, source.weights)
     if source.device.type == "cpu":
         faster_modules.replace_modules(predictor)
@@ -174,10 +176,15 @@ def _config_of(choice: contract.Model) -> Path:
 
 def choose_device(wish: contract.Device) -> torch.device:
     """The fastest device there is, or the one wished for. Raises CheckpointError if that one is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    # Only what may be taken is asked for: asking initialises a driver.
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
     if wish == "auto":
-        return torch.device(next(name for name, is_there in there.items() if is_there))
-    if not there[wish]:
+        return torch.device(next(name for name, is_there in there.items() if is_there()))
+    if not there[wish]():
         raise CheckpointError(
             f"This machine's torch {torch.__version__} has no {wish}.",
             where="model.device",
