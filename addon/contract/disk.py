@@ -5,14 +5,46 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from .errors import OutputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+# Windows while another program has a file open: access denied, sharing violation, lock violation, folder not empty.
+_HELD = {5, 32, 33, 145}
+_PAUSES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.5)  # seconds before each further try
+
+_T = TypeVar("_T")
+
+
+def patiently(do: Callable[[], _T]) -> _T:
+    """`do()`, which replaces, renames or deletes; tried again for some seconds where Windows says that it is held.
+
+    A virus scanner, an indexer or a synchronised folder opens each new file for a moment. Other systems don't mind.
+
+    Raises:
+        OSError: of the last try.
+    """
+    for pause in _PAUSES:
+        try:
+            return do()
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _HELD:
+                raise
+        time.sleep(pause)
+    return do()
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder and all that is in it, if it is there; what stays held stays, and is no error."""
+    with contextlib.suppress(OSError):
+        patiently(lambda: shutil.rmtree(folder))
+    shutil.rmtree(folder, ignore_errors=True)  # the other one ended at the first file that it could not delete
 
 
 @contextlib.contextmanager
@@ -43,15 +75,15 @@ def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = Tr
     """
     temporary = path.with_name(f".{path.name}.part")
     try:
-        with temporary.open("wb") as file:
+        with patiently(lambda: temporary.open("wb")) as file:
             write(file)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path))
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            patiently(temporary.unlink)
         raise
 
 

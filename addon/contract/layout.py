@@ -30,8 +30,9 @@ Standard library only; both processes import it.
 
 from __future__ import annotations
 
+import ntpath
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from .job_types import Footage
 
@@ -80,8 +81,21 @@ def version_document(version: Path) -> Path:
 
 
 def work_folder(matte_folder: Path) -> Path:
-    """Where all is that the Job can remake."""
-    return matte_folder / "work"
+    """Where all is that the Job can remake.
+
+    On Windows it is an extended-length path: what lies in it is up to 110 characters deeper, and a plain path ends at
+    260 (Microsoft, "Maximum Path Length Limitation").
+    """
+    folder = matte_folder / "work"
+    return type(folder)(_extended(str(folder))) if isinstance(folder, PureWindowsPath) else folder
+
+
+def _extended(path: str) -> str:
+    """An absolute path of Windows as one that may have 32,767 characters; a relative one, or one that may, as it is."""
+    if path.startswith(("\\\\?\\", "\\\\.\\")) or not PureWindowsPath(path).is_absolute():
+        return path
+    whole = ntpath.normpath(path)  # in an extended path "." and ".." are names as any others
+    return f"\\\\?\\UNC{whole[1:]}" if whole.startswith("\\\\") else f"\\\\?\\{whole}"
 
 
 def takes_folder(matte_folder: Path) -> Path:

@@ -1,12 +1,15 @@
 """What differs between systems, with faked surroundings: what a child process inherits, held files, long paths."""
 
 import ast
+import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import pytest
 
+from addon.contract import disk, layout
 from addon.installer.pythons import probe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,3 +72,133 @@ def test_a_child_does_not_wait_for_its_parents_input(monkeypatch: pytest.MonkeyP
     found = probe([sys.executable])
     assert found is not None
     assert str(found.path) == "True"
+
+
+class Held:
+    """Something that Windows refuses to do for a while."""
+
+    def __init__(self, times: int, winerror: int | None) -> None:
+        self.times = times
+        self.tries = 0
+        self.winerror = winerror
+
+    def __call__(self) -> str:
+        self.tries += 1
+        if self.tries <= self.times:
+            error = PermissionError(13, "held")
+            if self.winerror is not None:
+                error.winerror = self.winerror  # type: ignore[attr-defined]
+            raise error
+        return "done"
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "_PAUSES", (0.0,) * 7)
+
+
+@pytest.mark.parametrize("winerror", [5, 32, 33, 145])
+def test_what_is_held_for_a_moment(at_once: None, winerror: int) -> None:
+    assert disk.patiently(Held(3, winerror)) == "done"
+
+
+def test_what_stays_held(at_once: None) -> None:
+    held = Held(1000, 32)
+    with pytest.raises(PermissionError):
+        disk.patiently(held)
+    assert held.tries == 8
+
+
+@pytest.mark.parametrize("winerror", [None, 3])
+def test_other_errors_are_told_at_once(at_once: None, winerror: int | None) -> None:
+    held = Held(1, winerror)
+    with pytest.raises(PermissionError):
+        disk.patiently(held)
+    assert held.tries == 1
+
+
+def test_a_written_file_takes_its_place_though_the_old_one_is_held(
+    at_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, held, replace = tmp_path / "a.json", Held(2, 32), Path.replace
+
+    def scanned(source: Path, target: Path) -> Path:
+        held()
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", scanned)
+    disk.write_file(file, lambda stream: disk.write_bytes(stream, b"new"))
+    assert file.read_bytes() == b"new"
+    assert held.tries == 3
+
+
+@pytest.mark.parametrize(("times", "left"), [(2, False), (1000, True)])
+def test_a_folder_is_emptied_as_far_as_others_let_it(
+    at_once: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, left: bool
+) -> None:
+    folder, held, unlink = tmp_path / "old", Held(times, 32), os.unlink
+    folder.mkdir()
+    for name in ("a", "held", "z"):
+        (folder / name).touch()
+
+    def scanned(path: str, *arguments: Any, **more: Any) -> None:
+        if Path(path).name == "held":
+            held()
+        unlink(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "unlink", scanned)
+    disk.discard(folder)
+    assert folder.exists() == left
+    assert not left or [each.name for each in folder.iterdir()] == ["held"]
+    disk.discard(tmp_path / "never there")
+
+
+def impatient(tree: ast.Module) -> Iterator[int]:
+    """The lines that replace, rename or delete, and don't try again."""
+    patient = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "patiently"]
+    spared = {id(node) for call in patient for node in ast.walk(call)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and id(node) not in spared:
+            name, of = node.func.attr, ast.unparse(node.func.value)
+            one = len(node.args) == 1 and not node.keywords  # text.replace has two arguments
+            if name in {"unlink", "rename", "rmdir", "rmtree", "remove_tree"} or (name == "replace" and one):
+                yield from [node.lineno] if of != "dataclasses" else []
+
+
+def test_whatever_replaces_renames_or_deletes_is_patient() -> None:
+    rooms = [each for each in SOURCES if each.parts[len(ROOT.parts)] == "addon" and "installer" not in each.parts]
+    for file in rooms:
+        if file != ROOT / "addon" / "contract" / "disk.py":
+            found = list(impatient(ast.parse(file.read_text(encoding="utf-8"))))
+            assert not found, f"{file.relative_to(ROOT)}: lines {found}"
+
+
+@pytest.mark.parametrize("program", ["path.unlink()", "a.rename(b)", "a.replace(b)", "shutil.rmtree(a)", "a.rmdir()"])
+def test_impatience_is_seen(program: str) -> None:
+    assert list(impatient(ast.parse(program))) == [1]
+    assert not list(impatient(ast.parse(f"patiently(lambda: {program})")))
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("C:\\plates\\shot_matte", "\\\\?\\C:\\plates\\shot_matte\\work"),
+        ("D:/plates/Zoë", "\\\\?\\D:\\plates\\Zoë\\work"),
+        ("C:\\shots\\..\\plates\\.\\shot_matte", "\\\\?\\C:\\plates\\shot_matte\\work"),
+        ("\\\\server\\share\\plates", "\\\\?\\UNC\\server\\share\\plates\\work"),
+        ("//server/share/plates", "\\\\?\\UNC\\server\\share\\plates\\work"),
+        ("\\\\?\\C:\\plates", "\\\\?\\C:\\plates\\work"),
+        ("plates\\shot", "plates\\shot\\work"),
+        ("C:plates", "C:plates\\work"),
+    ],
+)
+def test_what_lies_deep_may_have_a_long_path_on_windows(folder: str, expected: str) -> None:
+    place: Any = PureWindowsPath(folder)
+    assert str(layout.work_folder(place)) == expected
+    assert layout.takes_folder(place).name == "objects"
+
+
+@pytest.mark.parametrize("folder", ["/plates/shot_matte", "//plates/shot_matte", "C:\\plates", "plates"])
+def test_elsewhere_a_path_is_what_it_is(folder: str) -> None:
+    place: Any = PurePosixPath(folder)
+    assert layout.work_folder(place) == place / "work"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import filelock
 import numpy as np
 
 from ...contract.automatic import Parts, Things, Transients, number_of, part_name, thing_name
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import discard, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.job import Job
 from ...contract.job_checks import MAX_OBJECTS
@@ -218,4 +217,4 @@ def _only_one(folder: Path) -> Iterator[None]:
         ) from None
     others = [each for each in folder.parent.iterdir() if each.is_dir() and each != folder]
     for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+        discard(old)

@@ -19,14 +19,13 @@ a killed engine goes on with that frame, and finds the same.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import discard, write_bytes, write_file, writing
 from ...contract.errors import Cancelled
 from ..footage.footage import Reader, read_ahead
 from ..store.matte_store import Matte, Take
@@ -253,7 +252,7 @@ class Labelling:
                     logits = matte.logits if there is None else np.maximum(there.logits, matte.logits)
                     self._take(root).put_matte(index + 1, Matte(logits, 1.0, 1.0))
         for label in range(1, self._progress.labels + 1):
-            shutil.rmtree(self._take(label).folder / "conditioning", ignore_errors=True)
+            discard(self._take(label).folder / "conditioning")
         return {label: self._take(label) for label in self._roots()}
 
     def _keep_progress(self) -> None:

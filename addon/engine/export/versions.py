@@ -17,6 +17,7 @@ every moment, also after a power cut, there is the old one or the new one.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -29,7 +30,7 @@ from typing import Any, BinaryIO
 
 import filelock
 
-from ...contract.disk import sync_folder, write_bytes, write_file, writing
+from ...contract.disk import discard, patiently, sync_folder, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.layout import version_document, version_folder, version_number, work_folder
 
@@ -111,7 +112,7 @@ class Partial:
             _sync_folders(self._folder)
             version = version_folder(self._matte_folder, max(_numbers(self._matte_folder), default=0) + 1)
             write_file(version_document(version), lambda file: write_bytes(file, document.encode()))
-            self._folder.rename(version)
+            patiently(lambda: self._folder.rename(version))
             sync_folder(self._matte_folder)
             _remove_abandoned(self._folder.parent)
         return version
@@ -138,11 +139,11 @@ class Partial:
             _sync_folders(self._folder)
             swap = self._folder.with_name(f"{_SWAP}{base.folder.name}")
             making = swap.with_name(f"{swap.name}.part")
-            shutil.rmtree(making, ignore_errors=True)
+            discard(making)
             making.mkdir()
             write_file(making / "document", lambda file: write_bytes(file, document.encode()))
-            self._folder.rename(making / "new")
-            making.rename(swap)
+            patiently(lambda: self._folder.rename(making / "new"))
+            patiently(lambda: making.rename(swap))
             sync_folder(swap.parent)
             _mend(self._matte_folder)
             _remove_abandoned(swap.parent)
@@ -155,7 +156,7 @@ class Partial:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 unfinished = target.with_name(f".{target.name}.part")
                 put(source, unfinished)
-                unfinished.replace(target)
+                patiently(functools.partial(unfinished.replace, target))
 
 
 @contextlib.contextmanager
@@ -173,7 +174,7 @@ def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
             try:
                 folder.mkdir(exist_ok=True)
                 for unfinished in folder.rglob(".*.part"):
-                    unfinished.unlink()
+                    patiently(unfinished.unlink)
             except OSError:
                 lock.release()
                 raise
@@ -207,13 +208,13 @@ def _try_lock(folder: Path) -> filelock.BaseFileLock | None:
 def _let_go(lock: filelock.BaseFileLock) -> None:
     """Release and remove a lock; under the guard nobody can be waiting for it."""
     lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)
+    patiently(lambda: Path(lock.lock_file).unlink(missing_ok=True))
 
 
 def _remove_abandoned(work: Path) -> None:
     for folder in work.glob(f"{_PREFIX}*"):
         if folder.is_dir() and (lock := _try_lock(folder)) is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
             _let_go(lock)
 
 
@@ -224,31 +225,31 @@ def _mend(matte_folder: Path) -> None:
     """
     for swap in work_folder(matte_folder).glob(f"{_SWAP}v*"):
         if swap.suffix == ".part":
-            shutil.rmtree(swap, ignore_errors=True)
+            discard(swap)
             continue
         version, new, old = matte_folder / swap.name.removeprefix(_SWAP), swap / "new", swap / "old"
         if new.exists():
             try:
                 if version.exists():
-                    version.rename(old)
-                new.rename(version)
+                    patiently(functools.partial(version.rename, old))
+                patiently(functools.partial(new.rename, version))
             except PermissionError:  # Windows moves no folder with an open file
                 if old.exists():
-                    old.rename(version)
+                    patiently(functools.partial(old.rename, version))
                 raise OutputError(
                     f"{version.name} is in use.",
                     where=str(version),
                     hint="Close what has its files open and export again: all is written and waits to take its place.",
                 ) from None
         if (swap / "document").exists():
-            (swap / "document").replace(version_document(version))
+            patiently(functools.partial((swap / "document").replace, version_document(version)))
         sync_folder(matte_folder)
-        shutil.rmtree(swap, ignore_errors=True)
+        discard(swap)
 
 
 def _link(source: Path, target: Path) -> None:
     """A second name of a file whose first one goes away; a copy where the disk knows no such thing."""
-    target.unlink(missing_ok=True)
+    patiently(lambda: target.unlink(missing_ok=True))
     try:
         os.link(source, target)
     except OSError:

@@ -11,13 +11,12 @@ where dropping the oldest would keep what is never read.
 from __future__ import annotations
 
 import pickle
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...contract.disk import write_file
+from ...contract.disk import discard, write_file
 from ...contract.job import Job
 from ...contract.layout import frame_name, work_folder
 from .matte_store import key_of
@@ -81,7 +80,7 @@ def _drop_others(folder: Path, budget: int) -> int:
     for each in sorted(used.keys() - {folder}, key=lambda path: path.stat().st_mtime):
         if sum(used.values()) <= budget // 2:
             break
-        shutil.rmtree(each, ignore_errors=True)
+        discard(each)
         del used[each]
     return sum(used.values())
 

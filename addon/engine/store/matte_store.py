@@ -16,11 +16,11 @@ written under a temporary name and renamed: a killed engine leaves whole files o
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import re
-import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import discard, patiently, write_bytes, write_file, writing
 from ...contract.errors import OutputError
 from ...contract.job import Job
 from ...contract.layout import TAKE_FILE, frame_name, frames_in, matte_file, mattes_folder, takes_folder
@@ -135,7 +135,7 @@ class Take:
     def forget_matte(self, frame: int) -> None:
         """Count a frame as not tracked again."""
         with contextlib.suppress(FileNotFoundError):
-            matte_file(self.folder, frame).unlink()
+            patiently(matte_file(self.folder, frame).unlink)
 
     def conditioning_frames(self) -> list[int]:
         """The clip frames whose prompted memory is kept, in clip order."""
@@ -144,7 +144,7 @@ class Take:
     def forget_state(self, frame: int) -> None:
         """Drop the memory of a frame that no later frame reads."""
         with contextlib.suppress(FileNotFoundError):
-            self.state_path(frame, conditioning=False).unlink()
+            patiently(self.state_path(frame, conditioning=False).unlink)
 
     def describe(self, facts: dict[str, Any]) -> None:
         """Say for people what this is; makes its folder. Raises OutputError."""
@@ -154,7 +154,7 @@ class Take:
     def clear(self) -> None:
         """Forget everything: used when what is there can't be continued."""
         for kind in ("matte", "memory", "conditioning"):
-            shutil.rmtree(self.folder / kind, ignore_errors=True)
+            discard(self.folder / kind)
 
 
 class Store:
@@ -179,7 +179,7 @@ class Store:
                     owner = json.loads((other / TAKE_FILE).read_text(encoding="utf-8"))["name"]
                     if owner not in takes:
                         with lock.acquire(blocking=False):
-                            other.rename(take.folder)
+                            patiently(functools.partial(other.rename, take.folder))
                         take.describe({"name": name, **facts})
                         break
 
@@ -228,7 +228,7 @@ class Store:
             for other in folder.glob(f"{stem}-*.{suffix}"):
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - other.stat().st_mtime > _ANSWERS_STAY:
-                        other.unlink()
+                        patiently(other.unlink)
             write_file(path, write, sync=False)
         return path
 
@@ -254,7 +254,7 @@ class Store:
             lock = filelock.FileLock(path.with_name(path.name + ".lock"))
             try:
                 with lock.acquire(blocking=False):
-                    shutil.rmtree(path, ignore_errors=True)
+                    discard(path)
             except filelock.Timeout:
                 continue
 
