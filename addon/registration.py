@@ -6,7 +6,7 @@ import atexit
 
 import bpy
 
-from . import cli
+from . import cli, language
 from .clip import undo
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
@@ -88,6 +88,7 @@ CLASSES = (
 )
 MODULES = (
     log_file,
+    language,
     clip_settings,
     mask_changes,
     undo,
@@ -104,6 +105,7 @@ MODULES = (
 def register() -> None:
     """Everything that the extension adds."""
     for each in CLASSES:
+        each.bl_translation_context = language.CONTEXT  # type: ignore[union-attr]  # those of Blender's that have one
         bpy.utils.register_class(each)
     for module in MODULES:
         module.register()

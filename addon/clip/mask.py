@@ -8,6 +8,7 @@ import bpy
 import mathutils
 
 from ..contract.job_types import Garbage, Mask, Outlines
+from ..language import translated
 from .blendfile import ControlPoint, ShapeKey
 from .coordinates import Plate, sample_outline
 from .mask_keyframes import shape_keys_of
@@ -24,11 +25,11 @@ def read_mask(
     prompts: dict[str, dict[int, Mask]] = {}
     keys = shape_keys_of(mask)
     for layer in mask.layers:
-        name = f"Mask layer {layer.name!r}"
+        name = translated(f"Mask layer {layer.name!r}")
         if layer.hide:
             ignored.append(f"{name} is hidden.")
         elif layer.invert or layer.blend in _SUBTRACTIVE:
-            how = "inverted" if layer.invert else "set to take away"
+            how = translated("inverted" if layer.invert else "set to take away")
             ignored.append(f"{name} is {how}: draw the subject itself.")
         elif not any(spline.points for spline in layer.splines):
             ignored.append(f"{name} is empty.")
@@ -50,7 +51,7 @@ def read_garbage(
     found = []
     keys = shape_keys_of(mask)
     for layer in mask.layers:
-        name = f"Mask layer {layer.name!r}"
+        name = translated(f"Mask layer {layer.name!r}")
         closed, lengths = _closed(layer), [len(spline.points) for spline in layer.splines]
         usable = [key for key in keys.get(layer.name, []) if len(key.points) == sum(lengths)] or [_as_it_is(layer)]
         if layer.hide:
@@ -106,7 +107,7 @@ def _read_layer(
     count: int,
     ignored: list[str],
 ) -> dict[int, Mask]:
-    name = f"Mask layer {layer.name!r}"
+    name = translated(f"Mask layer {layer.name!r}")
     lengths = [len(spline.points) for spline in layer.splines]
     closed = _closed(layer)
     if not all(closed):

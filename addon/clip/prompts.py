@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ..contract.job_types import Box, Mask, MatteObject, Point, Prompt
+from ..language import translated
 from ..settings.clip_settings import settings_of
 from ..settings.palette import excludes
 from .coordinates import Plate
@@ -71,7 +72,7 @@ class Prompts:
     def in_words(self) -> str:
         """For example: 2 objects, 5 points on 3 frames."""
         if not self.marks:
-            return "nothing marked"
+            return translated("nothing marked")
         return f"{count_of(len(self.marks), 'object')}, {_in_words(list(self.marks.values()))}"
 
 
@@ -149,7 +150,7 @@ def _read_tracks(
     if hidden:
         ignored.append(f"{tracking_object.name}: {count_of(hidden, 'track')} hidden.")
     for reason, count in reasons.items():
-        ignored.append(f"{tracking_object.name}: {count_of(count, 'marker')} {reason}.")
+        ignored.append(f"{tracking_object.name}: {count_of(count, 'marker')} {translated(reason)}.")
 
 
 def _boxes(tracking_object: bpy.types.MovieTrackingObject) -> list[tuple[int, _Bounds]]:
@@ -274,15 +275,15 @@ def _in_words(every: list[Marks]) -> str:
     parts = []
     if points:
         excluding = sum(not point.include for point in points)
-        aside = f" ({excluding} exclude{'s' if excluding == 1 else ''})" if excluding else ""
+        aside = f" ({count_of(excluding, 'excludes', 'exclude')})" if excluding else ""
         parts.append(count_of(len(points), "point") + aside)
     if boxes:
         parts.append(count_of(boxes, "box", "boxes"))
     if masks:
         parts.append(count_of(masks, "mask"))
-    return f"{', '.join(parts)} on {count_of(len(frames), 'frame')}"
+    return translated("{1} on {2}", ", ".join(parts), count_of(len(frames), "frame"))
 
 
 def count_of(number: int, one: str, many: str = "") -> str:
     """For example: 1 frame, 2 frames."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return translated(f"{number} {one if number == 1 else many or one + 's'}")

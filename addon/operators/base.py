@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import bpy
 
 from ..contract.errors import MatteError
+from ..language import translated, translated_error
 
 # Blender takes an operator's methods from mix-ins too, as long as these are plain classes.
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Result = set[Literal["RUNNING_MODAL", "CANCELLED", "FINISHED", "PASS_THROUGH", "
 def fail(operator: bpy.types.Operator, error: MatteError) -> Result:
     """Say what went wrong, to the artist and in the log."""
     logging.getLogger(type(operator).__module__).error("%s", error)
-    operator.report({"ERROR"}, str(error))
+    operator.report({"ERROR"}, translated_error(error))
     return {"CANCELLED"}
 
 
@@ -29,7 +30,7 @@ def in_clip_editor(operator: type[bpy.types.Operator], context: bpy.types.Contex
     """For `poll`: a clip in a clip editor; says what to do where there is none."""
     space = context.space_data
     if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None:
-        operator.poll_message_set("Open footage first")
+        operator.poll_message_set(translated("Open footage first"))
         return False
     return True
 
@@ -42,4 +43,4 @@ def is_open(area: bpy.types.Area) -> bool:
 def say_status(context: bpy.types.Context, words: str | None) -> None:
     """In the status bar; None gives it back to Blender. While another file is loaded there is none."""
     if context.workspace is not None:
-        context.workspace.status_text_set(words)
+        context.workspace.status_text_set(translated(words) if words else None)

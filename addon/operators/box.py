@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..clip.footage import active_clip, shown_frame
+from ..language import translated
 from .base import Result, in_clip_editor
 from .role import selected_tracks
 
@@ -22,7 +23,7 @@ class SPLATMATTE_OT_box(bpy.types.Operator):
         if not in_clip_editor(cls, context):
             return False
         if len(selected_tracks(active_clip(context))) < 2:
-            cls.poll_message_set("Select two tracks or more first: on opposite corners of the subject, say")
+            cls.poll_message_set(translated("Select two tracks or more first: on opposite corners of the subject, say"))
             return False
         return True
 
@@ -34,7 +35,9 @@ class SPLATMATTE_OT_box(bpy.types.Operator):
         markers = [marker for each in selected if (marker := each.markers.find_frame(frame)) and not marker.mute]
         across, up = sorted({marker.co[0] for marker in markers}), sorted({marker.co[1] for marker in markers})
         if len(across) < 2 or len(up) < 2:
-            self.report({"ERROR"}, "The selected tracks' markers of this frame span no box: set two on its corners")
+            self.report(
+                {"ERROR"}, translated("The selected tracks' markers of this frame span no box: set two on its corners")
+            )
             return {"CANCELLED"}
         corners = [(u, v) for u in (across[0], across[-1]) for v in (up[0], up[-1])]
         tracks = clip.tracking.objects.active.tracks

@@ -6,6 +6,7 @@ import bpy
 
 from ..clip.footage import active_clip
 from ..clip.poses import is_solved
+from ..language import translated
 from ..settings.clip_settings import settings_of
 from ..tasks import job_run
 from .job_operator import JobOperator
@@ -23,7 +24,7 @@ class SPLATMATTE_OT_check_cameras(JobOperator, bpy.types.Operator):
         """Cameras, and nothing running."""
         clip = active_clip(context)
         if clip is not None and not (settings_of(clip).poses or is_solved(clip)):
-            cls.poll_message_set("Solve the camera, or name its poses")
+            cls.poll_message_set(translated("Solve the camera, or name its poses"))
             return False
         return super().poll(context)
 

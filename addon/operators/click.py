@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, FloatVectorProperty
 
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, shown_frame
+from ..language import translated
+from ..language.properties import BoolProperty, FloatVectorProperty
 from ..settings.palette import EXCLUDE, INCLUDE
 from .base import Result, is_open, say_status
 
@@ -34,7 +35,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
         """A clip, and a tracking object to add to."""
         clip = active_clip(context)
         if clip is None or clip.tracking.objects.active is None:
-            cls.poll_message_set("Open footage first")
+            cls.poll_message_set(translated("Open footage first"))
             return False
         return True
 
@@ -42,7 +43,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         """Of either role."""
         if properties.exclude:
-            return (
+            return translated(
                 "Add a marker on what is not the subject, where the mouse is. From a button: at each click, until Esc"
             )
         return ""
@@ -77,7 +78,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
                 return {"CANCELLED"}
             self.location = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
             if self.execute(bpy.context) == {"FINISHED"}:
-                bpy.ops.ed.undo_push(message=self.bl_label)
+                bpy.ops.ed.undo_push(message=translated(self.bl_label))
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -94,7 +95,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
         clip = active_clip(context)
         u, v = self.location
         if not (0 <= u <= 1 and 0 <= v <= 1):
-            self.report({"WARNING"}, "That is outside the image")
+            self.report({"WARNING"}, translated("That is outside the image"))
             return {"CANCELLED"}
         tracks = clip.tracking.objects.active.tracks
         frame = shown_frame(clip, context.space_data, context.scene)

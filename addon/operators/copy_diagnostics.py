@@ -11,6 +11,7 @@ import gpu
 from ..checkpoints import OFFICIAL
 from ..installer.install import installed
 from ..installer.torch_build import Machine
+from ..language import translated
 from ..runtime.diagnostics import as_text, describe_error
 from ..runtime.json_line_process import EXTENSION
 from ..settings.preferences import preferences
@@ -30,7 +31,7 @@ class SPLATMATTE_OT_copy_diagnostics(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> Result:
         """Copy."""
         context.window_manager.clipboard = as_text(facts())
-        self.report({"INFO"}, "Copied: paste it into your report")
+        self.report({"INFO"}, translated("Copied: paste it into your report"))
         return {"FINISHED"}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty
 
 from ..checkpoints import OFFICIAL
+from ..language.properties import EnumProperty
 from .setup_operator import SetupOperator, ask_for_network
 
 

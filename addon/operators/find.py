@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty
 
 from ..contract.errors import JobError
 from ..contract.targets import TARGETS
+from ..language import translated
+from ..language.properties import BoolProperty
 from ..settings.clip_settings import settings_of
 from ..settings.pick_settings import search_of
 from ..tasks import job_run
@@ -30,7 +31,9 @@ class SPLATMATTE_OT_find(JobOperator, bpy.types.Operator):
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         """Of either button."""
         if properties.export:
-            return "Write a version of what is picked, for the program chosen under Export. What is not found yet is"
+            return translated(
+                "Write a version of what is picked, for the program chosen under Export. What is not found yet is"
+            )
         return ""
 
     def _start(self, context: bpy.types.Context) -> job_run.Run:
@@ -51,5 +54,5 @@ class SPLATMATTE_OT_find(JobOperator, bpy.types.Operator):
     def _succeed(self) -> Result:
         if self.export:
             return super()._succeed()
-        self.report({"INFO"}, "Found. Pick what is the subject")
+        self.report({"INFO"}, translated("Found. Pick what is the subject"))
         return {"FINISHED"}

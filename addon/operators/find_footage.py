@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
 
 from ..clip.footage import active_clip
 from ..clip.names import follow_names
 from ..clip.sequence import find_moved
 from ..clip.summary import refresh
+from ..language import translated
+from ..language.properties import BoolProperty, StringProperty
 from .base import Result
 
 
@@ -27,7 +28,7 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
         subtype="DIR_PATH",
         options={"SKIP_SAVE"},
     )
-    filter_folder: bpy.props.BoolProperty(
+    filter_folder: BoolProperty(
         name="Folders", description="Show folders", default=True, options={"HIDDEN", "SKIP_SAVE"}
     )
 
@@ -35,7 +36,7 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
         if active_clip(context) is None:
-            cls.poll_message_set("Open footage first")
+            cls.poll_message_set(translated("Open footage first"))
             return False
         return True
 
@@ -51,7 +52,8 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
         if self._look(context):
             return {"FINISHED"}
         name = Path(active_clip(context).filepath).name
-        self.report({"ERROR"}, f"{name} is not in {self.directory or 'a folder near the .blend file'}")
+        place = self.directory or "a folder near the .blend file"
+        self.report({"ERROR"}, translated(f"{name} is not in {place}"))
         return {"CANCELLED"}
 
     def _look(self, context: bpy.types.Context) -> bool:
@@ -69,5 +71,5 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
                 bpy.ops.clip.reload()
             refresh()
         follow_names(clip)
-        self.report({"INFO"}, f"Found: {found}")
+        self.report({"INFO"}, translated(f"Found: {found}"))
         return True

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
 
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, find_clip
+from ..clip.prompts import count_of
 from ..contract.errors import Cancelled, MatteError
+from ..language import translated
+from ..language.properties import StringProperty
 from ..tasks import job_run
 from .base import OperatorMixin, Result, fail, say_status
 
@@ -33,7 +35,7 @@ class JobOperator(OperatorMixin):
         if not job_run.nothing_runs(cls):
             return False
         if not bpy.data.movieclips:
-            cls.poll_message_set("Open footage first")
+            cls.poll_message_set(translated("Open footage first"))
             return False
         return True
 
@@ -103,7 +105,7 @@ class JobOperator(OperatorMixin):
 
     def _fail(self, error: MatteError) -> Result:
         if isinstance(error, Cancelled):
-            self.report({"WARNING"}, "Stopped. What was tracked is kept")
+            self.report({"WARNING"}, translated("Stopped. What was tracked is kept"))
             return {"CANCELLED"}
         return fail(self, error)
 
@@ -117,10 +119,9 @@ def outcome(run: job_run.Run) -> str:
     result = run.result
     if result is None:
         return ""
-    suspects = result.get("suspects", 0)
-    doubtful = f"{suspects} {'suspect' if suspects == 1 else 'suspects'}" if suspects else "No suspects"
     if run.verb == "review":
-        return doubtful
-    frames = result.get("frames", 0)
-    words = f"{frames} {'frame has a matte' if frames == 1 else 'frames have mattes'} ({result.get('device', '')})"
-    return f"{words}. Saved: {Path(folder).name}" if (folder := result.get("folder")) else words
+        suspects = result.get("suspects", 0)
+        return count_of(suspects, "suspect") if suspects else translated("No suspects")
+    done = count_of(result.get("frames", 0), "frame with a matte", "frames with mattes")
+    words = f"{done} ({result.get('device', '')})"
+    return translated(f"{words}. Saved: {Path(folder).name}") if (folder := result.get("folder")) else words

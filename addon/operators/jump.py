@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty
 
 from ..clip.footage import active_clip, shown_frame
 from ..clip.frame_status import KINDS, stops
+from ..language import translated
+from ..language.properties import BoolProperty, EnumProperty
 from .base import Result
 
 
@@ -33,7 +34,7 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
         if active_clip(context) is None:
-            cls.poll_message_set("Open footage first")
+            cls.poll_message_set(translated("Open footage first"))
             return False
         return True
 
@@ -44,8 +45,9 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
         found = stops(clip, self.kind)
         ahead = [frame for frame in found if (frame < here if self.backwards else frame > here)]
         if not ahead:
-            side = "before" if self.backwards else "after"
-            self.report({"INFO"}, f"{KINDS[self.kind].label}: no such frame {side} this one")
+            label = translated(KINDS[self.kind].label)
+            words = "{1}: no such frame before this one" if self.backwards else "{1}: no such frame after this one"
+            self.report({"INFO"}, translated(words, label))
             return {"CANCELLED"}
         context.scene.frame_current = (ahead[-1] if self.backwards else ahead[0]) + clip.frame_start - 1
         return {"FINISHED"}

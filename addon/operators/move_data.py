@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
 
 from ..contract.errors import OutputError
+from ..language.properties import StringProperty
 from .base import Result
 from .setup_operator import SetupOperator
 

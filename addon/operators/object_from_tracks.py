@@ -6,6 +6,7 @@ import bpy
 
 from ..clip.footage import active_clip
 from ..clip.names import follow_names
+from ..language import translated
 from .base import Result
 from .role import selected_tracks
 
@@ -22,7 +23,7 @@ class SPLATMATTE_OT_object_from_tracks(bpy.types.Operator):
         """Tracks selected in a clip editor."""
         space = context.space_data
         if not isinstance(space, bpy.types.SpaceClipEditor) or not space.clip or not selected_tracks(space.clip):
-            cls.poll_message_set("Select tracks first")
+            cls.poll_message_set(translated("Select tracks first"))
             return False
         return True
 

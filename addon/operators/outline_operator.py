@@ -7,13 +7,14 @@ from typing import Any
 
 import bpy
 import gpu
-from bpy.props import FloatVectorProperty, IntProperty
 from gpu_extras.batch import batch_for_shader
 
 from ..clip.coordinates import Plate
 from ..clip.editors import redraw
 from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
 from ..contract.errors import MatteError
+from ..language import translated
+from ..language.properties import FloatVectorProperty, IntProperty
 from ..results.outlines import Suggestion, read_suggestions, smallest_at
 from ..runtime.engine_client import Reply
 from ..runtime.log_file import logged
@@ -122,7 +123,7 @@ class OutlineOperator(OperatorMixin):
             return {"PASS_THROUGH"}
         with context.temp_override(area=self._area, region=self._region()):
             if self._click(bpy.context, place) == {"FINISHED"}:
-                bpy.ops.ed.undo_push(message=self.bl_label)
+                bpy.ops.ed.undo_push(message=translated(self.bl_label))
         say_status(context, f"Splat Matte: {self._words()}    Esc: done")
         return {"RUNNING_MODAL"}
 
@@ -187,7 +188,7 @@ class OutlineOperator(OperatorMixin):
         """Take the smallest at a place of the plate."""
         chosen = smallest_at(self._found, place)
         if chosen is None:
-            self.report({"WARNING"}, f"None of the {len(self._found)} outlines is here")
+            self.report({"WARNING"}, translated(f"None of the {len(self._found)} outlines is here"))
             return {"CANCELLED"}
         result = self._take(context, chosen)
         redraw()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bpy
 
+from ..clip.prompts import count_of
+from ..language import translated
 from ..results.outlines import Suggestion
 from ..runtime.engine_client import Reply
 from ..settings.clip_settings import settings_of
@@ -31,7 +33,8 @@ class SPLATMATTE_OT_pick(OutlineOperator, bpy.types.Operator):
 
     def _words(self) -> str:
         picked = len(self._settings().picked())
-        return f"{len(self._found)} {self._kind} here, {picked} picked: click on one to pick it or leave it out"
+        found = count_of(len(self._found), self._kind.removesuffix("s"))
+        return translated(f"{found} here, {picked} picked: click on one to pick it or leave it out")
 
     def _look(self, each: Suggestion) -> Look:
         if each.number in self._settings().picked():
@@ -40,8 +43,8 @@ class SPLATMATTE_OT_pick(OutlineOperator, bpy.types.Operator):
 
     def _take(self, context: bpy.types.Context, chosen: int) -> Result:
         number = self._found[chosen].number
-        words = "picked" if self._settings().toggle(number) else "left out"
-        self.report({"INFO"}, f"{number} is {words}")
+        words = f"Number {number} is picked" if self._settings().toggle(number) else f"Number {number} is left out"
+        self.report({"INFO"}, translated(words))
         return {"FINISHED"}
 
     def _settings(self) -> FoundSettings:

@@ -8,6 +8,7 @@ import bpy
 
 from ..clip.footage import active_clip, shown_frame
 from ..contract.errors import MatteError
+from ..language import translated
 from ..runtime.log_file import logged
 from ..viewer import previews
 from .base import Result, fail
@@ -24,7 +25,7 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
         if active_clip(context) is None:
-            cls.poll_message_set("Open footage first")
+            cls.poll_message_set(translated("Open footage first"))
             return False
         return True
 

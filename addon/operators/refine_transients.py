@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty
 
 from ..contract.automatic import Transients
 from ..contract.errors import JobError
+from ..language.properties import BoolProperty
 from ..settings.clip_settings import ClipSettings, settings_of
 from ..tasks import job_run
 from .job_operator import JobOperator

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..clip.footage import active_clip
+from ..language import translated
 from .base import OperatorMixin, Result
 
 
@@ -20,7 +21,7 @@ class RoleOperator(OperatorMixin):
         """Selected tracks."""
         clip = active_clip(context)
         if clip is None or not selected_tracks(clip):
-            cls.poll_message_set("Select tracks first")
+            cls.poll_message_set(translated("Select tracks first"))
             return False
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..contract.errors import EngineError, MatteError
+from ..language import translated
 from ..tasks import setup_run
 from .base import OperatorMixin, Result, fail
 
@@ -20,7 +21,7 @@ class SetupOperator(OperatorMixin):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Nothing is being set up."""
         if setup_run.active() is not None:
-            cls.poll_message_set("Wait for what is running, or stop it")
+            cls.poll_message_set(translated("Wait for what is running, or stop it"))
             return False
         return True
 
@@ -38,7 +39,7 @@ class SetupOperator(OperatorMixin):
         except MatteError as error:
             return fail(self, error)
         if task.result is not None:
-            self.report({"INFO"}, task.result["words"])
+            self.report({"INFO"}, translated(task.result["words"]))
         return {"FINISHED"}
 
 

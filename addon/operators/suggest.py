@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..clip.names import follow_names
+from ..language import translated
 from ..results.outlines import Suggestion
 from ..runtime.engine_client import Reply
 from ..settings.clip_settings import settings_of
@@ -25,7 +26,7 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
         return job_run.request_suggestions(clip, frame)
 
     def _words(self) -> str:
-        return f"{len(self._found)} suggestions: click on one to take it"
+        return translated(f"{len(self._found)} suggestions: click on one to take it")
 
     def _look(self, each: Suggestion) -> Look:
         return (*colour_of(each.number), 0.9), 1.5
@@ -42,7 +43,7 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
         follow_names(clip)
         self._found = [each for i, each in enumerate(self._found) if i != chosen]
         self._under = None
-        self.report({"INFO"}, f"{name} is a layer of {settings.mask.name} now")
+        self.report({"INFO"}, translated(f"{name} is a layer of {settings.mask.name} now"))
         return {"FINISHED"}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
 
 from ..clip.footage import active_clip
+from ..language.properties import EnumProperty, StringProperty
 from ..settings.clip_settings import ObjectSettings, settings_of
 from .base import Result
 
@@ -35,7 +35,7 @@ class SPLATMATTE_OT_switch_object(bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         """That of the switch."""
-        return str(ObjectSettings.bl_rna.properties[properties.what].description)
+        return bpy.app.translations.pgettext_tip(ObjectSettings.bl_rna.properties[properties.what].description)
 
     def execute(self, context: bpy.types.Context) -> Result:
         """On becomes off, off becomes on."""

@@ -11,6 +11,7 @@ from ..clip.footage import active_clip, matte_folder
 from ..clip.sequence import pattern_of
 from ..clip.summary import summary_of
 from ..contract.targets import TARGETS
+from ..language import translated
 from ..results.take_reader import latest_version, report_of
 from .base import Result
 
@@ -30,7 +31,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
         """A version was written."""
         clip = active_clip(context)
         if clip is None or _latest(clip) is None:
-            cls.poll_message_set("Export first")
+            cls.poll_message_set(translated("Export first"))
             return False
         return True
 
@@ -40,12 +41,12 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
         version = _latest(clip)
         sequences = sorted({file.parent: file for file in _images(version)}.items())
         if not sequences:
-            self.report({"ERROR"}, f"{version.name} holds no images that Blender shows")
+            self.report({"ERROR"}, translated(f"{version.name} holds no images that Blender shows"))
             return {"CANCELLED"}
         try:
             target = report_of(version)["export"]["target"]
         except (OSError, ValueError, KeyError, TypeError):
-            self.report({"ERROR"}, f"{version.name}.json can't be read: export again")
+            self.report({"ERROR"}, translated(f"{version.name}.json can't be read: export again"))
             return {"CANCELLED"}
         has_alpha = target in TARGETS and TARGETS[target].rules.has_alpha
         tree = _tree(context.scene)
@@ -69,7 +70,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
             alpha.parent, alpha.location = frame, (2 * _GAP, below - i * _GAP)
             tree.links.new(plate.outputs["Image"], alpha.inputs["Image"])
             tree.links.new(matte.outputs["Alpha" if has_alpha else "Image"], alpha.inputs["Alpha"])
-        self.report({"INFO"}, f"{version.name} is in the compositor: {len(sequences)} image sequences")
+        self.report({"INFO"}, translated(f"{version.name} is in the compositor: {len(sequences)} image sequences"))
         return {"FINISHED"}
 
 

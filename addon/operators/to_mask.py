@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, IntProperty
 
 from ..clip.coordinates import Plate
 from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
 from ..clip.frame_status import lane_of
 from ..contract.errors import MatteError
+from ..language import translated
+from ..language.properties import EnumProperty, IntProperty
 from ..results.take_reader import tracked_frames
 from ..settings.clip_settings import settings_of
 from ..tasks import job_run
@@ -51,7 +52,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
             return False
         objects = settings_of(active_clip(context)).objects
         if not any(each.use and tracked_frames(each.take) for each in objects):
-            cls.poll_message_set("Track first")
+            cls.poll_message_set(translated("Track first"))
             return False
         return True
 
@@ -73,7 +74,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         found = json.loads(Path(reply.result["file"]).read_text(encoding="utf-8"))
         mask = make_mask(context, clip, plate, found)
         keys = len({frame for each in found.values() for frame in each["frames"]})
-        self.report({"INFO"}, f"{mask.name}: {len(found)} layers, keyed on {keys} frames")
+        self.report({"INFO"}, translated(f"{mask.name}: {len(found)} layers, keyed on {keys} frames"))
         return {"FINISHED"}
 
     def _frames(self, context: bpy.types.Context, clip: bpy.types.MovieClip) -> list[int]:

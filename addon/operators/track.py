@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty
 
 from ..clip.footage import shown_frame
+from ..language import translated
+from ..language.properties import BoolProperty, EnumProperty
 from ..tasks import job_run
 from .base import Result
 from .job_operator import JobOperator
@@ -41,8 +42,9 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
         """What the button does that is looked at."""
         if properties.towards == "ALL":
             return ""
-        where = cls.bl_rna.properties["towards"].enum_items[properties.towards].description  # type: ignore[attr-defined]
-        return f"{'Forget these mattes and track again' if properties.again else 'Track'}: {where.lower()}"
+        towards = cls.bl_rna.properties["towards"].enum_items[properties.towards]  # type: ignore[attr-defined]
+        where: str = bpy.app.translations.pgettext_tip(towards.description)
+        return translated(f"Forget these mattes and track again: {where}" if properties.again else f"Track: {where}")
 
     def _start(self, context: bpy.types.Context) -> job_run.Run:
         clip = self._find_clip(context)

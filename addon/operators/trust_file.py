@@ -7,6 +7,7 @@ import bpy
 from ..clip.footage import active_clip
 from ..clip.to_job import own_files
 from ..contract.errors import MatteError
+from ..language import translated
 from ..settings.trusted_files import trust
 from .base import Result, fail
 
@@ -23,7 +24,7 @@ class SPLATMATTE_OT_trust_file(bpy.types.Operator):
         """A file is chosen."""
         clip = active_clip(context)
         if clip is None or not own_files(clip):
-            cls.poll_message_set("Choose a checkpoint file first")
+            cls.poll_message_set(translated("Choose a checkpoint file first"))
             return False
         return True
 

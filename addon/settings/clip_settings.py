@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import (
+
+from ..checkpoints import OFFICIAL
+from ..contract.job_types import FINE
+from ..contract.suspects import read_suspects
+from ..contract.targets import TARGETS
+from ..language.properties import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
@@ -17,11 +22,6 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
-
-from ..checkpoints import OFFICIAL
-from ..contract.job_types import FINE
-from ..contract.suspects import read_suspects
-from ..contract.targets import TARGETS
 from .finishing_settings import FinishingSettings
 from .mask_changes import masks_changed
 from .palette import PALETTE

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..contract.job_checks import MAX_LENGTH, MAX_TEMPORAL
+from ..language.properties import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from .mask_changes import masks_changed
 
 

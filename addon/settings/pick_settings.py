@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 
 import bpy
-from bpy.props import StringProperty
 
 from ..contract.automatic import Parts, Search, Things
+from ..language.properties import StringProperty
 
 # What can be found: the Job's field for it is one of engine/automatic's pipelines.
 KINDS = [

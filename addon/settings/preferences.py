@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..installer.torch_build import CHOICES
-from ..runtime.user_folder import user_folder
+from ..language.properties import EnumProperty, FloatProperty, IntProperty, StringProperty
 from .clip_settings import PUBLISHED_CHECKPOINTS
 
 EXTENSION_PACKAGE = (__package__ or "").removesuffix(".addon.settings")
@@ -22,7 +21,8 @@ class Preferences:
     )
     folder: StringProperty(
         name="Data Folder",
-        description=f"Where engine and checkpoints are, gigabytes, for all Blenders. Empty: {user_folder()}",
+        description="Where engine and checkpoints are, gigabytes, for all Blenders. Empty: where this system keeps "
+        "data of programs",
         subtype="DIR_PATH",
     )
     build: EnumProperty(

@@ -33,6 +33,7 @@ from ..contract.requests import (
     Suggest,
     Track,
 )
+from ..language import translated
 from ..runtime.engine_client import Engine, Reply, shared_engine
 from ..runtime.json_line_process import EXTENSION
 from ..runtime.locate import engine_environment, find_python
@@ -132,15 +133,16 @@ class Run:
     def in_words(self) -> str:
         """For example: Tracking 12/200, frame 57, 1:30 left."""
         if self.stopping:
-            return "Stopping"
+            return translated("Stopping")
         event = self.progress
         if event is None:
-            return "Checking" if self.verb == "review" else "Starting the engine"
-        words = _STAGES[event["stage"]]
+            return translated("Checking" if self.verb == "review" else "Starting the engine")
+        words = translated(_STAGES[event["stage"]])
         if event["stage"] != "model":
-            words += f" {event['done']}/{event['total']}, frame {event['frame'] + self.shift}"
+            frame = event["frame"] + self.shift
+            words = translated(f"{words} {event['done']}/{event['total']}, frame {frame}")
         left = event.get("seconds_left")
-        return words if left is None else f"{words}, {int(left) // 60}:{int(left) % 60:02d} left"
+        return words if left is None else translated(f"{words}, {int(left) // 60}:{int(left) % 60:02d} left")
 
     def _note(self, event: Event) -> None:
         if event["event"] == "progress":
@@ -180,7 +182,7 @@ def was_asked(clip: bpy.types.MovieClip) -> bool:
 def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
     """For `poll`; says what to do where something does."""
     if running() is not None:
-        operator.poll_message_set("Something is running already: wait for it, or stop it")
+        operator.poll_message_set(translated("Something is running already: wait for it, or stop it"))
         return False
     return True
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import bpy
 
 from ..clip.frame_status import KINDS
+from ..language import CONTEXT, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,10 @@ class SPLATMATTE_MT_jump(bpy.types.Menu):
     def draw(self, context: bpy.types.Context) -> None:
         """Back and on, for each kind."""
         for kind, each in KINDS.items():
-            for backwards, icon, words in ((True, "TRIA_LEFT", "Previous"), (False, "TRIA_RIGHT", "Next")):
-                text = f"{words} {each.label}"
-                jump = self.layout.operator("splat_matte.jump", text=text, icon=icon)  # type: ignore[arg-type]
+            label = translated(each.label)
+            for backwards, icon, words in ((True, "TRIA_LEFT", "Previous {1}"), (False, "TRIA_RIGHT", "Next {1}")):
+                text = translated(words, label)
+                jump = self.layout.operator("splat_matte.jump", text=text, text_ctxt=CONTEXT, icon=icon)  # type: ignore[arg-type]
                 jump.kind, jump.backwards = kind, backwards
 
 
@@ -68,15 +70,15 @@ class SPLATMATTE_MT_mattes(bpy.types.Menu):
         layout = self.layout
         layout.operator("splat_matte.track")
         for towards, words in (
-            ("PREVIOUS", "One Frame Back"),
-            ("NEXT", "One Frame On"),
-            ("START", "To the Start"),
-            ("END", "To the End"),
+            ("PREVIOUS", "Track One Frame Back"),
+            ("NEXT", "Track One Frame On"),
+            ("START", "Track to the Start"),
+            ("END", "Track to the End"),
         ):
-            layout.operator("splat_matte.track", text=f"Track {words}").towards = towards
+            layout.operator("splat_matte.track", text=words, text_ctxt=CONTEXT).towards = towards
         layout.separator()
-        for towards, words in (("START", "Backwards"), ("END", "Forwards")):
-            again = layout.operator("splat_matte.track", text=f"Re-Track {words} from Here")
+        for towards, words in (("START", "Re-Track Backwards from Here"), ("END", "Re-Track Forwards from Here")):
+            again = layout.operator("splat_matte.track", text=words, text_ctxt=CONTEXT)
             again.towards, again.again = towards, True
         layout.separator()
         layout.menu("SPLATMATTE_MT_jump")

@@ -23,6 +23,7 @@ from ..clip.frame_status import KINDS, Colour, Kind, is_current, lane_of, spans
 from ..clip.summary import Summary, shown_summary_of
 from ..contract.automatic import number_of
 from ..contract.errors import MatteError
+from ..language import translated
 from ..results.take_reader import as_stored
 from ..runtime.log_file import logged
 from ..settings.clip_settings import OVERLAY_STYLES, settings_of
@@ -305,9 +306,9 @@ def words_of(
             continue
         source = sources.get(name)
         if source is None:
-            words[name] = f"{name}: no matte on this frame yet"
+            words[name] = translated(f"{name}: no matte on this frame yet")
         elif source.file is not None and not is_current(settings.objects[name], str(source.file.parents[1]), summary):
-            words[name] = f"{name}: marks or footage have changed since this was tracked"
+            words[name] = translated(f"{name}: marks or footage have changed since this was tracked")
     return words
 
 

@@ -10,6 +10,7 @@ from ..checkpoints import OFFICIAL, Official
 from ..contract.errors import Cancelled
 from ..installer.install import Installed, installed
 from ..installer.plan import InstallPlan
+from ..language import CONTEXT, translated
 from ..runtime.locate import PYTHON_VARIABLE, current_runtime
 from ..runtime.watch import megabytes
 from ..settings.preferences import EXTENSION_PACKAGE, Preferences
@@ -33,14 +34,14 @@ class SPLATMATTE_AP_preferences(Preferences, bpy.types.AddonPreferences):
         _draw_engine(layout.box(), context, self)
         _draw_checkpoints(layout.box(), context)
         box = layout.box()
-        box.label(text="Settings")
+        box.label(text="Settings", text_ctxt=CONTEXT)
         for name in _SETTINGS:
             box.prop(self, name)
         layout.operator("splat_matte.copy_diagnostics", icon="COPYDOWN")
 
 
 def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: Preferences) -> None:
-    layout.label(text="Engine")
+    layout.label(text="Engine", text_ctxt=CONTEXT)
     own = chosen.engine_python or os.environ.get(PYTHON_VARIABLE, "")
     plan = setup_run.plan()
     found = installed(plan.runtimes)
@@ -61,10 +62,10 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
     row = layout.row(align=True)
     row.use_property_split = False
     row.scale_y = 1.2
-    row.operator("splat_matte.install_engine", text=_verb(plan, found), icon="IMPORT")
+    row.operator("splat_matte.install_engine", text=_verb(plan, found), text_ctxt=CONTEXT, icon="IMPORT")
     if found is not None:
         row.operator("splat_matte.self_test", icon="PLAY")
-        row.operator("splat_matte.remove_engine", text="Remove", icon="TRASH")
+        row.operator("splat_matte.remove_engine", text="Remove", text_ctxt=CONTEXT, icon="TRASH")
     row.operator("splat_matte.open_log", icon="TEXT")
     if task is not None and task.verb != "checkpoint":
         _draw_outcome(layout, context, task)
@@ -72,7 +73,7 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
     row.prop(chosen, "folder")
     row.operator("splat_matte.move_data", text="", icon="FOLDER_REDIRECT")
     header, body = layout.panel("splat_matte_ways", default_closed=True)
-    header.label(text="Other Ways to Install")
+    header.label(text="Other Ways to Install", text_ctxt=CONTEXT)
     if body is not None:
         for name in _WAYS:
             body.prop(chosen, name)
@@ -112,7 +113,7 @@ def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context, otherw
 
 
 def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    layout.label(text="Checkpoints")
+    layout.label(text="Checkpoints", text_ctxt=CONTEXT)
     draw_text(layout, context, "SAM 2 as published by Meta, Apache 2.0. Speed and quality: SA-V test, on an A100.")
     task = setup_run.latest()
     folder = setup_run.data_folder() / "checkpoints"
@@ -131,10 +132,11 @@ def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) ->
 
 def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool) -> None:
     split = row.split(factor=0.75, align=True)
-    figures = f"{megabytes(official.bytes)}, {official.frames_a_second:g} frames/s, J&F {official.quality}"
-    split.label(text=f"{official.label}: {figures}", icon="CHECKMARK" if is_here else "BLANK1")
+    size, quality = megabytes(official.bytes), official.quality
+    words = translated(f"{official.label}: {size}, {official.frames_a_second:g} frames/s, J&F {quality}")
+    split.label(text=words, translate=False, icon="CHECKMARK" if is_here else "BLANK1")
     if is_here:
-        split.label(text="Ready")
+        split.label(text="Ready", text_ctxt=CONTEXT)
     else:
         split.operator("splat_matte.download_checkpoint", icon="IMPORT").name = official.name
 
@@ -143,7 +145,7 @@ def draw_progress(layout: bpy.types.UILayout, task: setup_run.Task) -> None:
     """How far a task is, and the button that stops it."""
     row = layout.row()
     row.use_property_split = False
-    row.progress(factor=task.fraction, text="Stopping" if task.stopping else task.words)
+    row.progress(factor=task.fraction, text=translated("Stopping" if task.stopping else task.words), translate=False)
     row.operator("splat_matte.stop_setup", icon="CANCEL")
 
 

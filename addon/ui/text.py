@@ -6,20 +6,23 @@ import blf
 import bpy
 
 from ..contract.errors import MatteError
+from ..language import translated
 
 _FONT = 0  # the interface's own
 _MARGIN = 85  # pixels at scale 1: tabs, the borders of panel and box, an icon
 _POINTS = 11
 
 
-def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1") -> None:
-    """Draw `text` over as many lines as it needs; the icon stands beside the first."""
+def draw_text(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1", *, translate: bool = True
+) -> None:
+    """Draw `text` over as many lines as it needs; the icon stands beside the first. Names and paths stay as they are."""
     scale = context.preferences.system.ui_scale
     blf.size(_FONT, _POINTS * scale)
     width = max(60 * scale, context.region.width - _MARGIN * scale)
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for paragraph in text.splitlines():
+    for paragraph in (translated(text) if translate else text).splitlines():
         for line in _wrap(paragraph, width):
             column.label(text=line, icon=icon, translate=False)  # type: ignore[arg-type]
             icon = "BLANK1"
@@ -27,9 +30,9 @@ def draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
 
 def draw_error(layout: bpy.types.UILayout, context: bpy.types.Context, error: MatteError) -> None:
     """What happened and what to do, then where: a path is the longest and says the least."""
-    draw_text(layout, context, f"{error.message} {error.hint}", "ERROR")
+    draw_text(layout, context, f"{translated(error.message)} {translated(error.hint)}", "ERROR", translate=False)
     if error.where:
-        draw_text(layout, context, error.where)
+        draw_text(layout, context, error.where, translate=False)
 
 
 def _wrap(text: str, width: float) -> list[str]:

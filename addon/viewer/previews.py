@@ -18,6 +18,7 @@ from ..clip.footage import shown_frame
 from ..clip.names import follow_names
 from ..clip.summary import summary_of
 from ..clip.to_job import checkpoint_of
+from ..language import translated
 from ..results.take_reader import read_preview
 from ..runtime.engine_client import Reply, is_starting
 from ..runtime.log_file import logged
@@ -52,7 +53,7 @@ def waiting(clip: str) -> str:
     """What a preview of a clip waits for, in words; empty if none was asked for."""
     if not _latest.is_pending or _latest.key is None or _latest.key[0] != clip:
         return ""
-    return "Starting the Engine" if is_starting() else "Previewing"
+    return translated("Starting the Engine" if is_starting() else "Previewing")
 
 
 def error() -> str:

@@ -12,8 +12,8 @@ FILES = sorted(ADDON.rglob("*.py"))
 
 # From the ground up: a room may import itself and what stands before it, nothing else.
 FLOORS = (
-    "contract", "runtime", "checkpoints", "installer", "results", "settings", "clip", "tasks", "viewer", "operators",
-    "ui", "cli", "registration",
+    "contract", "runtime", "checkpoints", "installer", "results", "language", "settings", "clip", "tasks", "viewer",
+    "operators", "ui", "cli", "registration",
 )  # fmt: skip
 ENGINE_FLOORS = (
     "footage", "store", "sam2", "tracking", "matting", "review", "automatic", "export", "session", "progress",

@@ -244,7 +244,8 @@ def _change(measures: Mapping[int, Measure], previous: int, frame: int, limits: 
 def _grows(log: float, when: str) -> str:
     if math.isnan(log):
         return ""
-    return f"{'grows' if log > 0 else 'shrinks'} by {abs(math.exp(log) - 1):.0%} {when}"
+    change = abs(math.exp(log) - 1)
+    return f"grows by {change:.0%} {when}" if log > 0 else f"shrinks by {change:.0%} {when}"
 
 
 def _raise(found: dict[int, Doubt], frame: int, doubt: Doubt) -> None:

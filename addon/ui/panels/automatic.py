@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ...language import CONTEXT
 from ...settings.clip_settings import ClipSettings
 from ...tasks import job_run
 from ..text import draw_text
@@ -41,7 +42,8 @@ def _draw_found(layout: bpy.types.UILayout, context: bpy.types.Context, settings
     if settings.automatic == "parts":
         draw_text(layout, context, "20 s a frame and more on a CPU: try a short range. Esc keeps what is done.", "TIME")
     row = layout.row(align=True)
-    row.operator("splat_matte.find", text=f"Find {settings.automatic.title()}", icon="VIEWZOOM")
+    words = "Find Parts" if settings.automatic == "parts" else "Find Things"
+    row.operator("splat_matte.find", text=words, text_ctxt=CONTEXT, icon="VIEWZOOM")
     row.operator("splat_matte.find", text="", icon="EXPORT").export = True
     layout.operator("splat_matte.pick", icon="RESTRICT_SELECT_OFF")
     if settings.found.numbers:

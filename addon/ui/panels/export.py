@@ -6,6 +6,7 @@ import bpy
 
 from ...clip.summary import shown_summary_of
 from ...contract.targets import TARGETS, Rules
+from ...language import CONTEXT, translated
 from ...settings.clip_settings import ClipSettings
 from ..text import draw_text
 from .base import ClipPanel
@@ -23,21 +24,21 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "target")
         target = TARGETS[settings.target]
         rules = target.rules
-        draw_text(layout, context, f"{target.description}.")
+        draw_text(layout, context, bpy.app.translations.pgettext_tip(target.description), translate=False)
         if rules.writer == "nerfstudio":
             layout.prop(settings, "transforms")
         if rules.invertible:
             layout.prop(settings, "invert")
         layout.prop(settings, "refine")
-        layout.prop(settings, "output", placeholder="beside the footage")
+        layout.prop(settings, "output", placeholder=translated("beside the footage"))
         _draw_advanced(layout, context, settings, rules)
         if rules.found:
             draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
         else:
             draw_job(layout, context, "export", clip, shown_summary_of(clip))
         row = layout.row(align=True)
-        row.operator("splat_matte.to_compositor", text="To Compositor", icon="NODE_COMPOSITING")
-        row.operator("splat_matte.to_mask", text="To Mask", icon="MOD_MASK")
+        row.operator("splat_matte.to_compositor", text="To Compositor", text_ctxt=CONTEXT, icon="NODE_COMPOSITING")
+        row.operator("splat_matte.to_mask", text="To Mask", text_ctxt=CONTEXT, icon="MOD_MASK")
 
 
 def _draw_advanced(
@@ -45,7 +46,7 @@ def _draw_advanced(
 ) -> None:
     """Which frames, into which version, and what only some footage needs."""
     header, body = layout.panel("splat_matte_export_advanced", default_closed=True)
-    header.label(text="Frames and Version")
+    header.label(text="Frames and Version", text_ctxt=CONTEXT)
     if body is None:
         return
     if rules.one_file:
@@ -57,7 +58,7 @@ def _draw_advanced(
     body.prop(settings, "export_use_range")
     if settings.export_use_range:
         row = body.row(align=True)
-        row.prop(settings, "scene_export_start", text="Frames")
+        row.prop(settings, "scene_export_start", text="Frames", text_ctxt=CONTEXT)
         row.prop(settings, "scene_export_end", text="")
     if rules.has_alpha:
         body.prop(settings, "plate_alpha")

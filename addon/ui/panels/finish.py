@@ -22,7 +22,7 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
         layout = self.layout
         active = clip.tracking.objects.active
         if active is not None:
-            draw_text(layout, context, active.name, "OBJECT_DATA")
+            draw_text(layout, context, active.name, "OBJECT_DATA", translate=False)
             if active.name in settings.objects:
                 _draw_finishing(layout, context, settings, active.name)
             else:
@@ -30,7 +30,7 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
         for each in settings.objects:
             if each.name not in clip.tracking.objects:
                 header, body = layout.panel(f"splat_matte_finish_{each.name}", default_closed=True)
-                header.label(text=each.name, icon="MOD_MASK")
+                header.label(text=each.name, translate=False, icon="MOD_MASK")
                 if body is not None:
                     _draw_finishing(body, context, settings, each.name)
         if finished_mattes.error():

@@ -7,6 +7,7 @@ import bpy
 from ...clip.prompts import count_of
 from ...clip.summary import shown_summary_of
 from ...contract.errors import FootageError
+from ...language import CONTEXT
 from ...settings.clip_settings import settings_of
 from ..text import draw_error, draw_text
 from .base import Panel, clip_of
@@ -23,21 +24,21 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
         clip = clip_of(context)
         if clip is None:
             draw_text(layout, context, "Open an image sequence or a movie to start.", "INFO")
-            layout.operator("clip.open", text="Open Footage", icon="FILE_FOLDER")
+            layout.operator("clip.open", text="Open Footage", text_ctxt=CONTEXT, icon="FILE_FOLDER")
             return
         summary = shown_summary_of(clip)
         if summary.plate is None:
             draw_error(layout, context, summary.error)
             if isinstance(summary.error, FootageError):
                 layout.operator("splat_matte.find_footage", icon="VIEWZOOM")
-            layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
+            layout.operator("clip.reload", text="Reload Clip", text_ctxt=CONTEXT, icon="FILE_REFRESH")
             return
         footage = summary.plate.footage
-        draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE")
+        draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE", translate=False)
         size = f"{footage.width} x {footage.height} pixels"
         draw_text(layout, context, f"{count_of(footage.frame_count, 'frame')}, {size}")
         layout.prop(settings_of(clip), "panorama")
         for warning in summary.warnings:
             draw_text(layout, context, warning, "ERROR")
         if summary.warnings:
-            layout.operator("clip.reload", text="Reload Clip", icon="FILE_REFRESH")
+            layout.operator("clip.reload", text="Reload Clip", text_ctxt=CONTEXT, icon="FILE_REFRESH")

@@ -38,7 +38,7 @@ def draw_job(
     """The verb's button; while it runs, how far it is; then, how it went."""
     run = job_run.latest()
     if run is not None and run.active and run.verb == verb:
-        layout.progress(factor=run.fraction, text=run.in_words())
+        layout.progress(factor=run.fraction, text=run.in_words(), translate=False)
         layout.operator("splat_matte.cancel", icon="CANCEL")
         return
     row = layout.row()
@@ -50,7 +50,7 @@ def draw_job(
     if run is None or run.active or run.verb != verb or run.clip != clip.name:
         return
     if run.error is None:
-        draw_text(layout, context, outcome(run) + ".", "CHECKMARK")
+        draw_text(layout, context, outcome(run), "CHECKMARK", translate=False)
         for warning in run.warnings:
             draw_text(layout, context, warning, "ERROR")
         if run.result is not None and "folder" in run.result:

@@ -6,6 +6,7 @@ import bpy
 
 from ...clip.prompts import Prompts, count_of
 from ...clip.summary import shown_summary_of
+from ...language import CONTEXT, translated
 from ...results.take_reader import tracked_frames
 from ...settings.clip_settings import ClipSettings, settings_of
 from ..text import draw_text
@@ -60,12 +61,12 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         _draw_active(layout, context, clip, summary.prompts)
 
         row = layout.row(align=True)
-        row.operator("splat_matte.mark_include", text="Include", icon="ADD")
-        row.operator("splat_matte.mark_exclude", text="Exclude", icon="REMOVE")
-        row.operator("splat_matte.box", text="Box", icon="MESH_PLANE")
+        row.operator("splat_matte.mark_include", text="Include", text_ctxt=CONTEXT, icon="ADD")
+        row.operator("splat_matte.mark_exclude", text="Exclude", text_ctxt=CONTEXT, icon="REMOVE")
+        row.operator("splat_matte.box", text="Box", text_ctxt=CONTEXT, icon="MESH_PLANE")
         row = layout.row(align=True)
-        row.operator("splat_matte.click", text="Click Include", icon="CURSOR").exclude = False
-        row.operator("splat_matte.click", text="Click Exclude", icon="CURSOR").exclude = True
+        row.operator("splat_matte.click", text="Click Include", text_ctxt=CONTEXT, icon="CURSOR").exclude = False
+        row.operator("splat_matte.click", text="Click Exclude", text_ctxt=CONTEXT, icon="CURSOR").exclude = True
 
         layout.prop(settings, "mask")
         layout.prop(settings, "tracked_step")
@@ -113,9 +114,9 @@ def _draw_active(
     if active is None or not settings.uses(active.name):
         return
     marks = prompts.marks.get(active.name) if prompts else None
-    words = f"{active.name}: {marks.in_words() if marks else 'nothing marked'}"
+    marked = marks.in_words() if marks else translated("nothing marked")
     done = len(tracked_frames(settings.take_of(active.name)))
-    draw_text(layout, context, f"{words}; {count_of(done, 'frame')} tracked", "TRACKING")
+    draw_text(layout, context, f"{active.name}: {marked}; {count_of(done, 'frame')} tracked", "TRACKING")
     entry = settings.objects.get(active.name)
     if entry is not None:
         layout.prop(entry, "export")
@@ -125,7 +126,9 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompt
     """What will be sent, per object."""
     if not prompts.marks:
         draw_text(layout, context, "Ctrl-click on the subject to add a marker.", "INFO")
-        layout.operator("splat_matte.click", text="Click on the Subject", icon="CURSOR").exclude = False
+        layout.operator(
+            "splat_matte.click", text="Click on the Subject", text_ctxt=CONTEXT, icon="CURSOR"
+        ).exclude = False
         return
     box = layout.box()
     draw_text(box, context, f"Will be sent: {prompts.in_words()}.", "CHECKMARK")
@@ -140,7 +143,7 @@ def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, prompt
     if not prompts.ignored:
         return
     header, body = layout.panel("splat_matte_ignored", default_closed=True)
-    header.label(text=f"Ignored ({len(prompts.ignored)})", icon="HIDE_ON")
+    header.label(text=translated(f"Ignored ({len(prompts.ignored)})"), translate=False, icon="HIDE_ON")
     if body is not None:
         for sentence in prompts.ignored:
             draw_text(body, context, sentence, "DOT")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ...language import CONTEXT
 from ...settings.clip_settings import ClipSettings, settings_of
 from .. import overlay
 from ..text import draw_text
@@ -29,7 +30,7 @@ class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
         column.prop(settings, "overlay_style")
         if settings.overlay_style == "fill":
             column.prop(settings, "overlay_opacity", slider=True)
-        row = column.row(align=True, heading="Wipe")
+        row = column.row(align=True, heading="Wipe", heading_ctxt=CONTEXT)
         row.prop(settings, "overlay_wipe", text="")
         split = row.row(align=True)
         split.active = settings.overlay_wipe

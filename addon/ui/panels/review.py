@@ -6,6 +6,7 @@ import bpy
 
 from ...clip.footage import scene_frame, shown_frame
 from ...clip.summary import shown_summary_of
+from ...language import CONTEXT, translated
 from ...settings.clip_settings import ClipSettings, SuspectSettings, settings_of
 from ...tasks import job_run
 from ..text import draw_error, draw_text
@@ -31,9 +32,10 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
         """One row."""
         split = layout.split(factor=0.25)
         clip: bpy.types.MovieClip = data.id_data  # type: ignore[assignment]
-        split.label(text=str(scene_frame(clip, item.frame)), icon="ERROR")
+        split.label(text=str(scene_frame(clip, item.frame)), translate=False, icon="ERROR")
         several = len({each.object_name for each in data.suspects}) > 1
-        split.label(text=f"{item.object_name}: {item.reason}" if several else item.reason, translate=False)
+        reason = _in_words(item)
+        split.label(text=f"{item.object_name}: {reason}" if several else reason, translate=False)
 
     def filter_items(  # type: ignore[override]  # lists are what Blender wants, whatever its stubs say
         self, context: bpy.types.Context, data: ClipSettings, property: str
@@ -60,7 +62,7 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
             self._draw_suspects(context, layout, clip, settings)
         else:
             draw_text(layout, context, "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK")
-        layout.prop(settings, "poses", placeholder="solved camera")
+        layout.prop(settings, "poses", placeholder=translated("solved camera"))
         row = layout.row()
         row.enabled = missing_engine() is None
         row.operator("splat_matte.check_cameras", icon="CON_CAMERASOLVER")
@@ -78,15 +80,20 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         layout.template_list("SPLATMATTE_UL_suspects", "", settings, "suspects", settings, "suspect_index", rows=3)
         row = layout.row(align=True)
         for backwards, icon, text in ((True, "TRIA_LEFT", "Previous"), (False, "TRIA_RIGHT", "Next")):
-            jump = row.operator("splat_matte.jump", text=text, icon=icon)  # type: ignore[arg-type]
+            jump = row.operator("splat_matte.jump", text=text, text_ctxt=CONTEXT, icon=icon)  # type: ignore[arg-type]
             jump.kind, jump.backwards = "suspect", backwards
         frame = shown_frame(clip, context.space_data, context.scene)
         here = [each for each in settings.suspects_used() if each.first <= frame <= each.last]
         for each in here:
             first, last = scene_frame(clip, each.first), scene_frame(clip, each.last)
-            run = f"{first} to {last}" if first < last else str(first)
-            draw_text(layout, context, f"{each.object_name}, {run}: {each.reason}.")
+            run = translated("{1} to {2}", first, last) if first < last else str(first)
+            draw_text(layout, context, f"{each.object_name}, {run}: {_in_words(each)}.", translate=False)
         if here and any(frame == each.frame for some in shown_summary_of(clip).marked.values() for each in some):
             draw_text(layout, context, "Marked: track again.", "CHECKMARK")
         elif here:
             draw_text(layout, context, "If it is wrong here, add a marker and track again.", "INFO")
+
+
+def _in_words(suspect: SuspectSettings) -> str:
+    """Why it is doubtful: reasons, the strongest first."""
+    return "; ".join(translated(each) for each in suspect.reason.split("; "))

@@ -7,6 +7,7 @@ import bpy
 from ...checkpoints import OFFICIAL
 from ...clip.summary import shown_summary_of
 from ...clip.to_job import checkpoint_of
+from ...language import CONTEXT, translated
 from ...runtime.watch import megabytes
 from ...settings.clip_settings import ClipSettings
 from ...settings.preferences import EXTENSION_PACKAGE
@@ -37,11 +38,13 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "use_range")
         if settings.use_range:
             row = layout.row(align=True)
-            row.prop(settings, "scene_range_start", text="Frames")
+            row.prop(settings, "scene_range_start", text="Frames", text_ctxt=CONTEXT)
             row.prop(settings, "scene_range_end", text="")
         if missing := missing_engine():
             draw_error(layout, context, missing)
-            open_preferences = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
+            open_preferences = layout.operator(
+                "preferences.addon_show", text="Open Preferences", text_ctxt=CONTEXT, icon="PREFERENCES"
+            )
             open_preferences.module = EXTENSION_PACKAGE
         summary = shown_summary_of(clip)
         if missing is None and is_marked(summary):
@@ -51,7 +54,9 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
         row.enabled = missing is None
         preview = row.row(align=True)
         preview.enabled = is_marked(summary)
-        preview.operator("splat_matte.preview", text=previews.waiting(clip.name) or "Preview", icon="HIDE_OFF")
+        preview.operator(
+            "splat_matte.preview", text=previews.waiting(clip.name) or "Preview", text_ctxt=CONTEXT, icon="HIDE_OFF"
+        )
         row.prop(settings, "live", toggle=True)
         if previews.error():
             draw_text(layout, context, previews.error(), "ERROR")
@@ -74,7 +79,7 @@ def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
     """Piece by piece, as with Blender's own tracker; jumps."""
     row = layout.row(align=True)
     row.enabled = enabled
-    row.label(text="From Here")
+    row.label(text="From Here", text_ctxt=CONTEXT)
     for towards, icon in (
         ("PREVIOUS", "TRACKING_BACKWARDS_SINGLE"),
         ("START", "TRACKING_BACKWARDS"),
@@ -86,7 +91,7 @@ def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
     for towards, icon in (("START", "TRACKING_REFINE_BACKWARDS"), ("END", "TRACKING_REFINE_FORWARDS")):
         _transport(row, towards, icon, again=True)
     row = layout.row(align=True)
-    row.label(text="Marked Frame")
+    row.label(text="Marked Frame", text_ctxt=CONTEXT)
     for backwards, icon in ((True, "PREV_KEYFRAME"), (False, "NEXT_KEYFRAME")):
         jump = row.operator("splat_matte.jump", text="", icon=icon)  # type: ignore[arg-type]
         jump.kind, jump.backwards = "prompted", backwards
@@ -108,5 +113,5 @@ def _draw_download(layout: bpy.types.UILayout, context: bpy.types.Context, name:
         draw_progress(layout, task)
     else:
         draw_text(layout, context, f"{official.label} is not on this computer yet.", "INFO")
-        text = f"Download {megabytes(official.bytes)}"
-        layout.operator("splat_matte.download_checkpoint", text=text, icon="IMPORT").name = name
+        text = translated(f"Download {megabytes(official.bytes)}")
+        layout.operator("splat_matte.download_checkpoint", text=text, text_ctxt=CONTEXT, icon="IMPORT").name = name

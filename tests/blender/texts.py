@@ -1,0 +1,202 @@
+"""All that the extension says, found where it says it: what its registered classes show, and texts in its sources.
+
+A text that is put together, an f-string, is found as the catalogues have it: {1}, {2}, ... are what is put in.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+# Calls by their function's name: which of their arguments are texts.
+ARGUMENTS = {
+    "Cancelled": 0,
+    "Choice": 1,
+    "draw_text": 2,
+    "_draw_offline": 2,
+    "note": 0,
+    "poll_message_set": 0,
+    "progress": 0,
+    "report": 1,
+    "say_status": 1,
+    "translated": 0,
+}
+ERRORS = {"CheckpointError", "EngineError", "FootageError", "JobError", "MatteError", "OutputError"}
+KEYWORDS = {"heading", "hint", "placeholder", "text"}
+SENTENCES = {"in_words"}  # functions that return them
+LISTS = {"ignored", "notes", "warnings"}  # of sentences that the panels show
+COMMAND_LINE = {"cli.py"}  # speaks English only
+LETTERS = 4  # as addon/language has it
+
+
+def shown(classes: tuple[type, ...]) -> tuple[set[str], set[str]]:
+    """Names and tooltips of registered classes, their properties and items."""
+    words: set[str] = set()
+    tooltips: set[str] = set()
+    for each in classes:
+        kind: Any = each
+        rna = kind.bl_rna
+        if issubclass(kind, bpy.types.Operator):
+            space, name = kind.bl_idname.split(".")
+            rna = getattr(getattr(bpy.ops, space), name).get_rna_type()
+            tooltips.add(rna.description)
+        if issubclass(kind, (bpy.types.Operator, bpy.types.Panel, bpy.types.Menu)):
+            words.add(kind.bl_label)
+        for item in own_properties(kind):
+            words.add(item.name)
+            tooltips.add(item.description)
+            for choice in item.enum_items if item.type == "ENUM" else ():
+                words.add(choice.name)
+                tooltips.add(choice.description)
+    return words - {""}, tooltips - {""}
+
+
+def own_properties(kind: Any) -> list[Any]:
+    """Those of a registered class that Blender does not give to all of its kind."""
+    base = next(each for each in kind.__mro__ if each.__module__ in ("bpy_types", "bpy.types", "_bpy_types"))
+    return [each for each in kind.bl_rna.properties if each.identifier not in base.bl_rna.properties]
+
+
+def said(addon: Path) -> set[str]:
+    """Texts in the sources but the engine's."""
+    texts: set[str] = set()
+    for file in sorted(addon.rglob("*.py")):
+        name = file.relative_to(addon).as_posix()
+        if not name.startswith("engine/") and name not in COMMAND_LINE:
+            texts.update(_Finder(ast.parse(file.read_text(encoding="utf-8"))).found())
+    return texts
+
+
+def literals(addon: Path) -> set[str]:
+    """Every string in the sources, the engine's too."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in addon.rglob("*.py")]
+    return {text for tree in trees for node in ast.walk(tree) if (text := text_of(node)) is not None}
+
+
+def text_of(node: ast.AST) -> str | None:
+    """A string, or an f-string with {1}, {2}, ... for what is put in."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if not isinstance(node, ast.JoinedStr):
+        return None
+    text, number = "", 0
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            text += str(part.value).replace("{", "{{").replace("}", "}}")
+        else:
+            number += 1
+            text += f"{{{number}}}"
+    return text
+
+
+class _Finder:
+    """Of one module."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+
+    def found(self) -> Iterator[str]:
+        """Its texts."""
+        functions = [each for each in ast.walk(self.tree) if isinstance(each, ast.FunctionDef)]
+        for scope in (self.tree, *functions):
+            for node in ast.walk(scope):
+                for argument in self._arguments(node):
+                    yield from (text for text in self._resolve(argument, scope) if _counts(text))
+                yield from self._counted(node)
+            if isinstance(scope, ast.FunctionDef) and scope.name in SENTENCES:
+                texts = (text_of(each) for each in ast.walk(scope) if isinstance(each, ast.JoinedStr))
+                yield from (text for text in texts if text and _counts(text))
+
+    def _arguments(self, node: ast.AST) -> Iterator[ast.expr]:
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "words":
+                    yield value
+        if not isinstance(node, ast.Call):
+            return
+        name = _name_of(node.func)
+        place = 0 if name in ERRORS else ARGUMENTS.get(name)
+        if name == "append" and isinstance(node.func, ast.Attribute) and _name_of(node.func.value) in LISTS:
+            place = 0
+        if place is not None and len(node.args) > place:
+            yield node.args[place]
+        for keyword in node.keywords:
+            if keyword.arg in KEYWORDS:
+                yield keyword.value
+
+    def _counted(self, node: ast.AST) -> Iterator[str]:
+        """`count_of` makes two texts; `reading` adds a reason."""
+        if not isinstance(node, ast.Call):
+            return
+        words = [each for each in map(text_of, node.args) if each is not None]
+        if _name_of(node.func) == "count_of" and words:
+            yield f"1 {words[0]}"
+            yield f"{{1}} {words[1] if len(words) > 1 else words[0] + 's'}"
+        if _name_of(node.func) == "reading":
+            for each in words[:1]:
+                yield f"{each} ({{{each.count('{') + 1}}})."
+
+    def _resolve(self, node: ast.expr, scope: ast.AST) -> Iterator[str]:
+        """The texts that an expression can be."""
+        if (text := text_of(node)) is not None:
+            yield text
+        elif isinstance(node, ast.IfExp):
+            yield from self._resolve(node.body, scope)
+            yield from self._resolve(node.orelse, scope)
+        elif isinstance(node, ast.BoolOp):
+            for each in node.values:
+                yield from self._resolve(each, scope)
+        elif isinstance(node, ast.Call):
+            for function in self.tree.body:
+                if isinstance(function, ast.FunctionDef) and function.name == _name_of(node.func):
+                    for each in ast.walk(function):
+                        if isinstance(each, ast.Return) and each.value is not None:
+                            yield from self._resolve(each.value, function)
+        elif isinstance(node, ast.Subscript):
+            yield from self._resolve(node.value, scope)
+        elif isinstance(node, ast.Dict):
+            for value in node.values:
+                yield from self._resolve(value, scope)
+        elif isinstance(node, ast.Name):
+            for where in {scope, self.tree}:
+                for value in _values_of(node.id, where):
+                    if not isinstance(value, ast.Name):
+                        yield from self._resolve(value, scope)
+
+
+def _values_of(name: str, scope: ast.AST) -> Iterator[ast.expr]:
+    """What is assigned to a name, in a loop over a table too."""
+    body = scope.body if isinstance(scope, ast.Module) else list(ast.walk(scope))
+    for node in body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and target.id == name:
+                    yield node.value
+                elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    yield from (
+                        value
+                        for each, value in zip(target.elts, node.value.elts, strict=True)
+                        if isinstance(each, ast.Name) and each.id == name
+                    )
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
+            if node.value is not None:
+                yield node.value
+        elif isinstance(node, ast.For) and isinstance(node.target, ast.Tuple) and isinstance(node.iter, ast.Tuple):
+            for i, each in enumerate(node.target.elts):
+                if isinstance(each, ast.Name) and each.id == name:
+                    yield from (row.elts[i] for row in node.iter.elts if isinstance(row, ast.Tuple))
+
+
+def _name_of(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _counts(text: str) -> bool:
+    """Whether it says anything: a name and a colon are no text of ours."""
+    return sum(map(str.isalpha, text)) >= (LETTERS if "{" in text else 1)
