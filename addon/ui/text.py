@@ -16,7 +16,7 @@ _POINTS = 11
 def draw_text(
     layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1", *, translate: bool = True
 ) -> None:
-    """Draw `text` over as many lines as it needs; the icon stands beside the first. Names and paths stay as they are."""
+    """Draw `text` over as many lines as it needs, the icon beside the first. Names and paths are not translated."""
     scale = context.preferences.system.ui_scale
     blf.size(_FONT, _POINTS * scale)
     width = max(60 * scale, context.region.width - _MARGIN * scale)

@@ -47,7 +47,7 @@ def shown(classes: tuple[type, ...]) -> tuple[set[str], set[str]]:
         if issubclass(kind, (bpy.types.Operator, bpy.types.Panel, bpy.types.Menu)):
             words.add(kind.bl_label)
         for item in own_properties(kind):
-            words.add(item.name)
+            words.add(item.name if item.name != item.identifier else "")
             tooltips.add(item.description)
             for choice in item.enum_items if item.type == "ENUM" else ():
                 words.add(choice.name)
