@@ -22,13 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Child:
-    """A running engine."""
+    """A running engine, started by `command`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *command: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "addon.engine", "serve"],
+            [sys.executable, "-P", *(command or ("-m", "addon.engine", "serve"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if command else None,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
@@ -282,3 +283,23 @@ def test_it_ends_with_its_parent(engine: Child, job: dict[str, Any]) -> None:
     assert engine.process.stdin is not None
     engine.process.stdin.close()
     assert engine.process.wait(timeout=60) in (ExitCode.OK, ExitCode.CANCELLED)
+
+
+def test_a_start_imports_nothing_that_only_compilers_and_upstreams_builder_need(job: dict[str, Any]) -> None:
+    """They took more than half of it. Their engine is deterministic all the same."""
+    program = (
+        "import sys, torch\n"
+        "from addon.engine.__main__ import main\n"
+        "main(['serve'])\n"
+        "print(torch.get_deterministic_debug_mode(), *sys.modules, file=sys.stderr)\n"
+    )
+    child = Child("-c", program)
+    with child.process:
+        child.send(id=1, do="preview", job=job, frame=3)
+        assert child.answer(1)["event"] == "done"
+        child.send(id=0, do="quit")
+        assert child.process.stderr is not None
+        deterministic, *modules = child.process.stderr.read().splitlines()[-1].split()
+    assert deterministic == "1"
+    assert "addon.engine.sam2.model" in modules
+    assert not {"torch._inductor", "torch._dynamo", "sympy", "hydra", "torchvision", "scipy"} & set(modules)

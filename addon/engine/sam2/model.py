@@ -221,7 +221,8 @@ def describe(device: torch.device) -> str:
 def make_deterministic() -> None:
     """Ask torch for the same result every time. CUBLAS_WORKSPACE_CONFIG is set before torch is imported."""
     torch.manual_seed(_SEED)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As use_deterministic_algorithms(True, warn_only=True), which imports torch's whole compiler to tell it too.
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing here reads such memory
     torch.backends.cudnn.benchmark = False
 
