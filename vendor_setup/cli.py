@@ -13,9 +13,10 @@ from addon.checkpoints import OFFICIAL, checkpoints_folder
 from addon.contract.errors import ExitCode, MatteError
 from addon.installer.checkpoints import download_checkpoint
 from addon.installer.install import collect, install
+from addon.installer.machine import this_machine
 from addon.installer.plan import InstallPlan
 from addon.installer.pythons import find_engine_python
-from addon.installer.torch_build import CHOICES, this_machine
+from addon.installer.torch_build import CHOICES, OtherBuildError
 from addon.runtime.locate import current_runtime, engine_environment, runtime_python
 from addon.runtime.user_folder import user_folder
 
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str]) -> int:
         return ExitCode.USAGE
     try:
         return COMMANDS[name][0](rest)
+    except OtherBuildError as question:
+        say(f"Error: {question} Agree to it with --agreed {question.build.name}.")
+        return question.exit_code
     except MatteError as error:
         say(f"Error: {error}")
         return error.exit_code
@@ -103,10 +107,13 @@ def _runtime(arguments: Sequence[str]) -> int:
     parser.add_argument("--build", choices=("auto", *CHOICES), default="auto", help="of PyTorch; default: %(default)s")
     parser.add_argument("--python", default="", help="to make it from; default: this one")
     parser.add_argument("--wheels", type=Path, help="a folder that has all files: the network is not used")
+    parser.add_argument("--agreed", default="", help="the build that is taken where the planned one can't be had")
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     options = parser.parse_args(arguments)
     folder = options.folder.absolute() if options.folder else user_folder()
-    plan = InstallPlan(folder, options.build, options.python, options.wheels and options.wheels.absolute())
+    plan = InstallPlan(
+        folder, options.build, options.python, options.wheels and options.wheels.absolute(), options.agreed
+    )
     for line in plan.in_words(this_machine()):
         say(line)
     if options.plan:
@@ -125,11 +132,12 @@ def _wheels(arguments: Sequence[str]) -> int:
     parser = _parser("wheels", "bring all files of the engine into a folder, for a computer without a network")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--build", choices=("auto", *CHOICES), default="auto", help="of PyTorch; default: %(default)s")
+    parser.add_argument("--agreed", default="", help="the build that is taken where the planned one can't be had")
     parser.add_argument("--python", default="", help="of the version that Blender there has; default: this one")
     options = parser.parse_args(arguments)
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    plan = InstallPlan(folder, options.build)
+    plan = InstallPlan(folder, options.build, agreed=options.agreed)
     build = collect(folder, find_engine_python(options.python), plan, folder / "pip.log", SayWatch())
     say(f"All files for {build.words}. There: Preferences, Other Ways to Install, Folder of Wheels.")
     print(folder)

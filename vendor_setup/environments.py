@@ -24,6 +24,7 @@ from addon.installer.environment import remove_folder
 from addon.installer.install import make_engine
 from addon.installer.plan import InstallPlan
 from addon.installer.pythons import Python, Version
+from addon.installer.torch_build import ANY
 from addon.runtime.locate import runtime_python
 from addon.runtime.lock import only_one
 from addon.runtime.processes import quiet_environment, run_quietly
@@ -123,7 +124,7 @@ def make(environment: Environment, folder: Path, python: Python) -> None:
         log.unlink(missing_ok=True)
         if environment.engine:
             watch = SayWatch(f"[{environment.name}] ")
-            _, torch = make_engine(folder, python, InstallPlan(RUNTIME), RUNTIME / "downloads", log, watch)
+            _, torch = make_engine(folder, python, InstallPlan(RUNTIME, agreed=ANY), RUNTIME / "downloads", log, watch)
             shutil.rmtree(RUNTIME / "downloads", ignore_errors=True)
             run_quietly([str(runtime_python(folder)), "-m", "ensurepip"])  # an artist's engine needs no pip
             say(f"[{environment.name}] torch {torch}")

@@ -24,7 +24,7 @@ from . import install as installation
 from .checkpoints import download_checkpoint
 from .plan import InstallPlan
 from .self_test import self_test
-from .torch_build import CHOICES
+from .torch_build import CHOICES, OtherBuildError
 
 EXTENSION = Path(__file__).resolve().parents[2]
 
@@ -83,6 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         watch.send(event="done", **_carry_out(options, watch))
         return ExitCode.OK
+    except OtherBuildError as question:
+        watch.send(event="ask", build=question.build.name, message=question.message, hint=question.hint)
+        return question.exit_code
     except MatteError as error:
         failure = error
     except Exception as error:
@@ -96,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _carry_out(options: argparse.Namespace, watch: Watch) -> dict[str, str]:
     folder: Path = options.folder
     if options.verb == "install":
-        plan = InstallPlan(folder, options.build, options.python, options.wheels)
+        plan = InstallPlan(folder, options.build, options.python, options.wheels, options.agreed)
         installed = installation.install(plan, watch, EXTENSION)
         words = f"Installed: PyTorch {installed.torch}, tried out on {installed.device}."
         return {"words": words, "gpu_problem": installed.gpu_problem}
@@ -124,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--build", choices=("auto", *CHOICES), default="auto", help="of torch")
     install.add_argument("--python", default="", help="to make it from; default: this one")
     install.add_argument("--wheels", type=Path, help="a folder that has all files: the network is not used")
+    install.add_argument("--agreed", default="", help="the build that is taken where the planned one can't be had")
     verbs.add_parser("self-test").add_argument("--device", default="auto")
     verbs.add_parser("checkpoint").add_argument("name", choices=OFFICIAL)
     verbs.add_parser("move").add_argument("target", type=Path)

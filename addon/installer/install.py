@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,10 +26,12 @@ from ..runtime.watch import Watch, megabytes
 from . import pins
 from .download import download, open_url, sha256_of
 from .environment import Package, VirtualEnvironment, bring_pip, remove_folder
+from .index import has_torch
+from .machine import this_machine
 from .plan import InstallPlan
 from .pythons import Python, find_engine_python
 from .self_test import self_test
-from .torch_build import CHOICES, Build, Machine, first_reachable, has_torch, this_machine
+from .torch_build import CHOICES, CUDA, PYPI_CUDA, Build, Choice, Machine, refuse_other, settle
 
 FACTS = "installed.json"
 _TRUSTED = (".pytorch.org", ".nvidia.com", ".pythonhosted.org")  # what PyTorch's own indexes point to
@@ -155,19 +157,24 @@ def _begin(
     environment.install(environment.build_tools, watch)
 
     watch.progress("Choosing files", 0.02)
-    build = _choose(plan, this_machine(), watch)
+    machine = this_machine()
+    choice = plan.builds(machine, python.version)
+    build = _settle(plan, machine, choice, python, watch)
     engine = [each for each in pins.read(pins.ENGINE) if not each.startswith("torch==")]
     packages = environment.resolve(["--no-deps", *everywhere, *engine], watch)
     names = {pins.normal(each.name) for each in packages}
     wanted = f"torch=={pins.version_of('torch')}" + (f"+{build.local}" if build.local else "")
     if build.index and plan.wheels is None:
         everywhere = [*everywhere, "--extra-index-url", build.index]
-    constraints = ["-c", str(pins.REQUIREMENTS / pins.CUDA), "-c", str(pins.REQUIREMENTS / pins.ENGINE)]
+    # What only other builds bring along has other versions than CUDA 13's.
+    files = [pins.ENGINE, pins.CUDA] if build in (CUDA, PYPI_CUDA) else [pins.ENGINE]
+    constraints = [part for file in files for part in ("-c", str(pins.REQUIREMENTS / file))]
     with_torch = environment.resolve([*everywhere, *constraints, wanted], watch)
     packages += [each for each in with_torch if pins.normal(each.name) not in names]
     # A registry of one's own may have another build than the default one.
     local = next(each.version for each in packages if each.name == "torch").partition("+")[2]
     build = next((each for each in CHOICES.values() if each.local == local), build)
+    refuse_other(machine, choice.builds[0], build, sum(sizes_of(packages)), plan.agreed)
     plan.check(build)
     return environment, build, packages
 
@@ -179,15 +186,13 @@ def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Pa
         EngineError: one can't be downloaded, or is not the file that was pinned.
     """
     checked = [(each, _expected(each)) for each in packages]
-    absent = [(each, sha256) for each, sha256 in checked if each.path is None]
-    with concurrent.futures.ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-        sizes = list(pool.map(_size, [each for each, _ in absent]))
+    sizes = sizes_of(packages)
     total = sum(sizes)
     if total:
-        watch.note(f"{len(sizes)} files to download, {megabytes(total)}.")
+        watch.note(f"{sum(each > 0 for each in sizes)} files to download, {megabytes(total)}.")
     files = []
     done = 0
-    for package, sha256 in checked:
+    for (package, sha256), size in zip(checked, sizes, strict=True):
         watch.check()
         if (here := package.path) is not None:
             watch.progress(f"Checking {here.name}", done / max(1, total))
@@ -195,7 +200,6 @@ def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Pa
                 raise _another_file(package)
             files.append(here)
             continue
-        size = sizes[absent.index((package, sha256))]
         target = downloads / package.file
         share = Share(watch, done / max(1, total), (done + size) / max(1, total))
         download(package.url, target, size, sha256, share, EngineError)
@@ -236,8 +240,15 @@ def _another_file(package: Package) -> EngineError:
     )
 
 
+def sizes_of(packages: Sequence[Package]) -> list[int]:
+    """Bytes to download of each; 0 for what lies on this machine. Raises EngineError."""
+    with concurrent.futures.ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        return list(pool.map(_size, packages))
+
+
 def _size(package: Package) -> int:
-    """Bytes of a file on a server. Raises EngineError."""
+    if package.path is not None:
+        return 0
     try:
         with open_url(urllib.request.Request(package.url, method="HEAD"), _PATIENCE) as answer:
             return int(answer.headers["Content-Length"])
@@ -251,26 +262,22 @@ def _sources(wheels: Path | None) -> list[str]:
     return ["--no-index", "--find-links", str(wheels)] if wheels is not None else []
 
 
-def _choose(plan: InstallPlan, machine: Machine, watch: Watch) -> Build:
-    """The best build that can be had. Raises EngineError."""
-    choice = plan.builds(machine)
+def _settle(plan: InstallPlan, machine: Machine, choice: Choice, python: Python, watch: Watch) -> Build:
+    """The best build that can be had. Raises EngineError, Cancelled."""
     if choice.note:
         watch.note(choice.note)
-    build = first_reachable(choice.builds, has_torch if plan.wheels is None else _in_folder(plan.wheels))
-    if build is None:
-        wanted = choice.builds[0]
-        raise EngineError(
-            f"PyTorch for {wanted.words} can't be had from there.",
-            where=str(plan.wheels or wanted.index),
-            hint="Check the connection, or choose another build of PyTorch in the preferences.",
+
+    def offers(build: Build) -> bool:
+        if plan.wheels is None:
+            return has_torch(machine, python.version, build, watch)
+        return any(
+            plan.wheels.glob(f"torch-{pins.version_of('torch')}{f'+{build.local}' if build.local else ''}-*.whl")
         )
-    if build != choice.builds[0]:
-        watch.note(f"PyTorch for {choice.builds[0].words} can't be reached: taking that for {build.words}.")
+
+    build = settle(choice, offers, str(plan.wheels or ""))
+    if build is not choice.builds[0]:
+        watch.note(f"PyTorch for {choice.builds[0].words} can't be had: taking that for {build.words}.")
     return build
-
-
-def _in_folder(wheels: Path) -> Callable[[Build], bool]:
-    return lambda build: any(wheels.glob(f"torch-{pins.version_of('torch')}+{build.local}-*.whl"))
 
 
 class Share(Watch):

@@ -8,11 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.errors import OutputError
+from ..contract.errors import EngineError, OutputError
 from ..runtime.watch import megabytes
-from . import torch_build
 from .pins import version_of
-from .torch_build import Build, Machine
+from .torch_build import PYTHONS, Build, Choice, Machine, choose
 
 # The deepest file of torch's wheel below the runtime's folder, and what Windows allows for a whole path
 # (Microsoft, "Maximum Path Length Limitation").
@@ -28,12 +27,14 @@ class InstallPlan:
     build: "auto" or one of torch_build.CHOICES.
     python: to make the runtime from; empty: this one.
     wheels: a folder with all files: nothing is taken from the network.
+    agreed: the build that the person said yes to where the plan can't be had; torch_build.ANY: whatever there is.
     """
 
     folder: Path
     build: str = "auto"
     python: str = ""
     wheels: Path | None = None
+    agreed: str = ""
 
     @property
     def runtimes(self) -> Path:
@@ -45,28 +46,31 @@ class InstallPlan:
         """What pip and the self-test said, of the last installation."""
         return self.runtimes / "install.log"
 
-    def builds(self, machine: Machine) -> torch_build.Choice:
-        """Which builds of torch come into question."""
-        return torch_build.choose(machine, self.build)
+    def builds(self, machine: Machine, python: tuple[int, int] = PYTHONS[0]) -> Choice:
+        """Which builds of torch come into question. Raises EngineError: none does."""
+        return choose(machine, self.build, python)
 
     def in_words(self, machine: Machine) -> list[str]:
         """For the person who is about to press the button."""
-        choice = self.builds(machine)
+        try:
+            choice = self.builds(machine)
+        except EngineError as error:
+            return [str(error)]
         build = choice.builds[0]
-        source = "pypi.org" + (" and download.pytorch.org" if build.index else "")
-        fetched = f"about {megabytes(build.download)} from {source}"
+        source = "pypi.org" + (f" and {build.server}" if build.index else "")
+        fetched = f"about {megabytes(build.download(machine.platform))} from {source}"
         if self.wheels is not None:
             fetched = f"from {self.wheels}, without the network"
         free = free_space(self.folder)
         words = [
             f"PyTorch {version_of('torch')} for {build.words}, SAM 2 and image libraries: {fetched}.",
-            f"About {megabytes(build.disk)} in {self.runtimes}; {megabytes(free)} are free there.",
+            f"About {megabytes(build.disk(machine.platform))} in {self.runtimes}; {megabytes(free)} are free there.",
         ]
         return [*words, choice.note] if choice.note else words
 
     def check(self, build: Build) -> None:
         """Raises OutputError: the disk is too small, or the folder's name too long."""
-        needed = build.disk + (0 if self.wheels else build.download)
+        needed = build.disk(sys.platform) + (0 if self.wheels else build.download(sys.platform))
         if (free := free_space(self.folder)) < needed:
             raise OutputError(
                 f"{megabytes(needed)} are needed there, {megabytes(free)} are free.",

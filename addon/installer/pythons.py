@@ -15,10 +15,9 @@ from pathlib import Path
 
 from ..contract.errors import EngineError
 from ..runtime.processes import HIDDEN, quiet_environment
+from .torch_build import PYTHONS
 
 Version = tuple[int, int]
-
-ENGINE_VERSIONS: tuple[Version, ...] = ((3, 11), (3, 12), (3, 13), (3, 14))
 
 _PROBE = "import {modules}; print(sys.version_info[0], sys.version_info[1], sys.executable)"
 
@@ -43,6 +42,7 @@ def probe(command: Sequence[str], modules: str = "sys, venv") -> Python | None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            encoding="utf-8",
             timeout=30,
             env=quiet_environment(),
             check=False,
@@ -70,12 +70,12 @@ def find_engine_python(chosen: str = "") -> Python:
     """The Python to make the runtime from: `chosen`, else Blender's own (this process's), else one on the PATH.
 
     Raises:
-        EngineError: there is none, or `chosen` can't be used.
+        EngineError: there is none, or `chosen` does not run.
     """
-    named = ", ".join(f"{major}.{minor}" for major, minor in ENGINE_VERSIONS)
-    for command in [[chosen]] if chosen else candidates(ENGINE_VERSIONS):
+    named = ", ".join(f"{major}.{minor}" for major, minor in PYTHONS)
+    for command in [[chosen]] if chosen else candidates(PYTHONS):
         python = probe(command)
-        if python and python.version in ENGINE_VERSIONS:
+        if python and (chosen or python.version in PYTHONS):
             return python
     if chosen:
         raise EngineError("The engine can't be made from this Python.", where=chosen, hint=f"Name one of {named}.")

@@ -1,34 +1,29 @@
-"""Which build of torch a machine gets.
+"""Which build of torch a machine gets, decided from what is known of it: nothing here asks a driver or a server.
 
 torch is published in several builds under one version. The default registry has CUDA 13's for Linux, the CPU's for
-Windows, and Apple's; PyTorch's own indexes have each apart, the CPU build at a tenth of CUDA's size.
+Windows, and Apple's; PyTorch's own indexes have each apart, the CPU build at a seventh of CUDA's size.
 
 What a driver can do: NVIDIA, CUDA Toolkit Release Notes (table "CUDA Toolkit and Minimum Required Driver Version" and
-minor version compatibility). CUDA 13 has no kernels for GPUs before Turing (compute capability 7.5).
+minor version compatibility). Which GPUs a build has kernels for: PyTorch, .ci/manywheel/build_cuda.sh
+(TORCH_CUDA_ARCH_LIST) and .ci/docker/manywheel/build.sh (PYTORCH_ROCM_ARCH).
 """
 
 from __future__ import annotations
 
-import platform
-import shutil
-import subprocess
-import sys
-import threading
-import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from ..runtime.processes import HIDDEN
-from .download import open_url
-from .pins import version_of
+from ..contract.errors import EngineError
 
 _PYTORCH = "https://download.pytorch.org/whl"
-_PATIENCE = 8.0  # seconds
 
-CUDA_13 = ((580,), (580,))  # oldest driver on Linux, on Windows
-CUDA_12 = ((525, 60), (528, 33))
-TURING = (7, 5)
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))  # the pins have wheels for these
+_OLDEST_MACOS = (14,)  # of torch's wheel
+_GIGABYTE = 1_000_000_000
+_LARGER = 1.3  # times the size that was announced: more than the estimates are off
+
+# Bytes of everything but torch and what it brings along, uv included: measured, of Python 3.11.
+_OTHERS = {"linux": 220_000_000, "win32": 130_000_000, "darwin": 120_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +31,100 @@ class Build:
     """One build of torch.
 
     local: what follows the version in its own index (2.13.0+cpu); empty: the default registry's.
-    download, disk: bytes of the whole engine with it, about.
+    torch: bytes of torch and what it brings along, by sys.platform; none: not published for that.
+    unpacked: how many times larger it is on the disk.
+    gpus: whose it computes on; empty: on none.
+    drivers: oldest of NVIDIA's that runs it, on Linux and on Windows.
+    kernels: compute capabilities of NVIDIA's oldest and newest GPU that it computes on.
     """
 
     name: str
     words: str
     local: str
-    download: int
-    disk: int
+    torch: Mapping[str, int] = field(hash=False)
+    unpacked: float = 2.4
+    gpus: str = ""
+    drivers: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
+    kernels: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
 
     @property
     def index(self) -> str:
         """Its own index; empty: the default registry."""
         return f"{_PYTORCH}/{self.local}" if self.local else ""
 
+    @property
+    def server(self) -> str:
+        """What has it, in words."""
+        return "download.pytorch.org" if self.local else "pypi.org"
 
-_MB = 1_000_000
-CPU = Build("cpu", "the CPU", "cpu", 360 * _MB, 1_400 * _MB)
-CUDA = Build("cu130", "NVIDIA GPUs (CUDA 13.0)", "cu130", 2_600 * _MB, 6_200 * _MB)
-OLD_CUDA = Build("cu126", "NVIDIA GPUs (CUDA 12.6)", "cu126", 2_900 * _MB, 6_500 * _MB)
-ROCM = Build("rocm7.2", "AMD GPUs (ROCm 7.2)", "rocm7.2", 5_000 * _MB, 17_000 * _MB)
-APPLE = Build("apple", "Apple's GPUs and CPUs", "", 240 * _MB, 900 * _MB)
-PYPI_CUDA = Build("pypi-cuda", "NVIDIA GPUs (CUDA 13.0) and the CPU", "", 2_600 * _MB, 6_200 * _MB)
-PYPI_CPU = Build("pypi-cpu", "the CPU", "", 360 * _MB, 1_400 * _MB)
+    def download(self, platform: str) -> int:
+        """Bytes to download for the whole engine with it, about."""
+        return self.torch.get(platform, 0) + _OTHERS.get(platform, _OTHERS["linux"])
 
-CHOICES = {"cpu": CPU, "cu130": CUDA, "cu126": OLD_CUDA, "rocm7.2": ROCM}
+    def disk(self, platform: str) -> int:
+        """Bytes of the whole engine with it on the disk, about."""
+        return round(self.unpacked * self.download(platform))
+
+
+_ON_13 = {"linux": (580,), "win32": (580,)}
+_ON_12 = {"linux": (525, 60), "win32": (528, 33)}
+_SINCE_TURING = ((7, 5), (12, 99))
+
+CPU = Build("cpu", "the CPU", "cpu", {"linux": 192_000_000, "win32": 122_000_000}, 3.6)
+CUDA = Build(
+    "cu130",
+    "NVIDIA GPUs (CUDA 13.0)",
+    "cu130",
+    {"linux": 2_730_000_000, "win32": 1_900_000_000},
+    gpus="NVIDIA",
+    drivers=_ON_13,
+    kernels=_SINCE_TURING,
+)
+BLACKWELL_CUDA = Build(
+    "cu129",
+    "NVIDIA GPUs (CUDA 12.9)",
+    "cu129",
+    {"linux": 3_300_000_000},
+    gpus="NVIDIA",
+    drivers={"linux": _ON_12["linux"]},
+    kernels=_SINCE_TURING,
+)
+OLD_CUDA = Build(
+    "cu126",
+    "NVIDIA GPUs (CUDA 12.6)",
+    "cu126",
+    {"linux": 2_900_000_000, "win32": 2_600_000_000},
+    gpus="NVIDIA",
+    drivers=_ON_12,
+    kernels=((5, 0), (9, 0)),
+)
+ROCM = Build("rocm7.2", "AMD GPUs (ROCm 7.2)", "rocm7.2", {"linux": 5_000_000_000}, 3.4, "AMD")
+APPLE = Build("apple", "Apple's GPUs and CPUs", "", {"darwin": 111_000_000}, 3.6, "Apple")
+PYPI_CUDA = Build(
+    "pypi-cuda",
+    "NVIDIA GPUs (CUDA 13.0) and the CPU",
+    "",
+    {"linux": 2_730_000_000},
+    gpus="NVIDIA",
+    drivers={"linux": (580,)},
+    kernels=_SINCE_TURING,
+)
+PYPI_CPU = Build("pypi-cpu", "the CPU", "", {"win32": 122_000_000}, 3.6)
+
+CHOICES = {each.name: each for each in (CPU, CUDA, BLACKWELL_CUDA, OLD_CUDA, ROCM)}
+ANY = "any"  # as an agreement: whatever can be had
+
+# What PyTorch's ROCm wheels have kernels for.
+_ROCM = "900 906 908 90a 942 950 1030 1100 1101 1102 1103 1150 1151 1200 1201"
+_ROCM_KERNELS = frozenset(f"gfx{each}" for each in _ROCM.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One of NVIDIA's. capability: compute capability; () = unknown."""
+
+    name: str
+    capability: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,130 +132,164 @@ class Machine:
     """What decides.
 
     platform: as sys.platform.
-    driver: NVIDIA's version; () = there is none, or it does not say.
-    nvidia: whether there is one.
-    capability: of the oldest NVIDIA GPU; () = unknown.
-    amd: whether there is an AMD GPU that ROCm can use.
-    intel_mac: whether it is a Mac without an Apple processor.
+    processor: x86_64 or arm64.
+    system: macOS's version; () = another system, or unknown.
+    nvidia: whether NVIDIA's driver is there.
+    driver: its version; () = it does not say.
+    gpus: NVIDIA's, in the driver's order.
+    amd: AMD's GPUs that the kernel driver computes on, by the names that compilers have for them (gfx1100).
     """
 
     platform: str
+    processor: str = "x86_64"
+    system: tuple[int, ...] = ()
     nvidia: bool = False
     driver: tuple[int, ...] = ()
-    capability: tuple[int, ...] = ()
-    amd: bool = False
-    intel_mac: bool = False
+    gpus: tuple[Gpu, ...] = ()
+    amd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Builds to try, best first, and what the person should know about it."""
+    """Builds in question, best first: the first is the plan. note: what the person should know about it."""
 
     builds: tuple[Build, ...]
     note: str = ""
 
 
-def choose(machine: Machine, wish: str = "auto") -> Choice:
-    """The builds for `machine`; `wish` is "auto" or a name of CHOICES, which is then the only one."""
-    if machine.intel_mac:
-        return Choice((APPLE,), "PyTorch no longer runs on Macs with an Intel processor: it can't be installed here.")
+class OtherBuildError(EngineError):
+    """The plan can't be had as it was announced: the person is asked before `build` is taken instead."""
+
+    def __init__(self, message: str, build: Build) -> None:
+        super().__init__(message, hint="Try again later, or take that one.")
+        self.build = build
+
+
+def choose(machine: Machine, wish: str = "auto", python: tuple[int, int] = PYTHONS[0]) -> Choice:
+    """The builds for `machine` and a Python; `wish` is "auto" or a name of CHOICES, which is then the only one.
+
+    Raises:
+        EngineError: there is none for it.
+    """
+    _refuse_impossible(machine, wish, python)
     default = {"darwin": APPLE, "win32": PYPI_CPU}.get(machine.platform, PYPI_CUDA)
-    if wish == "cpu":
-        return Choice((default,) if default is APPLE else (CPU, default))
+    for_cpu = (APPLE,) if default is APPLE else (CPU, default)
+    if wish == "cpu" or machine.platform == "darwin":
+        return Choice(for_cpu)
     if wish != "auto":
         # The default registry's Linux build is CUDA 13's too.
-        return Choice((CHOICES[wish], default) if wish == "cu130" and default is PYPI_CUDA else (CHOICES[wish],))
-    if machine.platform == "darwin":
-        return Choice((APPLE,))
-    for_cpu = (CPU, default)
-    if machine.nvidia:
-        on_windows = machine.platform == "win32"
-        if machine.driver and machine.driver < CUDA_12[on_windows]:
-            words = ".".join(map(str, machine.driver))
-            return Choice(for_cpu, f"The NVIDIA driver {words} is too old for any CUDA build: update it, then repair.")
-        too_old = machine.driver and machine.driver < CUDA_13[on_windows]
-        if too_old or (machine.capability and machine.capability < TURING):
-            return Choice((OLD_CUDA, *for_cpu))
-        return Choice((CUDA, *for_cpu) if on_windows else (PYPI_CUDA,))
-    if machine.amd and machine.platform == "linux":
-        return Choice((ROCM, *for_cpu))
-    return Choice(for_cpu)
+        return Choice((CUDA, default) if wish == "cu130" and default is PYPI_CUDA else (CHOICES[wish],))
+    if not machine.nvidia:
+        build, note = _for_amd(machine)
+        return Choice((build, *for_cpu) if build else for_cpu, note)
+    build, note = _for_nvidia(machine)
+    if build is None:
+        other, _ = _for_amd(machine)
+        return Choice((other, *for_cpu) if other else for_cpu, note)
+    if build is CUDA and default is PYPI_CUDA:
+        return Choice((PYPI_CUDA, CUDA, CPU), note)
+    return Choice((build, *for_cpu), note)
 
 
-def this_machine() -> Machine:
-    """Asks the drivers."""
-    asked = _nvidia_smi()
-    nvidia = asked is not None or (sys.platform == "linux" and Path("/proc/driver/nvidia/version").exists())
-    driver, capability = _read_smi(asked or "")
-    # /dev/kfd is the compute interface of AMD's kernel driver.
-    amd = sys.platform == "linux" and platform.machine() == "x86_64" and Path("/dev/kfd").exists()
-    intel_mac = sys.platform == "darwin" and platform.machine() == "x86_64"
-    return Machine(sys.platform, nvidia, driver, capability, amd, intel_mac)
+def settle(choice: Choice, offers: Callable[[Build], bool], folder: str = "") -> Build:
+    """The first build that can be had: the plan, or what `refuse_other` may ask about.
+
+    Args:
+        offers: whether a build can be had for this system and Python.
+        folder: that all files are taken from; empty: they are downloaded.
+
+    Raises:
+        EngineError: none can be had.
+    """
+    for build in choice.builds:
+        if offers(build):
+            return build
+    plan = choice.builds[0]
+    raise EngineError(
+        f"PyTorch for {plan.words} can't be had from there.",
+        where=folder or plan.index or plan.server,
+        hint="Check the connection, or choose another build of PyTorch in the preferences.",
+    )
 
 
-def _nvidia_smi() -> str | None:
-    """What NVIDIA's tool prints; None: there is no driver."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return None
-    command = [tool, "--query-gpu=driver_version,compute_cap", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-            creationflags=HIDDEN,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return None if done.returncode else done.stdout
+def refuse_other(machine: Machine, plan: Build, build: Build, size: int, agreed: str = "") -> None:
+    """Raises OtherBuildError: `build`, of which `size` bytes are downloaded, is larger than `plan` or does less."""
+    announced = plan.download(machine.platform)
+    does_as_much = plan.gpus in ("", build.gpus)  # all compute on the CPU
+    if agreed in (build.name, ANY) or (does_as_much and size <= _LARGER * announced):
+        return
+    sizes = f"{size / 1e6:,.0f} MB in all and not {announced / 1e6:,.0f} MB" if size else "from the same folder"
+    message = f"PyTorch for {plan.words} can't be had from there. Instead there is that for {build.words}: {sizes}."
+    raise OtherBuildError(message if build is not plan else f"More would be downloaded than announced: {sizes}.", build)
 
 
-def _read_smi(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Driver and the oldest GPU's capability, of lines such as "580.95.05, 8.9"."""
-    found = []
-    for line in text.splitlines():
-        driver, _, capability = line.partition(",")
-        found.append((_numbers(driver), _numbers(capability)))
-    if not found:
-        return (), ()
-    return found[0][0], min(capability for _, capability in found)
+def _refuse_impossible(machine: Machine, wish: str, python: tuple[int, int]) -> None:
+    """Raises EngineError: why nothing can be installed there."""
+    reason = hint = ""
+    if python not in PYTHONS:
+        reason = f"PyTorch and the other packages are not published for Python {_dotted(python)}."
+        hint = f"Name a Python {', '.join(map(_dotted, PYTHONS))} in the preferences, under Made From."
+    elif machine.platform == "darwin" and machine.processor == "x86_64":
+        reason = "PyTorch no longer runs on Macs with an Intel processor: the engine can't be installed here."
+    elif machine.platform == "darwin" and machine.system and machine.system < _OLDEST_MACOS:
+        reason = f"PyTorch needs macOS {_dotted(_OLDEST_MACOS)} or newer, this is {_dotted(machine.system)}."
+        hint = "Update macOS, then install the engine."
+    elif machine.platform == "win32" and machine.processor == "arm64":
+        reason = "Some of the engine's packages are not published for Windows on ARM."
+        hint = "Use Blender for x64 there."
+    elif wish != "auto" and machine.platform != "darwin" and machine.platform not in CHOICES[wish].torch:
+        reason = f"PyTorch for {CHOICES[wish].words} is not published for this system."
+        hint = "Choose another build of PyTorch in the preferences."
+    if reason:
+        raise EngineError(reason, hint=hint)
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    parts = text.strip().split(".")
-    return tuple(map(int, parts)) if all(each.isdigit() for each in parts) else ()
+def _for_nvidia(machine: Machine) -> tuple[Build | None, str]:
+    """The build that computes on the newest GPU, of those on the most GPUs; and a note.
+
+    None: none does.
+    """
+    driver = _dotted(machine.driver)
+    drivers = [each for each in (CUDA, OLD_CUDA, BLACKWELL_CUDA) if _driver_runs(machine, each)]
+    if not drivers:
+        return None, f"The NVIDIA driver {driver} is too old for any CUDA build: update it, then repair."
+    known = [each for each in machine.gpus if each.capability]
+    if not known:
+        return drivers[0], ""
+    newest = max(each.capability for each in known)
+
+    def rank(build: Build) -> tuple[bool, int]:
+        used = [each for each in known if _computes(build, each)]
+        return any(each.capability == newest for each in used), len(used)
+
+    best = max(drivers, key=rank)  # of equals the first
+    unused = [each for each in known if not _computes(best, each)]
+    if not unused:
+        return best, ""
+    build = best if len(unused) < len(known) else None
+    names = " and ".join(dict.fromkeys(each.name for each in unused))
+    if any(_computes(CUDA, each) for each in unused):
+        return build, f"{names}: needs driver 580 or newer, this is {driver}. Update it, then repair."
+    return build, f"{names}: too old for {'this build of ' if build else ''}PyTorch, and not used."
 
 
-def first_reachable(builds: tuple[Build, ...], answers: Callable[[Build], bool]) -> Build | None:
-    """The first of `builds` whose index has the pinned torch; the default registry counts as reachable."""
-    return next((each for each in builds if not each.index or answers(each)), None)
+def _for_amd(machine: Machine) -> tuple[Build | None, str]:
+    if machine.platform != "linux" or machine.processor != "x86_64" or not machine.amd:
+        return None, ""
+    if _ROCM_KERNELS.intersection(machine.amd):
+        return ROCM, ""
+    return None, f"PyTorch has nothing for this AMD GPU ({', '.join(machine.amd)}): the CPU is used."
 
 
-def has_torch(build: Build, patience: float = _PATIENCE) -> bool:
-    """Whether the index of `build` offers the engine's torch, and says so within `patience` seconds."""
-    return index_offers(build.index, f"torch-{version_of('torch')}", patience)
+def _driver_runs(machine: Machine, build: Build) -> bool:
+    oldest = build.drivers.get(machine.platform)
+    return oldest is not None and (not machine.driver or machine.driver >= oldest)
 
 
-def index_offers(index: str, file: str, patience: float = _PATIENCE) -> bool:
-    """Whether the page of torch at `index` names a file that begins with `file`."""
-    found = threading.Event()
-    finished = threading.Event()
+def _computes(build: Build, gpu: Gpu) -> bool:
+    oldest, newest = build.kernels
+    return oldest <= gpu.capability <= newest
 
-    def ask() -> None:
-        try:
-            with open_url(urllib.request.Request(f"{index}/torch/"), patience) as answer:
-                page = answer.read().decode("utf-8", "replace")
-            if file in page:
-                found.set()
-        except (OSError, ValueError):
-            pass
-        finished.set()
 
-    # In a thread: looking up a name has no time limit of its own, and can take half a minute without a network.
-    threading.Thread(target=ask, daemon=True).start()
-    finished.wait(patience)
-    return found.is_set()
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

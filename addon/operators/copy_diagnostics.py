@@ -64,6 +64,6 @@ def facts() -> dict[str, str]:
 def _drivers(machine: Machine | None) -> str:
     if machine is None:
         return "unknown"
-    driver, capability = (".".join(map(str, each)) or "?" for each in (machine.driver, machine.capability))
-    words = [f"NVIDIA {driver}, compute capability {capability}"] if machine.nvidia else []
-    return ", ".join([*words, *(["AMD"] if machine.amd else [])]) or "none"
+    words = [f"NVIDIA {'.'.join(map(str, machine.driver)) or '?'}"] if machine.nvidia else []
+    words += [f"{each.name} ({'.'.join(map(str, each.capability)) or '?'})" for each in machine.gpus]
+    return ", ".join([*words, *(f"AMD {each}" for each in machine.amd)]) or "none"

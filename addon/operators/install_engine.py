@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.props import StringProperty
 
 from ..tasks import setup_run
 from .setup_operator import SetupOperator, ask_for_network
@@ -15,6 +16,8 @@ class SPLATMATTE_OT_install_engine(SetupOperator, bpy.types.Operator):
     bl_label = "Install Engine"
     verb = "install"
 
+    agreed: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
     def arguments(self) -> list[str]:
         """The plan that the preferences show."""
         plan = setup_run.plan()
@@ -23,4 +26,5 @@ class SPLATMATTE_OT_install_engine(SetupOperator, bpy.types.Operator):
         options = ["--build", plan.build]
         options += ["--python", plan.python] if plan.python else []
         options += ["--wheels", str(plan.wheels)] if plan.wheels is not None else []
+        options += ["--agreed", self.agreed] if self.agreed else []
         return options

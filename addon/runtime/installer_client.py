@@ -64,7 +64,7 @@ class Installer:
         self._process.stop(_STOP, _QUIT_SECONDS)
 
     def _hear(self, message: dict[str, Any]) -> None:
-        self._over = message["event"] in ("done", "error")
+        self._over = message["event"] in ("done", "ask", "error")
         self._events.put(_error(message) if message["event"] == "error" else message)
 
     def _finish(self, code: int, error: Exception | None) -> None:

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import bpy
 
 from ..contract.errors import EngineError, MatteError
+from ..installer.machine import this_machine
 from ..installer.plan import InstallPlan
-from ..installer.torch_build import Machine, this_machine
+from ..installer.torch_build import Machine
 from ..runtime.engine_client import stop_shared_engine
 from ..runtime.installer_client import Installer, installer_python
 from ..runtime.log_file import logged
@@ -35,6 +36,7 @@ class Task:
 
     notes: what was told once.
     result: the last event, once it ended well. error: what it ended with, if it did not.
+    asked: the build of PyTorch that could be had in place of the planned one, if that is what it ended with.
     """
 
     verb: Verb
@@ -45,6 +47,7 @@ class Task:
     stopping: bool = False
     result: dict[str, Any] | None = None
     error: MatteError | None = None
+    asked: str = ""
 
     @property
     def active(self) -> bool:
@@ -59,6 +62,9 @@ class Task:
                     self.words, self.fraction = event["words"], event["fraction"]
                 elif event["event"] == "note":
                     self.notes.append(event["words"])
+                elif event["event"] == "ask":
+                    self.asked = event["build"]
+                    raise EngineError(event["message"], hint=event["hint"])
                 else:
                     self.result = event
                     _take_over(event)

@@ -156,3 +156,5 @@ def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: 
         draw_text(layout, context, "Stopped. What was downloaded is kept.", "INFO")
     elif task.error is not None:
         draw_error(layout, context, task.error)
+        if task.asked:
+            layout.operator("splat_matte.install_engine", text="Install That", icon="IMPORT").agreed = task.asked

@@ -10,92 +10,58 @@ from pathlib import Path
 
 import pytest
 
-from addon.contract.errors import EngineError
-from addon.installer import install, pins, self_test, torch_build
+from addon.contract.errors import Cancelled, EngineError
+from addon.installer import install, pins, self_test
 from addon.installer.environment import Package
+from addon.installer.index import has_torch, index_offers
 from addon.installer.plan import InstallPlan, free_space
-from addon.installer.torch_build import APPLE, CPU, CUDA, OLD_CUDA, PYPI_CPU, PYPI_CUDA, ROCM, Build, Machine, choose
-from addon.runtime.watch import megabytes
+from addon.installer.torch_build import Build, Gpu, Machine
+from addon.runtime.watch import Watch, megabytes
 
-NVIDIA = {"nvidia": True, "driver": (580, 95, 5), "capability": (8, 9)}
-
-
-@pytest.mark.parametrize(
-    ("machine", "builds"),
-    [
-        (Machine("linux"), (CPU, PYPI_CUDA)),  # a tenth of the size of the default registry's
-        (Machine("win32"), (CPU, PYPI_CPU)),
-        (Machine("darwin"), (APPLE,)),
-        (Machine("linux", **NVIDIA), (PYPI_CUDA,)),
-        (Machine("win32", **NVIDIA), (CUDA, CPU, PYPI_CPU)),  # the default registry has no CUDA for Windows
-        (Machine("linux", nvidia=True), (PYPI_CUDA,)),  # a driver that does not say its version
-        (Machine("linux", True, (570, 86), (8, 9)), (OLD_CUDA, CPU, PYPI_CUDA)),
-        (Machine("win32", True, (551, 23), (8, 9)), (OLD_CUDA, CPU, PYPI_CPU)),
-        (Machine("linux", True, (580, 95), (6, 1)), (OLD_CUDA, CPU, PYPI_CUDA)),  # before Turing
-        (Machine("linux", True, (470, 82), (8, 6)), (CPU, PYPI_CUDA)),
-        (Machine("linux", amd=True), (ROCM, CPU, PYPI_CUDA)),
-        (Machine("win32", amd=True), (CPU, PYPI_CPU)),
-        (Machine("darwin", intel_mac=True), (APPLE,)),
-    ],
-)
-def test_builds(machine: Machine, builds: tuple[Build, ...]) -> None:
-    found = choose(machine)
-    assert found.builds == builds
-    assert bool(found.note) == (machine.driver == (470, 82) or machine.intel_mac)
-
-
-@pytest.mark.parametrize(
-    ("platform", "wish", "builds"),
-    [
-        ("linux", "cpu", (CPU, PYPI_CUDA)),
-        ("darwin", "cpu", (APPLE,)),
-        ("linux", "cu130", (CUDA, PYPI_CUDA)),
-        ("win32", "cu130", (CUDA,)),  # never the CPU's in secret
-        ("linux", "cu126", (OLD_CUDA,)),
-        ("linux", "rocm7.2", (ROCM,)),
-    ],
-)
-def test_a_wish_wins(platform: str, wish: str, builds: tuple[Build, ...]) -> None:
-    assert choose(Machine(platform, **NVIDIA), wish).builds == builds
-
-
-def test_what_nvidias_tool_says() -> None:
-    assert torch_build._read_smi("580.95.05, 8.9\n580.95.05, 6.1\n") == ((580, 95, 5), (6, 1))
-    assert torch_build._read_smi("581.80, [N/A]") == ((581, 80), ())
-    assert torch_build._read_smi("") == ((), ())
-
-
-def test_an_index_that_can_not_be_reached_is_passed_over() -> None:
-    assert torch_build.first_reachable((OLD_CUDA, CPU, PYPI_CPU), lambda build: build == CPU) == CPU
-    assert torch_build.first_reachable((OLD_CUDA, CPU, PYPI_CPU), lambda build: False) == PYPI_CPU
-    assert torch_build.first_reachable((ROCM,), lambda build: False) is None
+NVIDIA = Machine("linux", nvidia=True, driver=(580, 95, 5), gpus=(Gpu("RTX 4090", (8, 9)),))
 
 
 class _Index(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/good/torch/" else 404)
         self.end_headers()
-        self.wfile.write(b"<a>torch-2.13.0+cpu-cp311.whl</a>")
+        self.wfile.write(b"<a>torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl</a>")
 
     def log_message(self, *arguments: object) -> None:
         pass
 
 
-def test_what_an_index_offers() -> None:
+def test_what_an_index_offers(monkeypatch: pytest.MonkeyPatch) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         root = f"http://127.0.0.1:{server.server_port}"
-        assert torch_build.index_offers(f"{root}/good", "torch-2.13.0")
-        assert not torch_build.index_offers(f"{root}/good", "torch-2.14.0")
-        assert not torch_build.index_offers(f"{root}/bad", "torch-2.13.0")
+        assert index_offers(f"{root}/good", "torch-2.13.0", Watch())
+        monkeypatch.setattr(Build, "index", f"{root}/good")
+        here = Build("test", "a test", "cpu", {})
+        for machine, python, there in (
+            (Machine("linux"), (3, 11), True),
+            (Machine("linux"), (3, 13), False),
+            (Machine("linux", "arm64"), (3, 11), False),
+            (Machine("win32"), (3, 11), False),
+        ):
+            assert has_torch(machine, python, here, Watch()) is there
+        assert not index_offers(f"{root}/good", "torch-2.14.0", Watch())
+        assert not index_offers(f"{root}/bad", "torch-2.13.0", Watch())
         server.shutdown()
-    assert not torch_build.index_offers(f"{root}/good", "torch-2.13.0")
+    assert not index_offers(f"{root}/good", "torch-2.13.0", Watch())
+
+
+class Impatient(Watch):
+    def stopping(self) -> bool:
+        return True
 
 
 def test_an_index_that_says_nothing_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         index = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        assert not torch_build.index_offers(index, "torch", patience=0.2)
+        assert not index_offers(index, "torch", Watch(), patience=0.2)
+        with pytest.raises(Cancelled):
+            index_offers(index, "torch", Impatient(), patience=3600)
 
 
 # --- which files are trusted
@@ -142,14 +108,18 @@ def test_pytorchs_own_builds() -> None:
 def test_the_plan_in_words(tmp_path: Path) -> None:
     first, second = InstallPlan(tmp_path).in_words(Machine("linux"))
     assert f"PyTorch {TORCH} for the CPU" in first
-    assert "360 MB from pypi.org and download.pytorch.org" in first
+    assert "412 MB from pypi.org and download.pytorch.org" in first
     assert str(tmp_path / "runtime") in second
     assert "are free there" in second
-    first, *_ = InstallPlan(tmp_path, wheels=Path("/wheels")).in_words(Machine("linux", **NVIDIA))
+    first, *_ = InstallPlan(tmp_path, wheels=Path("/wheels")).in_words(NVIDIA)
     assert "NVIDIA" in first
     assert "/wheels, without the network" in first.replace("\\", "/")
-    *_, note = InstallPlan(tmp_path).in_words(Machine("linux", True, (470, 82), (8, 6)))
+    *_, note = InstallPlan(tmp_path).in_words(
+        Machine("linux", nvidia=True, driver=(470, 82), gpus=(Gpu("RTX 3060", (8, 6)),))
+    )
     assert "470.82 is too old" in note
+    (impossible,) = InstallPlan(tmp_path).in_words(Machine("darwin", "x86_64"))
+    assert "Intel" in impossible
 
 
 def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
