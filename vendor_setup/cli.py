@@ -111,9 +111,8 @@ def _runtime(arguments: Sequence[str]) -> int:
     parser.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
     options = parser.parse_args(arguments)
     folder = options.folder.absolute() if options.folder else user_folder()
-    plan = InstallPlan(
-        folder, options.build, options.python, options.wheels and options.wheels.absolute(), options.agreed
-    )
+    wheels = options.wheels and options.wheels.absolute()
+    plan = InstallPlan(folder, options.build, options.python, wheels, options.agreed)
     for line in plan.in_words(this_machine()):
         say(line)
     if options.plan:

@@ -114,9 +114,7 @@ def test_the_plan_in_words(tmp_path: Path) -> None:
     first, *_ = InstallPlan(tmp_path, wheels=Path("/wheels")).in_words(NVIDIA)
     assert "NVIDIA" in first
     assert "/wheels, without the network" in first.replace("\\", "/")
-    *_, note = InstallPlan(tmp_path).in_words(
-        Machine("linux", nvidia=True, driver=(470, 82), gpus=(Gpu("RTX 3060", (8, 6)),))
-    )
+    *_, note = InstallPlan(tmp_path).in_words(Machine("linux", nvidia=True, driver=(470, 82)))
     assert "470.82 is too old" in note
     (impossible,) = InstallPlan(tmp_path).in_words(Machine("darwin", "x86_64"))
     assert "Intel" in impossible
