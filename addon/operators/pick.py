@@ -33,7 +33,8 @@ class SPLATMATTE_OT_pick(OutlineOperator, bpy.types.Operator):
 
     def _words(self) -> str:
         picked = len(self._settings().picked())
-        found = count_of(len(self._found), self._kind.removesuffix("s"))
+        number = len(self._found)
+        found = count_of(number, "part") if self._kind == "parts" else count_of(number, "thing")
         return translated(f"{found} here, {picked} picked: click on one to pick it or leave it out")
 
     def _look(self, each: Suggestion) -> Look:

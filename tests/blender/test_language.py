@@ -1,10 +1,52 @@
-"""The extension in other languages."""
+"""Every text of the extension has a translation in every language, and no catalogue has one that nobody says."""
 
 from __future__ import annotations
 
+import json
+
 import bpy
+import pytest
 import texts
-from conftest import part
+from conftest import ROOT, part
+
+ADDON = ROOT / "addon"
+LANGUAGES = ("de",)
+
+HOW = """
+Add each line below to addon/language/{language}.json, in the group that it stands in, with the translation instead of the
+English on the right; {1}, {2}, ... are what is put in. Take the stale ones out."""
+
+
+def catalogue(language: str) -> dict[str, dict[str, str]]:
+    return part("language").read_catalogue(language)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def wanted() -> dict[str, set[str]]:
+    names, tooltips = texts.shown(part("registration").CLASSES)
+    return {"words": names | texts.said(ADDON), "tooltips": tooltips}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_is_translated_and_nothing_is_stale(language: str, wanted: dict[str, set[str]]) -> None:
+    known = catalogue(language)
+    missing = {
+        "words": wanted["words"] - known["words"].keys() - known["pieces"].keys(),
+        "tooltips": wanted["tooltips"] - known["tooltips"].keys(),
+    }
+    stale = {
+        "words": known["words"].keys() - wanted["words"],
+        "tooltips": known["tooltips"].keys() - wanted["tooltips"],
+        "pieces": known["pieces"].keys() - wanted["words"] - texts.literals(ADDON),
+    }
+    lines = [f"{group}, missing: {_entry(each)}" for group in missing for each in sorted(missing[group])]
+    lines += [f"{group}, stale: {_entry(each)}" for group in stale for each in sorted(stale[group])]
+    assert not lines, "\n".join([HOW.replace("{language}", language), *lines])
+
+
+def _entry(text: str) -> str:
+    quoted = json.dumps(text, ensure_ascii=False)
+    return f"{quoted}: {quoted},"
 
 
 def test_our_words_are_looked_up_among_ours() -> None:

@@ -27,7 +27,6 @@ ARGUMENTS = {
 }
 ERRORS = {"CheckpointError", "EngineError", "FootageError", "JobError", "MatteError", "OutputError"}
 KEYWORDS = {"heading", "hint", "placeholder", "text"}
-SENTENCES = {"in_words"}  # functions that return them
 LISTS = {"ignored", "notes", "warnings"}  # of sentences that the panels show
 COMMAND_LINE = {"cli.py"}  # speaks English only
 LETTERS = 4  # as addon/language has it
@@ -39,11 +38,8 @@ def shown(classes: tuple[type, ...]) -> tuple[set[str], set[str]]:
     tooltips: set[str] = set()
     for each in classes:
         kind: Any = each
-        rna = kind.bl_rna
         if issubclass(kind, bpy.types.Operator):
-            space, name = kind.bl_idname.split(".")
-            rna = getattr(getattr(bpy.ops, space), name).get_rna_type()
-            tooltips.add(rna.description)
+            tooltips.add(rna_of(kind).description)
         if issubclass(kind, (bpy.types.Operator, bpy.types.Panel, bpy.types.Menu)):
             words.add(kind.bl_label)
         for item in own_properties(kind):
@@ -55,10 +51,18 @@ def shown(classes: tuple[type, ...]) -> tuple[set[str], set[str]]:
     return words - {""}, tooltips - {""}
 
 
+def rna_of(kind: Any) -> Any:
+    """What Blender knows of a registered class; an operator's properties are not in the class itself."""
+    if issubclass(kind, bpy.types.Operator):
+        space, name = kind.bl_idname.split(".")
+        return getattr(getattr(bpy.ops, space), name).get_rna_type()
+    return kind.bl_rna
+
+
 def own_properties(kind: Any) -> list[Any]:
     """Those of a registered class that Blender does not give to all of its kind."""
     base = next(each for each in kind.__mro__ if each.__module__ in ("bpy_types", "bpy.types", "_bpy_types"))
-    return [each for each in kind.bl_rna.properties if each.identifier not in base.bl_rna.properties]
+    return [each for each in rna_of(kind).properties if each.identifier not in base.bl_rna.properties]
 
 
 def said(addon: Path) -> set[str]:
@@ -107,9 +111,6 @@ class _Finder:
                 for argument in self._arguments(node):
                     yield from (text for text in self._resolve(argument, scope) if _counts(text))
                 yield from self._counted(node)
-            if isinstance(scope, ast.FunctionDef) and scope.name in SENTENCES:
-                texts = (text_of(each) for each in ast.walk(scope) if isinstance(each, ast.JoinedStr))
-                yield from (text for text in texts if text and _counts(text))
 
     def _arguments(self, node: ast.AST) -> Iterator[ast.expr]:
         if isinstance(node, ast.Dict):
@@ -147,6 +148,9 @@ class _Finder:
         elif isinstance(node, ast.IfExp):
             yield from self._resolve(node.body, scope)
             yield from self._resolve(node.orelse, scope)
+        elif isinstance(node, (ast.List, ast.Tuple)):
+            for each in node.elts:
+                yield from self._resolve(each, scope)
         elif isinstance(node, ast.BoolOp):
             for each in node.values:
                 yield from self._resolve(each, scope)
