@@ -13,8 +13,8 @@ ADDON = ROOT / "addon"
 LANGUAGES = ("de",)
 
 HOW = """
-Add each line below to addon/language/{language}.json, in the group that it stands in, with the translation instead of the
-English on the right; {1}, {2}, ... are what is put in. Take the stale ones out."""
+Add each line below to addon/language/{language}.json, in the group that it stands in, with the translation on the right
+instead of the English; {1}, {2}, ... are what is put in. Take the stale ones out."""
 
 
 def catalogue(language: str) -> dict[str, dict[str, str]]:
@@ -57,3 +57,14 @@ def test_our_words_are_looked_up_among_ours() -> None:
             assert each.bl_rna.translation_context == ours, each
         for item in texts.own_properties(each):
             assert item.translation_context == ours or not item.name, f"{each}: {item.identifier}"
+
+
+def test_a_filled_text_is_recognised_as_what_it_is() -> None:
+    """Messages come in English with their holes filled; none may look like another one."""
+    language = part("language")
+    for group in ("words", "pieces"):
+        patterns = language._patterns(group)
+        assert patterns
+        for text, _ in patterns:
+            filled = text.format("", *(f"{number}.jpg" for number in range(1, 10)))
+            assert next(each for each, pattern in patterns if pattern.fullmatch(filled)) == text, filled
