@@ -32,8 +32,8 @@ def read_file_orientation(file: str) -> int:
 
 
 @dataclass(slots=True)
-class Plate:
-    """Converts places on the frames of one clip.
+class ClipCoordinates:
+    """Converts coordinates on the frames of one clip.
 
     footage: width and height are upright.
     pixel_aspect: height of a pixel over its width, as Blender's BKE_movieclip_get_aspect gives it.

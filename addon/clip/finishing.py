@@ -8,19 +8,23 @@ import bpy
 
 from ..contract.job_types import Finishing, Garbage, MatteObject
 from ..settings.clip_settings import settings_of
-from .coordinates import Plate
+from .coordinates import ClipCoordinates
 from .mask import read_garbage
 
 
 def with_finishing(
-    clip: bpy.types.MovieClip, plate: Plate, objects: tuple[MatteObject, ...], ignored: list[str]
+    clip: bpy.types.MovieClip, coordinates: ClipCoordinates, objects: tuple[MatteObject, ...], ignored: list[str]
 ) -> tuple[MatteObject, ...]:
     """The objects with their finishing; adds to `ignored` what is left out, and why. Raises JobError: a mask."""
     names = [each.name for each in objects]
-    return tuple(dataclasses.replace(each, finishing=_read(clip, plate, each.name, names, ignored)) for each in objects)
+    return tuple(
+        dataclasses.replace(each, finishing=_read(clip, coordinates, each.name, names, ignored)) for each in objects
+    )
 
 
-def _read(clip: bpy.types.MovieClip, plate: Plate, name: str, names: list[str], ignored: list[str]) -> Finishing:
+def _read(
+    clip: bpy.types.MovieClip, coordinates: ClipCoordinates, name: str, names: list[str], ignored: list[str]
+) -> Finishing:
     entry = settings_of(clip).objects.get(name)
     if entry is None or not entry.finishing.is_on:
         return Finishing()
@@ -31,7 +35,7 @@ def _read(clip: bpy.types.MovieClip, plate: Plate, name: str, names: list[str], 
         subtract = ""
     garbage: tuple[Garbage, ...] = ()
     if settings.garbage is not None:
-        garbage = read_garbage(settings.garbage, plate, lambda frame: frame - clip.frame_start + 1, ignored)
+        garbage = read_garbage(settings.garbage, coordinates, lambda frame: frame - clip.frame_start + 1, ignored)
     return Finishing(
         temporal=settings.temporal,
         fill_holes=settings.fill_holes,

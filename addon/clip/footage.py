@@ -14,7 +14,7 @@ from ..contract.exif import oriented_size
 from ..contract.job_types import Footage
 from ..contract.layout import default_matte_folder
 from ..settings.clip_settings import settings_of
-from .coordinates import Plate, read_file_orientation
+from .coordinates import ClipCoordinates, read_file_orientation
 from .sequence import sequence_files
 
 _TURNS_MOVIES = (4, 4, 0)  # from which on Blender turns movies by their header
@@ -101,11 +101,11 @@ def pictures_of(footage: Footage) -> str:
     return f"{Path(footage.files[0]).name} {footage.movie_offset}"
 
 
-def plate_of(clip: bpy.types.MovieClip, footage: Footage) -> Plate:
-    """What converts the clip's coordinates."""
+def coordinates_of(clip: bpy.types.MovieClip, footage: Footage) -> ClipCoordinates:
+    """The conversion between the clip's coordinates and a Job's. Raises FootageError."""
     aspect_x, aspect_y = clip.display_aspect[:]
     aspect = aspect_y / aspect_x / clip.tracking.camera.pixel_aspect
-    return Plate(footage, aspect, movie_orientation(footage.files[0]) if footage.movie else 1)
+    return ClipCoordinates(footage, aspect, movie_orientation(footage.files[0]) if footage.movie else 1)
 
 
 def movie_orientation(file: str) -> int:

@@ -10,7 +10,7 @@ import mathutils
 from ..contract.job_types import Garbage, Mask, Outlines
 from ..language import translated
 from .blendfile import ControlPoint, ShapeKey
-from .coordinates import Plate, sample_outline
+from .coordinates import ClipCoordinates, sample_outline
 from .mask_keyframes import shape_keys_of
 
 # Ways of combining a layer with those below that take away instead of adding.
@@ -19,7 +19,11 @@ _STEPS = 16  # corners from one point of a garbage matte to the next, the same o
 
 
 def read_mask(
-    mask: bpy.types.Mask, plate: Plate, to_clip_frame: Callable[[int], int], count: int, ignored: list[str]
+    mask: bpy.types.Mask,
+    coordinates: ClipCoordinates,
+    to_clip_frame: Callable[[int], int],
+    count: int,
+    ignored: list[str],
 ) -> dict[str, dict[int, Mask]]:
     """Mask prompts by layer name and clip frame, 1 to `count`; adds to `ignored` what is left out, and why."""
     prompts: dict[str, dict[int, Mask]] = {}
@@ -36,12 +40,12 @@ def read_mask(
         elif not keys.get(layer.name):
             ignored.append(f"{name} has no keyed frame: select its points and press I where it fits (mask mode).")
         else:
-            prompts[layer.name] = _read_layer(layer, keys[layer.name], plate, to_clip_frame, count, ignored)
+            prompts[layer.name] = _read_layer(layer, keys[layer.name], coordinates, to_clip_frame, count, ignored)
     return prompts
 
 
 def read_garbage(
-    mask: bpy.types.Mask, plate: Plate, to_clip_frame: Callable[[int], int], ignored: list[str]
+    mask: bpy.types.Mask, coordinates: ClipCoordinates, to_clip_frame: Callable[[int], int], ignored: list[str]
 ) -> tuple[Garbage, ...]:
     """The areas of a mask's layers, whose outlines need no key; adds to `ignored` what is left out, and why.
 
@@ -63,8 +67,8 @@ def read_garbage(
         else:
             by_frame = {to_clip_frame(key.frame): key.points for key in usable}
             outlines = [
-                Outlines(frame, _polygons(_between(by_frame, frame), lengths, closed, plate, frame, _STEPS))
-                for frame in sorted({*by_frame, *plate.turns()})
+                Outlines(frame, _polygons(_between(by_frame, frame), lengths, closed, coordinates, frame, _STEPS))
+                for frame in sorted({*by_frame, *coordinates.turns()})
             ]
             found.append(Garbage(tuple(outlines), holes=layer.use_fill_holes, outside=layer.invert))
     return tuple(found)
@@ -102,7 +106,7 @@ def _between(keys: dict[int, tuple[ControlPoint, ...]], frame: int) -> tuple[Con
 def _read_layer(
     layer: bpy.types.MaskLayer,
     keys: list[ShapeKey],
-    plate: Plate,
+    coordinates: ClipCoordinates,
     to_clip_frame: Callable[[int], int],
     count: int,
     ignored: list[str],
@@ -121,7 +125,7 @@ def _read_layer(
             ignored.append(f"{name}: its key on scene frame {key.frame} lies outside the clip.")
         elif len(key.points) != sum(lengths):
             ignored.append(f"{name}: its key on frame {frame} is of another number of points; key it again.")
-        elif polygons := _polygons(key.points, lengths, closed, plate, frame):
+        elif polygons := _polygons(key.points, lengths, closed, coordinates, frame):
             prompts[frame] = Mask(polygons=polygons, holes=layer.use_fill_holes)
     return prompts
 
@@ -130,7 +134,7 @@ def _polygons(
     points: tuple[ControlPoint, ...],
     lengths: list[int],
     closed: list[bool],
-    plate: Plate,
+    coordinates: ClipCoordinates,
     frame: int,
     steps: int = 0,
 ) -> tuple[tuple[tuple[float, float], ...], ...]:
@@ -139,7 +143,7 @@ def _polygons(
     for length, counts in zip(lengths, closed, strict=True):
         if counts:
             some = list(points[start : start + length])
-            outline = sample_outline(some, lambda place: plate.from_mask(frame, place), steps)
+            outline = sample_outline(some, lambda place: coordinates.from_mask(frame, place), steps)
             if len(outline) >= 3:
                 polygons.append(tuple(outline))
         start += length

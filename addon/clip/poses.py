@@ -13,7 +13,7 @@ import bpy
 
 from ..contract.disk import write_bytes, write_file, writing
 from ..contract.errors import FootageError
-from .footage import plate_of, read_footage
+from .footage import coordinates_of, read_footage
 
 
 def is_solved(clip: bpy.types.MovieClip) -> bool:
@@ -38,7 +38,7 @@ def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
             where=clip.name,
             hint="Choose Polynomial in the camera's lens settings and solve again.",
         )
-    if plate_of(clip, footage).orientation(1) != 1:
+    if coordinates_of(clip, footage).orientation(1) != 1:
         raise FootageError(
             "This footage is stored turned, and solved that way.", where=clip.name, hint="Solve upright images."
         )

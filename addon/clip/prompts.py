@@ -15,7 +15,7 @@ from ..contract.job_types import Box, Mask, MatteObject, Point, Prompt
 from ..language import translated
 from ..settings.clip_settings import settings_of
 from ..settings.palette import excludes
-from .coordinates import Plate
+from .coordinates import ClipCoordinates
 from .footage import scene_frame
 from .mask import read_mask
 
@@ -76,11 +76,13 @@ class Prompts:
         return f"{count_of(len(self.marks), 'object')}, {_in_words(list(self.marks.values()))}"
 
 
-def read_prompts(clip: bpy.types.MovieClip, plate: Plate, frame_range: tuple[int, int] | None = None) -> Prompts:
+def read_prompts(
+    clip: bpy.types.MovieClip, coordinates: ClipCoordinates, frame_range: tuple[int, int] | None = None
+) -> Prompts:
     """All prompts of the clip.
 
     Args:
-        plate: of the same clip.
+        coordinates: of the same clip.
         frame_range: first and last clip frame that will be tracked; what is marked outside doesn't count.
 
     Raises:
@@ -96,15 +98,15 @@ def read_prompts(clip: bpy.types.MovieClip, plate: Plate, frame_range: tuple[int
                 ignored.append(f"{each.name} is switched off.")
             continue
         found = Marks()
-        _read_tracks(each, plate, settings.tracked_step, found, ignored)
-        _read_planes(each, plate, settings.tracked_step, found, ignored)
+        _read_tracks(each, coordinates, settings.tracked_step, found, ignored)
+        _read_planes(each, coordinates, settings.tracked_step, found, ignored)
         marks[each.name] = found
     if settings.mask is not None:
 
         def to_clip_frame(scene_frame: int) -> int:
             return scene_frame - clip.frame_start + 1
 
-        layers = read_mask(settings.mask, plate, to_clip_frame, plate.footage.frame_count, ignored)
+        layers = read_mask(settings.mask, coordinates, to_clip_frame, coordinates.footage.frame_count, ignored)
         for name, masks in layers.items():
             if settings.uses(name):
                 marks.setdefault(name, Marks()).masks = masks
@@ -118,7 +120,11 @@ def read_prompts(clip: bpy.types.MovieClip, plate: Plate, frame_range: tuple[int
 
 
 def _read_tracks(
-    tracking_object: bpy.types.MovieTrackingObject, plate: Plate, step: int, found: Marks, ignored: list[str]
+    tracking_object: bpy.types.MovieTrackingObject,
+    coordinates: ClipCoordinates,
+    step: int,
+    found: Marks,
+    ignored: list[str],
 ) -> None:
     """Markers as points. `step`: of the tracker's own markers every how manyth frame counts; 0: none."""
     reasons: Counter[str] = Counter()
@@ -140,12 +146,12 @@ def _read_tracks(
                 reasons["set by Blender's tracker, not by hand"] += 1
             elif is_muted:
                 reasons["disabled"] += 1
-            elif not 1 <= frame <= plate.footage.frame_count:
+            elif not 1 <= frame <= coordinates.footage.frame_count:
                 reasons["outside the clip"] += 1
             elif not (0 <= u <= 1 and 0 <= v <= 1):
                 reasons["outside the image"] += 1
             else:
-                point = Point(*plate.from_marker(frame, (u, v)), include)
+                point = Point(*coordinates.from_marker(frame, (u, v)), include)
                 found.points.setdefault(frame, []).append(point)
     if hidden:
         ignored.append(f"{tracking_object.name}: {count_of(hidden, 'track')} hidden.")
@@ -208,7 +214,11 @@ def _markers(track: bpy.types.MovieTrackingTrack) -> tuple[list[int], list[bool]
 
 
 def _read_planes(
-    tracking_object: bpy.types.MovieTrackingObject, plate: Plate, step: int, found: Marks, ignored: list[str]
+    tracking_object: bpy.types.MovieTrackingObject,
+    coordinates: ClipCoordinates,
+    step: int,
+    found: Marks,
+    ignored: list[str],
 ) -> None:
     """Plane tracks as boxes.
 
@@ -229,7 +239,7 @@ def _read_planes(
             if marker.mute:
                 muted += 1
                 continue
-            box = _bounds(marker, plate)
+            box = _bounds(marker, coordinates)
             if box is None:
                 outside += 1
             elif frame in found.boxes:
@@ -244,13 +254,13 @@ def _read_planes(
             ignored.append(f"{name}: {plane.name!r} is a second box on {count_of(second, 'frame')}.")
 
 
-def _bounds(marker: bpy.types.MovieTrackingPlaneMarker, plate: Plate) -> Box | None:
+def _bounds(marker: bpy.types.MovieTrackingPlaneMarker, coordinates: ClipCoordinates) -> Box | None:
     """The part of the corners' bounding rectangle that is inside the image."""
-    if not 1 <= marker.frame <= plate.footage.frame_count:
+    if not 1 <= marker.frame <= coordinates.footage.frame_count:
         return None
-    places = [plate.from_marker(marker.frame, tuple(corner)) for corner in marker.corners]
-    x0, x1 = (_clamp(edge(x for x, _ in places), plate.footage.width) for edge in (min, max))
-    y0, y1 = (_clamp(edge(y for _, y in places), plate.footage.height) for edge in (min, max))
+    places = [coordinates.from_marker(marker.frame, tuple(corner)) for corner in marker.corners]
+    x0, x1 = (_clamp(edge(x for x, _ in places), coordinates.footage.width) for edge in (min, max))
+    y0, y1 = (_clamp(edge(y for _, y in places), coordinates.footage.height) for edge in (min, max))
     return Box(x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 

@@ -9,21 +9,21 @@ import bpy
 
 from ..contract.errors import MatteError
 from ..contract.job_types import Footage, Prompt
-from .coordinates import Plate
-from .footage import plate_of, read_footage
+from .coordinates import ClipCoordinates
+from .footage import coordinates_of, read_footage
 from .prompts import Prompts, read_prompts
 from .to_job import frame_range_of
 
-_plates: dict[tuple[object, ...], tuple[Plate, list[str]]] = {}
+_coordinates_by_clip: dict[tuple[object, ...], tuple[ClipCoordinates, list[str]]] = {}
 _MOST = 8
 _shown: dict[str, Summary] = {}  # of the redraw that goes on, by the clip's full name
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The clip in short; `plate` and `prompts` are None if `error` says why they can't be read."""
+    """The clip in short; `coordinates` and `prompts` are None if `error` says why they can't be read."""
 
-    plate: Plate | None = None
+    coordinates: ClipCoordinates | None = None
     warnings: tuple[str, ...] = ()
     prompts: Prompts | None = None
     error: MatteError | None = None
@@ -31,7 +31,7 @@ class Summary:
     @property
     def footage(self) -> Footage | None:
         """What was found of it."""
-        return self.plate.footage if self.plate else None
+        return self.coordinates.footage if self.coordinates else None
 
     @functools.cached_property
     def marked(self) -> dict[str, tuple[Prompt, ...]]:
@@ -61,19 +61,19 @@ def _forget_shown() -> None:
 def summary_of(clip: bpy.types.MovieClip) -> Summary:
     """Made anew, but for the files on disk: these are looked at when the clip changed, or after `refresh`."""
     try:
-        plate, warnings = _plate(clip)
-        frame_range = frame_range_of(clip, plate.footage.frame_count)
-        return Summary(plate, tuple(warnings), read_prompts(clip, plate, frame_range))
+        coordinates, warnings = _coordinates(clip)
+        frame_range = frame_range_of(clip, coordinates.footage.frame_count)
+        return Summary(coordinates, tuple(warnings), read_prompts(clip, coordinates, frame_range))
     except MatteError as error:
         return Summary(error=error)
 
 
 def refresh() -> None:
     """Look at the files anew at the next drawing."""
-    _plates.clear()
+    _coordinates_by_clip.clear()
 
 
-def _plate(clip: bpy.types.MovieClip) -> tuple[Plate, list[str]]:
+def _coordinates(clip: bpy.types.MovieClip) -> tuple[ClipCoordinates, list[str]]:
     key = (
         bpy.path.abspath(clip.filepath, library=clip.library),
         clip.source,
@@ -83,9 +83,9 @@ def _plate(clip: bpy.types.MovieClip) -> tuple[Plate, list[str]]:
         *clip.display_aspect[:],
         clip.tracking.camera.pixel_aspect,
     )
-    if key not in _plates:
+    if key not in _coordinates_by_clip:
         footage, warnings = read_footage(clip)
-        while len(_plates) >= _MOST:
-            _plates.pop(next(iter(_plates)))
-        _plates[key] = (plate_of(clip, footage), warnings)
-    return _plates[key]
+        while len(_coordinates_by_clip) >= _MOST:
+            _coordinates_by_clip.pop(next(iter(_coordinates_by_clip)))
+        _coordinates_by_clip[key] = (coordinates_of(clip, footage), warnings)
+    return _coordinates_by_clip[key]

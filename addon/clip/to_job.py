@@ -17,7 +17,7 @@ from ..settings.clip_settings import ClipSettings, settings_of
 from ..settings.preferences import preferences
 from ..settings.trusted_files import is_trusted
 from .finishing import with_finishing
-from .footage import plate_of, read_footage, scene_frame
+from .footage import coordinates_of, read_footage, scene_frame
 from .mask_keyframes import forget_shape_keys
 from .names import follow_names
 from .prompts import read_prompts
@@ -36,9 +36,9 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     follow_names(clip)
     forget_shape_keys()
     fields, footage, warnings = _fields(clip, device, export)
-    plate = plate_of(clip, footage)
-    prompts = read_prompts(clip, plate, fields["frame_range"])
-    objects = with_finishing(clip, plate, prompts.objects(), prompts.ignored)
+    coordinates = coordinates_of(clip, footage)
+    prompts = read_prompts(clip, coordinates, fields["frame_range"])
+    objects = with_finishing(clip, coordinates, prompts.objects(), prompts.ignored)
     job = Job(objects=objects, direction=settings_of(clip).direction, **fields)
     return job, warnings + prompts.ignored
 

@@ -9,9 +9,9 @@ import bpy
 import gpu
 from gpu_extras.batch import batch_for_shader
 
-from ..clip.coordinates import Plate
+from ..clip.coordinates import ClipCoordinates
 from ..clip.editors import redraw
-from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
+from ..clip.footage import active_clip, coordinates_of, read_footage, shown_frame
 from ..contract.errors import MatteError
 from ..language import translated
 from ..language.properties import FloatVectorProperty, IntProperty
@@ -19,6 +19,7 @@ from ..results.outlines import Suggestion, read_suggestions, smallest_at
 from ..runtime.engine_client import Reply
 from ..runtime.log_file import logged
 from ..tasks import job_run
+from ..viewer.latest_request import LatestRequest
 from .base import OperatorMixin, Result, fail, in_clip_editor, is_open, say_status
 from .click import over_other_region
 
@@ -50,7 +51,7 @@ class OutlineOperator(OperatorMixin):
     _frame: int
     _found: list[Suggestion]
     _under: int | None
-    _reply: Reply | None
+    _latest: LatestRequest[int]  # the clip frame whose outlines are asked for
     _batches: dict[int, list[gpu.types.GPUBatch]]  # by the identity of a suggestion
 
     # -- each operator's own --------------------------------------------------------------------------------------
@@ -84,14 +85,12 @@ class OutlineOperator(OperatorMixin):
     def execute(self, context: bpy.types.Context) -> Result:
         """Without a window, or from a script: take what is at `location`."""
         try:
-            self._open(context)
-            assert self._reply is not None
-            for _ in self._reply:
+            for _ in self._open(context):
                 pass
-            self._take_in(self._reply)
+            self._take_answer()
         except MatteError as error:
             return fail(self, error)
-        return self._click(context, self._plate.from_marker(self._frame, (self.location[0], self.location[1])))
+        return self._click(context, self._coordinates.from_marker(self._frame, (self.location[0], self.location[1])))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """In a window: ask, then wait for clicks."""
@@ -129,8 +128,7 @@ class OutlineOperator(OperatorMixin):
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends it, or the artist."""
-        if self._reply is not None:
-            self._reply.cancel()
+        self._latest.cancel()
         bpy.types.SpaceClipEditor.draw_handler_remove(self._handle, "WINDOW")
         context.window_manager.event_timer_remove(self._timer)
         say_status(context, None)
@@ -139,18 +137,19 @@ class OutlineOperator(OperatorMixin):
     # -- asking ---------------------------------------------------------------------------------------------------
 
     @logged
-    def _open(self, context: bpy.types.Context) -> None:
+    def _open(self, context: bpy.types.Context) -> Reply:
         self._clip = active_clip(context).name
         clip = bpy.data.movieclips[self._clip]
-        self._plate: Plate = plate_of(clip, read_footage(clip)[0])
-        self._ask(clip, self.frame or shown_frame(clip, context.space_data, context.scene))
+        self._coordinates: ClipCoordinates = coordinates_of(clip, read_footage(clip)[0])
+        self._latest = LatestRequest()
+        return self._ask(clip, self.frame or shown_frame(clip, context.space_data, context.scene))
 
-    def _ask(self, clip: bpy.types.MovieClip, frame: int) -> None:
+    def _ask(self, clip: bpy.types.MovieClip, frame: int) -> Reply:
         """For a frame's outlines; an answer for another that is still on its way is dropped."""
         self._found = []
         self._under = None
         self._frame = frame
-        self._reply = self._request(clip, frame)
+        return self._latest.ask(frame, lambda: self._request(clip, frame))
 
     @logged
     def _poll(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
@@ -160,28 +159,26 @@ class OutlineOperator(OperatorMixin):
             clip = bpy.data.movieclips[self._clip]
             if self.follows and isinstance(space, bpy.types.SpaceClipEditor) and space.clip == clip:
                 frame = shown_frame(clip, space, context.scene)
-                if frame != self._frame and 1 <= frame <= self._plate.footage.frame_count:
+                if frame != self._frame and 1 <= frame <= self._coordinates.footage.frame_count:
                     self._ask(clip, frame)
-            if self._reply is not None:
-                self._reply.poll()
-                if self._reply.result is not None:
-                    self._take_in(self._reply)
-                    self._point(event)
-                    say_status(context, f"Splat Matte: {self._words()}    Esc: done")
-                    redraw()
+            if self._take_answer():
+                self._point(event)
+                say_status(context, f"Splat Matte: {self._words()}    Esc: done")
+                redraw()
         except MatteError as error:
-            self._reply = None
             self.cancel(context)
             return fail(self, error)
         return {"PASS_THROUGH"}
 
-    def _take_in(self, reply: Reply) -> None:
-        assert reply.result is not None
-        self._reply = None
-        self._result = reply.result
-        self._found = read_suggestions(Path(reply.result["file"]))
+    def _take_answer(self) -> bool:
+        """Take the answer if it has come; whether it has. Raises MatteError."""
+        if (answer := self._latest.answer()) is None:
+            return False
+        _, self._result = answer
+        self._found = read_suggestions(Path(self._result["file"]))
         self._batches = {}
         self._answered()
+        return True
 
     @logged
     def _click(self, context: bpy.types.Context, place: tuple[float, float]) -> Result:
@@ -202,7 +199,7 @@ class OutlineOperator(OperatorMixin):
         region = self._region()
         x, y = event.mouse_x - region.x, event.mouse_y - region.y
         inside = 0 <= x < region.width and 0 <= y < region.height and not over_other_region(self._area, event)
-        place = self._plate.from_marker(self._frame, _at(region, x, y)) if inside else None
+        place = self._coordinates.from_marker(self._frame, _at(region, x, y)) if inside else None
         under = smallest_at(self._found, place) if place else None
         if under != self._under:
             self._under = under
@@ -239,7 +236,7 @@ class OutlineOperator(OperatorMixin):
     def _batches_of(self, each: Suggestion, shader: gpu.types.GPUShader) -> list[gpu.types.GPUBatch]:
         """Its outlines, 0..1 over the frame; made once, as there may be hundreds."""
         if id(each) not in self._batches:
-            closed = ([self._plate.to_marker(self._frame, at) for at in (*path, path[0])] for path in each.paths)
+            closed = ([self._coordinates.to_marker(self._frame, at) for at in (*path, path[0])] for path in each.paths)
             places: list[Any] = [[(*at, 0.0) for at in path] for path in closed]
             self._batches[id(each)] = [batch_for_shader(shader, "LINE_STRIP", {"pos": path}) for path in places]
         return self._batches[id(each)]

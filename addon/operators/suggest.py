@@ -6,7 +6,7 @@ import bpy
 
 from ..clip.names import follow_names
 from ..language import translated
-from ..results.outlines import Suggestion
+from ..results.outlines import ObjectOutlines, Suggestion
 from ..runtime.engine_client import Reply
 from ..settings.clip_settings import settings_of
 from ..settings.palette import colour_of
@@ -36,10 +36,8 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
         clip = bpy.data.movieclips[self._clip]
         settings = settings_of(clip)
         name = _unused(clip, settings.mask)
-        paths = [[path] for path in self._found[chosen].paths]
-        settings.mask = make_mask(
-            context, clip, self._plate, {name: {"frames": [self._frame], "paths": paths}}, settings.mask
-        )
+        outlines = ObjectOutlines((self._frame,), tuple((path,) for path in self._found[chosen].paths))
+        settings.mask = make_mask(context, clip, self._coordinates, {name: outlines}, settings.mask)
         follow_names(clip)
         self._found = [each for i, each in enumerate(self._found) if i != chosen]
         self._under = None

@@ -97,5 +97,5 @@ def _images(version: Path) -> list[Path]:
 
 def _first_number(clip: bpy.types.MovieClip) -> int:
     """The number in the matte's name of the clip's first frame: mattes of a sequence are named as its files are."""
-    plate = summary_of(clip).plate
-    return 1 if plate.footage.movie else pattern_of(Path(plate.footage.files[0])).number
+    footage = summary_of(clip).coordinates.footage
+    return 1 if footage.movie else pattern_of(Path(footage.files[0])).number

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import bpy
 
-from ..clip.coordinates import Plate
-from ..clip.footage import active_clip, plate_of, read_footage, shown_frame
+from ..clip.coordinates import ClipCoordinates
+from ..clip.footage import active_clip, coordinates_of, read_footage, shown_frame
 from ..clip.frame_status import lane_of
 from ..contract.errors import MatteError
 from ..language import translated
 from ..language.properties import EnumProperty, IntProperty
+from ..results.outlines import ObjectOutlines, read_outlines
 from ..results.take_reader import tracked_frames
 from ..settings.clip_settings import settings_of
 from ..tasks import job_run
-from .base import Result, fail, in_clip_editor
+from ..viewer.latest_request import LatestRequest
+from .base import Result, fail, in_clip_editor, is_open, say_status
+
+_INTERVAL = 0.1  # seconds
 
 
 class SPLATMATTE_OT_to_mask(bpy.types.Operator):
@@ -27,7 +29,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
 
     bl_idname = "splat_matte.to_mask"
     bl_label = "Mattes to Mask"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"UNDO"}  # no redo panel: each change there would ask the engine again, and wait for it
 
     frames: EnumProperty(
         name="Keys",
@@ -45,6 +47,8 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         name="Points", description="Of each spline: more follow the outline more closely", default=32, min=4, max=256
     )
 
+    _in_window = False  # whether a person asked, in the dialogue
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Something is tracked, in a clip editor."""
@@ -57,66 +61,108 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Ask which frames."""
+        """Ask which frames; `execute` is called by *OK*."""
+        self._in_window = True
         result: Result = context.window_manager.invoke_props_dialog(self)
         return result
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Outlines come from the engine, as the export would have them."""
+        """Ask the engine for outlines, as the export would have them: wait for them without a window, else watch."""
         clip = active_clip(context)
+        self._clip = clip.name
+        self._latest = LatestRequest[tuple[int, ...]]()
+        frames = self._frames(context, clip)
         try:
-            reply = job_run.request_outlines(clip, self._frames(context, clip), self.points)
-            for _ in reply:
-                pass
-            plate = plate_of(clip, read_footage(clip)[0])
+            reply = self._latest.ask(frames, lambda: job_run.request_outlines(clip, frames, self.points))
+            if not self._in_window:
+                for _ in reply:
+                    pass
+                return self._take_answer(context) or {"CANCELLED"}
         except MatteError as error:
             return fail(self, error)
-        found = json.loads(Path(reply.result["file"]).read_text(encoding="utf-8"))
-        mask = make_mask(context, clip, plate, found)
-        keys = len({frame for each in found.values() for frame in each["frames"]})
+        self._area = context.area
+        self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        say_status(context, "Splat Matte: taking the outlines    Esc: stop")
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
+        """Esc stops it; everything else passes through."""
+        stopped = event.type == "ESC" and event.value == "PRESS"
+        if stopped or not is_open(self._area) or self._clip not in bpy.data.movieclips:
+            self.cancel(context)
+            return {"CANCELLED"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        region = next(region for region in self._area.regions if region.type == "WINDOW")
+        try:
+            with context.temp_override(area=self._area, region=region):
+                result = self._take_answer(bpy.context)
+        except MatteError as error:
+            self.cancel(context)
+            return fail(self, error)
+        if result is None:
+            return {"PASS_THROUGH"}
+        self.cancel(context)
+        return result
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """It has ended, or Blender or the artist ends it."""
+        self._latest.cancel()
+        context.window_manager.event_timer_remove(self._timer)
+        say_status(context, None)
+
+    def _take_answer(self, context: bpy.types.Context) -> Result | None:
+        """Make the mask once the outlines are there; None until then. Raises MatteError."""
+        if (answer := self._latest.answer()) is None:
+            return None
+        clip = bpy.data.movieclips[self._clip]
+        found = read_outlines(Path(answer[1]["file"]))
+        mask = make_mask(context, clip, coordinates_of(clip, read_footage(clip)[0]), found)
+        keys = len({frame for outlines in found.values() for frame in outlines.frames})
         self.report({"INFO"}, translated(f"{mask.name}: {len(found)} layers, keyed on {keys} frames"))
         return {"FINISHED"}
 
-    def _frames(self, context: bpy.types.Context, clip: bpy.types.MovieClip) -> list[int]:
+    def _frames(self, context: bpy.types.Context, clip: bpy.types.MovieClip) -> tuple[int, ...]:
         if self.frames == "CURRENT":
-            return [shown_frame(clip, context.space_data, context.scene)]
+            return (shown_frame(clip, context.space_data, context.scene),)
         lane = lane_of(clip)
         if self.frames == "MARKED":
-            return sorted(lane["prompted"] & lane["tracked"])
+            return tuple(sorted(lane["prompted"] & lane["tracked"]))
         tracked = sorted(lane["tracked"])
-        return sorted({*tracked[:: self.step], tracked[-1]})
+        return tuple(sorted({*tracked[:: self.step], tracked[-1]}))
 
 
 def make_mask(
     context: bpy.types.Context,
     clip: bpy.types.MovieClip,
-    plate: Plate,
-    found: dict[str, Any],
+    coordinates: ClipCoordinates,
+    found: dict[str, ObjectOutlines],
     into: bpy.types.Mask | None = None,
 ) -> bpy.types.Mask:
-    """Of `found`, as engine/session.py's outlines say it; its layers are added to `into`, or to a new mask."""
+    """A layer for each object of `found`, keyed on its frames; added to `into`, or to a new mask."""
     shift = clip.frame_start - 1  # clip frame to scene frame
     mask = into or bpy.data.masks.new(f"{Path(clip.name).stem} mattes")
     if into is None:
         mask.frame_start, mask.frame_end = clip.frame_start, clip.frame_start + max(1, clip.frame_duration) - 1
-    for name, each in found.items():
+    for name, outlines in found.items():
         layer = mask.layers.new(name=name)
         layer.use_fill_holes = True
-        for path in each["paths"]:
+        for path in outlines.paths:
             spline = layer.splines.new()
             spline.use_cyclic = True
             spline.points.add(len(path[0]) - 1)
     with _editing(context, mask):
-        for name, each in found.items():
+        for name, outlines in found.items():
             layer = mask.layers[name]
             for other in mask.layers:  # keys are set where points are selected
                 for spline in other.splines:
                     for point in spline.points:
                         point.select = other == layer
-            for i, frame in enumerate(each["frames"]):
+            for i, frame in enumerate(outlines.frames):
                 context.scene.frame_set(frame + shift)
-                for spline, path in zip(layer.splines, each["paths"], strict=True):
-                    _shape(spline, [plate.to_mask(frame, (x, y)) for x, y in path[i]])
+                for spline, path in zip(layer.splines, outlines.paths, strict=True):
+                    _shape(spline, [coordinates.to_mask(frame, (x, y)) for x, y in path[i]])
                 bpy.ops.mask.shape_key_insert()
     return mask
 

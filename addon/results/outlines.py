@@ -1,12 +1,18 @@
-"""What can be picked on a frame: what the engine suggests as objects, or what it has found. Standard library only."""
+"""The engine's answers that hold outlines, as contract/layout.py describes them. Standard library only."""
 
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from ..contract.boundary import reading
+from ..contract.errors import EngineError
 
 Point2 = tuple[float, float]
+Path2 = tuple[Point2, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +24,50 @@ class Suggestion:
 
     number: int
     area: float
-    paths: tuple[tuple[Point2, ...], ...]
+    paths: tuple[Path2, ...]
 
     def holds(self, place: Point2) -> bool:
         """Whether a place is inside."""
         return sum(_crossings(path, place) for path in self.paths) % 2 == 1
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectOutlines:
+    """The outlines of one object over several frames.
+
+    frames: the clip frames that have a matte, ascending.
+    paths: of each path one closed curve for each of `frames`, in upright pixels of the plate; all curves of a path have
+        the same number of points.
+    """
+
+    frames: tuple[int, ...]
+    paths: tuple[tuple[Path2, ...], ...]
+
+
 def read_suggestions(file: Path) -> list[Suggestion]:
-    """The largest first. Raises OSError, ValueError, KeyError if the file is not the engine's."""
-    data = json.loads(file.read_text(encoding="utf-8"))
-    return [
-        Suggestion(each["number"], each["area"], tuple(tuple((x, y) for x, y in path) for path in each["paths"]))
-        for each in data["masks"]
-    ]
+    """The masks of a frame, the largest first. Raises EngineError if the file is not such an answer."""
+    with _answer(file):
+        return [
+            Suggestion(int(mask["number"]), float(mask["area"]), tuple(_path(path) for path in mask["paths"]))
+            for mask in _read(file)["masks"]
+        ]
+
+
+def read_outlines(file: Path) -> dict[str, ObjectOutlines]:
+    """The outlines of tracked mattes, by object. Raises EngineError if the file is not such an answer."""
+    with _answer(file):
+        outlines = {
+            name: ObjectOutlines(
+                tuple(int(frame) for frame in of_object["frames"]),
+                tuple(tuple(_path(curve) for curve in curves) for curves in of_object["paths"]),
+            )
+            for name, of_object in _read(file).items()
+        }
+        for name, found in outlines.items():
+            for curves in found.paths:
+                if len(curves) != len(found.frames) or len({len(curve) for curve in curves}) > 1 or not curves[0]:
+                    raise ValueError(f"a path of {name} does not have one curve for each frame")
+        return outlines
 
 
 def smallest_at(found: list[Suggestion], place: Point2) -> int | None:
@@ -40,7 +76,19 @@ def smallest_at(found: list[Suggestion], place: Point2) -> int | None:
     return min(holding, key=lambda i: (found[i].area, i), default=None)
 
 
-def _crossings(path: tuple[Point2, ...], place: Point2) -> int:
+def _answer(file: Path) -> AbstractContextManager[None]:
+    return reading(EngineError, "The engine's answer can't be read", where=str(file), hint="Try again.")
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _path(points: Any) -> Path2:
+    return tuple((float(x), float(y)) for x, y in points)
+
+
+def _crossings(path: Path2, place: Point2) -> int:
     """How often a ray to the right crosses a closed path."""
     x, y = place
     count = 0

@@ -38,7 +38,7 @@ def _draw() -> None:
     if not settings.overlay_show or is_stabilised(space):
         return
     summary = shown_summary_of(clip)
-    if summary.plate is None:
+    if summary.coordinates is None:
         return
     frame = shown_frame(clip, space, context.scene)
     view, scale = context.region.view2d, context.preferences.system.ui_scale
@@ -49,7 +49,7 @@ def _draw() -> None:
         if name not in tints or not settings.shows(name):
             continue
         for point in (point for prompt in prompts if prompt.frame == frame for point in prompt.points):
-            u, v = summary.plate.to_marker(frame, (point.x, point.y))
+            u, v = summary.coordinates.to_marker(frame, (point.x, point.y))
             at: Any = view.view_to_region(u, v, clip=False)
             rim = _WHITE if point.include else EXCLUDE
             for radius, tint in ((_RIM, _BLACK), (_EDGE, rim), (_FILL, tints[name])):

@@ -230,11 +230,11 @@ def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _orientation(clip: bpy.types.MovieClip, frame: int) -> int:
-    plate = shown_summary_of(clip).plate
-    if plate is None:
+    coordinates = shown_summary_of(clip).coordinates
+    if coordinates is None:
         return 1
     try:
-        return plate.orientation(frame)
+        return coordinates.orientation(frame)
     except MatteError:
         return 1
 

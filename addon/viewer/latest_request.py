@@ -67,6 +67,12 @@ class LatestRequest(Generic[Key]):
             self.error = str(error)
             redraw()
 
+    def cancel(self) -> None:
+        """Tell the engine that the answer which is on its way is not wanted any more."""
+        if self._reply is not None:
+            self._reply.cancel()
+            self._reply = None
+
     def forget(self) -> None:
         """As if nothing had been asked."""
         self.key, self.error, self._reply = None, "", None

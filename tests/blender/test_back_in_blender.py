@@ -52,13 +52,13 @@ def test_mattes_become_keyed_splines(tracked, editor) -> None:
     assert clip.splat_matte.mask != mask, "it must not become a prompt by itself"
     assert [layer.name for layer in mask.layers] == ["Disc"]
     footage = part("clip.footage")
-    plate = footage.plate_of(clip, footage.read_footage(clip)[0])
+    coordinates = footage.coordinates_of(clip, footage.read_footage(clip)[0])
     read_mask = part("clip.mask").read_mask
 
     def shapes(which: bpy.types.Mask) -> dict[int, np.ndarray]:
         part("clip.mask_keyframes").forget_shape_keys()
         ignored: list[str] = []
-        found = read_mask(which, plate, lambda frame: frame - 10, COUNT, ignored)
+        found = read_mask(which, coordinates, lambda frame: frame - 10, COUNT, ignored)
         assert not ignored
         return {frame: inside(each) for frame, each in found["Disc"].items()}
 

@@ -216,7 +216,7 @@ def test_movie_that_is_turned_in_its_header(tmp_path: Path, matrix: tuple[int, .
     footage, _ = read(clip)
     upright = (stored_height, stored_width) if matrix[0] == 0 else (stored_width, stored_height)
     assert (footage.width, footage.height) == upright
-    x, y = part("clip.footage").plate_of(clip, footage).from_marker(1, (0.25, 1.0))
+    x, y = part("clip.footage").coordinates_of(clip, footage).from_marker(1, (0.25, 1.0))
     if bpy.app.version >= (4, 4, 0):
         assert (x, y) == (footage.width / 4, 0)
     else:  # a marker on the upper border of what is stored, a quarter from the left

@@ -42,10 +42,10 @@ def test_a_reopened_file_finds_its_mattes(clip, tmp_path) -> None:  # noqa: F811
 def test_a_changed_marker_makes_mattes_stale(clip) -> None:  # noqa: F811
     bpy.ops.splat_matte.track()
     take = Path(clip.splat_matte.take_of("Camera"))
-    plate = part("clip.footage").plate_of(clip, part("clip.footage").read_footage(clip)[0])
+    coordinates = part("clip.footage").coordinates_of(clip, part("clip.footage").read_footage(clip)[0])
 
     def marked() -> tuple:
-        return part("clip.prompts").read_prompts(clip, plate).marks["Camera"].prompts()
+        return part("clip.prompts").read_prompts(clip, coordinates).marks["Camera"].prompts()
 
     is_made_from = part("results.take_reader").is_made_from
     assert is_made_from(take, marked())

@@ -21,8 +21,8 @@ def clip(tmp_path: Path) -> bpy.types.MovieClip:
 
 def read(clip: bpy.types.MovieClip, frame_range: tuple[int, int] | None = None):
     footage = part("clip.footage")
-    plate = footage.plate_of(clip, footage.read_footage(clip)[0])
-    return part("clip.prompts").read_prompts(clip, plate, frame_range)
+    coordinates = footage.coordinates_of(clip, footage.read_footage(clip)[0])
+    return part("clip.prompts").read_prompts(clip, coordinates, frame_range)
 
 
 def add_track(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from addon.contract.automatic import Parts, Things, Transients
-from addon.contract.errors import JobError
+from addon.contract.errors import EngineError, JobError
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, MatteObject, Point, Prompt
-from addon.results.outlines import Suggestion, read_suggestions, smallest_at
+from addon.results.outlines import ObjectOutlines, Suggestion, read_outlines, read_suggestions, smallest_at
 
 DRIVE = "C:" if sys.platform == "win32" else ""
 FOOTAGE = Footage((f"{DRIVE}/plates/a1.png", f"{DRIVE}/plates/a2.png"), 64, 48, 2)
@@ -65,3 +65,28 @@ def test_a_click_takes_the_smallest(tmp_path: Path) -> None:
     found = read_suggestions(file)
     assert found[1] == Suggestion(2, 75, (tuple(square(0, 10)), tuple(square(2, 7)[::-1])))
     assert [smallest_at(found, place) for place in ((1, 1), (5, 5), (15, 5), (25, 5))] == [1, 0, 0, None]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "no JSON",
+        [],
+        {"toy": {"frames": [1, 2], "paths": [[[[0, 0], [1, 0], [1, 1]]]]}},
+        {"toy": {"frames": [1, 2], "paths": [[[[0, 0], [1, 0]], [[0, 0]]]]}},
+        {"toy": {"frames": [1], "paths": [[[]]]}},
+        {"toy": {"frames": [1], "paths": [[[[0, "left"]]]]}},
+    ],
+)
+def test_outlines_that_are_none(tmp_path: Path, answer: Any) -> None:
+    file = tmp_path / "outlines.json"
+    file.write_text(answer if isinstance(answer, str) else json.dumps(answer))
+    with pytest.raises(EngineError) as caught:
+        read_outlines(file)
+    assert caught.value.where == str(file)
+
+
+def test_outlines_of_two_frames(tmp_path: Path) -> None:
+    file = tmp_path / "outlines.json"
+    file.write_text(json.dumps({"toy": {"frames": [1, 5], "paths": [[[[0, 0], [1, 0]], [[2, 2.5], [3, 2]]]]}}))
+    assert read_outlines(file) == {"toy": ObjectOutlines((1, 5), ((((0, 0), (1, 0)), ((2, 2.5), (3, 2))),))}

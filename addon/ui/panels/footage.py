@@ -27,13 +27,13 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
             layout.operator("clip.open", text="Open Footage", text_ctxt=CONTEXT, icon="FILE_FOLDER")
             return
         summary = shown_summary_of(clip)
-        if summary.plate is None:
+        if summary.coordinates is None:
             draw_error(layout, context, summary.error)
             if isinstance(summary.error, FootageError):
                 layout.operator("splat_matte.find_footage", icon="VIEWZOOM")
             layout.operator("clip.reload", text="Reload Clip", text_ctxt=CONTEXT, icon="FILE_REFRESH")
             return
-        footage = summary.plate.footage
+        footage = summary.coordinates.footage
         draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE", translate=False)
         size = f"{footage.width} x {footage.height} pixels"
         draw_text(layout, context, f"{count_of(footage.frame_count, 'frame')}, {size}")

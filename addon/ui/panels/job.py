@@ -45,7 +45,7 @@ def draw_job(
     row.scale_y = 1.4
     row.enabled = is_marked(summary) and missing_engine() is None
     row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
-    if summary.plate is not None and not is_marked(summary):
+    if summary.coordinates is not None and not is_marked(summary):
         draw_text(layout, context, "Mark the subject first: see Objects and Prompts.", "INFO")
     if run is None or run.active or run.verb != verb or run.clip != clip.name:
         return
