@@ -10,7 +10,7 @@ from ..results.outlines import Suggestion
 from ..runtime.engine_client import Reply
 from ..settings.clip_settings import settings_of
 from ..settings.palette import colour_of
-from ..settings.pick_settings import FoundSettings
+from ..settings.pick_settings import PickSettings
 from ..tasks import job_run
 from .base import Result
 from .outline_operator import Look, OutlineOperator
@@ -48,6 +48,6 @@ class SPLATMATTE_OT_pick(OutlineOperator, bpy.types.Operator):
         self.report({"INFO"}, translated(words))
         return {"FINISHED"}
 
-    def _settings(self) -> FoundSettings:
-        found: FoundSettings = getattr(settings_of(bpy.data.movieclips[self._clip]), self._kind)
+    def _settings(self) -> PickSettings:
+        found: PickSettings = getattr(settings_of(bpy.data.movieclips[self._clip]), self._kind)
         return found

@@ -25,7 +25,7 @@ from ..language.properties import (
 from .finishing_settings import FinishingSettings
 from .mask_changes import masks_changed
 from .palette import PALETTE
-from .pick_settings import KINDS, FoundSettings
+from .pick_settings import KINDS, PickSettings
 
 # Paths of a clip may begin at the .blend's folder (//); Blender wants to be told so from 4.5 on.
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
@@ -323,8 +323,8 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="End", description="Last frame to write, as the timeline numbers it", **_scene_frame("export_end")
     )
     automatic: EnumProperty(name="Find", description="What is looked for in all frames, without a click", items=KINDS)
-    things: PointerProperty(type=FoundSettings)
-    parts: PointerProperty(type=FoundSettings)
+    things: PointerProperty(type=PickSettings)
+    parts: PointerProperty(type=PickSettings)
     transients_masks: StringProperty(
         name="Rough Masks",
         description="The trainer's folder of masks of what moves, one an image, named as the images are",
@@ -369,9 +369,9 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
 
     @property
-    def found(self) -> FoundSettings:
+    def found(self) -> PickSettings:
         """What was found of the kind that is chosen."""
-        found: FoundSettings = getattr(self, self.automatic)
+        found: PickSettings = getattr(self, self.automatic)
         return found
 
     def uses(self, name: str) -> bool:
@@ -434,7 +434,7 @@ def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
     return settings
 
 
-CLASSES = (FinishingSettings, FoundSettings, ObjectSettings, SuspectSettings, ClipSettings)
+CLASSES = (FinishingSettings, PickSettings, ObjectSettings, SuspectSettings, ClipSettings)
 
 
 def register() -> None:

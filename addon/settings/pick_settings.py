@@ -20,7 +20,7 @@ KINDS = [
 ]
 
 
-class FoundSettings(bpy.types.PropertyGroup):
+class PickSettings(bpy.types.PropertyGroup):
     """Of one kind: where it is, and what was picked."""
 
     folder: StringProperty(name="Found", description="The folder of what was found last", options={"HIDDEN"})

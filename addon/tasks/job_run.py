@@ -39,7 +39,7 @@ from ..runtime.json_line_process import EXTENSION
 from ..runtime.locate import engine_environment, find_python
 from ..runtime.log_file import logged
 from ..settings.clip_settings import settings_of
-from ..settings.pick_settings import FoundSettings, search_of
+from ..settings.pick_settings import PickSettings, search_of
 from ..settings.preferences import preferences
 
 _LOG = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class Run:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
             if "found" in event:
-                found: FoundSettings = getattr(settings, self.kind)
+                found: PickSettings = getattr(settings, self.kind)
                 found.keep(event["found"])
 
 
