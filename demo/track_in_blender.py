@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("plates", type=Path, help="folder of the image sequence")
     parser.add_argument("about", type=Path, help="clip.json: the markers to set")
     parser.add_argument("blend", type=Path, help="where the .blend is saved")
+    parser.add_argument("checkpoint", help="its name in the panel Track")
     options = parser.parse_args()
     bpy.ops.extensions.package_install_files(
         filepath=str(options.extension), repo="user_default", enable_on_install=True
@@ -30,6 +31,7 @@ def main() -> int:
     first = min(options.plates.iterdir())
     clip = bpy.data.movieclips.load(str(first))
     set_markers(clip, json.loads(options.about.read_text(encoding="utf-8"))["prompts"])
+    clip.splat_matte.checkpoint = options.checkpoint  # type: ignore[attr-defined]  # there since the extension is
     bpy.ops.wm.save_as_mainfile(filepath=str(options.blend))
     operators: Any = bpy.ops.splat_matte  # type: ignore[attr-defined]  # there since the extension is
     if operators.track(clip=clip.name) != {"FINISHED"}:

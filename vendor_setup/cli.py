@@ -93,7 +93,15 @@ def _repository(arguments: Sequence[str]) -> int:
 def _demo(arguments: Sequence[str]) -> int:
     parser = _parser("demo", "markers, tracking and export in Blender, on a clip of this repository")
     parser.add_argument("clip", nargs="?", default="toy", help="a folder of demo/clips; default: %(default)s")
-    return demo(parser.parse_args(arguments).clip)
+    parser.add_argument(
+        "--checkpoint",
+        choices=("embedded", *OFFICIAL),
+        default="embedded",
+        metavar="NAME",
+        help=f"embedded, which is for trying out (default), or one to download: {', '.join(OFFICIAL)}",
+    )
+    options = parser.parse_args(arguments)
+    return demo(options.clip, options.checkpoint)
 
 
 def _test(arguments: Sequence[str]) -> int:

@@ -6,20 +6,28 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from addon.checkpoints import OFFICIAL, checkpoints_folder
 from addon.contract.errors import EngineError, ExitCode, FootageError, OutputError
+from addon.installer.checkpoints import download_checkpoint
 from addon.runtime.locate import PYTHON_VARIABLE
 from addon.runtime.processes import last_line, quiet_environment, run_quietly
 
 from .environments import ENGINE, ROOT, RUNTIME, python_of
 from .package import newest_blender, package
-from .say import say
+from .say import SayWatch, say
 
 CLIPS = ROOT / "demo" / "clips"
 
 
-def demo(name: str) -> int:
-    """Track and export the clip `name`, then print what came of it. Raises MatteError."""
+def demo(name: str, checkpoint: str) -> int:
+    """Track and export the clip `name`, then print what came of it. Raises MatteError.
+
+    Args:
+        checkpoint: "embedded" or a name of OFFICIAL, which is downloaded unless it is there.
+    """
     clip = _clip(name)
+    if checkpoint in OFFICIAL:
+        download_checkpoint(OFFICIAL[checkpoint], checkpoints_folder(), SayWatch())
     blender = newest_blender(ENGINE)
     extension = package(blender)
     work = RUNTIME / "demo" / clip.name
@@ -34,7 +42,15 @@ def demo(name: str) -> int:
     blend = work / f"{clip.name}.blend"
     variables = {"BLENDER_USER_RESOURCES": str(work / "blender"), PYTHON_VARIABLE: str(python_of(ENGINE))}
     script = str(ROOT / "demo" / "track_in_blender.py")
-    command = [str(python_of(blender)), script, str(extension), str(plates), str(clip / "clip.json"), str(blend)]
+    command = [
+        str(python_of(blender)),
+        script,
+        str(extension),
+        str(plates),
+        str(clip / "clip.json"),
+        str(blend),
+        checkpoint,
+    ]
     environment = quiet_environment() | variables
     code = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment, check=False).returncode
     if code:
