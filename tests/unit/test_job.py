@@ -33,6 +33,7 @@ from addon.contract.job_types import (
 )
 from addon.contract.layout import default_matte_folder
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 DRIVE = "C:" if sys.platform == "win32" else ""
 
 
@@ -607,3 +608,11 @@ def test_documented_job_is_one() -> None:
     for kind in (Footage, Model, Delivery, Job):
         for name in kind.__dataclass_fields__:
             assert re.search(rf"\b{name}\b", text.split("| field | |")[1]), name
+
+
+@pytest.mark.skipif(bool(DRIVE), reason="their paths are not absolute on Windows")
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_an_example_of_the_docs_is_a_job(example: Path) -> None:
+    job = Job.load(example)
+    assert Job.from_json(job.to_json()) == job
+    assert example.name in (EXAMPLES / "README.md").read_text(encoding="utf-8")
