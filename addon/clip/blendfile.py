@@ -16,8 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..contract.boundary import reading
+from ..contract.errors import JobError
+
 _FLOATS_PER_POINT = 8  # left handle, point, right handle (x, y each), weight, radius
 _POINTER_SIZE = 8
+_MAX_BYTES = 1_000_000_000  # of a file with one mask
 _STRUCTS = ("Mask", "MaskLayer", "MaskLayerShape")
 
 ControlPoint = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -36,15 +40,19 @@ def read_shape_keys(path: Path, mask: str) -> dict[str, list[ShapeKey]]:
     """The shape keys of the Mask data-block called `mask`, by layer name, ordered by frame.
 
     Raises:
-        ValueError: the file isn't an uncompressed 64-bit .blend, or the mask isn't in it.
+        JobError: the file can't be read, isn't an uncompressed 64-bit .blend, is damaged, or the mask isn't in it.
     """
-    file = _BlendFile(path.read_bytes())
-    for block in file.blocks:
-        if block.code == b"MS\0\0":
-            data = file.struct_at(block.address)
-            if data.text("id.name")[2:] == mask:
-                return {layer.text("name"): _shape_keys(layer) for layer in data.linked("masklayers")}
-    raise ValueError(f"there is no mask {mask!r} in {path}")
+    hint = "Use markers instead, and please report this."
+    with reading(JobError, "The mask's keys can't be read in this Blender", where=mask, hint=hint):
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError("it takes too much space")
+        file = _BlendFile(path.read_bytes())
+        for block in file.blocks:
+            if block.code == b"MS\0\0":
+                data = file.struct_at(block.address)
+                if data.text("id.name")[2:] == mask:
+                    return {layer.text("name"): _shape_keys(layer) for layer in data.linked("masklayers")}
+        raise ValueError("it is not in the copy")
 
 
 def _shape_keys(layer: _Struct) -> list[ShapeKey]:
@@ -93,6 +101,8 @@ class _BlendFile:
         while at + header.size <= len(self.data):
             code, second, address, fourth, _ = header.unpack_from(self.data, at)
             size, struct_index = (second, fourth) if classic else (fourth, second)
+            if size < 0:
+                raise ValueError("the .blend has a block of a negative size")
             yield _Block(code, address, struct_index, at + header.size, size)
             at += header.size + size
 
@@ -121,13 +131,21 @@ class _Struct:
 
     def floats(self, name: str, count: int) -> tuple[float, ...]:
         """The array of `count` floats that the pointer `name` means."""
-        block = self.file.struct_at(self.integer(name)).block if count else self.block
+        if not count:
+            return ()
+        block = self.file.struct_at(self.integer(name)).block
+        if not 0 < count * 4 <= block.size:
+            raise ValueError("the .blend has an array of another length than it says")
         return struct.unpack_from(f"<{count}f", self.file.data, block.start)
 
     def linked(self, name: str) -> Iterator[_Struct]:
         """The structs of the list `name` (a ListBase: first, last)."""
         address = self.integer(f"{name}.first")
+        visited: set[int] = set()
         while address:
+            if address in visited:
+                raise ValueError("the .blend has a list without an end")
+            visited.add(address)
             each = self.file.struct_at(address)
             yield each
             address = each.integer("next")

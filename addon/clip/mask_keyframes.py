@@ -7,7 +7,6 @@ from pathlib import Path
 
 import bpy
 
-from ..contract.errors import JobError
 from ..settings.mask_changes import changes
 from .blendfile import ShapeKey, read_shape_keys
 
@@ -37,12 +36,5 @@ def shape_keys_of(mask: bpy.types.Mask) -> dict[str, list[ShapeKey]]:
         with tempfile.TemporaryDirectory(dir=bpy.app.tempdir) as folder:
             file = Path(folder) / "mask.blend"
             bpy.data.libraries.write(str(file), {mask}, compress=False)
-            try:
-                _kept[mask.name_full] = read_shape_keys(file, mask.name)
-            except ValueError as error:
-                raise JobError(
-                    f"The mask's keys can't be read in this Blender: {error}.",
-                    where=mask.name,
-                    hint="Use markers instead, and please report this.",
-                ) from None
+            _kept[mask.name_full] = read_shape_keys(file, mask.name)
     return _kept[mask.name_full]

@@ -12,7 +12,8 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import MatteError
+from .disk import explained
+from .errors import EngineError, MatteError
 
 # Pixels of one image: more than the largest panoramas have. A small file can claim any size, which decoders allocate.
 MAX_PIXELS = 1 << 30
@@ -38,6 +39,18 @@ def reading(kind: type[MatteError], message: str, *, where: str = "", hint: str 
     except Exception as error:
         _log.debug("%s: %s", where, message, exc_info=True)
         raise kind(f"{message} ({in_words(error)}).", where=where, hint=hint) from None
+
+
+def unexpected(error: Exception) -> MatteError:
+    """What nobody foresaw, said in short; its traceback goes to the log. A MatteError stays as it is."""
+    if isinstance(error, MatteError):
+        return error
+    _log.error("Unexpected", exc_info=error)
+    if isinstance(error, OSError):  # disks and folders may go away at any time
+        return explained(error, str(error.filename or ""))
+    if isinstance(error, MemoryError):
+        return EngineError("There is not enough memory.", hint="Close other programs, or use a smaller checkpoint.")
+    return MatteError(f"{type(error).__name__}: {in_words(error)}.", hint="Please report this, with the log.")
 
 
 def in_words(error: BaseException) -> str:

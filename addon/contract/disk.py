@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import itertools
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +21,10 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 # Windows while another program has a file open: access denied, sharing violation, lock violation, folder not empty.
 _HELD = {5, 32, 33, 145}
 _PAUSES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.5)  # seconds before each further try
+_WINDOWS_TOO_LONG = 206  # ERROR_FILENAME_EXCED_RANGE, which Python takes for a file that is not there
+_RENAME_EXCHANGE = 2  # renameat2(2), Linux 3.15; macOS has renamex_np(2) with the same flag
+_AT_FDCWD = -100
+_count = itertools.count()
 
 _T = TypeVar("_T")
 
@@ -53,16 +60,27 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            message = "The disk is full."
-            hint = "Free some space and run it again: what is finished is kept. Or choose another output folder."
-        elif error.errno in _FORBIDDEN:
-            message = f"The folder can't be written to ({error.strerror})."
-            hint = "Allow writing there, or choose another output folder."
-        else:
-            message = f"Can't write here: {error.strerror or error}."
-            hint = "Choose another output folder."
-        raise OutputError(message, where=str(folder), hint=hint) from error
+        raise explained(error, folder) from error
+
+
+def explained(error: OSError, where: Path | str) -> OutputError:
+    """What the system says of files that are written, with the way out."""
+    if error.errno in _FULL:
+        message = "The disk is full."
+        hint = "Free some space and run it again: what is finished is kept. Or choose another output folder."
+    elif error.errno in _FORBIDDEN:
+        message = f"The folder can't be written to ({error.strerror})."
+        hint = "Allow writing there, or choose another output folder."
+    elif error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == _WINDOWS_TOO_LONG:
+        message = "A path or name in it is too long for this system."
+        hint = "Choose an output folder with a shorter path, or give the footage or the object a shorter name."
+    elif error.errno == errno.ENOENT:
+        message = "What was being written has vanished: something deletes or moves it."
+        hint = "See that its disk is there, and run it again. Or choose another output folder."
+    else:
+        message = f"Can't write here: {error.strerror or error}."
+        hint = "Choose another output folder."
+    return OutputError(message, where=str(where), hint=hint)
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = True) -> None:
@@ -73,7 +91,8 @@ def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = Tr
     Raises:
         OSError: it can't be written; then neither it nor the temporary file is there.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    # a name of its own, as others may write the same file; a short one, as the file's may be as long as names can be
+    temporary = path.with_name(f".{os.getpid()}-{next(_count)}.part")
     try:
         with patiently(lambda: temporary.open("wb")) as file:
             write(file)
@@ -90,6 +109,21 @@ def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = Tr
 def write_bytes(file: BinaryIO, data: bytes) -> None:
     """For `write_file`, of data that is there already."""
     file.write(data)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two names at once, where the system can: at every moment both are there. False where it can't."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "linux":
+            failed = libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+        elif sys.platform == "darwin":
+            failed = libc.renamex_np(os.fsencode(one), os.fsencode(other), _RENAME_EXCHANGE)
+        else:
+            return False
+    except (OSError, AttributeError, TypeError):  # an older system; Windows has no libc to load so
+        return False
+    return not failed
 
 
 def sync_folder(folder: Path) -> None:

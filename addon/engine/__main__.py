@@ -20,12 +20,14 @@ from types import FrameType
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
-from ..contract.errors import ExitCode, MatteError
+from ..contract.boundary import unexpected
+from ..contract.errors import ExitCode
 from ..contract.job import Job
 from ..contract.job_types import Device
 from ..contract.layout import work_folder
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
+from ..runtime import log_file
 from ..runtime.locate import CURRENT
 from ..runtime.lock import use
 from .arguments import command_line, job_of
@@ -44,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         make_deterministic()
         return serve()
+    log_file.register()
     try:
         if options.command == "self-test":
             return _test(options.device)
@@ -53,9 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
             print(options.save_job)
             return ExitCode.OK
         return _review(job, options.poses) if options.command == "review" else _carry_out(job)
-    except MatteError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return error.exit_code
+    except BrokenPipeError:  # whoever read the progress has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CANCELLED
+    except Exception as error:
+        known = unexpected(error)
+        log = f" It is {log_file.log_file()}." if known.exit_code == ExitCode.UNEXPECTED else ""
+        print(f"Error: {known}{log}", file=sys.stderr)
+        return known.exit_code
 
 
 def _test(device: Device) -> int:

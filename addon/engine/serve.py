@@ -12,13 +12,13 @@ import queue
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO, cast
 
 import torch
 
+from ..contract.boundary import unexpected
 from ..contract.errors import Cancelled, ExitCode, JobError, MatteError
 from ..contract.protocol import PROTOCOL_VERSION, Event, Stage, decode, encode, lines
 from ..contract.requests import Cancel, Message, Quit, Request
@@ -81,11 +81,8 @@ class Server:
                 raise Cancelled
             answer = carry_out(todo.kind.from_plain(todo.message), self._session)
             self._send(cast(Event, {"id": todo.id, "event": "done", **answer}))
-        except MatteError as error:
-            self._error(todo.id, error)
         except Exception as error:  # whatever it is, the next request shall still be answered
-            traceback.print_exc()
-            self._error(todo.id, MatteError(f"{type(error).__name__}: {error}", hint="Please report this."))
+            self._error(todo.id, unexpected(error))
         self._waiting.remove(todo)
 
     def _answer_previews(self) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..contract.errors import EngineError, JobError
+from ..contract.errors import EngineError, JobError, OutputError
 from ..contract.job import Job
 from ..contract.job_types import Footage, MatteObject
 from ..contract.protocol import Stage
@@ -43,7 +43,7 @@ from .review.cameras import read_poses
 from .review.find_suspects import review
 from .sam2 import model
 from .store.feature_cache import FeatureCache
-from .store.matte_store import Store, Take, key_of
+from .store.matte_store import Store, Take, key_of, reading
 from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
 from .tracking.propagate import Takes, missing, propagate, takes
@@ -234,7 +234,7 @@ class Session:
 
     def _open_to_look(self, job: Job) -> Reader:
         """The clip that is looked at; kept from one request to the next."""
-        if self._opened is None or self._opened[0] != job.footage:
+        if self._opened is None or self._opened[0] != job.footage or not self._opened[1].is_unchanged():
             self._opened = (job.footage, Reader(job.footage))
         return self._opened[1]
 
@@ -258,7 +258,12 @@ class Session:
                 job = with_objects(job, tracked.takes)
                 writer = prepare(job, reader)
 
-        logits = {name: stored(take) for name, take in tracked.takes.items()}
+        planned = {each.name: set(frames_of(job, each)) for each in job.objects}
+        read = {take.folder for take in tracked.takes.values()}
+        if request.search is not None:  # what was found need not be on every frame
+            planned = {name: set(take.frames()) for name, take in tracked.takes.items()}
+            read = {tracked.found} if tracked.found else {take.folder.parent for take in tracked.takes.values()}
+        logits = {name: stored(take, planned.get(name, ())) for name, take in tracked.takes.items()}
         looking = self._model(model.find(job.model)) if job.refining == "windows" else None
         refined = _refiner(job, reader, looking) if job.refining != "off" else None
         mattes = Mattes(job, logits, refined=refined)
@@ -277,25 +282,26 @@ class Session:
             },
             "scores": {name: _scores(take, tracked.frames) for name, take in tracked.takes.items()},
         }
-        folder = export(
-            writer,
-            made,
-            frames=tracked.frames,
-            key=key_of(
-                {
-                    "takes": [take.folder.name for take in tracked.takes.values()],
-                    "frames": tracked.frames,
-                    "finishing": finish.facts(job),
-                    "refine": job.refining,
-                    "exported": [each.name for each in job.objects if each.export],
-                }
-            ),
-            frame_key=mattes.key,
-            report=report,
-            request=request,
-            on_frame=lambda done, total, frame: self._progress("export", done, total, frame),
-            cancelled=self._cancelled,
-        )
+        with reading(read):
+            folder = export(
+                writer,
+                made,
+                frames=tracked.frames,
+                key=key_of(
+                    {
+                        "takes": [take.folder.name for take in tracked.takes.values()],
+                        "frames": tracked.frames,
+                        "finishing": finish.facts(job),
+                        "refine": job.refining,
+                        "exported": [each.name for each in job.objects if each.export],
+                    }
+                ),
+                frame_key=mattes.key,
+                report=report,
+                request=request,
+                on_frame=lambda done, total, frame: self._progress("export", done, total, frame),
+                cancelled=self._cancelled,
+            )
         return tracked, folder
 
     def _track(self, job: Job, reader: Reader) -> Tracked:
@@ -340,6 +346,12 @@ class Session:
                     features,
                     lambda done, total, frame: self._progress("track", done, total, frame),
                     self._cancelled,
+                )
+            if missing(job, where):
+                raise OutputError(
+                    "Mattes have vanished while it was tracked.",
+                    where=str(store.folder),
+                    hint="Something deletes files there. Run it again.",
                 )
         untracked = sorted(set(job.wanted) - set(frames))
         if untracked:

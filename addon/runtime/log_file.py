@@ -1,6 +1,7 @@
-"""The extension's log in Blender: a file in the person's folder that *Open Log* shows. Standard library only.
+"""The log: a file in the person's folder that *Open Log* shows. Of the extension in Blender, and of engine commands.
 
-Each module logs to a logger of its own name; this hangs one file on the package above all of them.
+Each module logs to a logger of its own name; this hangs one file on the package above all of them. Standard library
+only.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class _File(RotatingFileHandler):
     def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
         return super()._open()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """A log that can't be written stops nothing, and is not worth a traceback."""
 
 
 def logged(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:

@@ -138,6 +138,77 @@ def test_bad_poses(footage: Footage, tmp_path: Path, data: object, words: str) -
     assert str(path) in str(raised.value)
 
 
+def hostile(matrix: object = None, **more: object) -> dict[str, object]:
+    frame = {"file_path": "view_000.jpg", "transform_matrix": np.eye(4).tolist() if matrix is None else matrix}
+    return {"fl_x": FOCAL, "w": WIDTH, "h": HEIGHT, "frames": [frame | more]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        hostile([[0.0] * 4] * 4),
+        hostile([[1e300] * 4] * 4),
+        hostile([[1, 0, 0, 1e12], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
+        hostile("none"),
+        hostile([[[]]]),
+        hostile(file_path=7),
+        hostile(file_path=None),
+        hostile(fl_x=1e300),
+        hostile(fl_x=10**400),
+        hostile(k1=1e200),
+        hostile(w=10**400, h=10**400),
+        hostile(w=0, h=0),
+        hostile(camera_angle_x=1e-300, fl_x=0),
+        {"frames": 7},
+        {"frames": [7]},
+        {"frames": {"a": 1}},
+        [],
+        7,
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_hostile_transforms(footage: Footage, tmp_path: Path, data: object) -> None:
+    path = written(tmp_path / "transforms.json", data)
+    with pytest.raises(JobError) as raised:
+        read_poses(path, footage)
+    assert raised.value.where == str(path)
+    assert raised.value.hint
+
+
+def test_transforms_nested_beyond_reason(footage: Footage, tmp_path: Path) -> None:
+    (tmp_path / "transforms.json").write_text("[" * 100_000)
+    with pytest.raises(JobError, match="nested"):
+        read_poses(tmp_path / "transforms.json", footage)
+
+
+@pytest.mark.parametrize("rotation", ["0 0 0 0", "nan 0 0 0", "inf 0 0 0", "1e200 0 0 1e200", "9 0 0 0"])
+@pytest.mark.parametrize("translation", ["0 0 1", "1e300 0 0", "nan 0 0"])
+def test_hostile_text_models(footage: Footage, tmp_path: Path, rotation: str, translation: str) -> None:
+    (tmp_path / "cameras.txt").write_text(f"7 SIMPLE_PINHOLE {WIDTH} {HEIGHT} {FOCAL} 47 37\n")
+    (tmp_path / "images.txt").write_text(f"1 {rotation} {translation} 7 view_000.jpg\n\n")
+    with pytest.raises(JobError, match=r"quaternion|numbers"):
+        read_poses(tmp_path, footage)
+
+
+@pytest.mark.parametrize("lens", ["7 PINHOLE 96 72", f"7 SIMPLE_PINHOLE {'9' * 400} {'9' * 400} 9 9 9", "7", "a b c d"])
+def test_hostile_lenses(footage: Footage, tmp_path: Path, lens: str) -> None:
+    (tmp_path / "cameras.txt").write_text(f"{lens}\n")
+    (tmp_path / "images.txt").write_text("1 1 0 0 0 0 0 1 7 view_000.jpg\n\n")
+    with pytest.raises(JobError):
+        read_poses(tmp_path, footage)
+
+
+def test_a_binary_model_of_more_than_there_is(footage: Footage, tmp_path: Path) -> None:
+    """A count, a name and a list of points that claim to be as long as a number can be."""
+    colmap_model(footage, "PINHOLE", [FOCAL, FOCAL, *CENTRE]).write_binary(str(tmp_path))
+    whole = (tmp_path / "images.bin").read_bytes()
+    points_at = whole.index(b".jpg\0") + 5
+    for at in (0, points_at):
+        (tmp_path / "images.bin").write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
+        with pytest.raises(JobError, match="damaged"):
+            read_poses(tmp_path, footage)
+
+
 def test_a_cut_off_model(footage: Footage, tmp_path: Path) -> None:
     colmap_model(footage, "PINHOLE", [FOCAL, FOCAL, *CENTRE]).write_binary(str(tmp_path))
     images = tmp_path / "images.bin"

@@ -21,7 +21,7 @@ from ...contract.job_types import Box, MatteObject, Prompt
 from ...contract.layout import FOUND_FILE, searches_folder
 from ..footage.footage import Reader
 from ..sam2.model import Loaded, Source
-from ..store.matte_store import STORE_VERSION, Take, key_of
+from ..store.matte_store import STORE_VERSION, Take, is_read, key_of
 from .evidence import Evidence
 from .grid import Mask
 from .part_masks import PartMasks
@@ -215,6 +215,16 @@ def _only_one(folder: Path) -> Iterator[None]:
             where=str(folder),
             hint="Wait until it is done or stop it.",
         ) from None
+    _prune(folder)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest neighbours that no engine holds or reads."""
     others = [each for each in folder.parent.iterdir() if each.is_dir() and each != folder]
     for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
-        discard(old)
+        with (
+            contextlib.suppress(filelock.Timeout),
+            filelock.FileLock(old.with_name(old.name + ".lock")).acquire(blocking=False),
+        ):
+            if not is_read(old):
+                discard(old)

@@ -19,7 +19,6 @@ masks is cut. Memory goes on over key frames.
 from __future__ import annotations
 
 import json
-import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...contract.automatic import Parts
@@ -39,6 +37,7 @@ from ...contract.rle import Rle
 from ..footage.footage import Reader, read_ahead
 from ..footage.images import to_8_bit
 from ..sam2.model import Loaded
+from ..store import checked_file
 from .grid import Mask, ious, mask_size, resized, to_mask
 from .masks import Settings, generate, stopping
 from .part_masks import PartMasks, read_masks, write_masks
@@ -48,8 +47,6 @@ _READ_AHEAD = 4  # frames
 _PATIENCE = 3  # key frames that a track may be too small on before it ends
 _SAVE_EVERY = 60.0  # seconds; what a killed run has to do again at most
 _COMPARED = 128  # pixels of the square that masks are compared at
-
-_DAMAGED = (OSError, EOFError, RuntimeError, pickle.UnpicklingError, ValueError, KeyError)
 
 Pass = Literal["forward", "backward"]
 
@@ -253,18 +250,18 @@ class PartSearch:
         }
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_file(self._folder / "state.pt", lambda file: torch.save(data, file), sync=False)
+            write_file(self._folder / "state.pt", lambda file: checked_file.write(file, data), sync=False)
         self._saved = time.monotonic()
 
     def _load(self) -> _State:
+        data: Any = checked_file.read(self._folder / "state.pt", self._loaded.source.device)
+        if data is None:
+            return _State()
         try:
-            data: dict[str, Any] = torch.load(
-                self._folder / "state.pt", map_location=self._loaded.source.device, weights_only=True
-            )
             stage, done, births, small, links = json.loads(data["plain"])
             groups = [Group(ids, outputs) for ids, outputs in data["groups"]]
             return _State(stage, done, dict(births), dict(small), dict(links), groups)
-        except _DAMAGED:
+        except (ValueError, KeyError, TypeError):  # of another version
             return _State()
 
     def _visit(self, order: Iterable[int]) -> Iterator[int]:

@@ -92,6 +92,8 @@ def export(
             planned.frames, matte, _step(planned.frames, on_frame, cancelled)
         ).items():
             partial.add(name, write)
+        partial.check_has(name for frame in planned.frames for name in writer.frame_files(frame, matte))
+        writer.reader.check_unchanged()
         history = planned.history(job, report.get("model", ""))
         facts = {**settings, "frames": len(history["made_from"]), "key": key, **history}
         document = {"job": json.loads((request or job).to_json()), "report": {**report, "export": facts}}

@@ -5,6 +5,7 @@
     <matte folder>/work/.export-<key>/         a version on its way; -2, -3 ... if the same is exported twice at once
     <matte folder>/work/.export-<key>.lock     held by the process that writes there
     <matte folder>/work/.swap-v001/            v001 as it will be, whole; whoever comes next puts it in place
+    <matte folder>/work/.report-v001           v001.json, until v001 has its name; likewise
     <matte folder>/work/.versions.lock         held for a moment by whoever takes a folder or a number
 
 The key says what the frames will be, so a frame that has its final name there is finished and stays. Once a version is
@@ -23,19 +24,21 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import filelock
 
-from ...contract.disk import discard, patiently, sync_folder, write_bytes, write_file, writing
+from ...contract.disk import discard, exchange, patiently, sync_folder, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.layout import version_document, version_folder, version_number, work_folder
 
 _PREFIX = ".export-"
 _SWAP = ".swap-"
+_REPORT = ".report-"
+_INCOMING = ".incoming"  # in a version on its way to its place: tells it from the one that it was exchanged with
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version 
     if not matte_folder.is_dir():
         numbers = []
     else:
-        if any(work_folder(matte_folder).glob(f"{_SWAP}*")):
+        if any(any(work_folder(matte_folder).glob(f"{prefix}*")) for prefix in (_SWAP, _REPORT)):
             with writing(matte_folder), filelock.FileLock(work_folder(matte_folder) / ".versions.lock"):
                 _mend(matte_folder)
         numbers = sorted(set(_numbers(matte_folder)), reverse=True)
@@ -96,6 +99,16 @@ class Partial:
         """Whether the file `name` is finished."""
         return (self._folder / name).exists()
 
+    def check_has(self, names: Iterable[str]) -> None:
+        """Raises OutputError unless all are finished: nothing else deletes them, but a person may."""
+        for name in names:
+            if not self.has(name):
+                raise OutputError(
+                    f"{name} was written and is gone.",
+                    where=str(self._folder),
+                    hint="Something deletes files there. Export again.",
+                )
+
     def add(self, name: str, write: Callable[[BinaryIO], None]) -> None:
         """Write one file, `name` may be in a sub-folder; from several threads, if the names differ.
 
@@ -111,9 +124,12 @@ class Partial:
         with writing(self._matte_folder), self._guard:
             _sync_folders(self._folder)
             version = version_folder(self._matte_folder, max(_numbers(self._matte_folder), default=0) + 1)
-            write_file(version_document(version), lambda file: write_bytes(file, document.encode()))
+            # the report waits in `work` for its folder: killed in between, whoever comes next puts it beside that
+            report = self._folder.parent / f"{_REPORT}{version.name}"
+            write_file(report, lambda file: write_bytes(file, document.encode()))
             patiently(lambda: self._folder.rename(version))
             sync_folder(self._matte_folder)
+            _mend(self._matte_folder)
             _remove_abandoned(self._folder.parent)
         return version
 
@@ -143,6 +159,7 @@ class Partial:
             making.mkdir()
             write_file(making / "document", lambda file: write_bytes(file, document.encode()))
             patiently(lambda: self._folder.rename(making / "new"))
+            (making / "new" / _INCOMING).touch()
             patiently(lambda: making.rename(swap))
             sync_folder(swap.parent)
             _mend(self._matte_folder)
@@ -154,7 +171,7 @@ class Partial:
             target = self._folder / source.relative_to(base.folder)
             if source.is_file() and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                unfinished = target.with_name(f".{target.name}.part")
+                unfinished = target.with_name(".taken-over.part")
                 put(source, unfinished)
                 patiently(functools.partial(unfinished.replace, target))
 
@@ -170,6 +187,7 @@ def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
         work.mkdir(parents=True, exist_ok=True)
         guard = filelock.FileLock(work / ".versions.lock")
         with guard:
+            _mend(matte_folder)
             folder, lock = _take(work, key)
             try:
                 folder.mkdir(exist_ok=True)
@@ -223,28 +241,44 @@ def _mend(matte_folder: Path) -> None:
 
     Raises OSError, and OutputError where a program keeps the old one from being moved; then that is still there.
     """
-    for swap in work_folder(matte_folder).glob(f"{_SWAP}v*"):
+    work = work_folder(matte_folder)
+    for swap in work.glob(f"{_SWAP}v*"):
         if swap.suffix == ".part":
             discard(swap)
             continue
-        version, new, old = matte_folder / swap.name.removeprefix(_SWAP), swap / "new", swap / "old"
-        if new.exists():
-            try:
-                if version.exists():
-                    patiently(functools.partial(version.rename, old))
-                patiently(functools.partial(new.rename, version))
-            except PermissionError:  # Windows moves no folder with an open file
-                if old.exists():
-                    patiently(functools.partial(old.rename, version))
-                raise OutputError(
-                    f"{version.name} is in use.",
-                    where=str(version),
-                    hint="Close what has its files open and export again: all is written and waits to take its place.",
-                ) from None
+        version, new = matte_folder / swap.name.removeprefix(_SWAP), swap / "new"
+        if (new / _INCOMING).exists():
+            _put_in_place(new, version, swap / "old")
+        (version / _INCOMING).unlink(missing_ok=True)
         if (swap / "document").exists():
             patiently(functools.partial((swap / "document").replace, version_document(version)))
         sync_folder(matte_folder)
         discard(swap)
+    for report in work.glob(f"{_REPORT}v*"):
+        version = matte_folder / report.name.removeprefix(_REPORT)
+        if version.is_dir() and not version_document(version).exists():
+            patiently(functools.partial(report.replace, version_document(version)))
+            sync_folder(matte_folder)
+        else:  # the export ended before its folder had its name
+            report.unlink()
+
+
+def _put_in_place(new: Path, version: Path, old: Path) -> None:
+    """Give `new` the name `version`: at once where the system can exchange names, else by way of `old`."""
+    try:
+        if version.exists():
+            if exchange(new, version):
+                return
+            patiently(lambda: version.rename(old))
+        patiently(lambda: new.rename(version))
+    except PermissionError:  # Windows moves no folder with an open file
+        if old.exists():
+            patiently(lambda: old.rename(version))
+        raise OutputError(
+            f"{version.name} is in use.",
+            where=str(version),
+            hint="Close what has its files open and export again: all is written and waits to take its place.",
+        ) from None
 
 
 def _link(source: Path, target: Path) -> None:

@@ -24,7 +24,7 @@ Write = Callable[[BinaryIO], None]  # fills a file; raises FootageError, OSError
 Step = Callable[[int], None]  # told of each frame that is in a file of several; raises Cancelled
 
 
-_LONGEST = 255 - len("..part")  # bytes of a name on usual file systems, while a file is written under another name
+_LONGEST = 255  # bytes of a name on usual file systems
 
 
 def _check_length(path: str, source: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -53,6 +53,17 @@ def _hint(is_movie: bool, lies_across: bool) -> str:
     return "All images of a sequence must have one size: render it again, or take it out."
 
 
+def _state(file: str) -> tuple[int, int, int]:
+    """What tells a file from one that took its place. Raises FootageError."""
+    try:
+        status = os.stat(file)  # noqa: PTH116
+    except OSError as error:
+        raise FootageError(
+            f"It can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
+        ) from None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
 class Reader:
     """A job.Footage as pixels. Thread-safe; frames are clip frames, the first is 1.
 
@@ -63,6 +74,7 @@ class Reader:
         self._footage = footage
         self._lock = threading.Lock()
         self._opened: Movie | None = None
+        self._seen: dict[str, tuple[int, int, int]] = {}  # of each file, once the fingerprint was taken
         self._last = threading.local()
 
     @functools.cached_property
@@ -131,6 +143,7 @@ class Reader:
 
     @functools.cached_property
     def _fingerprint(self) -> str:
+        self._seen = {file: _state(file) for file in self._footage.files}
         facts: list[Any] = [self._footage.movie, self._footage.movie_offset]
         if self._footage.movie:
             facts += self._movie.assumed
@@ -140,6 +153,27 @@ class Reader:
         if self._footage.panorama:
             facts.append("panorama")
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def check_unchanged(self, files: Sequence[str] | None = None) -> None:
+        """Raises FootageError if a file is not the one that the fingerprint was taken of; None = of all files.
+
+        What was made from it would lie under the wrong key, and stay there when the file is put back.
+        """
+        for file in self._seen if files is None else files:
+            if file in self._seen and _state(file) != self._seen[file]:
+                raise FootageError(
+                    "It was changed while it was read.",
+                    where=file,
+                    hint="Wait until nothing writes there and run it again: what fits the new files is kept.",
+                )
+
+    def is_unchanged(self) -> bool:
+        """Whether all files are those that the fingerprint was taken of."""
+        try:
+            self.check_unchanged()
+        except FootageError:
+            return False
+        return True
 
     def fingerprint_of(self, frame: int) -> str:
         """sha256 that changes when the frame's image, or the movie, does. Raises FootageError."""
@@ -203,6 +237,7 @@ class Reader:
         if getattr(last, "frame", None) != frame or (alpha and not last.alpha):
             last.frame = last.plate = None  # before the next is read: plates are large
             last.plate = self._read(frame, alpha)
+            self.check_unchanged([str(self.path(frame))])
             last.frame, last.alpha = frame, alpha
         plate: Plate = last.plate
         return plate
@@ -220,6 +255,7 @@ class Reader:
             pixels = squash(to_8_bit(self._movie.pixels(self._footage.movie_offset + frame - 1)), side)
         else:
             pixels = read_model_input(self._file(frame), side, self.to_srgb)
+        self.check_unchanged([str(self.path(frame))])
         return panorama.widen(pixels) if self._footage.panorama else pixels
 
     def _file(self, frame: int) -> Path:

@@ -6,7 +6,7 @@ The one way for every export and for the overlay, which is why both show the sam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,11 @@ LogitsOf = Callable[[int], Logits | None]  # of one object, by clip frame; None 
 Refined = Callable[[int, Logits, tuple[int, int]], NDArray[np.uint8]]  # of clip frame, logits, (W, H): (H, W), 0 or 255
 
 
-def stored(take: Take) -> LogitsOf:
-    """What is in the store."""
+def stored(take: Take, tracked: Collection[int] = ()) -> LogitsOf:
+    """What is in the store. Of the clip frames `tracked` a missing matte is an OutputError: it was there before."""
 
     def logits(frame: int) -> Logits | None:
-        found = take.matte(frame)
+        found = take.tracked(frame) if frame in tracked else take.matte(frame)
         return None if found is None else found.logits
 
     return logits

@@ -6,6 +6,7 @@ which is also what Blender's solved camera is written as. World units and axes a
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import struct
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ...contract.boundary import bounded_text, reading
 from ...contract.errors import JobError
 from ...contract.job_types import Footage
 from ..footage.footage import Reader
@@ -36,6 +38,11 @@ _MODELS = {
 _NAMES = {number: name for name, (number, _) in _MODELS.items()}
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
 _HINT = "Name a COLMAP model's folder (cameras and images, .txt or .bin) or a transforms.json."
+_MAX_BYTES = 4_000_000_000  # of one file; a COLMAP model of ten thousand photos has less than half
+_MAX_NAME = 4096  # bytes of an image's name
+_FARTHEST = 1e9  # of any number of a pose or lens: beyond, sums lose what matters
+_FLATTEST = 1e-9  # determinant of a rotation, which a transforms.json may have scaled
+_LONGEST = 1000  # focal lengths, in widths or heights of the image
 _FLIP = np.diag([1.0, -1.0, -1.0])  # from OpenGL's camera axes (y up, looks along -z) to OpenCV's
 
 
@@ -98,13 +105,9 @@ def read_poses(path: Path, footage: Footage) -> dict[int, Camera]:
     """
     if footage.panorama:
         raise JobError("Panoramas can't be checked in 3-D.", where="footage.panorama")
-    names = FrameNames(Reader(footage), footage.frame_count)
-    try:
+    with reading(JobError, "These poses are damaged or can't be read", where=str(path), hint=_HINT):
+        names = FrameNames(Reader(footage), footage.frame_count)
         found = dict(_by_frame(_read(path, footage), names))
-    except OSError as error:
-        raise JobError(f"The poses can't be read: {error.strerror}.", where=str(path), hint=_HINT) from None
-    except (ValueError, KeyError, IndexError, TypeError, struct.error, UnicodeDecodeError, RecursionError) as error:
-        raise JobError(f"These poses are damaged: {error}.", where=str(path), hint=_HINT) from None
     if not found:
         raise JobError("None of its images is of this footage.", where=str(path), hint="Name the poses of this clip.")
     return found
@@ -112,6 +115,12 @@ def read_poses(path: Path, footage: Footage) -> dict[int, Camera]:
 
 def _by_frame(cameras: Iterator[tuple[str, Camera]], names: FrameNames) -> Iterator[tuple[int, Camera]]:
     for name, camera in cameras:
+        if not isinstance(name, str):
+            raise ValueError("the name of an image is no text")
+        if not all((np.abs(each) <= _FARTHEST).all() for each in (camera.rotation, camera.translation)):
+            raise ValueError(f"the pose of {name} is not of numbers up to {_FARTHEST:g}")
+        if not abs(np.linalg.det(camera.rotation)) > _FLATTEST:
+            raise ValueError(f"the rotation of {name} is none")
         frame = names.find(name)
         if frame is not None:
             yield frame, camera
@@ -138,8 +147,10 @@ def _lens(values: dict[str, float], width: float, height: float, footage: Footag
             hint="Solve the upright images, not cropped.",
         )
     fx, fy = values.get("fx", values.get("f", 0.0)), values.get("fy", values.get("f", 0.0))
-    if not (fx > 0 and fy > 0 and all(map(math.isfinite, values.values()))):
-        raise ValueError("a focal length is missing or not a number")
+    if not (0 < fx <= _LONGEST * width and 0 < fy <= _LONGEST * height):
+        raise ValueError("a focal length is missing or beyond any lens's")
+    if not all(abs(value) <= _FARTHEST for value in values.values()):
+        raise ValueError(f"a lens is not of numbers up to {_FARTHEST:g}")
     return Lens(
         (fx / width, fy / height),
         (values["cx"] / width, values["cy"] / height),
@@ -154,7 +165,9 @@ def _colmap(
     images: Iterator[tuple[str, int, tuple[float, ...], tuple[float, ...]]], lenses: dict[int, Lens]
 ) -> Iterator[tuple[str, Camera]]:
     for name, lens, (w, x, y, z), translation in images:
-        n = math.sqrt(w * w + x * x + y * y + z * z)
+        n = math.hypot(w, x, y, z)
+        if not 0.5 < n < 2:  # COLMAP writes unit quaternions
+            raise ValueError(f"the rotation of {name} is no unit quaternion")
         w, x, y, z = w / n, x / n, y / n, z / n
         rotation = np.array(
             [
@@ -181,7 +194,7 @@ def _unsupported(model: object, path: Path) -> JobError:
 
 def _text_lenses(path: Path, footage: Footage) -> dict[int, Lens]:
     found = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in bounded_text(path, _MAX_BYTES).splitlines():
         if line.strip() and not line.startswith("#"):
             number, model, width, height, *values = line.split()
             if model not in _MODELS:
@@ -191,7 +204,7 @@ def _text_lenses(path: Path, footage: Footage) -> dict[int, Lens]:
 
 
 def _text_images(path: Path) -> Iterator[tuple[str, int, tuple[float, ...], tuple[float, ...]]]:
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    lines = [line for line in bounded_text(path, _MAX_BYTES).splitlines() if not line.startswith("#")]
     for line in lines[::2]:  # each is followed by one with its points, which may be empty
         if line.strip():
             _, *values, lens, name = line.split(maxsplit=9)
@@ -216,7 +229,8 @@ def _binary_images(path: Path) -> Iterator[tuple[str, int, tuple[float, ...], tu
     with path.open("rb") as file:
         for _ in range(_unpack(file, "<Q")[0]):
             _, *values, lens = _unpack(file, "<i7di")
-            name = b"".join(iter(lambda: _unpack(file, "c")[0], b"\0")).decode()
+            letters = iter(lambda: _unpack(file, "c")[0], b"\0")
+            name = b"".join(itertools.islice(letters, _MAX_NAME)).decode()
             file.seek(24 * _unpack(file, "<Q")[0], 1)  # points: x, y, which one
             yield name, lens, tuple(values[:4]), tuple(values[4:])
 
@@ -229,7 +243,7 @@ def _unpack(file: BinaryIO, form: str) -> tuple[Any, ...]:
 
 
 def _transforms(path: Path, footage: Footage) -> Iterator[tuple[str, Camera]]:
-    data = json.loads(path.read_text(encoding="utf-8-sig"))
+    data = json.loads(bounded_text(path, _MAX_BYTES))
     for frame in data["frames"]:
         said = {key: value for key, value in (data | frame).items() if isinstance(value, int | float)}
         model = (data | frame).get("camera_model", "OPENCV")

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import write_bytes, write_file
 from ...contract.suspects import Suspect, suspects_file, suspects_json
 from ..store.matte_store import Take
 from . import visual_hull
@@ -59,12 +59,12 @@ def review(take: Take, prompted: Sequence[int], start: int) -> list[Suspect]:
     Raises:
         OutputError: a matte is damaged, or the result can't be written.
     """
-    measures = measure(take)
-    if not measures:
+    if not take.frames():
         return []
-    found = suspects(doubts(measures, prompted, start, visual_hull.doubts(visual_hull.kept(take))))
-    text = suspects_json(found).encode()
-    with writing(take.folder):
+    with take.reviewing():
+        measures = measure(take)
+        found = suspects(doubts(measures, prompted, start, visual_hull.doubts(visual_hull.kept(take))))
+        text = suspects_json(found).encode()
         write_file(suspects_file(take.folder), lambda file: write_bytes(file, text), sync=False)
     return found
 

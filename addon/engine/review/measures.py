@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.disk import write_file, writing
+from ...contract.disk import write_file
 from ..store.matte_store import Matte, Take
 
 _VERSION = 1  # raise it when the numbers mean something else
@@ -65,17 +65,20 @@ _THUMB = 32
 
 
 def measure(take: Take) -> dict[int, Measure]:
-    """Measure all frames of a take that have a matte, in clip order. Raises OutputError if a matte is damaged."""
+    """Measure all frames of a take that have a matte, in clip order; the caller holds it (`Take.reviewing`).
+
+    Raises:
+        OutputError: a matte is damaged, or gone since.
+        OSError: the result can't be written.
+    """
     frames = take.frames()
     known = _load(take)
     found: dict[int, Measure] = {}
     recent: dict[int, tuple[Mask, float, float]] = {}
 
-    def mask_of(frame: int, matte: Matte | None = None) -> tuple[Mask, float, float]:
+    def mask_of(frame: int) -> tuple[Mask, float, float]:
         if frame not in recent:
-            matte = matte or take.matte(frame)
-            assert matte is not None
-            mask = matte.logits > 0
+            mask = take.tracked(frame).logits > 0
             recent[frame] = (mask, *_centroid(mask))
         return recent[frame]
 
@@ -86,9 +89,9 @@ def measure(take: Take) -> dict[int, Measure]:
         if old is not None and 2 - math.isnan(old.overlap) - math.isnan(old.overlap2) == len(before):
             found[frame] = old
             continue
-        matte = take.matte(frame)
-        assert matte is not None
-        this = mask_of(frame, matte)
+        matte = take.tracked(frame)
+        mask = matte.logits > 0
+        this = recent[frame] = (mask, *_centroid(mask))
         beside = [
             max(overlaps(mask_of(each), this)) if each in tracked else math.nan for each in (frame - 1, frame - 2)
         ]
@@ -161,5 +164,4 @@ def _save(take: Take, found: dict[int, Measure]) -> None:
         "values": np.array([each[:-1] for each in found.values()], np.float64),
         "thumbs": np.array([np.frombuffer(each.thumb, np.uint8) for each in found.values()]),
     }
-    with writing(take.folder):
-        write_file(take.measures_path, lambda file: np.savez(file, **kept), sync=False)
+    write_file(take.measures_path, lambda file: np.savez(file, **kept), sync=False)

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import write_bytes, write_file
 from ...contract.errors import JobError
 from ..store.matte_store import Take
 from .cameras import Camera, Points
@@ -62,12 +62,11 @@ def check(take: Take, cameras: Mapping[int, Camera]) -> None:
     """
 
     def silhouette(frame: int) -> Mask:
-        matte = take.matte(frame)
-        return np.zeros((1, 1), np.bool_) if matte is None else matte.logits > 0
+        return np.asarray(take.tracked(frame).logits > 0)
 
     found = disagreements({frame: cameras[frame] for frame in take.frames() if frame in cameras}, silhouette)
     text = json.dumps({frame: [each.beyond, each.lacking] for frame, each in found.items()}).encode()
-    with writing(take.folder):
+    with take.reviewing():
         write_file(_file(take), lambda file: write_bytes(file, text), sync=False)
 
 
@@ -238,7 +237,7 @@ def _drawn(camera: Camera, hull: _Hull, which: Mask) -> NDArray[np.uint8]:
         at = (places * _SIDE).astype(np.intp)
         image[at[:, 1], at[:, 0]] = 1
         footprint = hull.size / float(np.median(depth)) * _SIDE
-        width, height = (2 * math.ceil(0.5 * footprint * focal) + 1 for focal in camera.lens.focal)
+        width, height = (2 * math.ceil(min(0.5 * footprint * focal, _SIDE)) + 1 for focal in camera.lens.focal)
         image = np.asarray(cv2.morphologyEx(image, cv2.MORPH_CLOSE, np.ones((height, width), np.uint8)), np.uint8)
     return image
 

@@ -70,6 +70,13 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             "temp_output_dict_per_obj": {},
             "frames_tracked_per_obj": {},
         }
+        grid = self.image_size // self.backbone_stride
+        state["shapes"] = {  # ours: of the tensors of one object's output
+            "maskmem_features": (1, self.mem_dim, grid, grid),
+            "obj_ptr": (1, self.hidden_dim),
+            "object_score_logits": (1, 1),
+            "pred_masks": (1, 1, side, side),
+        }
         for each in range(object_count):
             self._obj_id_to_idx(state, each)
         return state

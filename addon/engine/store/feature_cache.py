@@ -10,7 +10,6 @@ where dropping the oldest would keep what is never read.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,10 @@ import torch
 from ...contract.disk import discard, write_file
 from ...contract.job import Job
 from ...contract.layout import frame_name, work_folder
+from . import checked_file
 from .matte_store import key_of
 
-_VERSION = 2  # raise it when what is kept changes, if only by rounding
+_VERSION = 3  # raise it when what is kept changes, if only by rounding
 
 Maps = list[torch.Tensor]  # one a level of the pyramid, from fine to coarse: (1, C, H, W)
 
@@ -48,23 +48,20 @@ class FeatureCache:
 
     def get(self, frame: int, device: torch.device) -> Maps | None:
         """The maps of clip frame `frame` on `device`; None if they are missing or damaged."""
-        try:
-            maps: Maps = torch.load(self._path(frame), map_location=device, weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
-            return None
-        return maps
+        maps: Maps | None = checked_file.read(self._path(frame), device)
+        return maps if isinstance(maps, list) and all(map(_is_map, maps)) else None
 
     def put(self, frame: int, maps: Maps) -> None:
         """Keep the maps of a frame, if there is room; a disk that can't take them is no error."""
         size = sum(each.nbytes for each in maps)
-        if self._used is None:
-            self._used = _drop_others(self.folder, self._budget)
-        if self._used + size > self._budget:
-            return
         kept: Any = [each.detach().cpu() for each in maps]
         try:
+            if self._used is None:
+                self._used = _drop_others(self.folder, self._budget)
+            if self._used + size > self._budget:
+                return
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_file(self._path(frame), lambda file: torch.save(kept, file), sync=False)
+            write_file(self._path(frame), lambda file: checked_file.write(file, kept), sync=False)
         except OSError:
             self._used = self._budget  # full, or not ours to write: don't try with every frame
             return
@@ -72,6 +69,10 @@ class FeatureCache:
 
     def _path(self, frame: int) -> Path:
         return self.folder / frame_name(frame, ".pt")
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim == 4 and value.is_floating_point()
 
 
 def _drop_others(folder: Path, budget: int) -> int:

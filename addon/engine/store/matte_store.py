@@ -18,12 +18,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
 import time
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +32,7 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
+from ...contract.boundary import in_words
 from ...contract.disk import discard, patiently, write_bytes, write_file, writing
 from ...contract.errors import OutputError
 from ...contract.job import Job
@@ -40,6 +41,9 @@ from ...contract.layout import TAKE_FILE, frame_name, frames_in, matte_file, mat
 STORE_VERSION = 1  # raise it when the same Job would give other mattes
 _ANSWERS_STAY = 86_400.0  # seconds, for those of engines that have ended
 _KEY_LENGTH = 20
+_READER = ".reader-"  # then process and count: held by who reads a take
+_count = itertools.count()
+_MAX_MATTE = 64_000_000  # bytes, unpacked: of a model's input of 2048 pixels it is 0.5 million
 _KEPT_TAKES = 4  # folders kept an object, newest first: undo finds its mattes again
 
 
@@ -87,7 +91,32 @@ class Take:
     def matte(self, frame: int) -> Matte | None:
         """The matte of clip frame `frame`; None if it is not tracked. Raises OutputError if its file is damaged."""
         with self._reading(frame) as data:
-            return data and Matte(data["logits"], float(data["iou"]), float(data["object_score"]))
+            if data is None:
+                return None
+            logits = data["logits"]
+            if logits.dtype != np.float16 or logits.ndim != 2 or not np.isfinite(logits).all():
+                raise ValueError("its logits are none")
+            return Matte(logits, float(data["iou"]), float(data["object_score"]))
+
+    def tracked(self, frame: int) -> Matte:
+        """The matte of a frame that is known to be tracked. Raises OutputError if it is gone, or damaged."""
+        found = self.matte(frame)
+        if found is None:
+            raise OutputError(
+                f"The matte of frame {frame} is gone.",
+                where=str(self.folder),
+                hint="It was tracked, and something has deleted or forgotten it since. Run it again.",
+            )
+        return found
+
+    @contextlib.contextmanager
+    def reviewing(self) -> Iterator[None]:
+        """Hold what is said about the mattes, so that nobody overwrites it by what was true earlier.
+
+        Not for long: whoever comes next waits. Raises OutputError.
+        """
+        with writing(self.folder), filelock.FileLock(self.folder.with_name(f"{self.folder.name}.review.lock")):
+            yield
 
     def scores(self, frame: int) -> tuple[float, float] | None:
         """Predicted IoU and object score of a frame, without reading its logits; None if it is not tracked."""
@@ -99,12 +128,16 @@ class Take:
         path = matte_file(self.folder, frame)
         try:
             with np.load(path, allow_pickle=False) as data:
+                if max(each.file_size for each in data.zip.infolist()) > _MAX_MATTE:
+                    raise ValueError("it unpacks to more than any matte")
                 yield data
         except FileNotFoundError:
             yield None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged archive has many ways to say so
             raise OutputError(
-                f"This stored matte is damaged: {error}.", where=str(path), hint="Delete it and track again."
+                f"This stored matte is damaged ({in_words(error)}).",
+                where=str(path),
+                hint="Delete it and track again.",
             ) from None
 
     def put_matte(self, frame: int, matte: Matte) -> None:
@@ -155,6 +188,40 @@ class Take:
         """Forget everything: used when what is there can't be continued."""
         for kind in ("matte", "memory", "conditioning"):
             discard(self.folder / kind)
+
+
+@contextlib.contextmanager
+def reading(folders: Iterable[Path]) -> Iterator[None]:
+    """While takes, or what searches found, are read, no engine prunes their folders. Any number may read at once.
+
+    Raises OutputError if they can't be marked.
+    """
+    with contextlib.ExitStack() as locks:
+        for folder in folders:
+            mark = folder.with_name(f"{folder.name}{_READER}{os.getpid()}-{next(_count)}")
+            with writing(folder):
+                mark.parent.mkdir(parents=True, exist_ok=True)
+                locks.callback(_remove, mark)
+                locks.enter_context(filelock.FileLock(mark).acquire())
+        yield
+
+
+def _remove(mark: Path) -> None:
+    with contextlib.suppress(OSError):  # with all that is around it, perhaps
+        mark.unlink(missing_ok=True)
+
+
+def is_read(folder: Path) -> bool:
+    """Whether an engine reads a folder; marks of those that have died are removed."""
+    held = False
+    for mark in folder.parent.glob(f"{folder.name}{_READER}*"):
+        lock = filelock.FileLock(mark)
+        try:
+            with lock.acquire(blocking=False):
+                mark.unlink(missing_ok=True)
+        except filelock.Timeout:
+            held = True
+    return held
 
 
 class Store:
@@ -254,7 +321,8 @@ class Store:
             lock = filelock.FileLock(path.with_name(path.name + ".lock"))
             try:
                 with lock.acquire(blocking=False):
-                    discard(path)
+                    if not is_read(path):
+                        discard(path)
             except filelock.Timeout:
                 continue
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
+import math
+from typing import Any
 
 import numpy as np
 import torch
 
+from ...contract.errors import EngineError
 from ...contract.job_types import Footage
 from ..footage import panorama
 from ..sam2.predictor import Output, State
+from ..store import checked_file
 from ..store.matte_store import Matte, Take
 
 
@@ -19,15 +22,13 @@ def save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:
     if conditioning:
         positions = [each.clone() for each in output["maskmem_pos_enc"]]  # a view of more otherwise
         kept |= {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
-    take.put_state(index + 1, lambda file: torch.save(kept, file), conditioning=conditioning)
+    take.put_state(index + 1, lambda file: checked_file.write(file, kept), conditioning=conditioning)
 
 
 def load(take: Take, index: int, state: State, *, conditioning: bool) -> Output | None:
     """What `save` wrote, on the state's device; None if it is missing or damaged."""
-    path = take.state_path(index + 1, conditioning=conditioning)
-    try:
-        output: Output = torch.load(path, map_location=state["device"], weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+    output: Output | None = checked_file.read(take.state_path(index + 1, conditioning=conditioning), state["device"])
+    if output is None or not _is_output(output, state["shapes"], conditioning=conditioning):
         return None
     constants = state["constants"]
     if conditioning:
@@ -36,9 +37,35 @@ def load(take: Take, index: int, state: State, *, conditioning: bool) -> Output 
     return output | {"maskmem_pos_enc": constants["maskmem_pos_enc"]}
 
 
+def _is_output(kept: Any, shapes: dict[str, tuple[int, ...]], *, conditioning: bool) -> bool:
+    """Whether it is what `save` keeps of a model with outputs of these shapes: the sum of a file says not by whom."""
+
+    def fits(value: Any, name: str) -> bool:
+        return (
+            isinstance(value, torch.Tensor)
+            and value.is_floating_point()
+            and tuple(value.shape) == shapes[name]
+            and bool(value.isfinite().all())
+        )
+
+    if not isinstance(kept, dict) or not isinstance(kept.get("iou"), float):
+        return False
+    if conditioning:
+        positions = kept.get("maskmem_pos_enc")
+        if not isinstance(positions, list) or not all(fits(each, "maskmem_features") for each in positions):
+            return False
+    names = ["maskmem_features", "obj_ptr", "object_score_logits", *(["pred_masks"] if conditioning else [])]
+    return all(fits(kept.get(name), name) for name in names)
+
+
 def matte_of(output: Output, footage: Footage) -> Matte:
-    """What the store keeps of an output."""
-    logits = output["pred_masks"][0, 0].float().cpu().numpy().astype(np.float16)
-    if footage.panorama:
-        logits = panorama.narrow(logits)
-    return Matte(logits, output["iou"], float(output["object_score_logits"]))
+    """What the store keeps of an output. Raises EngineError: the model gave something that is no number."""
+    logits = output["pred_masks"][0, 0].float().cpu().numpy()
+    score = float(output["object_score_logits"])
+    if not (np.isfinite(logits).all() and math.isfinite(score) and math.isfinite(output["iou"])):
+        raise EngineError(
+            "The model's answer is not a number.",
+            hint="Choose the precision float32, another device or another checkpoint; its weights may be damaged.",
+        )
+    half = logits.astype(np.float16)
+    return Matte(panorama.narrow(half) if footage.panorama else half, output["iou"], score)
