@@ -281,7 +281,7 @@ def test_a_version_whose_frames_were_deleted_on_the_way_is_not_published(tmp_pat
 
     def delete(done: int, total: int, frame: int) -> None:
         if done == 2:
-            shutil.rmtree(tmp_path / "out" / "work")
+            shutil.rmtree(tmp_path / "out" / "work", ignore_errors=True)  # a writer may put one more file there
 
     with pytest.raises(OutputError):
         export(
@@ -306,7 +306,7 @@ def test_folders_that_vanish_while_tracking(gone: str, clip: Clip, checkpoint: M
 
     def delete(stage: str, done: int, total: int, frame: int) -> None:
         if stage == "track" and done == 1:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
     with pytest.raises(OutputError if gone == "work" else FootageError):
         Session(delete, lambda: False).export(wanted)
