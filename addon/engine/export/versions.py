@@ -249,7 +249,7 @@ def _mend(matte_folder: Path) -> None:
         version, new = matte_folder / swap.name.removeprefix(_SWAP), swap / "new"
         if (new / _INCOMING).exists():
             _put_in_place(new, version, swap / "old")
-        (version / _INCOMING).unlink(missing_ok=True)
+        patiently(functools.partial((version / _INCOMING).unlink, missing_ok=True))
         if (swap / "document").exists():
             patiently(functools.partial((swap / "document").replace, version_document(version)))
         sync_folder(matte_folder)
@@ -260,7 +260,7 @@ def _mend(matte_folder: Path) -> None:
             patiently(functools.partial(report.replace, version_document(version)))
             sync_folder(matte_folder)
         else:  # the export ended before its folder had its name
-            report.unlink()
+            patiently(report.unlink)
 
 
 def _put_in_place(new: Path, version: Path, old: Path) -> None:

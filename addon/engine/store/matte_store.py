@@ -208,7 +208,7 @@ def reading(folders: Iterable[Path]) -> Iterator[None]:
 
 def _remove(mark: Path) -> None:
     with contextlib.suppress(OSError):  # with all that is around it, perhaps
-        mark.unlink(missing_ok=True)
+        patiently(lambda: mark.unlink(missing_ok=True))
 
 
 def is_read(folder: Path) -> bool:
@@ -217,10 +217,11 @@ def is_read(folder: Path) -> bool:
     for mark in folder.parent.glob(f"{folder.name}{_READER}*"):
         lock = filelock.FileLock(mark)
         try:
-            with lock.acquire(blocking=False):
-                mark.unlink(missing_ok=True)
+            lock.acquire(blocking=False).lock.release()
         except filelock.Timeout:
             held = True
+        else:
+            _remove(mark)
     return held
 
 
