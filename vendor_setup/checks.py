@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from typing import IO
 
 from addon.runtime.locate import PYTHON_VARIABLE
 from addon.runtime.processes import quiet_environment
@@ -24,6 +25,20 @@ from .say import say
 _AT_ONCE = min(2, os.cpu_count() or 1)  # checks: they wait a lot, for processes that they start and stop
 _TALKS = Lock()
 _NOTHING_COLLECTED = 5  # pytest's exit code: what was asked for (-k) is in another part
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a check went.
+
+    seconds: by the clock.
+    processor: seconds of processors, of everything that it started and waited for; None where the system doesn't say.
+    """
+
+    check: Check
+    code: int
+    seconds: float
+    processor: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +91,9 @@ PARTS = tuple(dict.fromkeys(each.part for each in all_checks(BLENDERS)))
 
 
 def child_environment() -> dict[str, str]:
-    """The environment variables of a check."""
-    return quiet_environment(os.environ) | {PYTHON_VARIABLE: str(python_of(ENGINE))}
+    """The environment variables of a check. What its hundreds of processes import is compiled once, whatever is set."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return quiet_environment(inherited) | {PYTHON_VARIABLE: str(python_of(ENGINE))}
 
 
 def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Check], list[str]]:
@@ -109,9 +125,17 @@ def test(arguments: Sequence[str]) -> int:
         results = list(pool.map(run, (each for each in checks if not each.has_window)))
     results += map(run, (each for each in checks if each.has_window))  # a window wants the machine to itself
     say("\n=== Summary")
-    for check, code, seconds in results:
-        say(f"{_outcome(check, code, pytest_arguments)} {seconds:6.1f} s  {check}")
-    return 0 if all(_passed(check, code, pytest_arguments) for check, code, _ in results) else 1
+    for each in results:
+        outcome = _outcome(each.check, each.code, pytest_arguments)
+        say(f"{outcome} {each.seconds:6.1f} s {_in_words(each.processor)}  {each.check}")
+    counted = [each.processor for each in results if each.processor is not None]
+    if len(counted) > 1:
+        say(f"{sum(counted) / 60:.1f} minutes of processor time in all")
+    return 0 if all(_passed(each.check, each.code, pytest_arguments) for each in results) else 1
+
+
+def _in_words(processor: float | None) -> str:
+    return "" if processor is None else f"{processor:7.1f} s of a processor"
 
 
 def _outcome(check: Check, code: int, pytest_arguments: Sequence[str]) -> str:
@@ -126,19 +150,28 @@ def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
     return code == 0 or (code == _NOTHING_COLLECTED and bool(pytest_arguments) and check.is_pytest)
 
 
-def _run(check: Check, pytest_arguments: Sequence[str], *, quietly: bool) -> tuple[Check, int, float]:
-    """Run it; returns its exit code and the seconds that it took. `quietly`: what it says comes whole, at its end."""
+def _run(check: Check, pytest_arguments: Sequence[str], *, quietly: bool) -> Result:
+    """Run it. `quietly`: what it says comes whole, at its end."""
     command = check.command(pytest_arguments if check.is_pytest else ())
-    run = partial(subprocess.run, command, stdin=subprocess.DEVNULL, cwd=ROOT, env=child_environment(), check=False)
-    began = time.monotonic()
     if not quietly:
-        return check, run().returncode, time.monotonic() - began
+        return _timed(check, command, None)
     with tempfile.TemporaryFile() as output:
         say(f"... {check}")
-        code = run(stdout=output, stderr=subprocess.STDOUT).returncode
+        result = _timed(check, command, output)
         output.seek(0)
         with _TALKS:
             say(f"\n=== {check}")
             sys.stdout.buffer.write(output.read())
             sys.stdout.flush()
-    return check, code, time.monotonic() - began
+    return result
+
+
+def _timed(check: Check, command: list[str], output: IO[bytes] | None) -> Result:
+    start = partial(subprocess.Popen, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    began = time.monotonic()
+    with start(command, cwd=ROOT, env=child_environment()) as process:
+        if sys.platform == "win32":
+            return Result(check, process.wait(), time.monotonic() - began, None)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Result(check, process.returncode, time.monotonic() - began, used.ru_utime + used.ru_stime)

@@ -8,6 +8,7 @@ an export). `review` says where what is tracked of a Job file is doubtful. Exit 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             use(runtime)
     if options.command == "serve":
+        _import_torch()
         from .sam2.model import make_deterministic
         from .serve import serve
 
@@ -66,7 +68,17 @@ def main(arguments: list[str] | None = None) -> int:
         return known.exit_code
 
 
+def _import_torch() -> None:
+    """Before all that computes: none of torch is ever garbage, and looking for some took a quarter of a start."""
+    gc.disable()
+    import torch  # noqa: F401
+
+    gc.freeze()
+    gc.enable()
+
+
 def _test(device: Device) -> int:
+    _import_torch()
     from .sam2.model import make_deterministic
     from .self_test import self_test
 
@@ -83,6 +95,7 @@ def _save(job: Job, path: Path) -> None:
 
 
 def _carry_out(job: Job) -> int:
+    _import_torch()
     from .sam2.model import make_deterministic
     from .session import Session
 
@@ -108,6 +121,7 @@ def _carry_out(job: Job) -> int:
 
 
 def _review(job: Job, poses: Path | None) -> int:
+    _import_torch()
     from .session import Session
 
     _print_suspects(Session(_Printer().show, lambda: False).review(job, poses))

@@ -230,6 +230,21 @@ def test_arguments_for_pytest() -> None:
     assert rest == ["-k", "resume"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say")
+def test_what_a_check_asks_of_the_processors_counts_its_children() -> None:
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    check = checks.all_checks([])[0]
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}]); sys.exit(3)"
+    result = checks._timed(check, [sys.executable, "-c", program], None)
+    assert result.code == 3
+    assert result.processor is not None and result.processor >= 0.3
+
+
+def test_what_checks_import_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in checks.child_environment()
+
+
 def test_environment_variables_of_a_child() -> None:
     clean = quiet_environment({"PYTHONPATH": "/elsewhere", "VIRTUAL_ENV": "/v", "PATH": "/bin"})
     assert clean == {"PATH": "/bin", "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1"}
