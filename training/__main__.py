@@ -9,13 +9,14 @@ from pathlib import Path
 from .stages import STAGES
 
 HERE = Path(__file__).resolve().parent.parent
+STATE = HERE / ".runtime" / "training"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     render = verbs.add_parser("render", help="render training shots, or the demo's clips (--demo)")
-    render.add_argument("--out", type=Path, default=HERE / "work" / "clips")
+    render.add_argument("--out", type=Path, default=STATE / "clips")
     render.add_argument(
         "--demo", nargs="*", metavar="NAME", help="render the shipped clips, or the named ones, instead"
     )
@@ -25,16 +26,19 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("--minutes", type=float, default=1e9)
     render.add_argument("--threads", type=int, default=2)
     train = verbs.add_parser("train", help="train in stages, from the shipped weights where they exist")
-    train.add_argument("--minutes", type=float, default=90.0, help="for all stages together, or for --stage alone")
-    train.add_argument("--clips", type=Path, default=HERE / "work" / "clips", help="where `render` put its shots")
-    train.add_argument(
-        "--state", type=Path, default=HERE / "work" / "training", help="where resume.pt and average.pt go"
-    )
+    train.add_argument("--minutes", type=float, default=90.0, help="of this call; --resume goes on with the next")
+    train.add_argument("--clips", type=Path, default=STATE / "clips", help="where `render` put its shots")
+    train.add_argument("--state", type=Path, default=STATE, help="where resume.pt and average.pt go")
+    train.add_argument("--config", type=Path, help="of the network; default: that of the weights it starts from")
     train.add_argument("--device", default="cpu", help="cpu or cuda (bf16)")
     train.add_argument("--processes", type=int, help="that share the model; on a CPU up to 4, one a core, else 1")
     train.add_argument("--resume", action="store_true", help="go on from resume.pt, if there is one")
     train.add_argument("--from", dest="start", type=Path, default=None, help="weights to start from")
     train.add_argument("--scratch", action="store_true", help="start from random weights")
+    train.add_argument(
+        "--decay", action="store_true", help="lower the rate to nothing over this call, before an export: average.pt "
+        "becomes better, resume.pt stays as it is",
+    )  # fmt: skip
     train.add_argument("--stage", choices=[stage.name for stage in STAGES], help="only this stage")
     train.add_argument("--rate", type=float, help="learning rate instead of the stage's own")
     train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
@@ -42,22 +46,21 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, default=1)
     export = verbs.add_parser("export", help="write averaged weights as the shipped checkpoint, in half precision")
     export.add_argument(
-        "sources", metavar="AVERAGE.PT", type=Path, nargs="*", default=[HERE / "work" / "training" / "average.pt"],
+        "sources", metavar="AVERAGE.PT", type=Path, nargs="*", default=[STATE / "average.pt"],
         help="of several files the mean is taken",
     )  # fmt: skip
     return parser
 
 
 def _train(a: argparse.Namespace) -> None:
-    from .network import WEIGHTS
     from .train import Settings, train
 
     processes = a.processes or (min(4, os.cpu_count() or 1) if a.device == "cpu" else 1)
-    start = None if a.scratch else a.start or WEIGHTS
     train(
         Settings(
-            minutes=a.minutes, clips=a.clips, state=a.state, device=a.device, processes=processes, resume=a.resume,
-            start=start, stage=a.stage, rate=a.rate, batch=a.batch, seed=a.seed, workers=a.workers,
+            minutes=a.minutes, clips=a.clips, state=a.state, config=a.config, device=a.device, processes=processes,
+            resume=a.resume, start=a.start, scratch=a.scratch, decay=a.decay, stage=a.stage, rate=a.rate,
+            batch=a.batch, seed=a.seed, workers=a.workers,
         )
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The embedded network for training: built from its shipped config, at any input size, with the decoder's raw outputs.
+"""The embedded network for training: built from its config, at any input size, with the decoder's raw outputs.
 
 The network is sam2's own; this module only changes how its parts are called:
 - the two high-resolution levels' 1x1 convolutions (neck, then decoder) are multiplied into one, which is exact and
@@ -42,11 +42,9 @@ class Decoded(NamedTuple):
     score: Tensor  # B x 1, logit of "the object is visible"
 
 
-def build(target: str = "sam2.modeling.sam2_base.SAM2Base", config: Path = CONFIG) -> Any:
-    """The network that a config of ours describes, with fresh weights; `target` chooses sam2's class."""
-    model = OmegaConf.load(config).model
-    model._target_ = target
-    return instantiate(model)
+def build(config: str = "") -> Any:
+    """The network that a config of ours (YAML text; none: the shipped one's) describes, with fresh weights."""
+    return instantiate(OmegaConf.create(config or CONFIG.read_text()).model)
 
 
 def set_size(model: Any, size: int) -> None:

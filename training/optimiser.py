@@ -100,7 +100,11 @@ class Optimiser:
             part.load_state_dict(one)
 
 
-def schedule(step: int, progress: float, warm_up: int = 60, floor: float = 0.05) -> float:
-    """Linear warm-up over steps, then a cosine over `progress` (0..1, of the time given) down to `floor`."""
-    rise = min(1.0, (step + 1) / warm_up)
-    return rise * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+def schedule(step: int, decay: float = 0.0, warm_up: int = 60) -> float:
+    """Which part of the learning rate step `step` of a stage has: a linear warm-up, then all of it, until a decay.
+
+    A constant rate has no end that must be known beforehand, so a training can be stopped and gone on with for ever.
+    The decay (0..1, how much of it has passed) falls as 1 - sqrt, which did best in Hägele et al., "Scaling laws and
+    compute-optimal training beyond fixed training durations" (NeurIPS 2024).
+    """
+    return min(1.0, (step + 1) / warm_up) * (1 - math.sqrt(min(1.0, decay)))

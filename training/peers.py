@@ -25,7 +25,7 @@ class Peers:
         return self.rank == 0
 
     def agree(self, parameters: list[Tensor], progress: float) -> float:
-        """Put the mean gradient into every process and return the first one's progress.
+        """Put the mean gradient into every process and return the first one's progress (1: this is the last step).
 
         A parameter without a gradient in any process keeps none: with zeros the weight decay would wear it away.
         """

@@ -20,6 +20,8 @@ Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
 HIDING = 6  # frames: in so many something can be hidden and come out again
 SMALLEST = 1 / 80  # of the picture: what is smaller on the first frame is not asked for
+PASTED = 0.3  # share of the rendered shots whose things are put before a photograph
+REAL_ID = 100  # of a photograph's own subject then; things of shots have 1 to 20, and 200
 
 
 @dataclass
@@ -127,6 +129,23 @@ class Sampler:
                 result.append(np.asarray(moved, np.uint8))
         return pictures, maps
 
+    def _paste(self, pictures: list[Picture], ids: list[Picture]) -> tuple[list[Picture], list[Picture]]:
+        """A shot's things, cut out by their exact ids, before a clip of DAVIS in place of their room.
+
+        Mattes stay exact, while what is around them has a photograph's texture, blur and grain (Ghiasi et al., "Simple
+        copy-paste is a strong data augmentation method for instance segmentation", CVPR 2021).
+        """
+        behind, theirs = self._stretch(self.davis[int(self.rng.integers(len(self.davis)))], len(pictures))
+        pasted, maps = [], []
+        for picture, numbers, back, real in zip(pictures, ids, behind, theirs, strict=True):
+            size = picture.shape[1::-1]
+            back = np.asarray(cv2.resize(back, size, interpolation=cv2.INTER_AREA), np.uint8)
+            real = np.asarray(cv2.resize(real, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+            alpha = cv2.GaussianBlur((numbers > 0).astype(np.float32), (3, 3), 0)
+            pasted.append(np.asarray(cv2.blendLinear(picture, back, alpha, 1 - alpha), np.uint8))
+            maps.append(np.where(numbers > 0, numbers, REAL_ID * (real > 0)).astype(np.uint8))
+        return pasted, maps
+
     def _repaint(self, pictures: list[Picture], ids: list[Picture]) -> list[Picture]:
         """Every object, and what is behind them, in other colours: channels mixed anew, light and shade kept.
 
@@ -188,6 +207,8 @@ class Sampler:
                 clip = self._clip(self.rendered if source == 1 else self.davis, frames)
                 drifts = frames > 1 and not lost and not clip.hides and rng.random() < 0.3
                 pictures, ids = self._stretch(clip, 1 if drifts else frames)
+                if source == 1 and self.davis and rng.random() < PASTED:
+                    pictures, ids = self._paste(pictures, ids)
             present = np.unique(ids[0][ids[0] > 0])
             subject = 1 if source == 1 or not len(present) else int(rng.choice(present))
             if lost:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: what a step sees, how fast it learns, and its share of the time."""
+    """One stage: what a step sees, how fast it learns, and how many steps it has."""
 
     name: str
-    share: float
+    steps: float
     size: int  # pixels
     pictures: int  # a step
     frames: int
@@ -25,8 +26,7 @@ class Stage:
 
 
 STAGES = (
-    Stage("small", 0.1, 128, 8, 1, 4, 3e-3, (0.4, 0.45, 0.15), 1.0),
-    Stage("medium", 0.2, 256, 4, 1, 4, 2e-3, (0.3, 0.55, 0.15), 0.5),
-    Stage("clips", 0.3, 256, 2, 3, 2, 2e-3, (0.2, 0.65, 0.15)),
-    Stage("large", 0.4, 512, 1, 3, 2, 4e-4, (0.15, 0.65, 0.2), single=0.25, longer=0.25, lost=0.25, windows=0.05),
+    Stage("frames", 800, 256, 4, 1, 4, 1.5e-3, (0.3, 0.55, 0.15), early=1.0),
+    Stage("clips", 8000, 256, 2, 3, 2, 1.5e-3, (0.2, 0.6, 0.2), single=0.4, longer=0.1, lost=0.2),
+    Stage("large", math.inf, 512, 1, 3, 2, 4e-4, (0.15, 0.65, 0.2), single=0.25, longer=0.25, lost=0.25, windows=0.05),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -17,9 +18,11 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import spawn
 
+from addon.contract.disk import write_bytes, write_file
+
 from .clips import davis, davis_folder, rendered
 from .evaluate import measure
-from .network import WEIGHTS, build, set_size
+from .network import CONFIG, WEIGHTS, build, set_size
 from .optimiser import Optimiser, schedule
 from .peers import Peers
 from .precision import mixed
@@ -34,19 +37,23 @@ from .windows import window_step
 class Settings:
     """What the command line says."""
 
-    minutes: float
+    minutes: float  # of this call
     clips: Path
     state: Path  # a folder: resume.pt, average.pt, log.txt
+    config: Path | None = None  # the network's; None: that of the state or of the weights it starts from
     device: str = "cpu"
     processes: int = 1  # that share the CPU's cores
     resume: bool = False
-    start: Path | None = WEIGHTS
+    start: Path | None = None  # weights; None: the shipped ones where the config is theirs
+    scratch: bool = False
+    decay: bool = False  # lower the rate to nothing over this call, for average.pt alone
     stage: str | None = None  # only this one
     rate: float | None = None
     batch: int = 1  # times the stage's pictures: for a GPU
     seed: int = 1
     workers: int = 0  # processes that draw batches; 0: a thread
-    eval_every: float = 600.0  # seconds
+    measure_every: int = 250  # steps
+    save_every: float = 120.0  # seconds
 
 
 def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, kinds: int, seed: int | None) -> None:
@@ -103,19 +110,22 @@ class Run:
 
     def __init__(self, settings: Settings, peers: Peers) -> None:
         self.settings, self.peers, self.device = settings, peers, torch.device(settings.device)
+        self.began = time.monotonic()
+        self.stopping = False
         torch.manual_seed(settings.seed)
-        self.model = build().to(self.device)
+        saved, self.config = _begin(settings)
+        self.model = build(self.config).to(self.device)
         place_aware(self.model)
-        resumed = settings.state / "resume.pt"
-        resumes = settings.resume and resumed.exists()
-        if settings.start and settings.start.exists() and not resumes:
-            self.model.load_state_dict(torch.load(settings.start, map_location="cpu", weights_only=True)["model"])
-            self._say(f"starts from {settings.start.name}")
+        if saved:
+            self.model.load_state_dict(saved["model"])
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.stage_index, self.spent, self.steps = 0, 0.0, 0
         self.optimiser_state: list[Any] | None = None
-        if resumes:
-            self._load(torch.load(resumed, map_location="cpu", weights_only=False))
+        if "optimiser" in saved:  # a resume.pt
+            self.average.load_state_dict(saved["average"])
+            self.stage_index, self.optimiser_state = saved["stage"], saved["optimiser"]
+            self.spent, self.steps = saved["spent"], saved["steps"]
+            self._say(f"resumes in stage {STAGES[self.stage_index].name} after {self.steps} steps")
 
     def _say(self, text: str) -> None:
         if not self.peers.first:
@@ -125,30 +135,34 @@ class Run:
         with (self.settings.state / "log.txt").open("a") as log:
             log.write(line + "\n")
 
-    def _load(self, saved: dict[str, Any]) -> None:
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
-        self.stage_index = saved["stage"]
-        self.spent, self.steps, self.optimiser_state = saved["spent"], saved["steps"], saved["optimiser"]
-        self._say(f"resumes in stage {self.stage_index} after {self.spent:.0f} s")
+    def stop(self, *_: Any) -> None:
+        """End after this step, with everything saved; a signal's handler."""
+        self.stopping = True
+
+    def _passed(self) -> float:
+        """How much of this call's time has passed, 0..1."""
+        return 1.0 if self.stopping else min(1.0, (time.monotonic() - self.began) / (60 * self.settings.minutes))
 
     def _keep(self, optimiser: Optimiser) -> None:
-        saved = {"model": self.model.state_dict(), "average": self.average.state_dict()}
-        saved |= {"stage": self.stage_index, "spent": self.spent, "steps": self.steps, "optimiser": optimiser.state()}
-        _save(self.settings.state / "resume.pt", saved)
+        folder, average = self.settings.state, self.average.state_dict()
+        _save(folder / "average.pt", {"model": average, "config": self.config})
+        if not self.settings.decay:  # a decayed network learns no more: what is gone on with is the one before
+            saved = {"model": self.model.state_dict(), "average": average, "config": self.config}
+            saved |= {"stage": self.stage_index, "spent": self.spent, "steps": self.steps}
+            _save(folder / "resume.pt", saved | {"optimiser": optimiser.state()})
 
     def run(self) -> None:
-        """All stages from where the run stands."""
-        while self.stage_index < len(STAGES):
-            stage = STAGES[self.stage_index]
-            if self.settings.stage in (None, stage.name):
-                self._stage(stage)
-            self.stage_index, self.spent, self.steps = self.stage_index + 1, 0.0, 0
-            self.optimiser_state = None
+        """From where the run stands until this call's time is over."""
+        if self.settings.stage:
+            named = next(i for i, stage in enumerate(STAGES) if stage.name == self.settings.stage)
+            if named != self.stage_index:
+                self.stage_index, self.spent, self.steps, self.optimiser_state = named, 0.0, 0, None
+        while not self._stage(STAGES[self.stage_index]):
+            self.stage_index, self.spent, self.steps, self.optimiser_state = self.stage_index + 1, 0.0, 0, None
 
-    def _stage(self, stage: Stage) -> None:
+    def _stage(self, stage: Stage) -> bool:
+        """Train until the stage has its steps, or the call's time is over; returns whether this is so."""
         settings, device = self.settings, self.device
-        seconds = 60 * settings.minutes * (1 if settings.stage else stage.share)
         set_size(self.model, stage.size)
         set_size(self.average, stage.size)
         known: set[str] = set()
@@ -158,7 +172,7 @@ class Run:
         real, unseen = davis(davis_folder(), False), davis(davis_folder(), True)
         counts = f"{len(learnt)} shots + {len(held_out)} held out, {len(real)} + {len(unseen)} DAVIS clips"
         self._say(f"stage {stage.name}: {counts}")
-        kinds = settings.seed + int(self.spent)
+        kinds = settings.seed + self.steps
         seed = kinds + 500 * self.peers.rank
         sampler = Sampler(np.random.default_rng(seed), stage.size, learnt, real, stage.mix)
         tests = {}
@@ -174,25 +188,26 @@ class Run:
         batches = _prefetch(sampler, stage, settings.batch, settings.workers, kinds, seed)
         rng = np.random.default_rng(seed + 1)
         self.model.train()
-        last = evaluated = time.monotonic()
+        last = saved = time.monotonic()
         seen: list[tuple[float, float]] = []
-        parameters, progress = list(self.model.parameters()), self.spent / seconds
-        while progress < 1:
+        parameters, first, passed = list(self.model.parameters()), self.steps, 0.0
+        while passed < 1 and (settings.stage or self.steps < stage.steps):
             batch = next(batches)
             with mixed(device):
                 if batch.windows:
                     total, _ = window_step(self.model, batch, rng, device)
                     quality = torch.tensor(torch.nan)
                 else:
-                    early = stage.early * max(0.0, 1 - 1.5 * progress)
+                    early = stage.early * max(0.0, 1 - 1.5 * self.steps / stage.steps)
                     forward = image_step if batch.images.shape[1] == 1 else clip_step
                     total, quality = forward(self.model, batch, rng, device, early)
             total.backward()  # type: ignore[no-untyped-call]
-            progress = self.peers.agree(parameters, self.spent / seconds)
+            passed = self.peers.agree(parameters, self._passed())
             norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             if torch.isfinite(norm):
-                optimiser.step(schedule(self.steps, progress))
-            self._average(1 - 1 / min(0.05 * self.steps + 2, 400))  # over the last twentieth of the steps
+                optimiser.step(schedule(self.steps, passed if settings.decay else 0.0))
+            steps = self.steps - first if settings.decay else self.steps
+            self._average(1 - 1 / min(0.05 * steps + 2, 400))  # over the last twentieth of the steps
             self.steps += 1
             now = time.monotonic()
             self.spent, last = self.spent + now - last, now
@@ -204,20 +219,50 @@ class Run:
                 seen.clear()
                 fresh = rendered(settings.clips, known)
                 learnt += [c for c in fresh if not c.name.endswith("9")]
-            if self.peers.first and (now - evaluated > settings.eval_every or progress >= 1):
-                self._evaluate(tests, stage)
+            if self.peers.first and now - saved > settings.save_every:
                 self._keep(optimiser)
-                last = evaluated = time.monotonic()
+                saved = now
+            if self.peers.first and self.steps % settings.measure_every == 0:
+                self._measure(tests, stage)
+                last = time.monotonic()
+        if self.peers.first:
+            self._keep(optimiser)
+            if passed >= 1 and not self.stopping:
+                self._measure(tests, stage)
+        return passed >= 1
 
     @torch.no_grad()
     def _average(self, keep: float) -> None:
         mine, theirs = list(self.average.parameters()), list(self.model.parameters())
         torch._foreach_lerp_(mine, theirs, 1 - keep)
 
-    def _evaluate(self, tests: dict[str, Sampler], stage: Stage) -> None:
+    def _measure(self, tests: dict[str, Sampler], stage: Stage) -> None:
         numbers = measure(self.average, tests, self.device, clips=stage.frames > 1)
-        self._say(f"{stage.name} held out: " + ", ".join(f"{k} {v:.3f}" for k, v in numbers.items()))
-        _save(self.settings.state / "average.pt", {"model": self.average.state_dict()})
+        self._say(f"{stage.name} {self.steps} held out: " + ", ".join(f"{k} {v:.3f}" for k, v in numbers.items()))
+
+
+def _begin(settings: Settings) -> tuple[dict[str, Any], str]:
+    """What the run begins with, {} for random weights, and the text of its network's config.
+
+    Raises ValueError where the config that is asked for is not that of what it begins with.
+    """
+    asked = settings.config.read_text() if settings.config else ""
+    resumed, shipped = settings.state / "resume.pt", CONFIG.read_text()
+    if settings.resume and resumed.exists():
+        start = resumed
+    elif settings.scratch:
+        return {}, asked or shipped
+    elif settings.start:
+        start = settings.start
+    elif WEIGHTS.exists() and asked in ("", shipped):
+        start = WEIGHTS
+    else:
+        return {}, asked or shipped
+    saved = torch.load(start, map_location="cpu", weights_only=True)
+    config = saved.get("config", shipped)
+    if asked not in ("", config):
+        raise ValueError(f"{start} has another network than {settings.config} describes: leave --config out")
+    return saved, config
 
 
 # For glibc (mallopt(3), "Tunables" in its manual): otherwise large blocks go back to the system as soon as they are
@@ -231,30 +276,48 @@ _KEEP_MEMORY = {
 
 
 def train(settings: Settings) -> None:
-    """All stages, in as many processes as the settings say."""
+    """All stages, in as many processes as the settings say; SIGINT and SIGTERM end it with everything saved."""
     settings.state.mkdir(parents=True, exist_ok=True)
     for name, value in _KEEP_MEMORY.items():
         os.environ.setdefault(name, value)  # read when a process starts
     with tempfile.TemporaryDirectory() as folder:
         arguments = (settings, str(Path(folder) / "meeting"))
-        spawn(_process, arguments, settings.processes)  # type: ignore[no-untyped-call]
+        processes: Any = spawn(_process, arguments, settings.processes, join=False)  # type: ignore[no-untyped-call]
+
+        def stop(*_: Any) -> None:
+            for pid in processes.pids():
+                os.kill(pid, signal.SIGTERM)
+
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, stop)
+        while not processes.join():
+            pass
 
 
 def _process(rank: int, settings: Settings, meeting: str) -> None:
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.processes))
-    Run(settings, Peers(rank, settings.processes, meeting)).run()
+    if settings.processes > 1:  # one alone takes as many threads as OMP_NUM_THREADS says
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.processes))
+    run = Run(settings, Peers(rank, settings.processes, meeting))
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, run.stop)
+    run.run()
 
 
 def export(sources: list[Path], target: Path = WEIGHTS) -> None:
-    """Write {"model": weights in half precision} as the shipped checkpoint: an average.pt, or the mean of several.
+    """Write {"model": weights in half precision} as the shipped checkpoint, and its config beside it as .yaml.
 
-    The mean of a network and of what further training made of it often does better than both (Wortsman et al.,
-    "Model soups", ICML 2022).
+    A source is an average.pt; of several the mean is taken. The mean of a network and of what further training made of
+    it often does better than both (Wortsman et al., "Model soups", ICML 2022). Raises ValueError where the sources are
+    not of one network.
     """
-    states = [torch.load(each, map_location="cpu", weights_only=True)["model"] for each in sources]
+    saved = [torch.load(each, map_location="cpu", weights_only=True) for each in sources]
+    if len({each["config"] for each in saved}) > 1:
+        raise ValueError(f"not of one network: {', '.join(map(str, sources))}")
+    states = [each["model"] for each in saved]
     mean = {
         k: sum(state[k] for state in states) / len(states) if v.is_floating_point() else v for k, v in states[0].items()
     }
     target.parent.mkdir(parents=True, exist_ok=True)
     _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in mean.items()}})
+    write_file(target.with_suffix(".yaml"), lambda file: write_bytes(file, saved[0]["config"].encode()))
     print(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB")
