@@ -1,6 +1,7 @@
 """Training the embedded network: it runs, goes on where it was stopped, and gives weights that the engine takes."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -10,42 +11,56 @@ import numpy as np
 import pytest
 import torch
 
+from addon.engine.sam2 import config
 from training.clips import Clip
 from training.composites import Composer
-from training.network import build, set_size
+from training.network import CONFIG, build, set_size
+from training.optimiser import schedule
 from training.precision import _ProductAttention
-from training.samples import Sampler
+from training.samples import REAL_ID, Sampler
 from training.start import place_aware
 from training.steps import _standing, clip_step
-from training.train import export
+from training.train import Settings, _begin, export
 from training.windows import window_step
 
 ROOT = Path(__file__).resolve().parents[2]
+CONVOLUTIONAL = ROOT / "training" / "convolutional.yaml"
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a very short training of two processes, on composites alone."""
+    """The folder of a very short training of two processes, on composites alone: a step, and what is measured."""
     folder = tmp_path_factory.mktemp("training")
-    _train(folder, 1.0)
+    _train(folder, "--scratch", "--config", str(CONVOLUTIONAL))
     return folder
 
 
-def _train(folder: Path, seconds: float) -> None:
-    how = ["--scratch", "--stage", "small", "--minutes", str(seconds / 60), "--processes", "2", "--resume"]
-    where = ["--state", str(folder), "--clips", str(folder / "none")]
-    subprocess.run(
-        [sys.executable, "-P", "-m", "training", "train", *how, *where],
+def _start(folder: Path, *how: str) -> subprocess.Popen[str]:
+    where = ["--state", str(folder), "--clips", str(folder / "none"), "--resume"]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "training", "train", *where, *how],
         env={**os.environ, "PYTHONPATH": str(ROOT), "SPLAT_MATTE_DAVIS": str(folder / "none")},
-        check=True,
-        timeout=300,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
+def _train(folder: Path, *how: str) -> None:
+    with _start(folder, "--minutes", "0.01", "--processes", "2", *how) as process:
+        process.communicate(timeout=600)
+    assert process.returncode == 0
+
+
+def _saved(state: Path, name: str = "resume.pt") -> dict:
+    return torch.load(state / name, weights_only=True)
+
+
 def test_two_processes_train_one_network_and_resume(state: Path) -> None:
-    first = torch.load(state / "resume.pt", weights_only=False)
-    _train(state, first["spent"] + 1.0)
-    second = torch.load(state / "resume.pt", weights_only=False)
+    first = _saved(state)
+    _train(state)  # the config is that of the state
+    second = _saved(state)
+    assert second["config"] == CONVOLUTIONAL.read_text()
     assert second["steps"] > first["steps"] >= 1
     changed = [key for key, value in second["model"].items() if not torch.equal(value, first["model"][key])]
     assert any("sam_mask_decoder" in key for key in changed)
@@ -54,19 +69,71 @@ def test_two_processes_train_one_network_and_resume(state: Path) -> None:
     assert all(torch.isfinite(value).all() for value in second["model"].values() if value.is_floating_point())
 
 
-def test_export_is_small_and_fits_the_network(state: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGTERM that a process could answer")
+def test_a_training_that_is_told_to_end_keeps_what_it_has(state: Path) -> None:
+    before = _saved(state)["steps"]
+    with _start(state, "--minutes", "60", "--processes", "1") as process:
+        assert process.stdout
+        for line in process.stdout:
+            if "stage frames" in line:
+                process.send_signal(signal.SIGTERM)
+                break
+        process.communicate(timeout=600)
+    assert process.returncode == 0
+    assert before < _saved(state)["steps"] < before + 20
+
+
+def test_a_decay_makes_an_average_and_leaves_what_is_gone_on_with(state: Path) -> None:
+    before, average = (state / "resume.pt").read_bytes(), _saved(state, "average.pt")
+    _train(state, "--decay")
+    assert (state / "resume.pt").read_bytes() == before
+    after = _saved(state, "average.pt")
+    assert after["config"] == average["config"]
+    assert any(not torch.equal(value, average["model"][key]) for key, value in after["model"].items())
+
+
+def test_another_network_than_that_of_the_state_is_refused(state: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(CONVOLUTIONAL.read_text().replace("stages: [2, 2, 4, 2]", "stages: [2, 2, 6, 2]"))
+    settings = Settings(minutes=1, clips=state, state=state, config=other, resume=True)
+    with pytest.raises(ValueError, match=r"resume\.pt has another network than .*other\.yaml"):
+        _begin(settings)
+    settings.resume = False
+    assert _begin(settings) == ({}, other.read_text())  # the shipped weights are not of this network
+    settings.start = state / "average.pt"
+    with pytest.raises(ValueError, match=r"average\.pt has another network"):
+        _begin(settings)
+    settings.config = None
+    assert _begin(settings)[1] == CONVOLUTIONAL.read_text()
+
+
+def test_the_rate_is_constant_until_a_decay_takes_it_to_nothing() -> None:
+    assert [schedule(step) for step in (29, 59, 60, 10**6)] == [0.5, 1, 1, 1]
+    falling = [schedule(10**6, passed) for passed in (0, 0.25, 0.5, 0.75, 1)]
+    assert falling[1] == 0.5 and falling == sorted(falling, reverse=True) and falling[-1] == 0
+
+
+def test_export_is_small_and_fits_the_network_of_the_config_beside_it(state: Path, tmp_path: Path) -> None:
     target = tmp_path / "embedded.pt"
     export([state / "average.pt"], target)
-    assert target.stat().st_size <= 12_000_000
+    assert target.stat().st_size <= 20_000_000
     weights = torch.load(target, weights_only=True)["model"]
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float16}
-    build().load_state_dict(weights)
+    config.build(tmp_path / "embedded.yaml").load_state_dict(weights)  # as the engine builds it
+
+
+def test_weights_of_two_networks_have_no_mean(tmp_path: Path) -> None:
+    for name, text in (("a", CONFIG.read_text()), ("b", CONVOLUTIONAL.read_text())):
+        torch.save({"model": {}, "config": text}, tmp_path / name)
+    with pytest.raises(ValueError, match="not of one network"):
+        export([tmp_path / "a", tmp_path / "b"], tmp_path / "embedded.pt")
+    assert not (tmp_path / "embedded.pt").exists()
 
 
 def test_export_of_several_is_their_mean(tmp_path: Path) -> None:
     first, second = build().state_dict(), build().state_dict()
     for name, state in (("a", first), ("b", second)):
-        torch.save({"model": state}, tmp_path / name)
+        torch.save({"model": state, "config": CONFIG.read_text()}, tmp_path / name)
     export([tmp_path / "a", tmp_path / "b"], tmp_path / "embedded.pt")
     weights = torch.load(tmp_path / "embedded.pt", weights_only=True)["model"]
     for key in ("no_mem_embed", "memory_encoder.out_proj.weight"):
@@ -141,6 +208,27 @@ def test_repainting_changes_colours_and_no_edge() -> None:
     clip = Clip("0", [picture] * 4, [ids] * 4)
     batch = Sampler(np.random.default_rng(4), 64, [clip], [], (0, 1, 0)).batch(2, 2, 1)
     assert batch.masks.shape == (2, 2, 64, 64)
+
+
+def test_a_shots_things_are_pasted_before_a_photograph_by_their_exact_ids() -> None:
+    red, green, blue = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+    shot = Clip("0", [], [])
+    for shift in range(3):
+        ids = np.zeros((36, 64), np.uint8)
+        ids[10:20, 10 + shift : 30 + shift] = 1
+        shot.ids.append(ids)
+        shot.pictures.append(np.where(ids[..., None] == 1, red, green).astype(np.uint8))
+    real = np.zeros((72, 128), np.uint8)
+    real[30:60, 40:120] = 1
+    photograph = Clip("photograph", [np.full((72, 128, 3), blue, np.uint8)] * 3, [real] * 3)
+    sampler = Sampler(np.random.default_rng(2), 64, [shot], [photograph], (0, 1, 0))
+    pictures, numbers = sampler._paste(shot.pictures, shot.ids)
+    for t, (picture, ids) in enumerate(zip(pictures, numbers, strict=True)):
+        assert ((ids == 1) == (shot.ids[t] == 1)).all()
+        assert (ids[16:29, 21:34] == np.where(shot.ids[t][16:29, 21:34], 1, REAL_ID)).all()
+        assert picture[..., 1].max() < 140, "of its room only what a smooth edge takes"
+        assert (picture[11:19, 14:28] == red).all()
+        assert (picture[30:] == blue).all()
 
 
 def test_a_still_drifts_a_little_with_its_ids() -> None:
