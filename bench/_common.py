@@ -63,7 +63,8 @@ def photos(folder: Path, count: int, width: int = 6000, height: int = 9000) -> P
 
 def environment() -> dict[str, str]:
     """Of a process that is measured."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
 
 
 # Linux counts into a process's peak what its parent had in memory when it started it, so a small one stands between.
@@ -109,15 +110,19 @@ def model_files(checkpoint: str, room: Path) -> tuple[Path, Path]:
     return config, weights
 
 
-def upstream_predictor(config: Path, weights: Path | None, **settings: Any) -> Any:
-    """An unmodified SAM2VideoPredictor with its own `settings`; seeded random weights where there are none."""
+def upstream_predictor(config: Path, weights: Path | None, *, compiled: bool = False, **settings: Any) -> Any:
+    """An unmodified SAM2VideoPredictor with its own `settings`; seeded random weights where there are none.
+
+    `compiled`: what upstream's build_sam2_video_predictor makes with `vos_optimized`.
+    """
     import torch
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
     torch.manual_seed(0)
     model = OmegaConf.load(config).model
-    model._target_ = "sam2.sam2_video_predictor.SAM2VideoPredictor"
+    model._target_ = f"sam2.sam2_video_predictor.SAM2VideoPredictor{'VOS' if compiled else ''}"
+    model.compile_image_encoder = compiled
     # as sam2/build_sam.py does, except for holes, which it fills on CUDA only
     model.binarize_mask_from_pts_for_mem_enc = True
     model.sam_mask_decoder_extra_args = {

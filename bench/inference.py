@@ -1,13 +1,15 @@
 """Seconds a tracked frame with a full memory: ours against SAM 2's unmodified predictor in float32, and the drift.
 
-    python3 vendor_setup bench inference [--checkpoint sam2.1_hiera_tiny] [--frames 3] [--drift]
+    python3 vendor_setup bench inference [--checkpoint sam2.1_hiera_tiny] [--frames 3] [--objects 1]
+        [--device cuda] [--drift]
 
 Each is a process of its own on the same images, and they take turns, a frame each, as a machine's speed changes while
 it is measured; what the frame's time goes to is said stage by stage. *Drift* is what ours differs by on the last of
 these frames, in its logits (relative, L2) and its mask (IoU); without the checkpoint's file weights are random, which
 says how large rounding becomes, not what it does to a matte. So with `--drift` the embedded checkpoint follows the
 DAVIS clips that were kept out of its training in bfloat16 and in float32, from three clicks on the first frame. *CPU*
-is the processor time of all threads, which other processes on the machine disturb less than seconds.
+is the processor time of all threads, which other processes on the machine disturb less than seconds. On a GPU
+upstream's `vos_optimized` takes a turn too: its parts compiled, in bfloat16, as upstream measures it.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from addon.checkpoints import OFFICIAL
 from addon.contract.job import Job
-from addon.contract.job_types import Footage, MatteObject, Model, Point, Precision, Prompt
+from addon.contract.job_types import Device, Footage, MatteObject, Model, Point, Precision, Prompt
 
 from ._clips import QualityClip, davis_clips
 from ._common import demo_frames, environment, links, model_files, upstream_predictor
@@ -49,20 +51,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench inference", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--checkpoint", default="sam2.1_hiera_tiny", choices=["embedded", *OFFICIAL])
     parser.add_argument("--frames", type=int, default=3, help="the median of so many")
+    parser.add_argument("--objects", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--drift", action="store_true", help="also the embedded checkpoint on DAVIS, in two precisions")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         folder = links(demo_frames(), room / "frames", _REACH + options.frames + 1)
         files = model_files(options.checkpoint, room)
-        print(f"{options.checkpoint}, seconds a frame")
+        print(f"{options.checkpoint}, seconds a frame, {options.objects} object(s), {options.device}")
         expected: Any = None
-        for who, measured in _by_turns(files, folder, room, options.frames).items():
+        rivals = ("vos_optimized",) if options.device == "cuda" else ()
+        those = ("upstream", *rivals, "float32", "bfloat16")
+        how = (options.device, str(options.objects))
+        for who, measured in _by_turns(those, how, files, folder, room, options.frames).items():
             stages = {stage: statistics.median(each[stage] for each in measured) for stage in measured[0]}
             total, cpu = stages.pop("total"), stages.pop("CPU")
-            parts = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in stages.items())
+            parts = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in stages.items())
             found = np.load(room / f"{who}.npy")
-            line = f"{who:10}{total:7.2f}   CPU {cpu:.2f}; {parts}"
+            line = f"{who:14}{total:8.3f}   CPU {cpu:.2f}; {parts}"
             if expected is None:
                 expected, baseline = found, (total, cpu)
             else:
@@ -76,12 +83,14 @@ def main() -> int:
     return 0
 
 
-def _by_turns(files: tuple[Path, Path], folder: Path, room: Path, count: int) -> dict[str, list[dict[str, float]]]:
+def _by_turns(
+    those: tuple[str, ...], how: tuple[str, ...], files: tuple[Path, Path], folder: Path, room: Path, count: int
+) -> dict[str, list[dict[str, float]]]:
     """Seconds by stage of `count` frames of each; their last logits lie in `room` then."""
     with contextlib.ExitStack() as stack:
         running = {}
-        for who in ("upstream", "float32", "bfloat16"):
-            command = [sys.executable, "-P", "-m", "bench.inference", "--run", who]
+        for who in those:
+            command = [sys.executable, "-P", "-m", "bench.inference", "--run", who, *how]
             process = subprocess.Popen(
                 [*command, *map(str, files), str(folder), str(room / f"{who}.npy")],
                 stdin=subprocess.PIPE,
@@ -105,29 +114,38 @@ def _by_turns(files: tuple[Path, Path], folder: Path, room: Path, count: int) ->
     return {who: each[1:] for who, each in measured.items()}
 
 
-def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> None:
+def _run(who: str, device: str, objects: int, config: Path, weights: Path, folder: Path, logits: Path) -> None:
     import torch
     from sam2.utils.misc import load_video_frames
 
-    if who == "upstream":
-        predictor = upstream_predictor(config, weights)
-        computing: Any = torch.inference_mode()
+    upstreams = who in ("upstream", "vos_optimized")
+    if upstreams:
+        predictor = upstream_predictor(config, weights, compiled=who == "vos_optimized").to(device)
+        computing: Any = contextlib.ExitStack()
+        computing.enter_context(torch.inference_mode())
+        if who == "vos_optimized":
+            computing.enter_context(torch.autocast(device, torch.bfloat16))
     else:
         from addon.engine.sam2 import model
 
         precision: Precision = "float32" if who == "float32" else "bfloat16"
-        choice = Model(str(weights), str(config), device="cpu", precision=precision, trust=True)
+        choice = Model(str(weights), str(config), device=cast(Device, device), precision=precision, trust=True)
         loaded = model.load(model.find(choice))
         predictor, computing = loaded.predictor, loaded.computing()
     seconds: dict[str, float] = {}
 
+    def now() -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.monotonic()
+
     def timed(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
-            began, cpu = time.monotonic(), time.process_time()
+            began, cpu = now(), time.process_time()
             result = function(*args, **kwargs)
-            seconds[stage] = time.monotonic() - began
+            seconds[stage] = seconds.get(stage, 0.0) + now() - began
             if stage == "total":
-                seconds["CPU"] = time.process_time() - cpu
+                seconds["CPU"] = seconds.get("CPU", 0.0) + time.process_time() - cpu
             return result
 
         return run
@@ -140,38 +158,43 @@ def _run(who: str, config: Path, weights: Path, folder: Path, logits: Path) -> N
             setattr(predictor, name, timed(part, stage))
     track = timed(predictor._run_single_frame_inference, "total")
     with computing:
-        if who == "upstream":
+        if upstreams:
             state = predictor.init_state(str(folder))
         else:
             images, _, _ = load_video_frames(str(folder), predictor.image_size, True, compute_device=predictor.device)
-            state = predictor.start(images, len(images), 1)
-        x, y = state["video_width"] / 2, state["video_height"] / 2
-        predictor.add_new_points_or_box(state, 0, 0, points=[[x, y]], labels=[1])
+            state = predictor.start(images, len(images), objects)
+        for each in range(objects):
+            x, y = state["video_width"] * (each + 1) / (objects + 1), state["video_height"] / 2
+            predictor.add_new_points_or_box(state, 0, each, points=[[x, y]], labels=[1])
         predictor.propagate_in_video_preflight(state)
-        outputs = state["output_dict_per_obj"][0]["non_cond_frame_outputs"]
+        every = [state["output_dict_per_obj"][each] for each in range(objects)]
 
         def next_frame(index: int) -> None:
-            outputs[index], _ = track(
-                inference_state=state,
-                output_dict=state["output_dict_per_obj"][0],
-                frame_idx=index,
-                batch_size=1,
-                is_init_cond_frame=False,
-                point_inputs=None,
-                mask_inputs=None,
-                reverse=False,
-                run_mem_encoder=True,
-            )
+            seconds.clear()
+            for outputs in every:
+                outputs["non_cond_frame_outputs"][index], _ = track(
+                    inference_state=state,
+                    output_dict=outputs,
+                    frame_idx=index,
+                    batch_size=1,
+                    is_init_cond_frame=False,
+                    point_inputs=None,
+                    mask_inputs=None,
+                    reverse=False,
+                    run_mem_encoder=True,
+                )
 
         next_frame(1)
-        outputs |= dict.fromkeys(range(1, _REACH), outputs[1])  # one stands for all up to the full memory
+        for outputs in every:  # one stands for all up to the full memory
+            outputs["non_cond_frame_outputs"] |= dict.fromkeys(range(1, _REACH), outputs["non_cond_frame_outputs"][1])
         last = _REACH - 1
         for _ in sys.stdin:
             last += 1
             next_frame(last)
             rest = seconds["total"] - sum(seconds[stage] for stage in _STAGES.values())
             print(json.dumps(seconds | {"rest": rest}), flush=True)
-        np.save(logits, outputs[last]["pred_masks"].float().numpy())
+        masks = [outputs["non_cond_frame_outputs"][last]["pred_masks"] for outputs in every]
+        np.save(logits, torch.cat(masks).float().cpu().numpy())
 
 
 def _print_drift() -> None:
@@ -214,6 +237,6 @@ def _tracked(clip: QualityClip, room: Path, precision: Precision) -> list[Mask]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--run"]:
-        _run(sys.argv[2], *(Path(each) for each in sys.argv[3:7]))
+        _run(sys.argv[2], sys.argv[3], int(sys.argv[4]), *(Path(each) for each in sys.argv[5:9]))
     else:
         sys.exit(main())

@@ -1,6 +1,7 @@
 """Photos in, versions of alpha PNGs out: the whole pipeline against the naive one, on the same photos and weights.
 
-    python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny] [--save]
+    python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny]
+        [--device cuda] [--save]
 
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
 saves RGBA. Ours: what the engine's `run` does, with edges not refined, as the naive way doesn't either (random weights
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=12)
     parser.add_argument("--size", default="6000x9000", help="WIDTHxHEIGHT")
     parser.add_argument("--checkpoint", default="sam2.1_hiera_tiny", choices=["embedded", *OFFICIAL])
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     _charts.add_option(parser)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
@@ -39,15 +41,15 @@ def main() -> int:
         room = Path(name)
         folder = photos(room / "photos", options.photos, width, height)
         config, weights = model_files(options.checkpoint, room)
-        job = _job(folder, width, height, config, weights, room / "ours")
+        choice = Model(str(weights), str(config), device=options.device, trust=True)
+        job = _job(folder, width, height, choice, room / "ours")
         path = room / "job.json"
         path.write_text(job.to_json(), encoding="utf-8")
         ours = measure(["-m", "bench.pipeline", "--ours", str(path)])
-        naive = measure(
-            ["-m", "bench.pipeline", "--naive", str(folder), str(config), str(weights), str(room / "naive")]
-        )
+        theirs = (options.device, folder, config, weights, room / "naive")
+        naive = measure(["-m", "bench.pipeline", "--naive", *map(str, theirs)])
         sizes = {each: sum(f.stat().st_size for f in (room / each).rglob("*.png")) for each in ("ours", "naive")}
-    print(f"{options.photos} photos of {width} x {height}, {options.checkpoint}")
+    print(f"{options.photos} photos of {width} x {height}, {options.checkpoint}, {options.device}")
     print(f"{'':8}{'s a photo':>12}{'peak MB':>10}{'MB a PNG':>10}   of which")
     by_row: dict[str, dict[str, float]] = {}
     for row, run in (("naive", naive), ("ours", ours)):
@@ -72,12 +74,12 @@ def main() -> int:
     return 0
 
 
-def _job(folder: Path, width: int, height: int, config: Path, weights: Path, output: Path) -> Job:
+def _job(folder: Path, width: int, height: int, model: Model, output: Path) -> Job:
     files = tuple(str(path) for path in sorted(folder.iterdir()))
     return Job(
         Footage(files, width, height, len(files)),
         (MatteObject("subject", (Prompt(1, (Point(width / 2, height / 2),)),)),),
-        model=Model(str(weights), str(config), trust=True),
+        model=model,
         output=str(output),
         refine="off",
     )
@@ -97,14 +99,14 @@ def _ours(path: Path) -> None:
     print(json.dumps({"track": tracked.seconds, "export": ended["export"] - ended["track"]}))
 
 
-def _naive(folder: Path, config: Path, weights: Path, output: Path) -> None:
+def _naive(device: str, folder: Path, config: Path, weights: Path, output: Path) -> None:
     import numpy as np
     import torch
     from PIL import Image
 
     output.mkdir()
     seconds = dict.fromkeys(("load", "track", "save"), 0.0)
-    predictor = upstream_predictor(config, weights)
+    predictor = upstream_predictor(config, weights).to(device)
     with torch.inference_mode():
         began = time.monotonic()
         state = predictor.init_state(str(folder))
@@ -115,7 +117,7 @@ def _naive(folder: Path, config: Path, weights: Path, output: Path) -> None:
         masks = []  # as its notebook does: all of them, then what to do with them
         began = time.monotonic()
         for index, _, logits in predictor.propagate_in_video(state):
-            masks.append((index, (logits[0, 0] > 0).numpy()))
+            masks.append((index, (logits[0, 0] > 0).cpu().numpy()))
         seconds["track"] = time.monotonic() - began
     began = time.monotonic()
     for index, mask in masks:
@@ -129,7 +131,7 @@ def _naive(folder: Path, config: Path, weights: Path, output: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--naive"]:
-        _naive(*(Path(each) for each in sys.argv[2:6]))
+        _naive(sys.argv[2], *(Path(each) for each in sys.argv[3:7]))
     elif sys.argv[1:2] == ["--ours"]:
         _ours(Path(sys.argv[2]))
     else:

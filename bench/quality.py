@@ -56,7 +56,7 @@ class Tracker:
         """All mattes from the first frame to the last."""
         mattes: dict[int, Mask] = {}
         for frame, _, logits in self.predictor.propagate_in_video(self.state, start_frame_idx=0):
-            mattes[frame] = (logits[0, 0] > 0).numpy()
+            mattes[frame] = (logits[0, 0] > 0).cpu().numpy()
         return [mattes[i] for i in range(len(self.clip.pictures))]
 
     def reset(self) -> None:
@@ -126,11 +126,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--way", action="append", choices=WAYS, help="only this way of prompting")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; default: %(default)s")
     _charts.add_option(parser)
     a = parser.parse_args(arguments)
     torch.set_num_threads(a.threads)
     started = time.perf_counter()
-    predictor = upstream_predictor(a.config, a.weights, add_all_frames_to_correct_as_cond=True)
+    predictor = upstream_predictor(a.config, a.weights, add_all_frames_to_correct_as_cond=True).to(a.device)
     print(f"loaded in {time.perf_counter() - started:.2f} s")
     clips = rendered_clips() + ([] if a.no_davis else davis_clips(a.davis))
     numbers: dict[str, Any] = {}

@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         "sources", metavar="AVERAGE.PT", type=Path, nargs="*", default=[STATE / "average.pt"],
         help="of several files the mean is taken",
     )  # fmt: skip
+    export.add_argument(
+        "--to", type=Path, default=HERE / "addon" / "checkpoints" / "embedded.pt", help="default: the shipped one"
+    )
     return parser
 
 
@@ -85,7 +88,7 @@ def main() -> int:
     else:
         from .train import export
 
-        export(arguments.sources)
+        export(arguments.sources, arguments.to)
     return 0
 
 

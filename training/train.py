@@ -302,8 +302,8 @@ def _process(rank: int, settings: Settings, meeting: str) -> None:
     Run(settings, Peers(rank, settings.processes, meeting)).run()
 
 
-def export(sources: list[Path], target: Path = WEIGHTS) -> None:
-    """Write {"model": weights in half precision} as the shipped checkpoint, and its config beside it as .yaml.
+def export(sources: list[Path], target: Path) -> None:
+    """Write {"model": weights in half precision}, as a checkpoint is shipped, and its config beside it as .yaml.
 
     A source is an average.pt; of several the mean is taken. The mean of a network and of what further training made of
     it often does better than both (Wortsman et al., "Model soups", ICML 2022). Raises ValueError where the sources are

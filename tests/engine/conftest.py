@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from addon.contract.job_types import Footage, Model
+from addon.contract.job_types import Device, Footage, Model
 
 # As the engine sets it, before torch is imported: threads that wait must not spin beside the other checks.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -69,5 +69,6 @@ def clip(tmp_path: Path) -> Clip:
 
 @pytest.fixture(scope="session")
 def checkpoint() -> Model:
-    """The embedded checkpoint at full precision."""
-    return Model(device="cpu", precision="float32")
+    """The embedded checkpoint at full precision, on the device that SPLAT_MATTE_TEST_DEVICE names."""
+    device: Device = "cuda" if os.environ.get("SPLAT_MATTE_TEST_DEVICE") == "cuda" else "cpu"
+    return Model(device=device, precision="float32")

@@ -28,6 +28,7 @@ class Upstream:
         source = model.find(choice)
         built = model.build(source.config).eval()  # of upstream's modules: `load` replaces some
         model._load_weights(built, source.weights)
+        built.to(source.device)
         # under upstream's own class, without the changes of our subclass
         self.predictor = SAM2VideoPredictor.__new__(SAM2VideoPredictor)
         self.predictor.__dict__.update(built.__dict__)
@@ -36,10 +37,11 @@ class Upstream:
             # What its own cache holds of one frame, of all; positions are the same for each, and large.
             self._features = {}
             for index, image in enumerate(self.state["images"]):
-                encoded = self.predictor.forward_image(image.float().unsqueeze(0))
+                batch = image.to(source.device).float().unsqueeze(0)
+                encoded = self.predictor.forward_image(batch)
                 first = next(iter(self._features.values()), (None, encoded))[1]
                 self._features[index] = (
-                    image.float().unsqueeze(0),
+                    batch,
                     encoded | {"vision_pos_enc": first["vision_pos_enc"]},
                 )
 
@@ -89,7 +91,7 @@ def masks_of(upstream: Upstream, job: Job) -> dict[int, dict[str, np.ndarray]]:
                         prompt(state, each, marked)
         for reverse in (False, True):
             for index, names, logits in predictor.propagate_in_video(state, reverse=reverse):
-                masks[index] = {name: (logits[i, 0] > 0).numpy() for i, name in enumerate(names)}
+                masks[index] = {name: (logits[i, 0] > 0).cpu().numpy() for i, name in enumerate(names)}
     return masks
 
 

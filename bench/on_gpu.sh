@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# All that waits for an NVIDIA GPU, within half an hour: bench/on_gpu.sh RESULTS [STEP ...]
+#
+# Steps, and the order in which all of them run where none is named: self-test tests inference pipeline train decay
+# quality. Each has a time limit of its own and writes what it prints to RESULTS as it goes; one that fails stops none
+# of the others. `train` goes on for nine minutes with the embedded checkpoint's next network, at each call; `decay`
+# ends a training in three more minutes and exports it to RESULTS, where `quality` measures it.
+#
+# PYTHON   that has the engine's packages and a CUDA build of torch; default: .runtime/engine's, else python3
+# STATE    the folder of the training and its rendered shots (clips/); default: .runtime/training
+# DEVICE   cuda; cpu tries these steps out
+set -u
+results=$(realpath -m "${1:?usage: bench/on_gpu.sh RESULTS [STEP ...]}")
+shift
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+device=${DEVICE:-cuda}
+state=${STATE:-.runtime/training}
+python=${PYTHON:-.runtime/engine/bin/python}
+[ -x "$(command -v "$python")" ] || python=python3
+export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} SPLAT_MATTE_TEST_DEVICE=$device PYTHONUNBUFFERED=1
+if [ "$device" = cuda ] && ! "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then
+    echo "Error: $python has no torch that finds an NVIDIA GPU here. Set PYTHON to one that does." >&2
+    exit 2
+fi
+mkdir -p "$results"
+{ date; nvidia-smi -L; "$python" -c "import torch; print('torch', torch.__version__)"; } 2>&1 | tee -a "$results/summary.txt"
+
+# limited SECONDS NAME MODULE ARGUMENTS...: run a Python module, its output to RESULTS/NAME.txt
+limited() {
+    local limit=$1 name=$2 began=$SECONDS
+    shift 2
+    echo "== $name"
+    timeout -k 20 "$limit" "$python" -P -m "$@" 2>&1 | tee "$results/$name.txt"
+    echo "$name: exit code ${PIPESTATUS[0]} after $((SECONDS - began)) s" | tee -a "$results/summary.txt"
+}
+
+for step in ${@:-self-test tests inference pipeline train decay quality}; do
+    case $step in
+    self-test) limited 60 self-test addon.engine self-test --device "$device" ;;
+    tests) limited 240 tests pytest -q -p no:cacheprovider tests/engine/test_parity.py tests/engine/test_tracks.py \
+        tests/engine/test_features.py tests/engine/test_things.py ;;
+    inference)
+        for model in tiny large; do
+            for objects in 1 5; do
+                limited 180 "inference-$model-$objects" bench.inference --checkpoint "sam2.1_hiera_$model" \
+                    --objects "$objects" --frames 10 --device "$device"
+            done
+        done
+        ;;
+    pipeline) limited 240 pipeline bench.pipeline --device "$device" ;;
+    train) limited 570 train training train --resume --config training/convolutional.yaml --state "$state" \
+        --clips "$state/clips" --device "$device" --batch 8 --workers 14 --minutes 8.7 ;;
+    decay)
+        limited 220 decay training train --resume --decay --state "$state" --clips "$state/clips" \
+            --device "$device" --batch 8 --workers 14 --minutes 3
+        limited 30 export training export "$state/average.pt" --to "$results/embedded.pt"
+        ;;
+    quality) limited 300 quality bench.quality --device "$device" --weights "$results/embedded.pt" \
+        --config "$results/embedded.yaml" --json "$results/quality.json" ;;
+    *) echo "Error: there is no step $step." >&2 && exit 2 ;;
+    esac
+done
