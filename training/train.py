@@ -112,8 +112,6 @@ class Run:
         self.settings, self.peers, self.device = settings, peers, torch.device(settings.device)
         self.began = time.monotonic()
         self.stopping = False
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, self._stop)
         torch.manual_seed(settings.seed)
         saved, self.config = _begin(settings)
         self.model = build(self.config).to(self.device)
@@ -137,7 +135,7 @@ class Run:
         with (self.settings.state / "log.txt").open("a") as log:
             log.write(line + "\n")
 
-    def _stop(self, *_: Any) -> None:
+    def stop(self, *_: Any) -> None:
         """End after this step, with everything saved; a signal's handler."""
         self.stopping = True
 
@@ -299,7 +297,10 @@ def train(settings: Settings) -> None:
 def _process(rank: int, settings: Settings, meeting: str) -> None:
     if settings.processes > 1:  # one alone takes as many threads as OMP_NUM_THREADS says
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.processes))
-    Run(settings, Peers(rank, settings.processes, meeting)).run()
+    run = Run(settings, Peers(rank, settings.processes, meeting))
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, run.stop)
+    run.run()
 
 
 def export(sources: list[Path], target: Path) -> None:

@@ -16,11 +16,12 @@ from training.clips import Clip
 from training.composites import Composer
 from training.network import CONFIG, build, set_size
 from training.optimiser import schedule
+from training.peers import Peers
 from training.precision import _ProductAttention
 from training.samples import REAL_ID, Sampler
 from training.start import place_aware
 from training.steps import _standing, clip_step
-from training.train import Settings, _begin, export
+from training.train import Run, Settings, _begin, export
 from training.windows import window_step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,9 +84,11 @@ def test_a_training_that_is_told_to_end_keeps_what_it_has(state: Path) -> None:
     assert before < _saved(state)["steps"] < before + 20
 
 
-def test_a_decay_makes_an_average_and_leaves_what_is_gone_on_with(state: Path) -> None:
+def test_a_decay_makes_an_average_and_leaves_what_is_gone_on_with(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, average = (state / "resume.pt").read_bytes(), _saved(state, "average.pt")
-    _train(state, "--decay")
+    monkeypatch.setenv("SPLAT_MATTE_DAVIS", str(state / "none"))
+    settings = Settings(minutes=0.01, clips=state / "none", state=state, resume=True, decay=True)
+    Run(settings, Peers(0, 1, "")).run()
     assert (state / "resume.pt").read_bytes() == before
     after = _saved(state, "average.pt")
     assert after["config"] == average["config"]
