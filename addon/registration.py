@@ -42,7 +42,7 @@ from .operators.trust_file import SPLATMATTE_OT_trust_file
 from .operators.wipe import SPLATMATTE_OT_wipe
 from .runtime import log_file
 from .runtime.engine_client import stop_shared_engine
-from .settings import clip_settings, mask_changes
+from .settings import clip_settings, mask_changes, preferences
 from .tasks import job_run, setup_run
 from .ui import file_changes, marks, menus, overlay, panels
 from .ui.preferences_panel import SPLATMATTE_AP_preferences
@@ -109,15 +109,17 @@ def register() -> None:
         bpy.utils.register_class(each)
     for module in MODULES:
         module.register()
+    preferences.take_up()
     atexit.register(stop_shared_engine)
     atexit.register(setup_run.forget)
 
 
 def unregister() -> None:
-    """Takes all of it away, the engine too."""
-    setup_run.forget()
+    """Takes all of it away, the engine too: Blender and its window go on, so nothing is waited for."""
+    preferences.keep()
+    setup_run.forget(wait=False)
     job_run.forget()
-    stop_shared_engine()
+    stop_shared_engine(wait=False)
     atexit.unregister(stop_shared_engine)
     atexit.unregister(setup_run.forget)
     for module in reversed(MODULES):

@@ -69,7 +69,7 @@ def prepare() -> None:
         install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
         run_quietly(command(["sh", "-c", f"apt-get update -q && {install} {' '.join(_PACKAGES)} && apt-get clean"]))
         version = "import sys; print('%d.%d' % sys.version_info[:2])"
-        python = run_quietly(command(["python3", "-c", version])).strip()
+        python = run_quietly(command(["/usr/bin/python3", "-c", version])).strip()  # Debian's, whatever PATH has
         site = _FOLDER / f"usr/local/lib/python{python}/dist-packages"
         pip = [str(python_of(ENGINE)), "-m", "pip", "install", "--no-input", "-q", "--no-deps", "--require-hashes"]
         run_quietly([*pip, "--only-binary=:all:", "--target", str(site), "-r", str(_PINS)])

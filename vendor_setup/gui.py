@@ -1,7 +1,7 @@
 """`test gui`: stories of tests/gui told by mouse and keys in a real Blender window.
 
     python3 vendor_setup test gui
-    python3 vendor_setup test gui-long     the long story, which is not told unless it is asked for
+    python3 vendor_setup test gui-long     the long stories, which are not told unless they are asked for
 
 The Blender is the one that BLENDER names, with a display (or xvfb-run, which makes one), xdotool and ImageMagick's
 `import`; else one of Debian's packages, which is set up in .runtime where that is possible. Without either nothing is
@@ -29,7 +29,7 @@ from .say import say
 NOT_RUN = 77  # as automake counts it: neither passed nor failed
 
 SHORT = ("short",)
-LONG = ("story",)
+LONG = ("long", "files")
 
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"

@@ -20,3 +20,11 @@ def redraw() -> None:
     """Draw all of them anew."""
     for area, _ in clip_editors():
         area.tag_redraw()
+
+
+def redraw_sidebars() -> None:
+    """Draw their sidebars anew, which is quick: Blender uploads the whole plate whenever it draws the clip."""
+    for area, _ in clip_editors():
+        for region in area.regions:
+            if region.type == "UI":
+                region.tag_redraw()

@@ -17,6 +17,7 @@ from ..settings.clip_settings import settings_of
 from .coordinates import ClipCoordinates, read_file_orientation
 from .sequence import sequence_files
 
+_ONE_OF_THEM = "Name one of these (--clip NAME), or make it the scene's active clip."
 _TURNS_MOVIES = (4, 4, 0)  # from which on Blender turns movies by their header
 
 
@@ -52,7 +53,10 @@ def find_clip(name: str) -> bpy.types.MovieClip:
         return bpy.data.movieclips[name]
     clip = active_clip(bpy.context)
     if clip is None:
-        raise FootageError("There is no clip.", hint="Open footage in the Movie Clip Editor, or name a clip.")
+        several = ", ".join(each.name for each in bpy.data.movieclips)
+        if several:
+            raise FootageError("There are several clips.", where=several, hint=_ONE_OF_THEM)
+        raise FootageError("There is no clip.", hint="Open footage in the Movie Clip Editor.")
     return clip
 
 

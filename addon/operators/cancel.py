@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..clip.editors import redraw
 from ..tasks import job_run
 from .base import Result
 
@@ -23,4 +24,5 @@ class SPLATMATTE_OT_cancel(bpy.types.Operator):
         """The running operator notices the end."""
         if (run := job_run.running()) is not None:
             run.stop()
+            redraw()  # says so
         return {"FINISHED"}

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import bpy
 
-from ..clip.editors import redraw
-from ..clip.footage import active_clip, find_clip
+from ..clip.editors import clip_editors, redraw, redraw_sidebars
+from ..clip.footage import active_clip, find_clip, shown_frame
 from ..clip.prompts import count_of
 from ..contract.errors import Cancelled, MatteError
+from ..contract.job_types import FINE
 from ..language import translated
 from ..language.properties import StringProperty
 from ..tasks import job_run
@@ -96,7 +97,9 @@ class JobOperator(OperatorMixin):
         if words != self._words:
             self._words = words
             say_status(context, f"Splat Matte: {words}    Esc: stop")
-            redraw()
+            redraw_sidebars()
+            if _is_seen(self._run):
+                redraw()
 
     def _finish(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
@@ -114,14 +117,28 @@ class JobOperator(OperatorMixin):
         return {"FINISHED"}
 
 
+def _is_seen(run: job_run.Run) -> bool:
+    """Whether the frame that was done last is worth drawing the clip for: where that is quick, for the lane's sake; of
+    a large plate, which Blender uploads whole each time, only if an editor shows that frame."""
+    frame = run.progress["frame"] if run.progress else 0
+    for _, space in clip_editors():
+        clip = space.clip
+        if clip is not None and clip.name == run.clip:
+            width, height = clip.size[0], clip.size[1]  # type: ignore[index]
+            if max(width, height) <= FINE or shown_frame(clip, space, bpy.context.scene) == frame:
+                return True
+    return False
+
+
 def outcome(run: job_run.Run) -> str:
     """How it went, in words, once it ended well."""
     result = run.result
     if result is None:
         return ""
     if run.verb == "review":
-        suspects = result.get("suspects", 0)
         return count_of(suspects, "suspect") if suspects else translated("No suspects")
     done = count_of(result.get("frames", 0), "frame with a matte", "frames with mattes")
     words = f"{done} ({result.get('device', '')})"
+    if suspects:
+        words = translated(f"{words}. {count_of(suspects, 'suspect')} to look at in Review")
     return translated(f"{words}. Saved: {Path(folder).name}") if (folder := result.get("folder")) else words

@@ -22,5 +22,5 @@ class SPLATMATTE_OT_restart_engine(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> Result:
         """End it."""
-        stop_shared_engine()
+        stop_shared_engine(wait=False)
         return {"FINISHED"}

@@ -113,9 +113,9 @@ class Engine:
             self._process.send(request.to_plain(number))
         return reply
 
-    def stop(self) -> None:
-        """End the process: a request, then, if it takes longer than a moment, by force."""
-        self._process.stop(Quit().to_plain(0), _QUIT_SECONDS)
+    def stop(self, *, wait: bool = True) -> None:
+        """End the process: a request, then, if it takes longer than a moment, by force; `wait` for that, or go on."""
+        self._process.stop(Quit().to_plain(0), _QUIT_SECONDS, wait=wait)
 
     def _sort(self, message: dict[str, Any]) -> None:
         event = cast(Event, message)
@@ -176,7 +176,7 @@ def shared_engine(python: Path, environment: Mapping[str, str]) -> Engine:
     global _shared
     command, variables = engine_command(python), dict(environment)
     if _shared is not None and (not _shared[0].alive or _shared[1:] != (command, variables)):
-        stop_shared_engine()
+        stop_shared_engine(wait=False)
     if _shared is None:
         _shared = (Engine(command, variables), command, variables)
     return _shared[0]
@@ -187,12 +187,12 @@ def is_starting() -> bool:
     return _shared is not None and _shared[0].alive and not _shared[0].ready
 
 
-def stop_shared_engine() -> None:
-    """End this Blender's engine, if there is one."""
+def stop_shared_engine(*, wait: bool = True) -> None:
+    """End this Blender's engine, if there is one; `wait` until it is gone, as whoever deletes its files has to."""
     global _shared
     if _shared is not None:
         engine, _shared = _shared[0], None
-        engine.stop()
+        engine.stop(wait=wait)
 
 
 def engine_command(python: Path) -> list[str]:

@@ -59,9 +59,12 @@ class Installer:
         """Ask it to stop; it ends with Cancelled."""
         self._process.send(_STOP)
 
-    def stop(self) -> None:
-        """End it: a request, then, if it takes longer than some seconds, by force. What is downloaded is kept."""
-        self._process.stop(_STOP, _QUIT_SECONDS)
+    def stop(self, *, wait: bool = True) -> None:
+        """End it: a request, then, if it takes longer than some seconds, by force; `wait` for that, or go on.
+
+        What is downloaded is kept.
+        """
+        self._process.stop(_STOP, _QUIT_SECONDS, wait=wait)
 
     def _hear(self, message: dict[str, Any]) -> None:
         self._over = message["event"] in ("done", "ask", "error")

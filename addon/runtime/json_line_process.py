@@ -49,6 +49,7 @@ class JsonLineProcess:
         hear: Callable[[dict[str, Any]], None],
         ended: Callable[[int, Exception | None], None],
     ) -> None:
+        self._name = name
         self._hear = hear
         self._ended = ended
         self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
@@ -77,10 +78,20 @@ class JsonLineProcess:
         """Say something; returns at once."""
         self._messages.put(message)
 
-    def stop(self, last: Message, patience: float) -> None:
-        """End it: `last` is said and its stdin closed; after `patience` seconds it is ended by force."""
+    def stop(self, last: Message, patience: float, *, wait: bool = True) -> None:
+        """End it: `last` is said and its stdin closed; after `patience` seconds it is ended by force.
+
+        Args:
+            wait: for its end. Else a thread of ours does, and this returns at once.
+        """
         self._messages.put(last)
         self._messages.put(None)
+        if wait:
+            self._end(patience)
+        else:
+            threading.Thread(target=self._end, args=(patience,), name=f"{self._name}-end", daemon=True).start()
+
+    def _end(self, patience: float) -> None:
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:

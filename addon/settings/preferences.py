@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from pathlib import Path
+
 import bpy
 
 from ..installer.torch_build import CHOICES
@@ -88,3 +92,29 @@ class Preferences:
 def preferences() -> Preferences:
     """This extension's."""
     return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value]
+
+
+def keep() -> None:
+    """Write down what is set: Blender forgets it when the extension is disabled."""
+    chosen = preferences()
+    values = {name: getattr(chosen, name) for name in Preferences.__annotations__ if chosen.is_property_set(name)}  # type: ignore[attr-defined]
+    with contextlib.suppress(OSError):
+        _kept_file().write_text(json.dumps(values), encoding="utf-8")
+
+
+def take_up() -> None:
+    """Set what was set when the extension was disabled, earlier in this session; once."""
+    file = _kept_file()
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        file.unlink()
+    except (OSError, ValueError):
+        return
+    for name in Preferences.__annotations__:
+        if name in values:
+            setattr(preferences(), name, values[name])
+
+
+def _kept_file() -> Path:
+    """In the folder that Blender has for this session alone, and deletes at its end."""
+    return Path(bpy.app.tempdir) / "splat_matte_preferences.json"

@@ -87,6 +87,7 @@ class Task:
         """Ask it to stop."""
         self.stopping = True
         self.installer.cancel()
+        _redraw()  # says so
 
 
 _current: Task | None = None
@@ -187,12 +188,12 @@ def _redraw() -> None:
                 area.tag_redraw()
 
 
-def forget() -> None:
-    """Stop what is running and forget it."""
+def forget(*, wait: bool = True) -> None:
+    """Stop what is running and forget it; `wait` until it is gone."""
     global _current
     for each in (_tick, _until_asked):
         if bpy.app.timers.is_registered(each):
             bpy.app.timers.unregister(each)
     if (task := active()) is not None:
-        task.installer.stop()
+        task.installer.stop(wait=wait)
     _current = None

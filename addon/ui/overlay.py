@@ -38,6 +38,7 @@ _LANE_BOTTOM = 6  # above Blender's own cache line
 _WIPE = (1.0, 1.0, 1.0, 0.8)
 _FONT = 0  # the interface's own
 _EMPTY = (0.1, 0.1, 0.1, 0.6)
+_SHOWN, _SHOWN_RIM = (1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0)  # where the playhead is
 
 _VERTEX = """
 void main() {
@@ -124,7 +125,7 @@ def _draw() -> None:
         _draw_mattes(context, clip, frame, sources, tints)
         _draw_words(context, words_of(clip, shown_summary_of(clip), sources, tints), tints)
     if settings.overlay_lane:
-        _draw_lane(context, clip, lane_of(clip, shown_summary_of(clip)))
+        _draw_lane(context, clip, lane_of(clip, shown_summary_of(clip)), shown_frame(clip, space, context.scene))
 
 
 def _draw_mattes(
@@ -263,31 +264,39 @@ def _get_shader() -> gpu.types.GPUShader:
     return _shader
 
 
-def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: dict[str, set[int]]) -> None:
-    """Along the bottom, over the scene's range as Blender's cache line."""
-    scene = context.scene
-    first, last = scene.frame_start, scene.frame_end
-    shift = clip.frame_start - 1  # clip frame to scene frame
+def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: dict[str, set[int]], shown: int) -> None:
+    """Along the bottom, over all frames of the clip, however many the scene has; a mark where the shown one is."""
     if not any(frames.values()):
         return
     scale = context.preferences.system.ui_scale
-    width = context.region.width / (last - first + 1)
+    count = max(1, clip.frame_duration)
+    width = context.region.width / count
     above = _above_redo_panel(context)
-    bars = [(first - shift, last + 1 - shift, Kind("", "", _EMPTY))]
+    bars = [(1, count + 1, Kind("", "", _EMPTY))]
     bars += [(*span, kind) for name, kind in KINDS.items() for span in spans(frames[name])]
     positions: list[tuple[float, float]] = []
     colours: list[Colour] = []
     for start, end, kind in bars:
-        if end + shift <= first or start + shift > last:
-            continue
-        x0 = (max(start + shift, first) - first) * width
-        x1 = max((min(end + shift, last + 1) - first) * width, x0 + 1)
+        x0 = (max(start, 1) - 1) * width
+        x1 = max((min(end, count + 1) - 1) * width, x0 + 1)
         bottom, top = (above + scale * (_LANE_BOTTOM + _LANE_HEIGHT * each) for each in (kind.low, kind.high))
-        positions += [(x0, bottom), (x1, bottom), (x1, top), (x0, bottom), (x1, top), (x0, top)]
+        positions += _rectangle(x0, x1, bottom, top)
         colours += [kind.colour] * 6
+    if 1 <= shown <= count:
+        x = (shown - 0.5) * width
+        bottom = above + scale * _LANE_BOTTOM
+        for half, colour in ((2, _SHOWN_RIM), (1, _SHOWN)):
+            positions += _rectangle(
+                x - half * scale, x + half * scale, bottom - half * scale, bottom + (_LANE_HEIGHT + half) * scale
+            )
+            colours += [colour] * 6
     gpu.state.blend_set("ALPHA")
     _draw_flat("TRIS", positions, colours)
     gpu.state.blend_set("NONE")
+
+
+def _rectangle(x0: float, x1: float, y0: float, y1: float) -> list[tuple[float, float]]:
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y0), (x1, y1), (x0, y1)]
 
 
 def _draw_flat(kind: str, positions: list[tuple[float, float]], colours: list[Colour]) -> None:

@@ -14,9 +14,19 @@ _POINTS = 11
 
 
 def draw_text(
-    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "BLANK1", *, translate: bool = True
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    text: str,
+    icon: str = "BLANK1",
+    *,
+    lines: int = 0,
+    translate: bool = True,
 ) -> None:
-    """Draw `text` over as many lines as it needs, the icon beside the first. Names and paths are not translated."""
+    """Draw `text` over as many lines as it needs, the icon beside the first. Names and paths are not translated.
+
+    Args:
+        lines: at least so many, so that what stands below stays where it is when the text becomes another.
+    """
     scale = context.preferences.system.ui_scale
     blf.size(_FONT, _POINTS * scale)
     width = max(60 * scale, context.region.width - _MARGIN * scale)
@@ -26,6 +36,9 @@ def draw_text(
         for line in _wrap(paragraph, width):
             column.label(text=line, icon=icon, translate=False)  # type: ignore[arg-type]
             icon = "BLANK1"
+            lines -= 1
+    for _ in range(lines):
+        column.label()
 
 
 def draw_error(layout: bpy.types.UILayout, context: bpy.types.Context, error: MatteError) -> None:

@@ -257,6 +257,18 @@ def test_no_clip() -> None:
         part("clip.footage").find_clip("")
 
 
+def test_several_clips(tmp_path: Path) -> None:
+    """One of them has to be named, or be the scene's."""
+    load(write_sequence(tmp_path / "left", [1, 2])).name = "left"
+    clip = load(write_sequence(tmp_path / "right", [1, 2]))
+    clip.name = "right"
+    bpy.context.scene.active_clip = None
+    with pytest.raises(part("contract.errors").FootageError, match=r"left, right: There are several clips.*--clip"):
+        part("clip.footage").find_clip("")
+    bpy.context.scene.active_clip = clip
+    assert part("clip.footage").find_clip("") == clip
+
+
 def test_unknown_clip(tmp_path: Path) -> None:
     load(write_sequence(tmp_path / "seq", [1, 2]))
     with pytest.raises(part("contract.errors").FootageError, match=r"Clips here: shot\.0001\.png"):

@@ -311,6 +311,12 @@ def press_at_end(text: str) -> Steps:
 
 def open_footage(file: Path, fresh: bool = True) -> Steps:
     """From a fresh Blender, or a new file, to the clip in its editor, our tab open."""
+    yield from open_tab(fresh)
+    yield from load(file)
+
+
+def open_tab(fresh: bool = True) -> Steps:
+    """From a fresh Blender, or a new file, to a clip editor over the whole window with our tab."""
     if fresh:
         yield from move(window().width // 2, 600)
         xdotool("key", "Escape")  # the splash screen
@@ -323,11 +329,66 @@ def open_footage(file: Path, fresh: bool = True) -> Steps:
     if region("UI").width <= 1:
         yield from key("n")
     yield from press("Splat Matte", lambda: box(region("UI")), turned=True)
+
+
+def load(file: Path) -> Steps:
+    """Footage, by the button of the tab."""
     yield from press("Open Footage", sidebar)
     yield from choose(file)
     yield lambda: len(bpy.data.movieclips) == 1
     yield moment(1.0)
     yield from key("Home")
+
+
+def type_into(label: str, *values: str) -> Steps:
+    """The sidebar's fields beside a label, one after the other: Return edits the field under the mouse, Tab goes on."""
+    yield from edit_beside(label)
+    for value in values:
+        xdotool("key", "ctrl+a")
+        yield moment()
+        xdotool("type", "--delay", "15", value)
+        yield moment()
+        xdotool("key", "Return" if value is values[-1] else "Tab")
+        yield moment()
+
+
+def edit_beside(label: str) -> Steps:
+    """The mouse over the first field beside a label, which is being edited then."""
+    spots = seen(label, sidebar())
+    assert spots, f"{label!r} is not on the screen"
+    scale = bpy.context.preferences.system.ui_scale
+    yield from move(spots[0][0] + round(75 * scale), spots[0][1])
+    xdotool("key", "Return")
+    yield moment()
+
+
+def choose_from(menu: str, entry: str) -> Steps:
+    """An entry of one of the sidebar's drop-down menus, which shows `menu` just now."""
+    yield from press_in_sidebar(menu)
+    yield from press(entry)
+
+
+def header(area: bpy.types.Area) -> Box:
+    """An editor's own menu bar."""
+    return box(region("HEADER", area))
+
+
+def save_as(file: Path) -> Steps:
+    """By the menu, under a whole path as the name."""
+    yield from press("File")
+    yield from press("Save As...")
+    yield lambda: browser() is not None
+    yield moment(1.0)
+    where, area = browser()
+    left, top, right, bottom = box(region("EXECUTE", area), where)
+    yield from click(left + (right - left) * 4 // 10, top + (bottom - top) // 3)
+    yield from write(str(file))
+    if (found := browser()) is not None:
+        where, area = found
+        left, top, right, bottom = box(region("EXECUTE", area), where)
+        yield from click(left + (right - left) * 93 // 100, (top + bottom) // 2)
+    yield lambda: browser() is None and bpy.data.filepath == str(file)
+    yield moment(1.0)
 
 
 def browser() -> tuple[bpy.types.Window, bpy.types.Area] | None:

@@ -49,6 +49,10 @@ def story() -> hand.Steps:
     assert len(written) == hand.clip().frame_duration, len(written)
     yield hand.moment(1.0)
     hand.shot("exported")
+    _, _, right, bottom = hand.plate()
+    lane = hand.look()[bottom - 60 : bottom, right - 200 : right]
+    tracked = hand.part("clip.frame_status").KINDS["tracked"]
+    assert hand.has(lane, tracked.colour), "the lane has the clip's frames, not the 250 of the scene"
 
     # Another file is opened while a Job runs: the Job ends, and the next can start at once.
     yield from hand.scroll("4", 80)

@@ -10,7 +10,7 @@ from ...language import CONTEXT, translated
 from ...settings.clip_settings import ClipSettings
 from ..text import draw_text
 from .base import ClipPanel
-from .job import draw_job
+from .job import draw_job, draw_outcome
 
 
 class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
@@ -35,10 +35,12 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.found:
             draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
         else:
-            draw_job(layout, context, "export", clip, shown_summary_of(clip))
+            draw_job(layout, "export", shown_summary_of(clip))
         row = layout.row(align=True)
         row.operator("splat_matte.to_compositor", text="To Compositor", text_ctxt=CONTEXT, icon="NODE_COMPOSITING")
         row.operator("splat_matte.to_mask", text="To Mask", text_ctxt=CONTEXT, icon="MOD_MASK")
+        if not rules.found:
+            draw_outcome(layout, context, "export", clip, shown_summary_of(clip))
 
 
 def _draw_advanced(

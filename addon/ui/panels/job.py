@@ -12,6 +12,8 @@ from ...settings.preferences import preferences
 from ...tasks import job_run
 from ..text import draw_error, draw_text
 
+_HEIGHT = 1.4  # of what is pressed most, in rows
+
 
 def is_marked(summary: Summary) -> bool:
     """Whether there is anything to send."""
@@ -28,25 +30,32 @@ def missing_engine() -> MatteError | None:
     return None
 
 
-def draw_job(
+def draw_job(layout: bpy.types.UILayout, verb: job_run.Verb, summary: Summary) -> None:
+    """The verb's button; while it runs, how far it is, in the same place."""
+    run = job_run.running()
+    row = layout.row(align=True)
+    row.scale_y = _HEIGHT
+    if run is not None and run.verb == verb:
+        row.progress(factor=run.fraction, text=run.in_words(), translate=False)
+        row.operator("splat_matte.cancel", text="", icon="CANCEL")
+        return
+    row.enabled = is_marked(summary) and missing_engine() is None
+    row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
+
+
+def draw_outcome(
     layout: bpy.types.UILayout,
     context: bpy.types.Context,
     verb: job_run.Verb,
     clip: bpy.types.MovieClip,
     summary: Summary,
 ) -> None:
-    """The verb's button; while it runs, how far it is; then, how it went."""
-    run = job_run.latest()
-    if run is not None and run.active and run.verb == verb:
-        layout.progress(factor=run.fraction, text=run.in_words(), translate=False)
-        layout.operator("splat_matte.cancel", icon="CANCEL")
-        return
-    row = layout.row()
-    row.scale_y = 1.4
-    row.enabled = is_marked(summary) and missing_engine() is None
-    row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
-    if summary.coordinates is not None and not is_marked(summary):
+    """Why the verb's button can't be pressed; how it went. Below all buttons, as it is of any height."""
+    if summary.error is not None:
+        draw_text(layout, context, summary.error.message, "ERROR")
+    elif not is_marked(summary):
         draw_text(layout, context, "Mark the subject first: see Objects and Prompts.", "INFO")
+    run = job_run.latest()
     if run is None or run.active or run.verb != verb or run.clip != clip.name:
         return
     if run.error is None:

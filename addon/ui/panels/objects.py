@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...clip.prompts import Prompts, count_of
-from ...clip.summary import shown_summary_of
+from ...clip.summary import Summary, shown_summary_of
 from ...language import CONTEXT, translated
 from ...results.take_reader import tracked_frames
 from ...settings.clip_settings import ClipSettings, settings_of
@@ -59,6 +59,7 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
                 _draw_object(layout.box(), settings, layer)
         summary = shown_summary_of(clip)
         _draw_active(layout, context, clip, summary.prompts)
+        _draw_export(layout, tracking, settings)
 
         row = layout.row(align=True)
         row.operator("splat_matte.mark_include", text="Include", text_ctxt=CONTEXT, icon="ADD")
@@ -71,9 +72,8 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "mask")
         layout.prop(settings, "tracked_step")
 
-        if summary.prompts is not None:
-            _draw_prompts(layout, context, summary.prompts)
-            _draw_ignored(layout, context, summary.prompts)
+        _draw_prompts(layout, context, summary)
+        _draw_ignored(layout, context, summary.prompts.ignored if summary.prompts else [])
 
 
 def _draw_object(
@@ -108,30 +108,46 @@ def _switch(layout: bpy.types.UILayout, name: str, what: str, icon: str) -> None
 def _draw_active(
     layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip, prompts: Prompts | None
 ) -> None:
-    """What there is of the object that is chosen in the list."""
+    """What there is of the object that is chosen in the list, on two lines."""
     active = clip.tracking.objects.active
     settings = settings_of(clip)
-    if active is None or not settings.uses(active.name):
-        return
-    marks = prompts.marks.get(active.name) if prompts else None
-    marked = marks.in_words() if marks else translated("nothing marked")
-    done = len(tracked_frames(settings.take_of(active.name)))
-    draw_text(layout, context, f"{active.name}: {marked}; {count_of(done, 'frame')} tracked", "TRACKING")
-    entry = settings.objects.get(active.name)
+    words = ""
+    if active is not None:
+        marks = prompts.marks.get(active.name) if prompts else None
+        marked = marks.in_words() if marks else translated("nothing marked")
+        done = count_of(len(tracked_frames(settings.take_of(active.name))), "frame")
+        if prompts is None:
+            words = f"{active.name}: {done} tracked"
+        elif not settings.uses(active.name):
+            words = f"{active.name} is switched off."
+        else:
+            words = f"{active.name}: {marked}; {done} tracked"
+    draw_text(layout, context, words, "TRACKING", lines=2)
+
+
+def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, settings: ClipSettings) -> None:
+    """Whether the chosen object is exported; in its place something of the same height, until it has settings."""
+    active = tracking.objects.active
+    entry = settings.objects.get(active.name) if active is not None else None
     if entry is not None:
         layout.prop(entry, "export")
+    else:
+        layout.label()
 
 
-def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
-    """What will be sent, per object."""
-    if not prompts.marks:
-        draw_text(layout, context, "Ctrl-click on the subject to add a marker.", "INFO")
-        layout.operator(
-            "splat_matte.click", text="Click on the Subject", text_ctxt=CONTEXT, icon="CURSOR"
-        ).exclude = False
-        return
+def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, summary: Summary) -> None:
+    """What will be sent, on two lines; then, per object."""
     box = layout.box()
-    draw_text(box, context, f"Will be sent: {prompts.in_words()}.", "CHECKMARK")
+    prompts = summary.prompts
+    if prompts is None:
+        words, icon = summary.error.message if summary.error else "", "ERROR"
+    elif not prompts.marks:
+        words, icon = "Nothing yet: Ctrl-click on the subject, or press Click Include and click on it.", "INFO"
+    else:
+        words, icon = f"Will be sent: {prompts.in_words()}.", "CHECKMARK"
+    draw_text(box, context, words, icon, lines=2)
+    if prompts is None:
+        return
     for name, marks in prompts.marks.items():
         if not any(prompt.stands_alone for prompt in marks.prompts()):
             draw_text(box, context, f"{name} has only exclude marks: add a marker on the subject.", "ERROR")
@@ -139,11 +155,9 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, prompt
             draw_text(box, context, f"{name}: {marks.in_words()}")
 
 
-def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, prompts: Prompts) -> None:
-    if not prompts.ignored:
-        return
+def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, ignored: list[str]) -> None:
     header, body = layout.panel("splat_matte_ignored", default_closed=True)
-    header.label(text=translated(f"Ignored ({len(prompts.ignored)})"), translate=False, icon="HIDE_ON")
+    header.label(text=translated(f"Ignored ({len(ignored)})"), translate=False, icon="HIDE_ON")
     if body is not None:
-        for sentence in prompts.ignored:
+        for sentence in ignored:
             draw_text(body, context, sentence, "DOT")

@@ -58,40 +58,42 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """The suspects, worst first; what is said of this frame, and what to do about it."""
         layout = self.layout
-        if settings.suspects_used():
-            self._draw_suspects(context, layout, clip, settings)
-        else:
-            draw_text(layout, context, "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK")
-        layout.prop(settings, "poses", placeholder=translated("solved camera"))
-        row = layout.row()
-        row.enabled = missing_engine() is None
-        row.operator("splat_matte.check_cameras", icon="CON_CAMERASOLVER")
-        run = job_run.latest()
-        if run is not None and run.verb == "review" and run.clip == clip.name and run.error is not None:
-            draw_error(layout, context, run.error)
-
-    @staticmethod
-    def _draw_suspects(
-        context: bpy.types.Context,
-        layout: bpy.types.UILayout,
-        clip: bpy.types.MovieClip,
-        settings: ClipSettings,
-    ) -> None:
         layout.template_list("SPLATMATTE_UL_suspects", "", settings, "suspects", settings, "suspect_index", rows=3)
         row = layout.row(align=True)
         for backwards, icon, text in ((True, "TRIA_LEFT", "Previous"), (False, "TRIA_RIGHT", "Next")):
             jump = row.operator("splat_matte.jump", text=text, text_ctxt=CONTEXT, icon=icon)  # type: ignore[arg-type]
             jump.kind, jump.backwards = "suspect", backwards
-        frame = shown_frame(clip, context.space_data, context.scene)
-        here = [each for each in settings.suspects_used() if each.first <= frame <= each.last]
-        for each in here:
-            first, last = scene_frame(clip, each.first), scene_frame(clip, each.last)
-            run = translated("{1} to {2}", first, last) if first < last else str(first)
-            draw_text(layout, context, f"{each.object_name}, {run}: {_in_words(each)}.", translate=False)
-        if here and any(frame == each.frame for some in shown_summary_of(clip).marked.values() for each in some):
-            draw_text(layout, context, "Marked: track again.", "CHECKMARK")
-        elif here:
-            draw_text(layout, context, "If it is wrong here, add a marker and track again.", "INFO")
+        layout.prop(settings, "poses", placeholder=translated("solved camera"))
+        row = layout.row()
+        row.enabled = missing_engine() is None
+        row.operator("splat_matte.check_cameras", icon="CON_CAMERASOLVER")
+        _draw_words(layout, context, clip, settings)
+        run = job_run.latest()
+        if run is not None and run.verb == "review" and run.clip == clip.name and run.error is not None:
+            draw_error(layout, context, run.error)
+
+
+def _draw_words(
+    layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings
+) -> None:
+    """What is said of this frame, and what to do about it: as high on any frame, as a rule, whatever that is."""
+    frame = shown_frame(clip, context.space_data, context.scene)
+    here = [each for each in settings.suspects_used() if each.first <= frame <= each.last]
+    if not settings.suspects_used():
+        words, icon = "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK"
+    elif not here:
+        words, icon = "Nothing on this frame looks doubtful.", "CHECKMARK"
+    elif any(frame == each.frame for some in shown_summary_of(clip).marked.values() for each in some):
+        words, icon = "Marked: track again.", "CHECKMARK"
+    else:
+        words, icon = "If it is wrong here, add a marker and track again.", "INFO"
+    draw_text(layout, context, words, icon, lines=2)
+    for each in here:
+        first, last = scene_frame(clip, each.first), scene_frame(clip, each.last)
+        run = translated("{1} to {2}", first, last) if first < last else str(first)
+        draw_text(layout, context, f"{each.object_name}, {run}: {_in_words(each)}.", lines=2, translate=False)
+    if not here:
+        draw_text(layout, context, "", lines=2)
 
 
 def _in_words(suspect: SuspectSettings) -> str:

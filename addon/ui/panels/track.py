@@ -7,6 +7,7 @@ import bpy
 from ...checkpoints import OFFICIAL
 from ...clip.summary import shown_summary_of
 from ...clip.to_job import checkpoint_of
+from ...contract.errors import MatteError
 from ...language import CONTEXT, translated
 from ...runtime.watch import megabytes
 from ...settings.clip_settings import ClipSettings
@@ -16,7 +17,7 @@ from ...viewer import previews
 from ..preferences_panel import draw_progress
 from ..text import draw_error, draw_text
 from .base import ClipPanel
-from .job import draw_job, is_marked, missing_engine
+from .job import draw_job, draw_outcome, is_marked, missing_engine
 
 
 class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
@@ -25,7 +26,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
     bl_label = "Track"
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Model, direction, range; the button, or how far it is."""
+        """Model, direction, range; the buttons; below them, as it is of any height, what there is to say."""
         layout = self.layout
         layout.prop(settings, "checkpoint")
         if settings.checkpoint == "FILE":
@@ -33,19 +34,13 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             layout.prop(settings, "checkpoint_config")
             draw_text(layout, context, "Published by somebody else than Meta? It wants your yes, once.", "INFO")
             layout.operator("splat_matte.trust_file", icon="CHECKMARK")
-        _draw_download(layout, context, checkpoint_of(settings))
         layout.prop(settings, "direction")
         layout.prop(settings, "use_range")
         if settings.use_range:
             row = layout.row(align=True)
             row.prop(settings, "scene_range_start", text="Frames", text_ctxt=CONTEXT)
             row.prop(settings, "scene_range_end", text="")
-        if missing := missing_engine():
-            draw_error(layout, context, missing)
-            open_preferences = layout.operator(
-                "preferences.addon_show", text="Open Preferences", text_ctxt=CONTEXT, icon="PREFERENCES"
-            )
-            open_preferences.module = EXTENSION_PACKAGE
+        missing = missing_engine()
         summary = shown_summary_of(clip)
         if missing is None and is_marked(summary):
             _warm_up()
@@ -58,10 +53,28 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             "splat_matte.preview", text=previews.waiting(clip.name) or "Preview", text_ctxt=CONTEXT, icon="HIDE_OFF"
         )
         row.prop(settings, "live", toggle=True)
+        draw_job(layout, "track", summary)
+        _draw_transport(layout, enabled=missing is None and is_marked(summary) and job_run.running() is None)
+        if missing is not None:
+            _draw_missing(layout, context, missing)
+        _draw_download(layout, context, checkpoint_of(settings))
         if previews.error():
             draw_text(layout, context, previews.error(), "ERROR")
-        draw_job(layout, context, "track", clip, summary)
-        _draw_transport(layout, enabled=missing is None and is_marked(summary) and job_run.running() is None)
+        draw_outcome(layout, context, "track", clip, summary)
+
+
+def _draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, missing: MatteError) -> None:
+    """That there is no engine, and the way to one; while it is being set up, how far that is."""
+    task = setup_run.active()
+    if task is not None and task.verb != "checkpoint":
+        draw_text(layout, context, "The engine is being set up.", "TIME")
+        draw_progress(layout, task)
+    else:
+        draw_error(layout, context, missing)
+    open_preferences = layout.operator(
+        "preferences.addon_show", text="Open Preferences", text_ctxt=CONTEXT, icon="PREFERENCES"
+    )
+    open_preferences.module = EXTENSION_PACKAGE
 
 
 _warmed_up = False
