@@ -135,6 +135,7 @@ def outcome(run: job_run.Run) -> str:
     result = run.result
     if result is None:
         return ""
+    suspects = result.get("suspects", 0)
     if run.verb == "review":
         return count_of(suspects, "suspect") if suspects else translated("No suspects")
     done = count_of(result.get("frames", 0), "frame with a matte", "frames with mattes")

@@ -33,6 +33,14 @@ def test_what_the_engine_doubts_is_there_after_tracking(clip) -> None:  # noqa: 
     assert part("tasks.job_run").latest().result["suspects"] == len(found)
 
 
+def test_what_it_doubts_is_said_at_the_end(clip) -> None:  # noqa: F811
+    bpy.ops.splat_matte.track()
+    run, outcome = part("tasks.job_run").latest(), part("operators.job_operator").outcome
+    for count, words in ((0, ""), (1, "1 suspect to look at in Review"), (2, "2 suspects to look at in Review")):
+        run.reply.result = run.result | {"suspects": count}
+        assert outcome(run).endswith(words) and ("Review" in outcome(run)) == bool(words)
+
+
 def test_a_click_in_the_list_goes_to_the_frame(reviewed) -> None:
     reviewed.frame_start = 101
     reviewed.splat_matte.suspect_index = 0
