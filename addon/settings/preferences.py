@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ..contract.disk import patiently
 from ..installer.torch_build import CHOICES
 from ..language.properties import EnumProperty, FloatProperty, IntProperty, StringProperty
 from .clip_settings import PUBLISHED_CHECKPOINTS
@@ -107,7 +108,7 @@ def take_up() -> None:
     file = _kept_file()
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        file.unlink()
+        patiently(file.unlink)
     except (OSError, ValueError):
         return
     for name in Preferences.__annotations__:
