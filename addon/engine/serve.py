@@ -22,6 +22,7 @@ from ..contract.boundary import unexpected
 from ..contract.errors import Cancelled, ExitCode, JobError, MatteError
 from ..contract.protocol import PROTOCOL_VERSION, Event, Stage, decode, encode, lines
 from ..contract.requests import Cancel, Message, Quit, Request
+from ..runtime.locate import IDLE_VARIABLE
 from .handlers import carry_out
 from .progress import Clock
 from .session import Session
@@ -41,9 +42,15 @@ class _Todo:
 
 
 class Server:
-    """Answers requests until `quit` or the end of its input."""
+    """Answers requests until `quit` or the end of its input.
 
-    def __init__(self, requests: TextIO, events: TextIO) -> None:
+    Args:
+        requests, events: JSON lines, in and out.
+        patience: seconds without a request, after which the model's memory is given back; 0 = never.
+    """
+
+    def __init__(self, requests: TextIO, events: TextIO, patience: float = 0.0) -> None:
+        self._patience = patience
         self._requests = requests
         self._events = events
         self._events_lock = threading.Lock()
@@ -66,7 +73,7 @@ class Server:
             }
         )
         threading.Thread(target=self._read, daemon=True).start()
-        while (todo := self._todo.get()) is not None:
+        while (todo := self._next()) is not None:
             if todo.kind.newest_only:
                 self._answer_previews()
             else:
@@ -74,6 +81,15 @@ class Server:
                 self._answer(todo)
                 self._current = None
         return ExitCode.OK
+
+    def _next(self) -> _Todo | None:
+        """The next request, however long it takes to come; None: the end."""
+        if self._patience:
+            try:
+                return self._todo.get(timeout=self._patience)
+            except queue.Empty:
+                self._session.release()
+        return self._todo.get()
 
     def _answer(self, todo: _Todo) -> None:
         try:
@@ -200,4 +216,4 @@ def serve() -> int:
     os.dup2(null, 0)
     os.close(null)
     sys.stdout = sys.stderr
-    return Server(requests, events).run()
+    return Server(requests, events, 60 * float(os.environ.get(IDLE_VARIABLE, 0))).run()

@@ -5,22 +5,21 @@ A session keeps the model warm between Jobs. Nothing is tracked that the matte s
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..contract.errors import EngineError, JobError, OutputError
+from ..contract.errors import JobError, OutputError
 from ..contract.job import Job
 from ..contract.job_types import Footage, MatteObject
 from ..contract.protocol import Stage
@@ -42,15 +41,18 @@ from .review import visual_hull
 from .review.cameras import read_poses
 from .review.find_suspects import review
 from .sam2 import model
+from .sam2.device_memory import fitting, give_back
 from .store.feature_cache import FeatureCache
 from .store.matte_store import Store, Take, key_of, reading
 from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
-from .tracking.propagate import Takes, missing, propagate, takes
+from .tracking.propagate import READ_AHEAD, Takes, missing, propagate, takes
 
 _KEPT_PREVIEWS = 64  # frames, as many as Blender keeps
+_POINTS_AT_ONCE = 64  # that suggestions are asked for with; 8 where memory is short
 _OUTLINED = 2048  # pixels: the longer side of a matte whose outlines are taken
 
+_T = TypeVar("_T")
 OnTakes = Callable[[dict[str, Take]], None]  # where the mattes of each object are, or will appear
 Progress = Callable[[Stage, int, int, int], None]  # stage, done, total, clip frame
 
@@ -134,12 +136,15 @@ class Session:
         source = model.find(job.model)
         store = Store(job)
         where = takes(job, store, reader.fingerprint(), source.facts)
-        loaded = self._model(source)
-        if self._previewer is None or self._previewer.loaded is not loaded:
-            self._previewer = Previewer(loaded)
         features = FeatureCache(job, reader.fingerprint(), source.facts)
-        with _explaining_memory():
-            found = self._previewer.preview(job, frame, reader, store, where, features)
+
+        def look(less: bool) -> dict[str, NDArray[np.float16]]:
+            loaded = self._model(source)
+            if self._previewer is None or self._previewer.loaded is not loaded:
+                self._previewer = Previewer(loaded)
+            return self._previewer.preview(job, frame, reader, store, where, features)
+
+        found = self._fitting(source, look)
         while len(self._previewed) >= _KEPT_PREVIEWS:
             self._previewed.pop(next(iter(self._previewed)))
         self._previewed[job.matte_folder, frame] = found
@@ -210,9 +215,15 @@ class Session:
             JobError, FootageError, CheckpointError, OutputError: as they say.
         """
         _check_frame(job, frame)
-        loaded = self._model(model.find(job.model))
-        with loaded.computing(), _explaining_memory():
-            found = suggestions(loaded.predictor, Reader(job.footage), frame, self._cancelled)
+        source = model.find(job.model)
+
+        def suggested(less: bool) -> list[dict[str, Any]]:
+            loaded = self._model(source)
+            batch = _POINTS_AT_ONCE // 8 if less else _POINTS_AT_ONCE
+            with loaded.computing():
+                return suggestions(loaded.predictor, Reader(job.footage), frame, self._cancelled, batch)
+
+        found = self._fitting(source, suggested)
         return Store(job).put_json("suggestions", {"frame": frame, "masks": found})
 
     def found(self, job: Job, frame: int) -> tuple[Path, Path]:
@@ -264,7 +275,8 @@ class Session:
             planned = {name: set(take.frames()) for name, take in tracked.takes.items()}
             read = {tracked.found} if tracked.found else {take.folder.parent for take in tracked.takes.values()}
         logits = {name: stored(take, planned.get(name, ())) for name, take in tracked.takes.items()}
-        looking = self._model(model.find(job.model)) if job.refining == "windows" else None
+        source = model.find(job.model)
+        looking = self._fitting(source, lambda less: self._model(source)) if job.refining == "windows" else None
         refined = _refiner(job, reader, looking) if job.refining != "off" else None
         mattes = Mattes(job, logits, refined=refined)
         writer.strength = mattes.strength
@@ -308,15 +320,17 @@ class Session:
         began = time.monotonic()
         source = model.find(job.model)
         if job.search is not None:
-            with _explaining_memory():
-                found = find(
+            found = self._fitting(
+                source,
+                lambda less: find(
                     job,
                     source,
                     lambda: self._model(source),
                     reader,
                     lambda done, total, frame: self._progress("track", done, total, frame),
                     self._cancelled,
-                )
+                ),
+            )
             to_pick_from = folder_of(job, source, reader.fingerprint()) if job.transients is None else None
             if to_pick_from is None:
                 self._on_takes(found)
@@ -337,16 +351,24 @@ class Session:
         self._on_takes(kept)
         if missing(job, where):
             features = FeatureCache(job, fingerprint, source.facts)
-            with store.open_for_writing(where), _explaining_memory():
-                propagate(
-                    job,
-                    self._model(source),
-                    reader,
-                    where,
-                    features,
-                    lambda done, total, frame: self._progress("track", done, total, frame),
-                    self._cancelled,
-                )
+
+            def run(less: bool) -> None:
+                # What is tracked stays, so the second try goes on from there, and its mattes are the same to the bit.
+                for objects in [[each] for each in job.objects] if less else [job.objects]:
+                    propagate(
+                        job,
+                        self._model(source),
+                        reader,
+                        where,
+                        features,
+                        lambda done, total, frame: self._progress("track", done, total, frame),
+                        self._cancelled,
+                        objects=objects,
+                        ahead=1 if less else READ_AHEAD,
+                    )
+
+            with store.open_for_writing(where):
+                self._fitting(source, run)
             if missing(job, where):
                 raise OutputError(
                     "Mattes have vanished while it was tracked.",
@@ -360,6 +382,20 @@ class Session:
                 "from the prompts does not reach them."
             )
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began, _review(job, kept))
+
+    def release(self) -> None:
+        """Give back the memory of the model; the next request that needs it loads it again."""
+        if self._loaded is not None:
+            device, self._loaded = self._loaded.source.device, None
+            self._make_room(device)
+
+    def _make_room(self, device: torch.device) -> None:
+        self._previewer = None
+        give_back(device)
+
+    def _fitting(self, source: model.Source, work: Callable[[bool], _T]) -> _T:
+        """As `fitting`, of work that calls `self._model(source)` itself: loading may be what does not fit."""
+        return fitting(work, lambda: self._make_room(source.device))
 
     def _model(self, source: model.Source) -> model.Loaded:
         if self._loaded is None or self._loaded.source != source:
@@ -382,22 +418,12 @@ def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Re
             plate = cast("Pixels", cv2.resize(plate, size, interpolation=cv2.INTER_AREA))
         cells = logits.shape
         if loaded is not None:
-            with one_at_a_time, loaded.computing(), _explaining_memory():
-                logits = look_again(loaded.predictor, logits, plate, to_srgb, panorama=panorama)
+            with one_at_a_time, loaded.computing():
+                again = functools.partial(look_again, loaded.predictor, logits, plate, to_srgb, panorama=panorama)
+                logits = fitting(lambda less: again(), lambda: give_back(loaded.source.device))
         return refine(logits, plate, to_srgb, panorama=panorama, cells=cells)
 
     return refined
-
-
-@contextlib.contextmanager
-def _explaining_memory() -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise EngineError(
-            "The GPU's memory is full.",
-            hint="Close other programs that use it, choose a smaller checkpoint, or set the device to CPU.",
-        ) from None
 
 
 def _takes_of(job: Job, store: Store, reader: Reader) -> Takes:

@@ -13,6 +13,7 @@ from .user_folder import user_folder
 PYTHON_VARIABLE = "SPLAT_MATTE_PYTHON"
 FOLDER_VARIABLE = "SPLAT_MATTE_FOLDER"
 GPU_VARIABLE = "SPLAT_MATTE_GPU_GB"
+IDLE_VARIABLE = "SPLAT_MATTE_IDLE_MINUTES"
 CURRENT = "current.txt"
 
 # What a Blender, a farm or a shell may have set for another Python than the engine's.
@@ -84,6 +85,7 @@ def engine_environment(
     environ: Mapping[str, str] = os.environ,
     *,
     gpu_gigabytes: float = 0.0,
+    idle_minutes: float = 0.0,
 ) -> dict[str, str]:
     """The environment of the engine process.
 
@@ -92,6 +94,7 @@ def engine_environment(
         folder: where runtime and checkpoints are; empty = `user_folder`.
         threads: for the CPU; 0 = as many as torch likes.
         gpu_gigabytes: the most that is taken of a GPU's memory; 0 = no limit.
+        idle_minutes: without a request, after which it gives the model's memory back; 0 = never.
     """
     result = {name: value for name, value in environ.items() if name not in _FOREIGN}
     result |= {"PYTHONPATH": str(extension), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -99,6 +102,8 @@ def engine_environment(
         result[FOLDER_VARIABLE] = folder
     if gpu_gigabytes:
         result[GPU_VARIABLE] = str(gpu_gigabytes)
+    if idle_minutes:
+        result[IDLE_VARIABLE] = str(idle_minutes)
     if threads:
         result |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return result

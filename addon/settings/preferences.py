@@ -74,6 +74,15 @@ class Preferences:
         max=1000.0,
         precision=1,
     )
+    idle_minutes: FloatProperty(
+        name="Free Memory After (min)",
+        description="Without work for so long, the engine gives the model's memory back, to Cycles for instance. The "
+        "next click then waits until the model is loaded again. 0: never",
+        default=5.0,
+        min=0.0,
+        max=1440.0,
+        precision=1,
+    )
     cache_gigabytes: FloatProperty(
         name="Cache (GB)",
         description="Disk space beside the mattes of each clip for image features, so that a correction is tracked "

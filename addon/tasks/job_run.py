@@ -326,7 +326,13 @@ def _engine() -> Engine:
     chosen = preferences()
     folder = bpy.path.abspath(chosen.folder)
     python = find_python(bpy.path.abspath(chosen.engine_python), folder)
-    environment = engine_environment(EXTENSION, folder, chosen.threads, gpu_gigabytes=chosen.gpu_gigabytes)
+    environment = engine_environment(
+        EXTENSION,
+        folder,
+        chosen.threads,
+        gpu_gigabytes=chosen.gpu_gigabytes,
+        idle_minutes=chosen.idle_minutes,
+    )
     return shared_engine(python, environment)
 
 

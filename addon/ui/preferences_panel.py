@@ -17,7 +17,7 @@ from ..settings.preferences import EXTENSION_PACKAGE, Preferences
 from ..tasks import setup_run
 from .text import draw_error, draw_text
 
-_SETTINGS = ("checkpoint", "device", "threads", "gpu_gigabytes", "cache_gigabytes")
+_SETTINGS = ("checkpoint", "device", "threads", "gpu_gigabytes", "idle_minutes", "cache_gigabytes")
 _WAYS = ("build", "base_python", "wheels", "engine_python")
 
 

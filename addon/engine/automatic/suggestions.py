@@ -20,11 +20,14 @@ _MOST_PATHS = 8  # of a mask, the largest
 
 
 def suggestions(
-    predictor: Predictor, reader: Reader, frame: int, cancelled: Callable[[], bool]
+    predictor: Predictor, reader: Reader, frame: int, cancelled: Callable[[], bool], batch: int
 ) -> list[dict[str, Any]]:
-    """The masks of a clip frame, the largest first, as Session.suggest says. Called inside `Loaded.computing()`."""
+    """The masks of a clip frame, the largest first, as Session.suggest says; `batch` points are asked for at a time.
+
+    Called inside `Loaded.computing()`.
+    """
     picture = to_8_bit(reader.plate(frame).pixels)
-    found = generate(predictor, picture, Settings(), cancelled=stopping(cancelled))
+    found = generate(predictor, picture, Settings(points_per_batch=batch), cancelled=stopping(cancelled))
     size = picture.shape[1], picture.shape[0]
     return outlined(dict(enumerate((each.segmentation.mask() for each in found), 1)), *size)
 

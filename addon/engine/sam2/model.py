@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from ...checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoi
 from ...contract import job_types as contract
 from ...contract.boundary import reading
 from ...contract.errors import CheckpointError
-from ...runtime.locate import GPU_VARIABLE
+from . import device_memory
 from .config import build, read_bytes
 from .cpu import faster_modules
 from .cpu.linear import can_fuse
@@ -89,7 +88,7 @@ def find(choice: contract.Model) -> Source:
 
 def load(source: Source) -> Loaded:
     """Build the predictor and put it on its device. Raises CheckpointError."""
-    _limit_memory(source.device)
+    device_memory.limit(source.device)
     with Only(source.device):
         predictor = build(source.config)
     _load_weights(predictor, source.weights)
@@ -98,14 +97,6 @@ def load(source: Source) -> Loaded:
         faster_modules.merge_projections(predictor)
         can_fuse(torch.bfloat16 if source.precision == "bfloat16" else torch.float32)  # asked before the first frame
     return Loaded(predictor.to(source.device).eval(), source)
-
-
-def _limit_memory(device: torch.device) -> None:
-    """Leave the rest of the GPU's memory to others, where the person said how much may be taken."""
-    gigabytes = float(os.environ.get(GPU_VARIABLE, 0))
-    if gigabytes and device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, gigabytes * 1e9 / total))
 
 
 def _files(choice: contract.Model) -> tuple[str, Path, Path, str]:

@@ -40,7 +40,7 @@ from ..store.matte_store import STORE_VERSION, Store, Take
 from . import memory
 from .plan import Plan, frames_of, merge, plan_of
 
-_READ_AHEAD = 4  # frames
+READ_AHEAD = 4  # frames
 _MILESTONE = 128  # frames: so often, what is needed to go on from there stays on disk
 
 Takes = dict[str, tuple[Take, dict[str, Any]]]  # by object: where its mattes are, and the facts that decide them
@@ -119,6 +119,9 @@ def propagate(
     features: FeatureCache,
     on_frame: OnFrame,
     cancelled: Callable[[], bool],
+    *,
+    objects: Sequence[MatteObject],
+    ahead: int = READ_AHEAD,
 ) -> None:
     """Track what the store lacks. The caller holds the takes (Store.open_for_writing).
 
@@ -130,27 +133,32 @@ def propagate(
         features: of the footage by the model.
         on_frame: told of each frame finished, over all passes.
         cancelled: asked before each frame.
+        objects: which of the Job's; what they get does not depend on which others are tracked with them.
+        ahead: frames that are decoded before they are needed, which takes memory.
 
     Raises:
         Cancelled: what is done stays in the store.
         FootageError, JobError, OutputError: as they say.
     """
     with loaded.computing():
-        _Propagation(job, loaded.predictor, reader, where, features, on_frame, cancelled).run()
+        _Propagation(job, objects, loaded.predictor, reader, where, features, on_frame, cancelled, ahead).run()
 
 
 class _Propagation:
     def __init__(
         self,
         job: Job,
+        objects: Sequence[MatteObject],
         predictor: Predictor,
         reader: Reader,
         where: Takes,
         features: FeatureCache,
         on_frame: OnFrame,
         cancelled: Callable[[], bool],
+        ahead: int,
     ) -> None:
         self.job = job
+        self.ahead = ahead
         self.predictor = predictor
         self.reader = reader
         self.on_frame = on_frame
@@ -165,7 +173,7 @@ class _Propagation:
                 plan_of(job, each),
                 {prompt.frame - 1: prompt for prompt in each.prompts},
             )
-            for i, each in enumerate(job.objects)
+            for i, each in enumerate(objects)
         ]
         self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects), features)
         self.done = 0
@@ -317,7 +325,7 @@ class _Propagation:
         order = sorted(order, reverse=reverse)
         encoded = {index for index in order if index + 1 in self.features}
         unread = (index + 1 for index in order if index not in encoded)
-        with contextlib.closing(read_ahead(self.reader, unread, self.predictor.image_size, _READ_AHEAD)) as decoded:
+        with contextlib.closing(read_ahead(self.reader, unread, self.predictor.image_size, self.ahead)) as decoded:
             for index in order:
                 if self.cancelled():
                     raise Cancelled("Stopped. What is tracked so far is kept.")
