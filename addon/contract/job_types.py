@@ -16,7 +16,7 @@ FINE = 2048  # pixels along the longer side: a plate of more is much finer than 
 
 Direction = Literal["forward", "backward", "both"]
 Device = Literal["auto", "cuda", "mps", "cpu"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Refine = Literal["auto", "off", "filter", "windows"]
 Scope = Literal["all", "missing", "changed"]
 PlateAlpha = Literal["replace", "multiply"]

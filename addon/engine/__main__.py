@@ -31,6 +31,7 @@ from ..contract.suspects import Suspect
 from ..runtime import log_file
 from ..runtime.locate import CURRENT
 from ..runtime.lock import use
+from ..runtime.user_folder import user_folder
 from .arguments import command_line, job_of
 
 
@@ -78,12 +79,16 @@ def _import_torch() -> None:
 
 
 def _test(device: Device) -> int:
+    from ..runtime.measured import read, write
+
     _import_torch()
     from .sam2.model import make_deterministic
     from .self_test import self_test
 
     make_deterministic()
-    print(self_test(device))
+    measured = self_test(device, read(user_folder()))
+    write(user_folder(), measured)
+    print(measured.words)
     return ExitCode.OK
 
 

@@ -53,7 +53,7 @@ def command_line() -> argparse.ArgumentParser:
     review.add_argument(
         "--poses", type=Path, metavar="PATH", help="check it in 3-D with a COLMAP model's folder or a transforms.json"
     )
-    test = commands.add_parser("self-test", help="does this runtime work here? two frames with the embedded checkpoint")
+    test = commands.add_parser("self-test", help="does this runtime work here, how fast, how exactly?")
     test.add_argument("--device", choices=get_args(Device), default="auto")
     track = commands.add_parser(
         "track",

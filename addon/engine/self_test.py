@@ -1,30 +1,47 @@
-"""Does this runtime work here? Real kernels on the chosen device, and the embedded checkpoint on two frames."""
+"""Does this runtime work here, how fast, and how exactly? Kernels on the chosen device, then frames through tracking."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import importlib
+import os
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
-from ..contract.errors import EngineError
+from ..checkpoints import OFFICIAL, checkpoints_folder
+from ..contract.errors import Cancelled, EngineError, MatteError
 from ..contract.job import Job
 from ..contract.job_types import Device, MatteObject, Model, Point, Prompt
+from ..contract.protocol import Stage
+from ..runtime.locate import GPU_CHOICE
+from ..runtime.measured import Gpu, Measured
 from .footage.footage import scan
 from .sam2 import model
 from .session import Session
 
 _SIDE = 192  # pixels
+_FRAMES = 9  # then SAM 2's memory is full, and each frame costs what it goes on to cost
+_MEASURED = 3  # frames, the last
+_PATIENCE = 45.0  # seconds for a checkpoint's speed: on a CPU a large one takes 10 a frame
 _TOLERANCE = 1e-2  # TF32 and other devices' orders of summation
 # Loaded only when a file asks for them: a library that this system lacks shall show here, not in front of an artist.
 _ON_DEMAND = ("av", "cv2", "isal.isal_zlib", "OpenImageIO", "simplejpeg")
 
 
-def self_test(device: Device) -> str:
-    """Returns what it ran on, in words.
+def self_test(device: Device, before: Measured | None = None) -> Measured:
+    """Try out what tracking needs with the embedded checkpoint, and measure each checkpoint that is on this machine.
+
+    Args:
+        device: what is tried.
+        before: what an earlier one has found: this one does not see GPUs that it may not use, and where it is to use
+            the CPU it learns nothing of them.
 
     Raises:
         EngineError: what does not work.
@@ -34,15 +51,69 @@ def self_test(device: Device) -> str:
         importlib.import_module(each)
     chosen = model.choose_device(device)
     _compute(chosen)
+    precision = model.choose_precision("auto", chosen)
     with tempfile.TemporaryDirectory(prefix="splat-matte-") as folder:
         # a folder below it: mattes are made beside it
-        footage = _draw(Path(folder) / "shot")
+        footage = scan(_draw(Path(folder) / "shot", _FRAMES))[0]
         subject = MatteObject("Disc", (Prompt(1, points=(Point(_SIDE / 3, _SIDE / 2),)),))
-        job = Job(scan(footage)[0], (subject,), Model(device=device), target="")
-        tracked = Session(lambda *_: None, lambda: False).track(job)
-    if tracked.frames != [1, 2]:
-        raise EngineError(f"Of two frames, these have a matte: {tracked.frames}.", where=model.describe(chosen))
-    return model.describe(chosen)
+        job = Job(footage, (subject,), Model(device=device), target="", cache_megabytes=0)
+        speed, matte = _track(job, None)
+        if matte is None or speed is None:
+            raise EngineError(f"Not all of {_FRAMES} frames have a matte.", where=model.describe(chosen))
+        drift = 0.0
+        if precision != "float32":
+            exact = dataclasses.replace(job, model=Model(device=device, precision="float32"))
+            drift = _difference(matte, _track(exact, None)[1])
+        speeds = {job.model.checkpoint: speed}
+        for official in OFFICIAL.values():
+            if (checkpoints_folder() / official.file).exists():
+                with contextlib.suppress(MatteError):  # what does not fit into this GPU's memory has no speed on it
+                    other = dataclasses.replace(job, model=Model(official.name, device=device))
+                    speeds |= {official.name: found for found in [_track(other, _PATIENCE)[0]] if found}
+    return Measured(
+        model.describe(chosen),
+        precision,
+        round(drift, 5),
+        {name: float(f"{each:.2g}") for name, each in speeds.items()},
+        before.gpus if before and os.environ.get(GPU_CHOICE) else _gpus(),
+        before.gpu_problem if before and device == "cpu" else "",
+    )
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    """NVIDIA's. AMD's are numbered by other rules, so they can't be chosen among."""
+    if torch.version.cuda is None or not torch.cuda.is_available():
+        return ()
+    found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return tuple(Gpu(f"GPU-{each.uuid}", each.name) for each in found)
+
+
+def _track(job: Job, patience: float | None) -> tuple[float | None, NDArray[np.bool_] | None]:
+    """Frames a second, and the last frame's matte; None: it was stopped, after `patience` seconds, before there was any.
+
+    Raises MatteError.
+    """
+    began = time.perf_counter()
+    moments: list[float] = []
+
+    def step(stage: Stage, done: int, total: int, frame: int) -> None:
+        if stage == "track":
+            moments.append(time.perf_counter())
+
+    session = Session(step, lambda: patience is not None and time.perf_counter() - began > patience)
+    matte = None
+    with contextlib.suppress(Cancelled):
+        matte = session.track(job).takes[job.objects[0].name].matte(_FRAMES)
+    taken = np.diff(moments)[-_MEASURED:]
+    speed = float(1 / np.median(taken)) if taken.size else None
+    return speed, None if matte is None else matte.logits > 0
+
+
+def _difference(found: NDArray[np.bool_], expected: NDArray[np.bool_] | None) -> float:
+    """1 - IoU."""
+    if expected is None:
+        return 1.0
+    return 1 - float((found & expected).sum() / max(1, (found | expected).sum()))
 
 
 def _compute(device: torch.device) -> None:
@@ -65,11 +136,11 @@ def _compute(device: torch.device) -> None:
         raise EngineError("It computes something else than the CPU does.", where=model.describe(device))
 
 
-def _draw(folder: Path) -> Path:
-    """Two frames of a bright disc that moves a little to the right."""
+def _draw(folder: Path, count: int) -> Path:
+    """Frames of a bright disc that moves a little to the right."""
     folder.mkdir()
     y, x = np.mgrid[:_SIDE, :_SIDE]
-    for frame in (1, 2):
+    for frame in range(1, count + 1):
         inside = (x - _SIDE / 3 - 4 * frame) ** 2 + (y - _SIDE / 2) ** 2 < (_SIDE / 6) ** 2
         pixels = np.where(inside[..., None], (230, 120, 40), (60, 70, 90)).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"disc_{frame:04d}.png")

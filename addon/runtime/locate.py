@@ -13,6 +13,7 @@ from .user_folder import user_folder
 PYTHON_VARIABLE = "SPLAT_MATTE_PYTHON"
 FOLDER_VARIABLE = "SPLAT_MATTE_FOLDER"
 GPU_VARIABLE = "SPLAT_MATTE_GPU_GB"
+GPU_CHOICE = "SPLAT_MATTE_GPU"
 IDLE_VARIABLE = "SPLAT_MATTE_IDLE_MINUTES"
 CURRENT = "current.txt"
 
@@ -84,6 +85,7 @@ def engine_environment(
     threads: int = 0,
     environ: Mapping[str, str] = os.environ,
     *,
+    gpu: str = "",
     gpu_gigabytes: float = 0.0,
     idle_minutes: float = 0.0,
 ) -> dict[str, str]:
@@ -93,6 +95,7 @@ def engine_environment(
         extension: the folder that holds `addon`.
         folder: where runtime and checkpoints are; empty = `user_folder`.
         threads: for the CPU; 0 = as many as torch likes.
+        gpu: the only one of NVIDIA's that the engine sees (measured.Gpu.uuid); empty = all.
         gpu_gigabytes: the most that is taken of a GPU's memory; 0 = no limit.
         idle_minutes: without a request, after which it gives the model's memory back; 0 = never.
     """
@@ -100,6 +103,8 @@ def engine_environment(
     result |= {"PYTHONPATH": str(extension), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     if folder:
         result[FOLDER_VARIABLE] = folder
+    if gpu:  # CUDA C++ Programming Guide, "CUDA Environment Variables"
+        result |= {GPU_CHOICE: gpu, "CUDA_VISIBLE_DEVICES": gpu}
     if gpu_gigabytes:
         result[GPU_VARIABLE] = str(gpu_gigabytes)
     if idle_minutes:

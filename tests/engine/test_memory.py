@@ -35,7 +35,7 @@ FULL: list[Exception] = [
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    footage = scan(self_test._draw(tmp_path / "shot"))[0]
+    footage = scan(self_test._draw(tmp_path / "shot", 2))[0]
     objects = tuple(MatteObject(name, (Prompt(1, (Point(x, 96),)),)) for name, x in (("Disc", 64), ("Ground", 160)))
     return Job(footage, objects, Model(device="cpu"), target="", refine="off", cache_megabytes=0)
 

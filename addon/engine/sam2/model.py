@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,12 +22,17 @@ from ...checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoi
 from ...contract import job_types as contract
 from ...contract.boundary import reading
 from ...contract.errors import CheckpointError
+from ...runtime.locate import GPU_CHOICE
 from . import device_memory
 from .config import build, read_bytes
 from .cpu import faster_modules
 from .cpu.linear import can_fuse
 from .placement import Only
 from .predictor import Predictor
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_TENSOR_CORES = (7, 0)  # compute capability of the first GPUs that have them (Volta)
+_WITHOUT_TENSOR_CORES = "GTX 16"  # Turing all the same
 
 _SEED = 0
 _HASH_BLOCK = 1 << 20
@@ -72,8 +78,8 @@ class Loaded:
     def computing(self) -> Iterator[None]:
         """Inference mode at the model's precision."""
         precision: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-        if self.source.precision == "bfloat16":
-            precision = torch.autocast(self.source.device.type, torch.bfloat16)
+        if self.source.precision != "float32":
+            precision = torch.autocast(self.source.device.type, _TYPES[self.source.precision])
         with torch.inference_mode(), precision:
             yield
 
@@ -95,7 +101,7 @@ def load(source: Source) -> Loaded:
     if source.device.type == "cpu":
         faster_modules.replace_modules(predictor)
         faster_modules.merge_projections(predictor)
-        can_fuse(torch.bfloat16 if source.precision == "bfloat16" else torch.float32)  # asked before the first frame
+        can_fuse(_TYPES[source.precision])  # asked before the first frame
     return Loaded(predictor.to(source.device).eval(), source)
 
 
@@ -173,6 +179,12 @@ def choose_device(wish: contract.Device) -> torch.device:
         "mps": torch.backends.mps.is_available,
         "cpu": lambda: True,
     }
+    if wish in ("auto", "cuda") and os.environ.get(GPU_CHOICE) and not torch.cuda.is_available():
+        raise CheckpointError(
+            "The chosen GPU is not there, or its driver does not answer.",
+            where=os.environ[GPU_CHOICE],
+            hint="Choose another GPU in the preferences, or Automatic.",
+        )
     if wish == "auto":
         return torch.device(next(name for name, is_there in there.items() if is_there()))
     if not there[wish]():
@@ -185,15 +197,18 @@ def choose_device(wish: contract.Device) -> torch.device:
 
 
 def choose_precision(wish: contract.Precision, device: torch.device) -> contract.Precision:
-    """bfloat16 where the hardware computes it natively, float32 elsewhere.
+    """bfloat16 where the hardware computes it natively, else float16 on tensor cores (Volta, Turing), else float32.
 
-    MPS stays at float32: Meta calls SAM 2 on MPS numerically degraded already. A CPU without AMX or AVX512-BF16
+    What the shorter types do to a matte is measured by the self-test. MPS stays at float32: Meta calls SAM 2 on MPS numerically degraded already. A CPU without AMX or AVX512-BF16
     emulates bfloat16 and is slower with it.
     """
     if wish != "auto":
         return wish
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bfloat16"
+        has_tensor_cores = torch.cuda.get_device_capability(device) >= _TENSOR_CORES
+        return "float16" if has_tensor_cores and _WITHOUT_TENSOR_CORES not in describe(device) else "float32"
     if device.type == "cpu":
         native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         return "bfloat16" if native else "float32"

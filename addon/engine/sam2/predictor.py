@@ -5,6 +5,7 @@
 - A prompt on a tracked frame makes it a conditioning frame, so that corrections spread.
 - An image that was encoded before is not encoded again (store/feature_cache.py).
 - Each output also carries the predicted IoU, which upstream drops.
+- Its memories can be read in float16 too.
 
 The arithmetic is upstream's: with the same weights the masks are the same.
 """
@@ -188,6 +189,15 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         if maps is None:
             cache.put(frame_idx + 1, inference_state["cached_features"][frame_idx][1]["backbone_fpn"])
         return result
+
+    def _prepare_memory_conditioned_features(self, *args: Any, **kwargs: Any) -> Any:
+        """Upstream keeps memories in bfloat16, whatever it computes in, and float16's autocast joins none of these."""
+        if torch.is_autocast_enabled(self.device.type) and torch.get_autocast_dtype(self.device.type) == torch.float16:
+            for outputs in (kwargs["output_dict"][kind] for kind in ("cond_frame_outputs", "non_cond_frame_outputs")):
+                for output in outputs.values():
+                    if output.get("maskmem_features") is not None:
+                        output["maskmem_features"] = output["maskmem_features"].to(torch.float16)
+        return super()._prepare_memory_conditioned_features(*args, **kwargs)
 
     def _track_step(self, *args: Any, **kwargs: Any) -> Any:
         result = super()._track_step(*args, **kwargs)
