@@ -20,8 +20,7 @@ class Official:
     file: its name in `checkpoints_folder()`.
     config: of the sam2 package.
     bytes, sha256: of the file.
-    frames_a_second: on an A100 GPU; quality: J&F on SA-V test. Both as Meta publishes them (README of
-        facebookresearch/sam2, "Model Description").
+    quality: J&F on SA-V test, as Meta publishes it (README of facebookresearch/sam2, "Model Description").
     """
 
     name: str
@@ -30,7 +29,6 @@ class Official:
     config: str
     bytes: int
     sha256: str
-    frames_a_second: float
     quality: float
 
     @property
@@ -43,20 +41,20 @@ class Official:
 _NEW, _OLD = "sam2.1", "sam2"
 _DATES = {_NEW: "092824", _OLD: "072824"}
 _CONFIG_LETTERS = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
-# release, size, bytes, frames a second, J&F, sha256
+# release, size, bytes, J&F, sha256
 _PUBLISHED = (
-    (_NEW, "tiny", 156_008_466, 91.2, 76.5, "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69"),
-    (_NEW, "small", 184_416_285, 84.8, 76.6, "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38"),
-    (_NEW, "base_plus", 323_606_802, 64.1, 78.2, "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5"),
-    (_NEW, "large", 898_083_611, 39.5, 79.5, "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318"),
-    (_OLD, "tiny", 155_906_050, 91.5, 75.0, "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125"),
-    (_OLD, "small", 184_309_650, 85.6, 74.9, "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3"),
-    (_OLD, "base_plus", 323_493_298, 64.8, 74.7, "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071"),
-    (_OLD, "large", 897_952_466, 39.7, 76.0, "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b"),
+    (_NEW, "tiny", 156_008_466, 76.5, "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69"),
+    (_NEW, "small", 184_416_285, 76.6, "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38"),
+    (_NEW, "base_plus", 323_606_802, 78.2, "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5"),
+    (_NEW, "large", 898_083_611, 79.5, "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318"),
+    (_OLD, "tiny", 155_906_050, 75.0, "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125"),
+    (_OLD, "small", 184_309_650, 74.9, "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3"),
+    (_OLD, "base_plus", 323_493_298, 74.7, "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071"),
+    (_OLD, "large", 897_952_466, 76.0, "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b"),
 )
 
 
-def _official(release: str, size: str, length: int, speed: float, quality: float, sha256: str) -> Official:
+def _official(release: str, size: str, length: int, quality: float, sha256: str) -> Official:
     name = f"{release}_hiera_{size}"
     return Official(
         name=name,
@@ -65,7 +63,6 @@ def _official(release: str, size: str, length: int, speed: float, quality: float
         config=f"configs/{release}/{release}_hiera_{_CONFIG_LETTERS[size]}.yaml",
         bytes=length,
         sha256=sha256,
-        frames_a_second=speed,
         quality=quality,
     )
 

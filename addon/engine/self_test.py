@@ -1,4 +1,4 @@
-"""Does this runtime work here, how fast, and how exactly? Kernels on the chosen device, then frames through tracking."""
+"""Does this runtime work here, how fast, how exactly? Kernels on the chosen device, then frames through tracking."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def self_test(device: Device, before: Measured | None = None) -> Measured:
         if precision != "float32":
             exact = dataclasses.replace(job, model=Model(device=device, precision="float32"))
             drift = _difference(matte, _track(exact, None)[1])
-        speeds = {job.model.checkpoint: speed}
+        speeds: dict[str, float | None] = {job.model.checkpoint: speed}
         for official in OFFICIAL.values():
             if (checkpoints_folder() / official.file).exists():
                 with contextlib.suppress(MatteError):  # what does not fit into this GPU's memory has no speed on it
                     other = dataclasses.replace(job, model=Model(official.name, device=device))
-                    speeds |= {official.name: found for found in [_track(other, _PATIENCE)[0]] if found}
+                    speeds[official.name] = _track(other, _PATIENCE)[0]
     return Measured(
         model.describe(chosen),
         precision,
         round(drift, 5),
-        {name: float(f"{each:.2g}") for name, each in speeds.items()},
+        {name: float(f"{each:.2g}") for name, each in speeds.items() if each},
         before.gpus if before and os.environ.get(GPU_CHOICE) else _gpus(),
         before.gpu_problem if before and device == "cpu" else "",
     )
@@ -89,7 +89,7 @@ def _gpus() -> tuple[Gpu, ...]:
 
 
 def _track(job: Job, patience: float | None) -> tuple[float | None, NDArray[np.bool_] | None]:
-    """Frames a second, and the last frame's matte; None: it was stopped, after `patience` seconds, before there was any.
+    """Frames a second, and the last frame's matte; None: it was stopped before, after `patience` seconds.
 
     Raises MatteError.
     """

@@ -12,9 +12,10 @@ from ..checkpoints import OFFICIAL
 from ..installer.install import installed
 from ..installer.torch_build import Machine
 from ..language import translated
+from ..runtime import measured
 from ..runtime.diagnostics import as_text, describe_error
 from ..runtime.json_line_process import EXTENSION
-from ..settings.preferences import preferences
+from ..settings.preferences import data_folder, preferences
 from ..tasks import job_run, setup_run
 from .base import Result
 
@@ -40,7 +41,8 @@ def facts() -> dict[str, str]:
     chosen = preferences()
     found = installed(setup_run.plan().runtimes)
     manifest = tomllib.loads((EXTENSION / "blender_manifest.toml").read_text(encoding="utf-8"))
-    folder = setup_run.data_folder() / "checkpoints"
+    folder = data_folder() / "checkpoints"
+    tested = measured.read(data_folder())
     here = [each.name for each in OFFICIAL.values() if (folder / each.file).exists()]
     run, task = job_run.latest(), setup_run.latest()
     return {
@@ -51,7 +53,7 @@ def facts() -> dict[str, str]:
         "Drivers": _drivers(setup_run.machine(_PATIENCE)),
         "Engine": f"torch {found.torch} ({found.build}), Python {found.python}" if found else "not installed",
         "Up to date": "" if found is None else str(found.up_to_date),
-        "Self-test": "" if found is None else f"{found.device} {found.gpu_problem}".strip(),
+        "Self-test": "" if tested is None else f"{tested.words} {tested.gpu_problem}".strip(),
         "Device": f"{chosen.device}, {chosen.threads} threads, {chosen.gpu_gigabytes:g} GB of GPU memory (0: no limit)",
         "Own Python": str(bool(chosen.engine_python)),
         "Checkpoints": ", ".join(here) or "only the embedded one",

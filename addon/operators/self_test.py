@@ -9,7 +9,7 @@ from .setup_operator import SetupOperator
 
 
 class SPLATMATTE_OT_self_test(SetupOperator, bpy.types.Operator):
-    """Try the engine out on the chosen device: two frames with the embedded checkpoint"""
+    """Try the engine out on the chosen device, and measure its speed with each checkpoint that is here"""
 
     bl_idname = "splat_matte.self_test"
     bl_label = "Self-Test"

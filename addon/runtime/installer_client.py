@@ -22,18 +22,19 @@ class Installer:
     Args:
         python: that runs it; any will do, Blender's own as a rule.
         arguments: the verb and what belongs to it.
+        gpu: as of `engine_environment`, for the self-test.
 
     Raises:
         EngineError: it can't be started.
     """
 
-    def __init__(self, python: str, arguments: list[str]) -> None:
+    def __init__(self, python: str, arguments: list[str], gpu: str = "") -> None:
         self._events: queue.SimpleQueue[dict[str, Any] | MatteError] = queue.SimpleQueue()
         self._over = False
         command = [python, "-P", "-m", "addon.installer", *arguments]
         try:
             self._process = JsonLineProcess(
-                "splat-matte-installer", command, engine_environment(EXTENSION), self._hear, self._finish
+                "splat-matte-installer", command, engine_environment(EXTENSION, gpu=gpu), self._hear, self._finish
             )
         except OSError as error:
             raise EngineError(f"The installer can't be started: {error.strerror}.", where=python) from None

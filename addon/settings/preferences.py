@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import bpy
 
 from ..contract.disk import patiently
+from ..contract.job_types import Device
 from ..installer.torch_build import CHOICES
 from ..language.properties import EnumProperty, FloatProperty, IntProperty, StringProperty
+from ..runtime import measured
+from ..runtime.locate import PYTHON_VARIABLE
+from ..runtime.user_folder import user_folder
 from .clip_settings import PUBLISHED_CHECKPOINTS
 
 EXTENSION_PACKAGE = (__package__ or "").removesuffix(".addon.settings")
@@ -63,6 +68,16 @@ class Preferences:
             ("cpu", "CPU", "Slow, but always there"),
         ],
     )
+    gpu: StringProperty(
+        name="Chosen GPU", description="The uuid of the only one that the engine sees. Empty: all", options={"HIDDEN"}
+    )
+    gpu_choice: EnumProperty(
+        name="GPU",
+        description="Which one, where there are several of NVIDIA's",
+        items=lambda self, context: _gpu_items(self.gpu),
+        get=lambda self: next((each[4] for each in _gpu_items(self.gpu) if each[0] == (self.gpu or _ANY)), 0),
+        set=lambda self, number: setattr(self, "gpu", _gpu_items(self.gpu)[number][0].removeprefix(_ANY)),
+    )
     threads: IntProperty(
         name="CPU Threads", description="How many the engine uses. 0: as it likes", default=0, min=0, max=256
     )
@@ -97,6 +112,36 @@ class Preferences:
         description="sha256 of checkpoints and configs that were said yes to, none of the published ones",
         options={"HIDDEN"},
     )
+
+
+_ANY = "auto"
+_items: list[tuple[str, str, str, str, int]] = []  # Blender keeps no reference of its own
+
+
+def _gpu_items(chosen: str) -> list[tuple[str, str, str, str, int]]:
+    """All GPUs that the last self-test saw, and the chosen one."""
+    found = measured.read(data_folder())
+    names = {each.uuid: each.name for each in found.gpus} if found else {}
+    if chosen and chosen not in names:
+        names[chosen] = "One that is not there"
+    words = [(_ANY, "Automatic", "The fastest"), *((uuid, name, uuid) for uuid, name in names.items())]
+    _items[:] = [(*each, "NONE", number) for number, each in enumerate(words)]
+    return _items
+
+
+def data_folder() -> Path:
+    """Where runtime and checkpoints are."""
+    chosen = preferences().folder
+    return Path(bpy.path.abspath(chosen)) if chosen else user_folder()
+
+
+def device() -> Device:
+    """What the model runs on: the CPU where a GPU failed the last self-test and nobody asks for it by name."""
+    chosen: Device = preferences().device
+    if chosen != "auto" or preferences().engine_python or os.environ.get(PYTHON_VARIABLE):
+        return chosen
+    found = measured.read(data_folder())
+    return "cpu" if found and found.gpu_problem else "auto"
 
 
 def preferences() -> Preferences:

@@ -40,7 +40,7 @@ from ..runtime.locate import engine_environment, find_python
 from ..runtime.log_file import logged
 from ..settings.clip_settings import settings_of
 from ..settings.pick_settings import PickSettings, search_of
-from ..settings.preferences import preferences
+from ..settings.preferences import device, preferences
 
 _LOG = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ def start_find(
         MatteError: as of `start`.
     """
     _refuse_second()
-    job, notes = make_automatic_job(clip, preferences().device, verb == "export", **search)
+    job, notes = make_automatic_job(clip, device(), verb == "export", **search)
     return _send(Export(job, picked_from) if verb == "export" else Track(job), verb, clip, notes, kind)
 
 
@@ -285,7 +285,7 @@ def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, 
 def _job(clip: bpy.types.MovieClip, *, export: bool) -> tuple[Job, list[str]]:
     chosen = preferences()
     _asked.add(clip.session_uid)
-    job, notes = make_job(clip, chosen.device, export)
+    job, notes = make_job(clip, device(), export)
     return dataclasses.replace(job, cache_megabytes=round(1000 * chosen.cache_gigabytes)), notes
 
 
@@ -295,7 +295,7 @@ def request_outlines(clip: bpy.types.MovieClip, frames: Sequence[int], points: i
     Raises:
         MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
-    job, _ = make_job(clip, preferences().device, export=False)
+    job, _ = make_job(clip, device(), export=False)
     return _engine().request(Outlines(job, tuple(frames), points))
 
 
@@ -318,7 +318,7 @@ def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
 
 
 def _job_to_find(clip: bpy.types.MovieClip, kind: str) -> Job:
-    job, _ = make_automatic_job(clip, preferences().device, export=False, **search_of(kind, ()))
+    job, _ = make_automatic_job(clip, device(), export=False, **search_of(kind, ()))
     return job
 
 
@@ -330,6 +330,7 @@ def _engine() -> Engine:
         EXTENSION,
         folder,
         chosen.threads,
+        gpu=chosen.gpu,
         gpu_gigabytes=chosen.gpu_gigabytes,
         idle_minutes=chosen.idle_minutes,
     )

@@ -15,11 +15,11 @@ from ..contract.errors import EngineError, MatteError
 from ..installer.machine import this_machine
 from ..installer.plan import InstallPlan
 from ..installer.torch_build import Machine
+from ..runtime import measured
 from ..runtime.engine_client import stop_shared_engine
 from ..runtime.installer_client import Installer, installer_python
 from ..runtime.log_file import logged
-from ..runtime.user_folder import user_folder
-from ..settings.preferences import preferences
+from ..settings.preferences import data_folder, preferences
 from . import job_run
 
 _LOG = logging.getLogger(__name__)
@@ -116,16 +116,11 @@ def start(verb: Verb, *arguments: str) -> Task:
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
     if verb in _CLOSES_THE_ENGINE:
         stop_shared_engine()
-    _current = Task(verb, Installer(installer_python(), [verb, *arguments, "--folder", str(data_folder())]))
+    command = [verb, *arguments, "--folder", str(data_folder())]
+    _current = Task(verb, Installer(installer_python(), command, preferences().gpu))
     if not bpy.app.background:
         bpy.app.timers.register(_tick, first_interval=_TICK, persistent=True)
     return _current
-
-
-def data_folder() -> Path:
-    """Where runtime and checkpoints are."""
-    chosen = preferences().folder
-    return Path(bpy.path.abspath(chosen)) if chosen else user_folder()
 
 
 def plan() -> InstallPlan:
@@ -174,9 +169,9 @@ def _tick() -> float | None:
 
 
 def _take_over(result: dict[str, Any]) -> None:
-    """What a task changes in the preferences."""
+    """What a task changes in the preferences, and in what is known of this computer."""
     if result.get("gpu_problem"):
-        preferences().device = "cpu"
+        measured.note_problem(data_folder(), result["gpu_problem"])
     if folder := result.get("folder"):
         preferences().folder = folder
 

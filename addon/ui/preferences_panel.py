@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import bpy
 
@@ -11,13 +12,14 @@ from ..contract.errors import Cancelled
 from ..installer.install import Installed, installed
 from ..installer.plan import InstallPlan
 from ..language import CONTEXT, translated
+from ..runtime import measured
 from ..runtime.locate import PYTHON_VARIABLE, current_runtime
 from ..runtime.watch import megabytes
-from ..settings.preferences import EXTENSION_PACKAGE, Preferences
+from ..settings.preferences import EXTENSION_PACKAGE, Preferences, data_folder
 from ..tasks import setup_run
 from .text import draw_error, draw_text
 
-_SETTINGS = ("checkpoint", "device", "threads", "gpu_gigabytes", "idle_minutes", "cache_gigabytes")
+_SETTINGS = ("checkpoint", "device", "gpu_choice", "threads", "gpu_gigabytes", "idle_minutes", "cache_gigabytes")
 _WAYS = ("build", "base_python", "wheels", "engine_python")
 
 
@@ -35,9 +37,16 @@ class SPLATMATTE_AP_preferences(Preferences, bpy.types.AddonPreferences):
         _draw_checkpoints(layout.box(), context)
         box = layout.box()
         box.label(text="Settings", text_ctxt=CONTEXT)
-        for name in _SETTINGS:
+        tested = measured.read(data_folder())
+        for name in settings_shown(sys.platform, bool(self.gpu) or (tested is not None and len(tested.gpus) > 1)):
             box.prop(self, name)
         layout.operator("splat_matte.copy_diagnostics", icon="COPYDOWN")
+
+
+def settings_shown(platform: str, several_gpus: bool) -> list[str]:
+    """Those that do something on this computer: a Mac has one GPU, which has no memory of its own."""
+    absent = {"gpu_gigabytes"} if platform == "darwin" else set()
+    return [each for each in _SETTINGS if each not in absent and (several_gpus or each != "gpu_choice")]
 
 
 def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: Preferences) -> None:
@@ -51,8 +60,10 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
     elif found is not None:
         words = f"PyTorch {found.torch}, Python {found.python}, tried on {found.device}, in {plan.runtimes}"
         draw_text(layout, context, words, "CHECKMARK" if found.up_to_date else "INFO")
-        if found.gpu_problem:
-            draw_text(layout, context, f"The GPU can't be used, so the CPU is: {found.gpu_problem}", "ERROR")
+        tested = measured.read(data_folder())
+        if tested is not None and tested.gpu_problem:
+            words = f"The GPU can't be used, so Automatic is the CPU: {tested.gpu_problem} Self-Test tries it again."
+            draw_text(layout, context, words, "ERROR")
     task = setup_run.latest()
     if task is not None and task.active and task.verb != "checkpoint":
         draw_progress(layout, task)
@@ -114,13 +125,16 @@ def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context, otherw
 
 def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     layout.label(text="Checkpoints", text_ctxt=CONTEXT)
-    draw_text(layout, context, "SAM 2 as published by Meta, Apache 2.0. Speed and quality: SA-V test, on an A100.")
+    draw_text(layout, context, "SAM 2 as published by Meta, Apache 2.0. Quality: J&F on SA-V test.")
     task = setup_run.latest()
-    folder = setup_run.data_folder() / "checkpoints"
+    folder = data_folder() / "checkpoints"
+    tested = measured.read(data_folder())
+    speeds = tested.speeds if tested else {}
     column = layout.column(align=True)
     column.use_property_split = False
     for official in OFFICIAL.values():
-        _draw_checkpoint(column.row(align=True), official, (folder / official.file).exists())
+        is_here = (folder / official.file).exists()
+        _draw_checkpoint(column.row(align=True), official, is_here, speeds.get(official.name))
     if task is not None and task.verb == "checkpoint":
         if task.active:
             draw_progress(layout, task)
@@ -130,10 +144,12 @@ def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) ->
         _draw_offline(layout, context, f"or put the files into {folder}")
 
 
-def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool) -> None:
+def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool, speed: float | None) -> None:
     split = row.split(factor=0.75, align=True)
     size, quality = megabytes(official.bytes), official.quality
-    words = translated(f"{official.label}: {size}, {official.frames_a_second:g} frames/s, J&F {quality}")
+    words = f"{official.label}: {size}, J&F {quality}"
+    if speed:
+        words += translated(f", {speed:g} frames/s here")
     split.label(text=words, translate=False, icon="CHECKMARK" if is_here else "BLANK1")
     if is_here:
         split.label(text="Ready", text_ctxt=CONTEXT)

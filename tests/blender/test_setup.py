@@ -20,7 +20,7 @@ def preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[obj
     chosen = part("settings.preferences").preferences()
     chosen.folder = str(tmp_path / "Daten für Blender")
     yield chosen
-    for name in ("folder", "wheels", "base_python", "build", "device", "checkpoint"):
+    for name in ("folder", "wheels", "base_python", "build", "device", "gpu", "checkpoint"):
         chosen.property_unset(name)
     part("tasks.setup_run").forget()
 
@@ -87,9 +87,51 @@ def test_moved(preferences, tmp_path: Path) -> None:
     assert (target / "checkpoints" / "weights.pt").exists()
 
 
-def test_a_gpu_that_fails_sets_the_device(preferences) -> None:
+def test_a_gpu_that_failed_is_taken_again_once_it_works(preferences) -> None:
+    """Automatic means the CPU as long as the last self-test says so; what the person chose stays."""
+    settings, measured = part("settings.preferences"), part("runtime.measured")
+    folder = Path(preferences.folder)
+    assert settings.device() == "auto"
+    measured.write(folder, measured.Measured("CPU, 2 threads", "float32"))  # the engine, when the installer asks again
     part("tasks.setup_run")._take_over({"gpu_problem": "no kernel image"})
-    assert preferences.device == "cpu"
+    assert (preferences.device, settings.device()) == ("auto", "cpu")
+    preferences.device = "cuda"
+    assert settings.device() == "cuda"
+    preferences.device = "auto"
+    measured.write(folder, measured.Measured("RTX 5090", "bfloat16"))
+    part("tasks.setup_run")._take_over({"gpu_problem": ""})
+    assert settings.device() == "auto"
+
+
+def test_one_gpu_of_several(preferences) -> None:
+    """The choice stays what it is when cards come and go, and says so when its own is gone."""
+    measured = part("runtime.measured")
+    old, new = measured.Gpu("GPU-1", "RTX 4090"), measured.Gpu("GPU-2", "RTX 5090")
+
+    def seen(*gpus: object) -> None:
+        measured.write(Path(preferences.folder), measured.Measured("RTX", "bfloat16", gpus=gpus))
+
+    assert preferences.gpu_choice == "auto"
+    seen(old, new)
+    preferences.gpu_choice = "GPU-2"
+    assert preferences.gpu == "GPU-2"
+    seen(new)
+    assert preferences.gpu_choice == "GPU-2"
+    seen(old)
+    assert preferences.gpu_choice == "GPU-2"
+    assert part("settings.preferences")._gpu_items("GPU-2")[-1][1] == "One that is not there"
+    preferences.gpu_choice = "auto"
+    assert preferences.gpu == ""
+
+
+def test_settings_that_do_nothing_are_not_shown() -> None:
+    shown = part("ui.preferences_panel").settings_shown
+    assert "gpu_gigabytes" not in shown("darwin", several_gpus=False)
+    assert "gpu_gigabytes" in shown("win32", several_gpus=False)
+    assert "gpu_choice" not in shown("linux", several_gpus=False)
+    assert "gpu_choice" in shown("linux", several_gpus=True)
+    for each in shown("linux", several_gpus=True):
+        assert hasattr(part("settings.preferences").preferences(), each)
 
 
 def test_diagnostics_name_no_files(preferences, tmp_path: Path) -> None:

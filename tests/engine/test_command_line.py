@@ -15,6 +15,7 @@ from addon.contract.errors import ExitCode
 from addon.contract.job import Job
 from addon.engine.matting.upsample import enlarged, union
 from addon.engine.session import Session
+from addon.runtime import measured
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -196,11 +197,17 @@ def test_a_gap_is_reported(frames: Path) -> None:
     assert "missing" in result.stderr
 
 
-def test_self_test() -> None:
+def test_self_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the installer runs: the device in words at the end; a device that is not there is an error in words."""
+    monkeypatch.setenv("SPLAT_MATTE_FOLDER", str(tmp_path / "Daten"))
     done = engine("self-test", "--device", "cpu")
     assert done.returncode == ExitCode.OK, done.stderr
     assert done.stdout.splitlines()[-1].startswith("CPU, ")
+    found = measured.read(tmp_path / "Daten")
+    assert found is not None
+    assert done.stdout.splitlines()[-1] == found.words
+    assert found.speeds.keys() == {"embedded"}
+    assert found.speeds["embedded"] > 0
     if not torch.backends.mps.is_available():
         refused = engine("self-test", "--device", "mps")
         assert refused.returncode == ExitCode.CHECKPOINT

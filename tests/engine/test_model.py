@@ -5,6 +5,7 @@ import itertools
 import os
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,11 +13,16 @@ import yaml
 
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, Official
 from addon.contract.errors import CheckpointError
-from addon.contract.job_types import Model
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Model, Point, Prompt
+from addon.engine import self_test as testing
 from addon.engine.sam2 import model
 from addon.engine.sam2.config import build
 from addon.engine.sam2.placement import Only
 from addon.engine.self_test import self_test
+from addon.engine.session import Session
+from addon.runtime.locate import GPU_CHOICE
+from addon.runtime.measured import Gpu, Measured
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +262,9 @@ def test_the_cpu_beside_a_gpu(broken_gpu: None) -> None:
     """sam2's constructors would put tensors there, though the CPU was chosen."""
     with pytest.raises(CheckpointError, match=r"(?i)cuda"):
         build(EMBEDDED_CONFIG)
-    assert "CPU" in self_test("cpu")
+    found = self_test("cpu", Measured("RTX", "bfloat16", gpu_problem="no kernel image"))
+    assert "CPU" in found.device
+    assert found.gpu_problem == "no kernel image"  # it was not tried again
 
 
 def test_nothing_is_where_it_was_not_asked_for(broken_gpu: None) -> None:
@@ -285,3 +293,63 @@ def test_a_cpu_that_was_asked_for_wakes_no_driver(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "is_available", asked)
     monkeypatch.setattr(torch.backends.mps, "is_available", asked)
     assert model.choose_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "bfloat16", "expected"),
+    [
+        ("GTX 1080", (6, 1), False, "float32"),
+        ("Titan V", (7, 0), False, "float16"),
+        ("RTX 2080", (7, 5), False, "float16"),
+        ("GTX 1660 Ti", (7, 5), False, "float32"),
+        ("RTX 3090", (8, 6), True, "bfloat16"),
+    ],
+)
+def test_what_a_gpu_computes_in(
+    name: str, capability: tuple[int, int], bfloat16: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bfloat16)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"NVIDIA GeForce {name}")
+    assert model.choose_precision("auto", torch.device("cuda")) == expected
+
+
+def test_a_chosen_gpu_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no reason to take another, or to be slow without a word; who asked for the CPU does not mind."""
+    monkeypatch.setenv(GPU_CHOICE, "GPU-1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for wish in ("auto", "cuda"):
+        with pytest.raises(CheckpointError, match="GPU-1"):
+            model.choose_device(wish)  # type: ignore[arg-type]
+    assert model.choose_device("cpu").type == "cpu"
+
+
+def test_all_gpus_are_listed_by_what_stays_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [SimpleNamespace(name=name, uuid=uuid) for name, uuid in (("RTX 5090", "a-1"), ("RTX 4090", "b-2"))]
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", cards.__getitem__)
+    assert testing._gpus() == (Gpu("GPU-a-1", "RTX 5090"), Gpu("GPU-b-2", "RTX 4090"))
+    monkeypatch.setattr(torch.version, "cuda", None)  # ROCm's
+    assert testing._gpus() == ()
+
+
+def test_float16_as_gpus_compute_it(clip, checkpoint: Model) -> None:
+    """Upstream's memories are in bfloat16, which float16's autocast does not join with others. Mattes hardly differ."""
+    job = Job(
+        clip.take(3),
+        (MatteObject("Toy", (Prompt(1, (Point(*clip.subject),)), Prompt(2, (Point(*clip.subject),)))),),
+        target="",
+    )
+    mattes = []
+    for precision in ("float32", "float16"):
+        session = Session(lambda *_: None, lambda: False)
+        take = session.track(
+            dataclasses.replace(job, model=dataclasses.replace(checkpoint, precision=precision))
+        ).takes["Toy"]
+        matte = take.matte(3)
+        assert matte is not None
+        mattes.append(matte.logits > 0)
+    assert mattes[0].any()
+    assert testing._difference(mattes[1], mattes[0]) < 0.02

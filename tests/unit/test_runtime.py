@@ -1,11 +1,14 @@
 """Where the engine's Python is, on every system, and what it is started with."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from addon.contract.errors import EngineError
+from addon.runtime import measured
 from addon.runtime.locate import CURRENT, current_runtime, engine_environment, find_python, runtime_python
+from addon.runtime.measured import Gpu, Measured
 
 
 def make(python: Path) -> Path:
@@ -63,12 +66,16 @@ def test_what_is_missing_is_said(tmp_path: Path, preference: str, environ: dict[
 
 def test_environment() -> None:
     foreign = {"PYTHONPATH": "/blender", "PYTHONHOME": "/blender", "VIRTUAL_ENV": "/venv", "PATH": "/bin"}
-    environment = engine_environment(Path("/extension"), "/big", 3, foreign, gpu_gigabytes=6.0)
+    environment = engine_environment(
+        Path("/extension"), "/big", 3, foreign, gpu="GPU-1", gpu_gigabytes=6.0, idle_minutes=5.0
+    )
     assert environment["PYTHONPATH"] == str(Path("/extension"))
     assert environment["PATH"] == "/bin"
     assert environment["SPLAT_MATTE_FOLDER"] == "/big"
     assert environment["OMP_NUM_THREADS"] == "3"
     assert environment["SPLAT_MATTE_GPU_GB"] == "6.0"
+    assert environment["CUDA_VISIBLE_DEVICES"] == environment["SPLAT_MATTE_GPU"] == "GPU-1"
+    assert environment["SPLAT_MATTE_IDLE_MINUTES"] == "5.0"
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert environment["PYTHONNOUSERSITE"] == "1"
     assert not {"PYTHONHOME", "VIRTUAL_ENV"} & set(environment)
@@ -76,7 +83,31 @@ def test_environment() -> None:
 
 def test_environment_without_wishes() -> None:
     environment = engine_environment(Path("/extension"), environ={})
-    assert not {"SPLAT_MATTE_FOLDER", "OMP_NUM_THREADS", "SPLAT_MATTE_GPU_GB"} & set(environment)
+    wishes = {"FOLDER", "GPU", "GPU_GB", "IDLE_MINUTES"}
+    assert not {"OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", *(f"SPLAT_MATTE_{each}" for each in wishes)} & set(
+        environment
+    )
+
+
+def test_what_was_measured_here(tmp_path: Path) -> None:
+    before = Measured("RTX 2080", "float16", 0.00123, {"embedded": 31.0}, (Gpu("GPU-1", "RTX 2080"),))
+    measured.write(tmp_path / "new", before)
+    assert measured.read(tmp_path / "new") == before
+    measured.note_problem(tmp_path / "new", "no kernel image")
+    found = measured.read(tmp_path / "new")
+    assert found == dataclasses.replace(before, gpu_problem="no kernel image")
+    assert found.words == (
+        "RTX 2080, float16 (0.12% of a matte differ from float32), 31 frames/s with the embedded checkpoint"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"device": 1}', '{"device": "a", "precision": "b", "more": 1}'])
+def test_a_damaged_file_of_measurements_counts_as_none(tmp_path: Path, text: str) -> None:
+    assert measured.read(tmp_path) is None
+    measured.note_problem(tmp_path, "there is nothing that it belongs to")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "self_test.json").write_text(text, encoding="utf-8")
+    assert measured.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "../../elsewhere", "/etc", "3/../..", "no number"])

@@ -200,8 +200,8 @@ def choose_device(wish: contract.Device) -> torch.device:
 def choose_precision(wish: contract.Precision, device: torch.device) -> contract.Precision:
     """bfloat16 where the hardware computes it natively, else float16 on tensor cores (Volta, Turing), else float32.
 
-    What the shorter types do to a matte is measured by the self-test. MPS stays at float32: Meta calls SAM 2 on MPS numerically degraded already. A CPU without AMX or AVX512-BF16
-    emulates bfloat16 and is slower with it.
+    What the shorter types do to a matte is measured by the self-test. MPS stays at float32: Meta calls SAM 2 on MPS
+    numerically degraded already. A CPU without AMX or AVX512-BF16 emulates bfloat16 and is slower with it.
     """
     if wish != "auto":
         return wish

@@ -11,7 +11,7 @@ from ...contract.errors import MatteError
 from ...language import CONTEXT, translated
 from ...runtime.watch import megabytes
 from ...settings.clip_settings import ClipSettings
-from ...settings.preferences import EXTENSION_PACKAGE
+from ...settings.preferences import EXTENSION_PACKAGE, data_folder
 from ...tasks import job_run, setup_run
 from ...viewer import previews
 from ..preferences_panel import draw_progress
@@ -119,7 +119,7 @@ def _transport(layout: bpy.types.UILayout, towards: str, icon: str, again: bool 
 def _draw_download(layout: bpy.types.UILayout, context: bpy.types.Context, name: str) -> None:
     """The way to a published checkpoint that is not here yet."""
     official = OFFICIAL.get(name)
-    if official is None or (setup_run.data_folder() / "checkpoints" / official.file).exists():
+    if official is None or (data_folder() / "checkpoints" / official.file).exists():
         return
     task = setup_run.active()
     if task is not None and task.verb == "checkpoint":
