@@ -84,7 +84,7 @@ def measure(arguments: list[str]) -> Run:
         [sys.executable, "-S", "-c", _LAUNCHER, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         env=environment(),
         check=False,
     )

@@ -95,7 +95,7 @@ def _by_turns(
                 [*command, *map(str, files), str(folder), str(room / f"{who}.npy")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                text=True,
+                encoding="utf-8",
                 env=environment(),
             )
             running[who] = stack.enter_context(process)

@@ -12,4 +12,6 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noq
 from vendor_setup.cli import main  # noqa: E402
 
 if __name__ == "__main__":
+    # A path may have letters that the encoding of a pipe lacks, as Windows has them; stderr never minds.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(main(sys.argv[1:]))

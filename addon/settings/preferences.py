@@ -21,6 +21,30 @@ from .clip_settings import PUBLISHED_CHECKPOINTS
 EXTENSION_PACKAGE = (__package__ or "").removesuffix(".addon.settings")
 
 
+_ANY = "auto"
+_items: list[tuple[str, str, str, str, int]] = []  # Blender keeps no reference of its own
+
+
+def _gpu_items(chosen: Preferences, context: bpy.types.Context | None) -> list[tuple[str, str, str, str, int]]:
+    """All GPUs that the last self-test saw, and the chosen one."""
+    found = measured.read(data_folder())
+    names = {each.uuid: each.name for each in found.gpus} if found else {}
+    if chosen.gpu and chosen.gpu not in names:
+        names[chosen.gpu] = "One that is not there"
+    words = [(_ANY, "Automatic", "The fastest"), *((uuid, name, uuid) for uuid, name in names.items())]
+    _items[:] = [(*each, "NONE", number) for number, each in enumerate(words)]
+    return _items
+
+
+def _chosen_gpu(chosen: Preferences) -> int:
+    return next(each[4] for each in _gpu_items(chosen, None) if each[0] == (chosen.gpu or _ANY))
+
+
+def _choose_gpu(chosen: Preferences, number: int) -> None:
+    uuid = _gpu_items(chosen, None)[number][0]
+    chosen.gpu = "" if uuid == _ANY else uuid
+
+
 class Preferences:
     """The properties of the extension's AddonPreferences, which ui/preferences_panel.py registers and draws."""
 
@@ -74,9 +98,9 @@ class Preferences:
     gpu_choice: EnumProperty(
         name="GPU",
         description="Which one, where there are several of NVIDIA's",
-        items=lambda self, context: _gpu_items(self.gpu),
-        get=lambda self: next((each[4] for each in _gpu_items(self.gpu) if each[0] == (self.gpu or _ANY)), 0),
-        set=lambda self, number: setattr(self, "gpu", _gpu_items(self.gpu)[number][0].removeprefix(_ANY)),
+        items=_gpu_items,
+        get=_chosen_gpu,
+        set=_choose_gpu,
     )
     threads: IntProperty(
         name="CPU Threads", description="How many the engine uses. 0: as it likes", default=0, min=0, max=256
@@ -112,21 +136,6 @@ class Preferences:
         description="sha256 of checkpoints and configs that were said yes to, none of the published ones",
         options={"HIDDEN"},
     )
-
-
-_ANY = "auto"
-_items: list[tuple[str, str, str, str, int]] = []  # Blender keeps no reference of its own
-
-
-def _gpu_items(chosen: str) -> list[tuple[str, str, str, str, int]]:
-    """All GPUs that the last self-test saw, and the chosen one."""
-    found = measured.read(data_folder())
-    names = {each.uuid: each.name for each in found.gpus} if found else {}
-    if chosen and chosen not in names:
-        names[chosen] = "One that is not there"
-    words = [(_ANY, "Automatic", "The fastest"), *((uuid, name, uuid) for uuid, name in names.items())]
-    _items[:] = [(*each, "NONE", number) for number, each in enumerate(words)]
-    return _items
 
 
 def data_folder() -> Path:

@@ -119,7 +119,7 @@ def test_one_gpu_of_several(preferences) -> None:
     assert preferences.gpu_choice == "GPU-2"
     seen(old)
     assert preferences.gpu_choice == "GPU-2"
-    assert part("settings.preferences")._gpu_items("GPU-2")[-1][1] == "One that is not there"
+    assert part("settings.preferences")._gpu_items(preferences, None)[-1][1] == "One that is not there"
     preferences.gpu_choice = "auto"
     assert preferences.gpu == ""
 

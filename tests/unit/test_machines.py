@@ -2,6 +2,7 @@
 
 import ast
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -202,3 +203,36 @@ def test_what_lies_deep_may_have_a_long_path_on_windows(folder: str, expected: s
 def test_elsewhere_a_path_is_what_it_is(folder: str) -> None:
     place: Any = PurePosixPath(folder)
     assert layout.work_folder(place) == place / "work"
+
+
+def test_what_children_say_is_read_in_the_encoding_that_they_speak() -> None:
+    """They are told to speak UTF-8; Windows reads in another one, unless it is named."""
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            given = {each.arg for each in node.keywords} if isinstance(node, ast.Call) else set()
+            if given & {"text", "universal_newlines"} and "subprocess" in ast.unparse(node):
+                assert "encoding" in given, f"{file.relative_to(ROOT)}: line {node.lineno}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the locale is set as POSIX does it")
+def test_a_home_with_letters_that_the_locale_lacks(tmp_path: Path) -> None:
+    """`py vendor_setup` under C:\\Users\\Зоя, in a process that takes all text for ASCII."""
+    python = tmp_path / "Зоя Müller" / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    asked = f"from addon.installer.pythons import probe; print(ascii(str(probe([{str(python)!r}], 'sys').path)))"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-P", "-c", asked]
+    done = subprocess.run(command, env={**os.environ, **ascii_only}, capture_output=True, encoding="ascii", check=False)
+    assert done.stdout.strip() == ascii(str(python)), done.stderr
+
+
+def test_such_a_path_can_be_told_through_a_pipe() -> None:
+    command = [sys.executable, "-P", str(ROOT / "vendor_setup"), "--help"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    setup = (ROOT / "vendor_setup" / "__main__.py").read_text(encoding="utf-8")
+    telling = setup.replace("sys.exit(main(sys.argv[1:]))", "print('C:\\\\Users\\\\Зоя')")
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    told = "import sys; sys.path.insert(0, '')\n" + telling.replace("__file__", repr(str(ROOT / "vendor_setup/x.py")))
+    done = subprocess.run([sys.executable, "-c", told], env=environment, cwd=ROOT, capture_output=True, check=False)
+    assert done.stdout.strip().startswith(b"C:"), done.stderr
