@@ -220,7 +220,10 @@ def test_a_home_with_letters_that_the_locale_lacks(tmp_path: Path) -> None:
     python = tmp_path / "Зоя Müller" / "python"
     python.parent.mkdir()
     python.symlink_to(sys.executable)
-    asked = f"from addon.installer.pythons import probe; print(ascii(str(probe([{str(python)!r}], 'sys').path)))"
+    launcher = tmp_path / "python"
+    launcher.write_text(f'#!/bin/sh\nexec "{python}" "$@"\n', encoding="utf-8")
+    launcher.chmod(0o755)
+    asked = f"from addon.installer.pythons import probe; print(ascii(str(probe([{str(launcher)!r}], 'sys').path)))"
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-P", "-c", asked]
     done = subprocess.run(command, env={**os.environ, **ascii_only}, capture_output=True, encoding="ascii", check=False)
