@@ -11,6 +11,7 @@ import bpy
 from ..contract.display_matrix import read_movie_orientation
 from ..contract.errors import FootageError
 from ..contract.exif import oriented_size
+from ..contract.exr_layers import read_layers, shown_layer
 from ..contract.job_types import Footage
 from ..contract.layout import default_matte_folder
 from ..settings.clip_settings import settings_of
@@ -80,6 +81,8 @@ def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
     if files[0].suffix.lower() == ".exr" and (config := _colour_config()):
         space = clip.colorspace_settings.name
         footage = dataclasses.replace(footage, colour_space=space, colour_config=config)
+    if layer := shown_layer(read_layers(files[0])):
+        footage = dataclasses.replace(footage, layer=layer.name)
     return footage, warnings
 
 

@@ -11,10 +11,12 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import BinaryIO, TypeVar
 
 from .errors import OutputError
+
+MAX_PATH = 260  # characters of a whole path on Windows (Microsoft, "Maximum Path Length Limitation")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -81,6 +83,41 @@ def explained(error: OSError, where: Path | str) -> OutputError:
         message = f"Can't write here: {error.strerror or error}."
         hint = "Choose another output folder."
     return OutputError(message, where=str(where), hint=hint)
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that are free where `folder` is or will be; 0 if nobody knows."""
+    for each in (folder, *folder.parents):
+        if each.exists():
+            try:
+                return shutil.disk_usage(each).free
+            except OSError:
+                break
+    return 0
+
+
+def long_paths() -> bool:
+    """Whether this Windows was told to allow long paths."""
+    if sys.platform != "win32":
+        return True
+    import winreg
+
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+    except OSError:
+        return False
+
+
+def check_length(path: PurePath, *, long: bool) -> None:
+    """Raises OutputError if a file of that path could be made, but opened by no program. long: as `long_paths` says."""
+    if isinstance(path, PureWindowsPath) and not long and len(str(path)) >= MAX_PATH:
+        raise OutputError(
+            f"A file would have a path of {len(str(path))} characters, {path.name} in {path.parent}; Windows allows "
+            f"{MAX_PATH - 1}.",
+            where=str(path.parent),
+            hint="Choose an output folder with a shorter path.",
+        )
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = True) -> None:

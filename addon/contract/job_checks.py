@@ -53,6 +53,7 @@ def check_footage(footage: Footage) -> None:
         raise JobError("Colour space and config are both given or neither.", where="footage.colour_space")
     if footage.colour_config:
         check_path(footage.colour_config, "footage.colour_config")
+    check_text(footage.layer, "footage.layer")
 
 
 def check_delivery(delivery: Delivery, footage: Footage) -> None:

@@ -33,6 +33,8 @@ class Footage:
     colour_space: of float images, a name of the OpenColorIO config below; empty = linear with Rec. 709 primaries.
     colour_config: absolute path of that config (Blender's is its own).
     panorama: 360-degree equirectangular: the right border goes on at the left one.
+    layer: of EXR images with several layers or parts, the name of that which is read; empty = as Blender shows it
+        (exr_layers.py).
     """
 
     files: tuple[str, ...]
@@ -44,6 +46,7 @@ class Footage:
     colour_space: str = ""
     colour_config: str = ""
     panorama: bool = False
+    layer: str = ""
 
     @property
     def root(self) -> Path:

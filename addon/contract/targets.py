@@ -77,10 +77,12 @@ TARGETS: dict[str, Target] = {
     "realityscan": Target(
         "RealityScan",
         "Masks to lie beside the images, as .mask.png. Black is left out; invert it if yours does the opposite",
-        Rules("masks", "{name}.mask.png"),
+        Rules("masks", "{name}.mask.png", as_stored=True),
     ),
     "metashape": Target(
-        "Metashape", "Masks to import by the template {filename}.png. Black is left out", Rules("masks", flat=True)
+        "Metashape",
+        "Masks to import by the template {filename}.png. Black is left out",
+        Rules("masks", as_stored=True, flat=True),
     ),
     "nerfstudio": Target(
         "Nerfstudio",

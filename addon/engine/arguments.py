@@ -99,6 +99,7 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         help="a folder of images, one of them, or a movie; of several cameras, a folder each or the one above",
     )
     track.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
+    track.add_argument("--layer", default="", metavar="NAME", help="of EXR images; default: as Blender shows them")
     track.add_argument("--panorama", action="store_true", help="360-degree footage: right and left border are one")
     track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
     track.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
@@ -140,7 +141,7 @@ def job_of(options: argparse.Namespace) -> Job:
     """The Job that the arguments of a verb such as `track` mean. Raises JobError that names the argument."""
     from .footage.footage import join, scan
 
-    footage, warnings = join([scan(each.absolute()) for each in options.footage])
+    footage, warnings = join([scan(each.absolute(), options.layer) for each in options.footage])
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     _say_folders(footage)

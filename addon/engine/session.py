@@ -28,7 +28,7 @@ from ..contract.targets import TARGETS
 from .automatic.find import find, folder_of, masks_on, with_objects
 from .automatic.part_masks import PartMasks
 from .automatic.suggestions import outlined, suggestions
-from .export import export, prepare, segments
+from .export import export, prepare, segments, try_out
 from .footage.footage import Reader
 from .footage.images import Pixels, to_8_bit
 from .matting import finish
@@ -259,6 +259,7 @@ class Session:
         if picked_from is not None:
             _check_picked_from(folder_of(job, model.find(job.model), reader.fingerprint()), picked_from)
         writer = prepare(job, reader)
+        try_out(writer, self._on_warning)
         tracked = self._track(job, reader)
         request = job
         if job.search is not None:
@@ -336,6 +337,7 @@ class Session:
                 self._on_takes(found)
             return Tracked(found, list(job.frames), [], str(source), time.monotonic() - began, {}, to_pick_from)
         store = Store(job)
+        store.try_out(each.name for each in job.objects)
         fingerprint = reader.fingerprint()
         where = takes(job, store, fingerprint, source.facts)
         frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})

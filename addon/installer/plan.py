@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..contract.disk import MAX_PATH, free_space, long_paths
 from ..contract.errors import EngineError, OutputError
 from ..runtime.watch import megabytes
 from .pins import version_of
 from .torch_build import PYTHONS, Build, Choice, Machine, choose
 
-# The deepest file of torch's wheel below the runtime's folder, and what Windows allows for a whole path
-# (Microsoft, "Maximum Path Length Limitation").
-_DEEPEST = 170
-_MAX_PATH = 260
+_DEEPEST = 170  # characters: the deepest file of torch's wheel below the runtime's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +74,9 @@ class InstallPlan:
                 where=str(self.folder),
                 hint="Free some space, or choose another Data Folder in the preferences.",
             )
-        if sys.platform == "win32" and not _long_paths() and len(os.fspath(self.runtimes)) > _MAX_PATH - _DEEPEST:
+        if sys.platform == "win32" and not long_paths() and len(os.fspath(self.runtimes)) > MAX_PATH - _DEEPEST:
             raise OutputError(
                 "This folder's name is too long for Windows: PyTorch's files would not fit below it.",
                 where=str(self.runtimes),
                 hint="Choose a Data Folder with a shorter name, C:\\splat_matte for instance.",
             )
-
-
-def free_space(folder: Path) -> int:
-    """Bytes that are free where `folder` is or will be; 0 if nobody knows."""
-    for each in (folder, *folder.parents):
-        if each.exists():
-            try:
-                return shutil.disk_usage(each).free
-            except OSError:
-                break
-    return 0
-
-
-def _long_paths() -> bool:
-    """Whether this Windows was told to allow long paths."""
-    if sys.platform != "win32":
-        return True
-    import winreg
-
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
-    except OSError:
-        return False

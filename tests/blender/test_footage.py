@@ -315,6 +315,54 @@ print(*ours, *read_plate(Path(seen)).pixels[3, 3])
     assert max(abs(a - b) for a, b in zip(values[:3], values[3:], strict=True)) <= 0.002 * 65535
 
 
+def write_layers(path: Path, layers: dict[str, float]) -> Path:
+    """An EXR of flat layers: one part, scan lines, not compressed (OpenEXR File Layout)."""
+    width = height = 16
+    channels = sorted((f"{name}.{colour}".lstrip("."), value) for name, value in layers.items() for colour in "RGB")
+    listed = b"".join(name.encode() + b"\0" + struct.pack("<iiii", 2, 0, 1, 1) for name, _ in channels) + b"\0"
+    window = struct.pack("<iiii", 0, 0, width - 1, height - 1)
+    attributes = [
+        (b"channels", b"chlist", listed),
+        (b"compression", b"compression", b"\0"),
+        (b"dataWindow", b"box2i", window),
+        (b"displayWindow", b"box2i", window),
+        (b"lineOrder", b"lineOrder", b"\0"),
+        (b"pixelAspectRatio", b"float", struct.pack("<f", 1)),
+        (b"screenWindowCenter", b"v2f", struct.pack("<ff", 0, 0)),
+        (b"screenWindowWidth", b"float", struct.pack("<f", 1)),
+    ]
+    header = b"\x76\x2f\x31\x01" + struct.pack("<I", 2 | (0x400 if max(len(n) for n, _ in channels) > 31 else 0))
+    for name, kind, value in attributes:
+        header += name + b"\0" + kind + b"\0" + struct.pack("<I", len(value)) + value
+    header += b"\0"
+    row = b"".join(struct.pack("<f", value) * width for _, value in channels)
+    first = len(header) + 8 * height
+    table = b"".join(struct.pack("<Q", first + y * (8 + len(row))) for y in range(height))
+    path.write_bytes(header + table + b"".join(struct.pack("<ii", y, len(row)) + row for y in range(height)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ({"ViewLayer.AO": 0.1, "ViewLayer.Combined": 0.8}, "ViewLayer.Combined"),
+        ({"albedo": 0.8, "beauty": 0.1}, "albedo"),
+        ({"albedo": 0.1, "": 0.8}, ""),
+        ({"": 0.8}, ""),
+    ],
+)
+def test_layer_is_that_which_blender_shows(tmp_path: Path, layers: dict[str, float], expected: str) -> None:
+    """0.8 is shown, as this Blender renders it, and the Job says which layer that is."""
+    clip = load(write_layers(tmp_path / "plate.exr", layers))
+    footage, _ = read(clip)
+    assert footage.layer == expected
+    scene = compose(clip)
+    scene.render.filepath = str(tmp_path / "seen.png")
+    bpy.ops.render.render(write_still=True)
+    with Image.open(tmp_path / "seen.png") as image:
+        assert image.convert("L").getpixel((8, 8)) > 200
+
+
 def test_other_footage_has_no_colour_space(tmp_path: Path) -> None:
     """Its integers are never converted."""
     footage, _ = read(load(write_sequence(tmp_path, [1])))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+import struct
 import sys
+import zlib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,13 +20,16 @@ from av.stream import Disposition
 from PIL import ExifTags, Image
 
 from addon.contract.display_matrix import read_movie_orientation
-from addon.contract.errors import FootageError
+from addon.contract.errors import FootageError, MatteError, OutputError
+from addon.contract.exr_layers import read_layers
 from addon.contract.job import Job
-from addon.contract.job_types import MatteObject, Point, Prompt
-from addon.engine.export import prepare
+from addon.contract.job_types import Footage, MatteObject, Point, Prompt
+from addon.engine.arguments import command_line, job_of
+from addon.engine.export import prepare, try_out
 from addon.engine.footage.footage import Reader, scan
 from addon.engine.footage.mask_images import read_mask
 from addon.engine.footage.movie import Movie
+from addon.engine.session import Session
 
 WIDTH, HEIGHT = 60, 40
 
@@ -112,6 +118,89 @@ class TestNames:
             prepare(job, Reader(footage))
 
 
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def long_folder(above: Path) -> Path:
+    """A folder whose path is just short enough, but leaves no room for what a version or a take has in it."""
+    longest = os.pathconf(above, "PC_PATH_MAX") - 60
+    folder = above
+    while len(str(folder)) < longest - 200:
+        folder /= "o" * 150
+    folder /= "o" * (longest - len(str(folder)) - 1)
+    folder.mkdir(parents=True)
+    return folder
+
+
+class TestOutput:
+    """Whatever the output can't be is told before the first frame is tracked: nothing loads a model here."""
+
+    def refused(self, job: Job, kind: type[MatteError], match: str) -> None:
+        """The export stops with that error before it loads the model, and leaves no files."""
+
+        def progress(*stage: Any) -> None:
+            pytest.fail(f"it began: {stage}")
+
+        with pytest.raises(kind, match=match):
+            Session(progress, lambda: False).export(job)
+        assert not [each for each in Path(job.output).rglob("*") if each.is_file() and each.suffix != ".lock"]
+
+    def job(self, folder: Path, output: Path, **more: Any) -> Job:
+        footage, _ = scan(photos(folder / "plates", ["IMG_0001.jpg", "IMG_0002.jpg"]))
+        return Job(footage, MARKED, output=str(output), **more)
+
+    @pytest.mark.skipif(os.name != "posix", reason="a path that is too long for this system")
+    @pytest.mark.parametrize("target", ["postshot", "objects", "prores"])
+    def test_path_that_gets_too_long(self, tmp_path: Path, target: str) -> None:
+        """Windows allows 260 characters, others 1024 or 4096: what is just short enough itself holds no version."""
+        job = self.job(tmp_path, long_folder(tmp_path), target=target)
+        self.refused(job, OutputError, "too long")
+
+    def test_too_little_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two photos of noise, of about 7 kB each as PNG: 10 kB may do, as not every frame is like the first."""
+        usage = shutil.disk_usage(tmp_path)
+        job = self.job(tmp_path, tmp_path / "out")
+        warnings: list[str] = []
+        for free, said in ((1_000_000, 0), (10_000, 1)):
+            monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: usage._replace(free=free))
+            try_out(prepare(job, Reader(job.footage)), warnings.append)
+            assert len(warnings) == said
+        assert "kB are needed for 2 frames, 10 kB are free" in warnings[0]
+        monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=3000))
+        self.refused(job, OutputError, r"About \d+ kB are needed for 2 frames, 3 kB are free")
+
+    @pytest.mark.skipif(os.name != "posix", reason="a path that is too long for this system")
+    def test_what_is_only_tracked_has_paths_too(self, tmp_path: Path) -> None:
+        job = dataclasses.replace(self.job(tmp_path, long_folder(tmp_path)), target="")
+        with pytest.raises(OutputError, match="too long"):
+            Session(lambda *stage: pytest.fail("it began"), lambda: False).track(job)
+
+    def test_output_that_is_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "out").write_bytes(b"mine")
+        job = self.job(tmp_path, tmp_path / "out")
+        with pytest.raises(OutputError, match="Can't write here"):
+            Session(lambda *stage: pytest.fail("it began"), lambda: False).export(job)
+        assert (tmp_path / "out").read_bytes() == b"mine"
+
+    def test_what_a_format_can_not_hold(self, tmp_path: Path) -> None:
+        header = struct.pack(">IIBBBBB", 32_000, 32_000, 8, 0, 0, 0, 0)
+        (tmp_path / "large.png").write_bytes(
+            b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(b""))
+        )
+        job = Job(scan(tmp_path / "large.png")[0], MARKED, output=str(tmp_path / "out"), target="prores")
+        self.refused(job, MatteError, "can't hold 32000 x 32000 pixels")
+
+    def test_names_that_are_one_elsewhere(self, tmp_path: Path) -> None:
+        """Two spellings of an accent are one name on a Mac, two letter cases on Windows too."""
+        photos(tmp_path, ["caf\u00e9.jpg", "cafe\u0301.png"])
+        files = tuple(sorted(str(each) for each in tmp_path.iterdir()))
+        if len(files) < 2:
+            pytest.skip("they are one here")
+        with pytest.raises(FootageError, match="the same base name"):
+            Reader(Footage(files, WIDTH, HEIGHT, 2)).check()
+
+
 class TestFolders:
     def test_companions_are_no_cameras(self, tmp_path: Path) -> None:
         names = ["IMG_0001.jpg", "IMG_0002.jpg"]
@@ -144,15 +233,12 @@ class TestFolders:
         assert footage.files == tuple(str(tmp_path / each / "images" / "a_1.jpg") for each in ("left", "right"))
         assert any("link" in warning for warning in warnings)
 
-    @pytest.mark.parametrize("name", ["IMG_0001.HEIC", "IMG_0001.DNG", "DSC_0001.NEF"])
-    def test_what_to_convert_with(self, tmp_path: Path, name: str) -> None:
-        """Also a Live Photo's folder, whose movies are not what was meant."""
-        (tmp_path / name).write_bytes(b"x")
-        (tmp_path / "IMG_0001.MOV").write_bytes(b"x")
-        for path in (tmp_path, tmp_path / name):
-            with pytest.raises(FootageError, match=f"{name} is a .* picture") as error:
+    def test_what_to_convert_with(self, tmp_path: Path) -> None:
+        (tmp_path / "IMG_0001.avif").write_bytes(b"x")
+        for path in (tmp_path, tmp_path / "IMG_0001.avif"):
+            with pytest.raises(FootageError, match=r"IMG_0001.avif is an AVIF picture") as error:
                 scan(path)
-            assert error.value.hint
+            assert "ImageMagick" in error.value.hint
 
     def test_portrait_and_landscape(self, tmp_path: Path) -> None:
         """A photographer's set has both: the way out is said, for photos turned by EXIF too."""
@@ -167,7 +253,7 @@ class TestFolders:
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-@pytest.mark.parametrize("target", ["brush", "lichtfeld", "t3dgs", "colmap"])
+@pytest.mark.parametrize("target", ["brush", "lichtfeld", "t3dgs", "colmap", "realityscan", "metashape"])
 def test_masks_for_programs_that_read_pixels_as_stored(tmp_path: Path, target: str, orientation: int) -> None:
     """Of a photo held upright, the mask lies on the pixels as they are stored, and keeps its camera's folder."""
     exif = Image.Exif()
@@ -180,8 +266,7 @@ def test_masks_for_programs_that_read_pixels_as_stored(tmp_path: Path, target: s
     subject[:10, :25] = 255
     job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(tmp_path / "out"), target=target)
     ((name, write),) = prepare(job, Reader(footage)).frame_files(1, lambda frame, name: subject).items()
-    if target != "t3dgs":
-        assert "left/IMG_left" in name
+    assert ("left/IMG_left" in name) != (target in ("t3dgs", "metashape"))
     with (tmp_path / "mask.png").open("wb") as file:
         write(file)
     mask = np.asarray(Image.open(tmp_path / "mask.png"))
@@ -345,16 +430,18 @@ class TestMovies:
         movie = Movie(write_movie(tmp_path / "hd.mp4", [pixels], "libx264", **more))
         np.testing.assert_allclose(movie.pixels(0).astype(int), pixels, atol=3)
 
-    @pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+    @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
     @pytest.mark.parametrize("degrees", [None, 90, 180, -90])
     def test_turn_in_the_header(self, tmp_path: Path, suffix: str, degrees: int | None) -> None:
         """Blender's side reads it without ffmpeg, and as ffmpeg does."""
-        file = write_movie(tmp_path / f"phone{suffix}", [flat(9)] * 2, "mpeg4", rotation=degrees)
+        codec = "libvpx" if suffix == ".webm" else "mpeg4"
+        file = write_movie(tmp_path / f"phone{suffix}", [flat(9)] * 2, codec, rotation=degrees)
         orientation = read_movie_orientation(file)
         assert orientation == {None: 1, 90: 8, 180: 3, -90: 6}[degrees]
         assert orientation == Movie(file).orientation
         data = file.read_bytes()
-        for size in (0, 20, data.index(b"tkhd") + 30):
+        header = data.index(b"tkhd") + 30 if suffix in (".mp4", ".mov") else data.index(b"\x16\x54\xae\x6b") + 20
+        for size in (0, 20, header):
             file.write_bytes(data[:size])
             assert read_movie_orientation(file) == 1, "cut short"
 
@@ -434,10 +521,47 @@ class TestImages:
     def test_layer_that_blender_shows(self, tmp_path: Path, parts: list[tuple[str, dict[str, float]]]) -> None:
         """0.75 is what the clip editors of Blender 4.2.0 and 5.0.1 show, read off their renderings."""
         footage, warnings = scan(write_exr(tmp_path / "plate.exr", parts))
-        said = " ".join(warnings)
-        assert ("is taken, as Blender shows it" in said) == ("R" not in parts[0][1] or len(parts) > 1)
-        assert "AO" not in said
+        (said,) = warnings
+        assert "is taken, as Blender shows it" in said
+        assert "AO is taken" not in said
         assert set(np.unique(Reader(footage).plate(1).pixels)) == {0.75}
+
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            [("", {**layer("ViewLayer.AO.", 0.125, alpha=False), **layer("ViewLayer.Combined.", 0.75)})],
+            [("", {**layer("ViewLayer.AO.", 0.125), **layer("", 0.75)})],
+            [("ViewLayer.AO", layer("", 0.125)), ("Combined", layer("", 0.75))],
+            [("Depth", {"Z": 0.5}), ("Noisy", layer("Noisy.", 0.75)), ("AO", layer("ViewLayer.AO.", 0.125))],
+        ],
+    )
+    def test_layer_that_is_chosen(self, tmp_path: Path, parts: list[tuple[str, dict[str, float]]]) -> None:
+        """By its name or its part's: the model and the export read it, and its mattes are not those of another."""
+        file = write_exr(tmp_path / "plate.exr", parts)
+        shown, (said,) = scan(file)
+        assert "There are ViewLayer.AO too: --layer" in said
+        arguments = ["track", str(file), "--point", "a:1:5:5", "--layer", "ViewLayer.AO", "--target", "exr"]
+        job = job_of(command_line().parse_args(arguments))
+        assert Job.from_json(job.to_json()).footage.layer == "ViewLayer.AO"
+        reader = Reader(job.footage)
+        reader.check()
+        assert set(np.unique(reader.plate(1).pixels)) == {0.125}
+        assert set(np.unique(reader.model_input(1, 8))) == {99}, "sRGB of 0.125"
+        assert reader.fingerprint() != Reader(shown).fingerprint()
+        assert reader.fingerprint_of(1) != Reader(shown).fingerprint_of(1)
+        with pytest.raises(FootageError, match=r"no layer 'ViewLayer\.Depth'") as error:
+            scan(file, "ViewLayer.Depth")
+        assert "ViewLayer.AO" in error.value.hint
+
+    def test_layers_of_what_is_no_whole_header(self, tmp_path: Path) -> None:
+        data = write_exr(tmp_path / "plate.exr", [("V.AO", layer("", 0.1)), ("V.B", layer("V.B.", 0.2))]).read_bytes()
+        for size in range(0, 700, 7):
+            (tmp_path / "cut.exr").write_bytes(data[:size])
+            assert len(read_layers(tmp_path / "cut.exr")) in (0, 2)
+        photos(tmp_path, ["photo.png"])
+        assert read_layers(tmp_path / "photo.png") == []
+        with pytest.raises(FootageError, match="no layer"):
+            scan(tmp_path / "photo.png", "V.AO")
 
     def test_grey_tiff_with_an_unspecified_channel(self, tmp_path: Path) -> None:
         grey = noise()[..., 0]

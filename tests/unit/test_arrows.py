@@ -20,7 +20,19 @@ ENGINE_FLOORS = (
     "self_test", "handlers", "serve", "arguments", "__main__",
 )  # fmt: skip
 ENGINE_MAY_IMPORT = {"contract", "runtime", "checkpoints"}  # of the rooms outside it
-ENGINE_ONLY = {"torch", "torchvision", "sam2", "cv2", "PIL", "av", "OpenImageIO", "scipy", "hydra"}
+ENGINE_ONLY = {
+    "torch",
+    "torchvision",
+    "sam2",
+    "cv2",
+    "PIL",
+    "av",
+    "pillow_heif",
+    "rawpy",
+    "OpenImageIO",
+    "scipy",
+    "hydra",
+}
 BLENDER_ONLY = {"bpy", "bl_ext", "blf", "gpu", "mathutils", "bpy_extras"}
 # These know no Blender and no package but the standard library.
 PLAIN_ROOMS = ("contract", "runtime", "checkpoints", "installer")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from addon.contract.disk import free_space
 from addon.contract.errors import Cancelled, EngineError
 from addon.installer import install, pins, self_test
 from addon.installer.environment import Package
 from addon.installer.index import has_torch, index_offers
-from addon.installer.plan import InstallPlan, free_space
+from addon.installer.plan import InstallPlan
 from addon.installer.torch_build import Build, Gpu, Machine
 from addon.runtime.watch import Watch, megabytes
 

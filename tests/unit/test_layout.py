@@ -1,11 +1,12 @@
 """What lies where: both processes read from here, and nobody says it again."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from addon.contract import layout
+from addon.contract import disk, layout
+from addon.contract.errors import OutputError
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
 
@@ -52,3 +53,16 @@ def test_each_path_is_said_once(said: str) -> None:
         if re.search(said, file.read_text(encoding="utf-8"))
     ]
     assert set(where) <= {"contract/layout.py"}
+
+
+@pytest.mark.parametrize(("length", "long", "fits"), [(259, False, True), (260, False, False), (300, True, True)])
+def test_a_version_on_windows_has_paths_that_programs_can_open(length: int, long: bool, fits: bool) -> None:
+    """What lies in `work` may be longer, so the version could be written, and nobody could read it."""
+    folder = PureWindowsPath("C:/shots")
+    path = folder / f"{'x' * (length - len(str(folder)) - 5)}.png"
+    assert len(str(path)) == length
+    if fits:
+        disk.check_length(path, long=long)
+    else:
+        with pytest.raises(OutputError, match="260 characters"):
+            disk.check_length(path, long=long)

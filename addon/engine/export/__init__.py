@@ -18,10 +18,11 @@ from ...contract.targets import TARGETS
 from ..footage.footage import Reader
 from .malloc import giving_back
 from .scope import frames_to_write, settings_of
+from .trial import try_out
 from .versions import Partial, claim
 from .writer import BaseWriter, MatteOf, Step
 
-__all__ = ["export", "prepare"]
+__all__ = ["export", "prepare", "try_out"]
 
 _FORMAT = 3  # raise it when the same key would give other bytes
 _WRITERS = 4  # a frame at full size each

@@ -42,6 +42,8 @@ class Writer(BaseWriter):
             kept = f"16-bit sRGB made from float, {space}: 0 to 1 kept, the rest clipped"
         else:
             kept = f"RGB as in the footage, {8 * self.reader.dtype.itemsize} bits a channel"
+            if self.reader.is_raw:
+                kept = "RGB developed from RAW (LibRaw, the camera's white balance), 16-bit sRGB"
             if self.reader.cicp:
                 primaries, transfer = self.reader.cicp
                 kept += f", colours not converted: primaries {primaries}, transfer {transfer} of ISO/IEC 23091-2"

@@ -133,6 +133,14 @@ class Partial:
             _remove_abandoned(self._folder.parent)
         return version
 
+    def size(self) -> int:
+        """Bytes of what is finished."""
+        return _size(self._folder)
+
+    def discard(self) -> None:
+        """Remove it."""
+        discard(self._folder)
+
     def take_over(self, base: Version) -> None:
         """Copy what only `base` has. Raises OutputError."""
         with writing(self._matte_folder):
@@ -202,6 +210,15 @@ def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
         with contextlib.suppress(OSError), guard:
             _let_go(lock)
         lock.release()
+
+
+def unfinished_size(matte_folder: Path) -> int:
+    """Bytes of the versions on their way, which are gone on with or removed once a version is published."""
+    return sum(map(_size, work_folder(matte_folder).glob(f"{_PREFIX}*")))
+
+
+def _size(folder: Path) -> int:
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
 
 
 def _take(work: Path, key: str) -> tuple[Path, filelock.BaseFileLock]:

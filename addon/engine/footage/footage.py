@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import threading
+import unicodedata
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ from ...contract.errors import FootageError
 from ...contract.exif import read_orientation
 from ...contract.job_types import Footage
 from . import images, ocio, panorama
+from .camera_files import is_raw
 from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
 from .ocio import ToSrgb, to_srgb_of
@@ -64,6 +66,11 @@ def _state(file: str) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
+def _same(name: str) -> str:
+    """What two names have in common that are one on some systems: in letter case, or how accents are spelt."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 class Reader:
     """A job.Footage as pixels. Thread-safe; frames are clip frames, the first is 1.
 
@@ -101,22 +108,22 @@ class Reader:
             return
         names: dict[str, str] = {}
         for file in footage.files:
-            header = read_header(Path(file))
+            header = read_header(Path(file), footage.layer)
             self._check_size(file, header.width, header.height)
             name = self._below_root(Path(file).with_suffix(""))
-            if name.casefold() in names:
+            if _same(name) in names:
                 raise FootageError(
-                    f"It has the same base name as {names[name.casefold()]}; both mattes would be called {name}.png.",
+                    f"It has the same base name as {names[_same(name)]}; both mattes would be called {name}.png.",
                     where=file,
                     hint="Rename one, or take one of them out of the footage.",
                 )
-            names[name.casefold()] = Path(file).name
+            names[_same(name)] = Path(file).name
 
     def check_flat(self) -> None:
         """Raises FootageError if two images differ in their folders only."""
         names: dict[str, str] = {}
         for file in self._footage.files:
-            name = Path(file).stem.casefold()
+            name = _same(Path(file).stem)
             if name in names:
                 raise FootageError(
                     f"It has the same base name as {names[name]}, and this target's program looks at no folders.",
@@ -152,6 +159,8 @@ class Reader:
             facts += [self._footage.colour_space, self._footage.colour_config]
         if self._footage.panorama:
             facts.append("panorama")
+        if self._footage.layer:
+            facts.append(["layer", self._footage.layer])
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def check_unchanged(self, files: Sequence[str] | None = None) -> None:
@@ -179,14 +188,24 @@ class Reader:
         """sha256 that changes when the frame's image, or the movie, does. Raises FootageError."""
         number = self._footage.movie_offset + frame if self._footage.movie else 0
         file = self._footage.files[0 if self._footage.movie else frame - 1]
-        return hashlib.sha256(
-            json.dumps([number, self._footage.colour_space, _facts(file, self._root)]).encode()
-        ).hexdigest()
+        facts = [number, self._footage.colour_space, _facts(file, self._root)]
+        if self._footage.layer:
+            facts.append(["layer", self._footage.layer])
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    @functools.cached_property
+    def _header(self) -> images.Header:
+        return read_header(Path(self._footage.files[0]), self._footage.layer)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the first frame's `Plate.pixels`: uint8, uint16 or float32. Raises FootageError."""
-        return self._movie.dtype if self._footage.movie else read_header(Path(self._footage.files[0])).dtype
+        return self._movie.dtype if self._footage.movie else self._header.dtype
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the footage's colours are a development of a camera's RAW files."""
+        return is_raw(Path(self._footage.files[0]))
 
     @property
     def frame_rate(self) -> Fraction | None:
@@ -201,7 +220,7 @@ class Reader:
     @property
     def float_format(self) -> str:
         """Of the first frame's samples in its file, if they are float: half or float. Raises FootageError."""
-        return images.float_format(Path(self._footage.files[0]))
+        return images.float_format(Path(self._footage.files[0]), self._footage.layer)
 
     def path(self, frame: int) -> Path:
         """The file that the frame is in."""
@@ -226,7 +245,7 @@ class Reader:
 
     def as_stored(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
         """An upright (H, W) turned to where the frame's file has its pixels, before EXIF orientation."""
-        return upright if self._footage.movie else images.as_stored(upright, read_orientation(self._file(frame)))
+        return upright if self._footage.movie else images.as_stored(upright, images.orientation_of(self._file(frame)))
 
     def plate(self, frame: int, *, alpha: bool = False) -> Plate:
         """The frame at full size and depth, with its alpha if that is wanted. Raises FootageError.
@@ -247,14 +266,14 @@ class Reader:
             index = self._footage.movie_offset + frame - 1
             transparency = self._movie.alpha(index) if alpha else None
             return Plate(self._movie.pixels(index), alpha=transparency, cicp=self._movie.cicp)
-        return read_plate(self._file(frame), alpha=alpha)
+        return read_plate(self._file(frame), alpha=alpha, layer=self._footage.layer)
 
     def model_input(self, frame: int, side: int) -> NDArray[np.uint8]:
         """The frame as SAM 2's input, uint8 (side, side, 3) sRGB; a panorama widened. Raises FootageError."""
         if self._footage.movie:
             pixels = squash(to_8_bit(self._movie.pixels(self._footage.movie_offset + frame - 1)), side)
         else:
-            pixels = read_model_input(self._file(frame), side, self.to_srgb)
+            pixels = read_model_input(self._file(frame), side, self.to_srgb, layer=self._footage.layer)
         self.check_unchanged([str(self.path(frame))])
         return panorama.widen(pixels) if self._footage.panorama else pixels
 

@@ -1,12 +1,11 @@
 """One image file: its size, its pixels, its colour profile and its EXIF data.
 
 JPEG and WebP are decoded by Pillow, as upstream SAM 2 does; PNG, TIFF and EXR by OpenImageIO, which keeps 16-bit and
-float samples. The content decides, not the file's name. Everything that leaves here is upright.
+float samples; HEIC and RAW are in camera_files.py. But for RAW the content decides, not the file's name. Everything
+that leaves here is upright.
 
 RGB is kept exactly as stored, whatever alpha there is beside it (OpenImageIO would multiply it in, unless told). EXR:
-R, G and B without a layer; else those of the layer or part called Combined; else of the first that has them; the data
-window. That is what Blender's clip editor shows (measured in 4.2.0 and 5.0.1; blenkernel/intern/movieclip.cc,
-movieclip_convert_multilayer_add_pass).
+the data window of the layer that is asked for by its name, or of that which Blender shows (contract/exr_layers.py).
 How float values become colours to look at, ocio.py says.
 """
 
@@ -31,15 +30,25 @@ from PIL import Image
 from ...contract.boundary import check_pixels, reading
 from ...contract.errors import FootageError
 from ...contract.exif import find_exif, orientation_field, oriented_size, read_orientation, to_oriented
+from ...contract.exr_layers import layer_called, read_layers, shown_layer
+from .camera_files import (
+    HEIF_SUFFIXES,
+    RAW_SUFFIXES,
+    is_heif,
+    is_raw,
+    read_heif,
+    read_heif_header,
+    read_raw,
+    read_raw_size,
+)
 from .ocio import ToSrgb, srgb_curve
 
 # Pillow warns of large images as possible attacks; here `check_pixels` says how large they may be.
 Image.MAX_IMAGE_PIXELS = None
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "TGA")  # of masks; Pillow hands others to programs, as EPS
 _MAX_CHANNELS = 64  # of an EXR, read together
-_MAX_PARTS = 256  # of an EXR that are looked at
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp"}) | HEIF_SUFFIXES | RAW_SUFFIXES
 # Rubbish before a marker of a JPEG's header (ITU-T T.81 annex B: SOF, DQT, DRI, APPn, COM, EOI), as some cameras leave
 # it; before others (RST, DHT and SOS of later scans) it is what is left of damaged data.
 _HARMLESS = re.compile(r"extraneous bytes before marker 0x(c[0-2]|d[9bd]|e.|fe)")
@@ -55,6 +64,7 @@ _SAMPLES: dict[str, Any] = {
 # (EXIF 2.32, 4.6.4): description, make, model, resolution, software, date, artist, copyright, EXIF, GPS.
 _TIFF_EXIF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853)
 _ORIENTATION_TAG = 274
+_EXIF_MARK = b"Exif\0\0"
 _MAX_XMP = 16 * 1024 * 1024  # bytes
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[1-8]")
 
@@ -91,42 +101,51 @@ class Plate:
     cicp: tuple[int, int] | None = None
 
 
-def read_header(path: Path) -> Header:
-    """Raises FootageError if it is missing, not an image, CMYK, or of samples that no plate can hold."""
+def read_header(path: Path, layer: str = "") -> Header:
+    """Raises FootageError if it is missing, no image, CMYK, has no such layer, or samples that no plate can hold."""
     with _reading(path):
-        orientation = read_orientation(path)
-        if _is_lossy(path):
+        orientation = orientation_of(path)
+        kind = _kind(path)
+        if layer and kind != "openimageio":
+            raise _no_layer(path, layer)
+        if kind == "raw":
+            return Header(*read_raw_size(path), np.dtype(np.uint16))
+        if kind == "heif":
+            width, height, deep = read_heif_header(path)
+            return Header(width, height, np.dtype(np.uint16 if deep else np.uint8))
+        if kind == "pillow":
             with open_image(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
                 return Header(*oriented_size(*image.size, orientation), np.dtype(np.uint8))
-        with _openimageio(path) as file:
+        with _openimageio(path, layer) as (file, prefix):
             spec = file.spec()
-            _channels(path, spec)
+            _channels(path, spec, prefix)
             return Header(*oriented_size(spec.width, spec.height, orientation), np.dtype(_dtype(path, spec)))
 
 
-def layer_of(path: Path) -> str:
-    """Which layer or part of an EXR its pixels are taken from; empty where it has none. Raises FootageError."""
-    with _reading(path):
-        if path.suffix.lower() != ".exr" or _is_lossy(path):
-            return ""
-        with _openimageio(path) as file:
-            spec = file.spec()
-            layer = str(spec.channelnames[_channels(path, spec)[0]]).rpartition(".")[0]
-            return layer or (_title(spec) if file.current_subimage() else "")
+def orientation_of(path: Path) -> int:
+    """How what decoders give of a file is to be turned, as an EXIF orientation. Raises OSError."""
+    return 1 if is_raw(path) else read_orientation(path)
 
 
-def float_format(path: Path) -> str:
+def float_format(path: Path, layer: str = "") -> str:
     """How an image of float samples stores them: half, or float (double is read as float). Raises FootageError."""
-    with _reading(path), _openimageio(path) as file:
+    with _reading(path), _openimageio(path, layer) as (file, _):
         return "half" if str(file.spec().format) == "half" else "float"
 
 
-def read_plate(path: Path, *, alpha: bool = False) -> Plate:
-    """Decode at full size, with the source's alpha if that is wanted. Raises FootageError."""
+def read_plate(path: Path, *, alpha: bool = False, layer: str = "") -> Plate:
+    """Decode at full size, with the source's alpha if that is wanted. layer: of an EXR. Raises FootageError."""
     with _reading(path):
-        orientation = read_orientation(path)
-        if _is_lossy(path):
+        orientation = orientation_of(path)
+        kind = _kind(path)
+        if kind == "raw":
+            return Plate(read_raw(path), exif=_exif(path))
+        if kind == "heif":
+            heif = read_heif(path)
+            exif = heif.exif and _upright_exif(heif.exif.removeprefix(_EXIF_MARK))
+            return Plate(heif.pixels, heif.icc, exif, heif.alpha if alpha else None, _upright_xmp(heif.xmp))
+        if kind == "pillow":
             with open_image(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
                 icc = image.info.get("icc_profile")
@@ -134,7 +153,7 @@ def read_plate(path: Path, *, alpha: bool = False) -> Plate:
                 has_alpha = alpha and image.mode == "RGBA"
                 transparency: Pixels | None = np.asarray(image.getchannel("A")) if has_alpha else None
         else:
-            pixels, transparency, icc = _decode(path, alpha)
+            pixels, transparency, icc = _decode(path, alpha, layer)
         if icc is not None and icc[16:20] != b"RGB ":  # a grey profile says nothing about RGB pixels
             icc = None
         if transparency is not None:
@@ -142,7 +161,7 @@ def read_plate(path: Path, *, alpha: bool = False) -> Plate:
         return Plate(upright(pixels, orientation), icc, _exif(path), transparency, _xmp(path))
 
 
-def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8]:
+def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve, *, layer: str = "") -> NDArray[np.uint8]:
     """The upright image squashed to (side, side, 3) sRGB, as SAM 2 takes it.
 
     Equal to upstream's `Image.open(path).convert("RGB").resize((side, side))` of the upright 8-bit image, bit for bit,
@@ -150,9 +169,14 @@ def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve) -> NDA
     as needed. 16-bit samples keep their upper byte, as Pillow does it. Raises FootageError.
     """
     with _reading(path):
-        orientation = read_orientation(path)
+        orientation = orientation_of(path)
+        kind = _kind(path)
         box: tuple[float, float, float, float] | None = None
-        if _is_lossy(path):
+        if kind == "raw":
+            pixels = to_8_bit(read_raw(path, at_least=2 * side))
+        elif kind == "heif":
+            pixels = to_8_bit(read_heif(path).pixels)
+        elif kind == "pillow":
             with open_image(path) as image:
                 _refuse_cmyk(path, image.mode == "CMYK")
                 full = image.width
@@ -166,7 +190,7 @@ def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve) -> NDA
                 x1, y1 = to_oriented(right, bottom, width, height, orientation)
                 box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
         else:
-            pixels = to_8_bit(_decode(path)[0], to_srgb)
+            pixels = to_8_bit(_decode(path, layer=layer)[0], to_srgb)
         return squash(upright(pixels, orientation), side, box)
 
 
@@ -243,34 +267,41 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
-def _is_lossy(path: Path) -> bool:
-    """Whether it is Pillow's (JPEG, WebP), not OpenImageIO's. Raises FootageError if it is neither."""
+def _kind(path: Path) -> str:
+    """What decodes it: pillow (JPEG, WebP), openimageio, heif or raw. Raises FootageError if nothing does."""
     with path.open("rb") as file:
         head = file.read(12)
-    if head.startswith(b"\xff\xd8") or (head[:4] == b"RIFF" and head[8:] == b"WEBP"):
-        return True
-    if head.startswith((b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x76\x2f\x31\x01")):
-        return False
     if not head:
         raise FootageError("The image is empty (0 bytes).", where=str(path), hint="Copy or render it again.")
+    if is_raw(path):
+        return "raw"
+    if is_heif(head):
+        return "heif"
+    if head.startswith(b"\xff\xd8") or (head[:4] == b"RIFF" and head[8:] == b"WEBP"):
+        return "pillow"
+    if head.startswith((b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x76\x2f\x31\x01")):
+        return "openimageio"
     raise FootageError(
-        "This is not an image that can be read.", where=str(path), hint="Use JPEG, PNG, TIFF, EXR or WebP."
+        "This is not an image that can be read.", where=str(path), hint="Use JPEG, PNG, TIFF, EXR, WebP or HEIC."
     )
 
 
 @contextlib.contextmanager
-def _openimageio(path: Path) -> Iterator[Any]:
-    """An open OpenImageIO.ImageInput. Raises OSError."""
+def _openimageio(path: Path, layer: str = "") -> Iterator[tuple[Any, str]]:
+    """An open OpenImageIO.ImageInput at the wanted layer's part, and what its channels' names begin with.
+
+    Raises OSError, FootageError.
+    """
     config = OpenImageIO.ImageSpec()
     config.attribute("oiio:UnassociatedAlpha", 1)
     file = OpenImageIO.ImageInput.open(str(path), config)
     if file is None:
         raise OSError(OpenImageIO.geterror() or "unknown format")
     try:
-        _seek_combined(file)
+        prefix = _seek_layer(path, file, layer)
         check_pixels(file.spec().width, file.spec().height, FootageError, str(path))
         _refuse_cmyk(path, file.spec().getattribute("tiff:ColorSpace") == "CMYK")
-        yield file
+        yield file, prefix
     finally:
         file.close()
 
@@ -297,12 +328,12 @@ def _decode_lossy(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np
     return np.asarray(image.convert("RGB"))
 
 
-def _decode(path: Path, alpha: bool = False) -> tuple[Pixels, Pixels | None, bytes | None]:
+def _decode(path: Path, alpha: bool = False, layer: str = "") -> tuple[Pixels, Pixels | None, bytes | None]:
     """(H, W, 3) as stored; (H, W) of its alpha, if it is wanted and there; the colour profile."""
-    with _openimageio(path) as file:
+    with _openimageio(path, layer) as (file, prefix):
         spec = file.spec()
         dtype = _dtype(path, spec)
-        channels = _channels(path, spec)
+        channels = _channels(path, spec, prefix)
         wanted = [*channels, *_alpha_channel(spec, channels)] if alpha else channels
         first, last = min(wanted), max(wanted) + 1
         if last - first > _MAX_CHANNELS:  # all between them are read together
@@ -330,14 +361,12 @@ def _dtype(path: Path, spec: Any) -> Any:
     return _SAMPLES[kind]
 
 
-def _channels(path: Path, spec: Any) -> list[int]:
+def _channels(path: Path, spec: Any, prefix: str) -> list[int]:
     """Indices of R, G and B; of a grey image three times the same. Raises FootageError if there are none."""
     names = [name.lower() for name in spec.channelnames]
-    layers = [name[:-1] for name in names if name == "r" or name.endswith(".r")]
-    for layer in sorted(layers, key=lambda each: (each != "", not _is_combined(each), each)):
-        wanted = [layer + each for each in "rgb"]
-        if all(each in names for each in wanted):
-            return [names.index(each) for each in wanted]
+    wanted = [f"{prefix}.{each}".lower() if prefix else each for each in "rgb"]
+    if all(each in names for each in wanted):
+        return [names.index(each) for each in wanted]
     grey = [i for i, name in enumerate(names) if i != spec.alpha_channel and name not in ("a", "z")]
     # TIFF 6.0: photometric 0 and 1 are grey, and what is beyond is extra (338), which OpenImageIO calls G
     if len(grey) == 1 or spec.getattribute("tiff:PhotometricInterpretation") in (0, 1):
@@ -349,36 +378,23 @@ def _channels(path: Path, spec: Any) -> list[int]:
     )
 
 
-def _is_combined(layer: str) -> bool:
-    """Whether a layer, with the point behind it, or a part is Blender's picture itself: ViewLayer.Combined."""
-    return layer.rstrip(".").rpartition(".")[2].casefold() == "combined"
+def _seek_layer(path: Path, file: Any, wanted: str) -> str:
+    """Go to the part of an EXR with the layer; returns what its channels' names begin with. Raises FootageError."""
+    layers = read_layers(path)
+    layer = layer_called(wanted, layers) if wanted else shown_layer(layers)
+    if layer is None and wanted:
+        raise _no_layer(path, wanted)
+    file.seek_subimage(layer.part if layer else 0, 0)
+    return layer.prefix if layer else ""
 
 
-def _title(spec: Any) -> str:
-    """What a part of an EXR is called; may be empty."""
-    return str(spec.getattribute("oiio:subimagename") or spec.getattribute("name") or "")
-
-
-def _seek_combined(file: Any) -> None:
-    """Go to the part of an EXR that is the picture: the one called Combined, else the first with colours."""
-    if file.format_name() != "openexr":
-        return
-    found, first_has_colours = 0, True
-    for part in range(_MAX_PARTS):
-        if not file.seek_subimage(part, 0):
-            break
-        spec = file.spec()
-        names = [name.lower() for name in spec.channelnames]
-        layers = [name[:-1] for name in names if name == "r" or name.endswith(".r")]
-        if layers and (_is_combined(_title(spec)) or any(map(_is_combined, layers))):
-            found = part
-            break
-        if part and layers and not found and not first_has_colours:
-            found = part
-        if not part:
-            first_has_colours = bool(layers)
-    file.seek_subimage(found, 0)
-    file.geterror()  # of the part beyond the last
+def _no_layer(path: Path, wanted: str) -> FootageError:
+    there = ", ".join(each.name for each in read_layers(path) if each.name)
+    return FootageError(
+        f"It has no layer {wanted!r} with red, green and blue.",
+        where=str(path),
+        hint=f"It has {there}." if there else "It has none with a name: leave it out.",
+    )
 
 
 def _alpha_channel(spec: Any, channels: list[int]) -> list[int]:
@@ -422,6 +438,11 @@ def _xmp(path: Path) -> bytes | None:
             found = image.info.get("xmp")
     except Exception:  # decoders raise what they like; the pixels have been read
         return None
+    return _upright_xmp(found)
+
+
+def _upright_xmp(found: Any) -> bytes | None:
+    """With its orientation set to 1; None of what is no XMP, or too much."""
     if isinstance(found, str):
         found = found.encode()
     if not isinstance(found, bytes) or len(found) > _MAX_XMP:
@@ -453,4 +474,4 @@ def _tiff_exif(file: Any) -> bytes | None:
         return None
     if _ORIENTATION_TAG in source:
         kept[_ORIENTATION_TAG] = 1
-    return kept.tobytes().removeprefix(b"Exif\0\0")
+    return kept.tobytes().removeprefix(_EXIF_MARK)

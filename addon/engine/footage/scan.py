@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...contract.errors import FootageError
+from ...contract.exr_layers import read_layers, shown_layer
 from ...contract.job_types import Footage
 from ...contract.layout import version_document, version_number
 from . import images, movie
+from .camera_files import is_raw
 from .images import read_header
 from .movie import Movie
 
@@ -37,19 +39,11 @@ _COMPANIONS = {
     **dict.fromkeys(("thumbnail", "thumbnails", "thumbs", "preview", "previews", "@eadir"), "it holds small copies"),
     **dict.fromkeys(("depth", "depths", "normal", "normals"), "it holds depth or normals"),
 }
-_HEIC = (
-    "HEIC",
-    "Convert it to JPEG or PNG: on a Mac by Preview, elsewhere by ImageMagick (magick photo.heic photo.jpg).",
-)
-_RAW = ("RAW", "Develop it to TIFF, PNG or JPEG, by darktable, RawTherapee or the camera's own program.")
-_UNREAD = {
-    **dict.fromkeys((".heic", ".heif", ".hif", ".avif"), _HEIC),
-    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"), _RAW),
-}
+_AVIF = "Convert it to PNG, by ImageMagick (magick photo.avif photo.png) or a photo program."
 
 
-def scan(path: Path) -> tuple[Footage, list[str]]:
-    """The footage that a path means, and warnings for a person.
+def scan(path: Path, layer: str = "") -> tuple[Footage, list[str]]:
+    """The footage that a path means, and warnings for a person. layer: of EXR images, as in Footage.
 
     A movie file is a movie. An image is its whole sequence: the images beside it with the same name but for the last
     number in it, and the same extension; or, where a camera named it, the photos beside it that it named too. A folder
@@ -88,6 +82,8 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
     for file in files:
         _check_name(file)
     if files[0].suffix.lower() in movie.SUFFIXES:
+        if layer:
+            raise FootageError(f"A movie has no layer {layer!r}.", where=str(files[0]), hint="Leave it out.")
         opened = Movie(files[0])
         if opened.missing:
             warnings.append(
@@ -105,10 +101,21 @@ def scan(path: Path) -> tuple[Footage, list[str]]:
                 f"{opened.width} x {opened.height} pixels."
             )
         return Footage((str(files[0]),), opened.width, opened.height, len(opened), movie=True), warnings
-    header = read_header(files[0])
-    if layer := images.layer_of(files[0]):
-        warnings.append(f"Of the layers of {files[0].name}, {layer} is taken, as Blender shows it.")
-    return Footage(tuple(map(str, files)), header.width, header.height, len(files)), warnings
+    header = read_header(files[0], layer)
+    warnings += [] if layer else _layers(files[0])
+    return Footage(tuple(map(str, files)), header.width, header.height, len(files), layer=layer), warnings
+
+
+def _layers(file: Path) -> list[str]:
+    """Which of several is taken, where nobody chose."""
+    layers = read_layers(file)
+    shown = shown_layer(layers)
+    if shown is None or (len(layers) == 1 and not shown.name):
+        return []
+    what = shown.name or "the picture without a layer's name"
+    others = [each.name for each in layers if each != shown and each.name]
+    there = f" There are {', '.join(others[:_MANY])} too: --layer." if others else ""
+    return [f"Of {file.name}, {what} is taken, as Blender shows it.{there}"]
 
 
 def _check_name(file: Path) -> None:
@@ -135,7 +142,7 @@ def join(scanned: Sequence[tuple[Footage, list[str]]]) -> tuple[Footage, list[st
             )
     files = [file for each in parts for file in each.files]
     warnings = [warning for _, warnings in scanned for warning in warnings]
-    return Footage(tuple(files), parts[0].width, parts[0].height, len(files)), warnings
+    return Footage(tuple(files), parts[0].width, parts[0].height, len(files), layer=parts[0].layer), warnings
 
 
 def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
@@ -160,7 +167,8 @@ def _look_into(folder: Path, visited: list[str]) -> tuple[list[Path], list[str]]
     if not pictures:
         _refuse_unread(files, folder)
     if pictures:
-        chosen, warnings = _choose(folder, pictures)
+        _ask_live_photo(pictures, movies, folder)
+        chosen, warnings = _choose(folder, _without_developed(pictures))
     elif len(movies) == 1:
         chosen, warnings = movies, []
     elif movies:
@@ -253,9 +261,25 @@ def _scan_sequence(path: Path) -> tuple[list[Path], list[str]]:
 def _refuse_unread(files: list[Path], where: Path) -> None:
     """Raises FootageError if there are pictures that nothing here reads, as that they are meant is likely."""
     for each in files:
-        if each.suffix.lower() in _UNREAD:
-            kind, hint = _UNREAD[each.suffix.lower()]
-            raise FootageError(f"{each.name} is a {kind} picture, which can't be read.", where=str(where), hint=hint)
+        if each.suffix.lower() == ".avif":
+            raise FootageError(f"{each.name} is an AVIF picture, which can't be read.", where=str(where), hint=_AVIF)
+
+
+def _ask_live_photo(pictures: list[Path], movies: list[Path], folder: Path) -> None:
+    """Raises FootageError if all there is is a picture with a moving one of the same name, as phones make them."""
+    twins = [each for each in movies if each.stem.casefold() == pictures[0].stem.casefold()]
+    if len(pictures) == 1 and twins:
+        raise FootageError(
+            f"{pictures[0].name} and {twins[0].name} are a photo and its moving part (a Live Photo).",
+            where=str(folder),
+            hint="Name the one that you mean.",
+        )
+
+
+def _without_developed(pictures: list[Path]) -> list[Path]:
+    """Without RAW files that lie beside a picture of the same name, which cameras write too, or somebody developed."""
+    developed = {each.stem.casefold() for each in pictures if not is_raw(each)}
+    return [each for each in pictures if not (is_raw(each) and each.stem.casefold() in developed)]
 
 
 def is_camera_name(stem: str) -> bool:

@@ -235,6 +235,15 @@ class Store:
         """The folder of what is tracked of the object `name` under the hash of `facts`; may not exist yet."""
         return Take(self.folder / f"{_slug(name)}-{key_of(facts)[:_KEY_LENGTH]}")
 
+    def try_out(self, names: Iterable[str]) -> None:
+        """See that takes of these objects can be written: rights, and the lengths of paths. Raises OutputError."""
+        for name in names:
+            take = Take(self.folder / f"{_slug(name)}-{os.getpid():0{_KEY_LENGTH}d}")
+            try:
+                take.put_state(1, lambda file: None, conditioning=True)
+            finally:
+                discard(take.folder)
+
     def adopt(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> None:
         """Take over what was tracked of an object under another name: the name decides nothing but the folder."""
         for name, (take, facts) in takes.items():

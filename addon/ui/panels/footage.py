@@ -37,6 +37,8 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
         draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE", translate=False)
         size = f"{footage.width} x {footage.height} pixels"
         draw_text(layout, context, f"{count_of(footage.frame_count, 'frame')}, {size}")
+        if footage.layer:
+            draw_text(layout, context, f"Layer {footage.layer}")
         layout.prop(settings_of(clip), "panorama")
         for warning in summary.warnings:
             draw_text(layout, context, warning, "ERROR")

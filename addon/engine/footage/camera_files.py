@@ -1,0 +1,117 @@
+"""Photos in the cameras' own formats: HEIC of phones (HEIF with HEVC), and RAW.
+
+HEIC is decoded by libheif, which turns it upright by the container's own transformation, 10 and 12 bits as 16. RAW is
+developed by LibRaw to 16-bit sRGB, upright, by the camera's white balance. Nothing is adjusted to a picture's own
+brightness, so that a sequence does not flicker. Other programs will develop it otherwise: hand them what comes out
+here, or develop it before.
+
+Both are imported when they are needed first: Blender's footage never needs them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...contract.boundary import check_pixels
+from ...contract.errors import FootageError
+
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+RAW_SUFFIXES = frozenset({".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"})
+
+# ISO/IEC 23008-12, annex B: brands of pictures and sequences with HEVC
+_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_SRGB_CURVE = (2.4, 12.92)  # IEC 61966-2-1, as LibRaw has it: exponent, slope near black
+
+
+@dataclass(frozen=True, slots=True)
+class Heif:
+    """An upright HEIC picture.
+
+    pixels: (H, W, 3) uint8 or uint16. alpha: (H, W) of the same dtype. exif: with its "Exif" mark, as stored.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None
+    icc: bytes | None
+    exif: bytes | None
+    xmp: bytes | None
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether a file that begins so, with 12 bytes, is HEIC."""
+    return head[4:8] == b"ftyp" and head[8:12] in _BRANDS
+
+
+def is_raw(path: Path) -> bool:
+    """By the name alone: the content of most is that of a TIFF, whose picture is a thumbnail."""
+    return path.suffix.lower() in RAW_SUFFIXES
+
+
+def read_heif_header(path: Path) -> tuple[int, int, bool]:
+    """Width, height, and whether it has more than 8 bits. Raises FootageError, and what libheif raises."""
+    file = _open_heif(path)
+    return *file.size, file.mode.endswith(";16")
+
+
+def read_heif(path: Path) -> Heif:
+    """Raises FootageError, and what libheif raises."""
+    file = _open_heif(path)
+    samples: NDArray[Any] = np.asarray(file)
+    if samples.ndim == 2:
+        samples = np.dstack([samples] * 3)
+    alpha = np.ascontiguousarray(samples[..., 3]) if samples.shape[2] == 4 else None
+    info = file.info
+    return Heif(
+        np.ascontiguousarray(samples[..., :3]), alpha, info.get("icc_profile"), info.get("exif"), info.get("xmp")
+    )
+
+
+def _open_heif(path: Path) -> Any:
+    import pillow_heif
+
+    file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    check_pixels(*file.size, FootageError, str(path))
+    return file
+
+
+def read_raw_size(path: Path) -> tuple[int, int]:
+    """Upright width and height, without decoding. Raises FootageError, and what LibRaw raises."""
+    with _open_raw(path) as raw:
+        sizes = raw.sizes
+        return (sizes.height, sizes.width) if sizes.flip in (5, 6) else (sizes.width, sizes.height)
+
+
+def read_raw(path: Path, *, at_least: int = 0) -> NDArray[np.uint16]:
+    """Developed: (H, W, 3) sRGB, upright. Raises FootageError, and what LibRaw raises.
+
+    at_least: pixels that either side needs; half the size will do where it has as many. 0: the full size.
+    """
+    from rawpy import ColorSpace
+
+    with _open_raw(path) as raw:
+        half = bool(at_least) and min(raw.sizes.height, raw.sizes.width) >= 2 * at_least
+        developed: NDArray[np.uint16] = raw.postprocess(
+            use_camera_wb=True,
+            output_color=ColorSpace.sRGB,
+            gamma=_SRGB_CURVE,
+            output_bps=16,
+            no_auto_bright=True,
+            adjust_maximum_thr=0.0,
+            half_size=half,
+        )
+        return developed
+
+
+def _open_raw(path: Path) -> Any:
+    import rawpy
+
+    raw = rawpy.RawPy()
+    with path.open("rb") as file:  # a buffer: LibRaw opens no path with letters beyond the code page on Windows
+        raw.open_buffer(file)
+    check_pixels(raw.sizes.width, raw.sizes.height, FootageError, str(path))
+    return raw
