@@ -55,7 +55,8 @@ def is_raw(path: Path) -> bool:
 def read_heif_header(path: Path) -> tuple[int, int, bool]:
     """Width, height, and whether it has more than 8 bits. Raises FootageError, and what libheif raises."""
     file = _open_heif(path)
-    return *file.size, file.mode.endswith(";16")
+    width, height = file.size
+    return width, height, file.mode.endswith(";16")
 
 
 def read_heif(path: Path) -> Heif:
@@ -75,7 +76,8 @@ def _open_heif(path: Path) -> Any:
     import pillow_heif
 
     file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
-    check_pixels(*file.size, FootageError, str(path))
+    width, height = file.size
+    check_pixels(width, height, FootageError, str(path))
     return file
 
 
