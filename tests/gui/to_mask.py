@@ -9,7 +9,7 @@ import bpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from hand import (  # noqa: E402
+from hand import (
     FOOTAGE,
     Steps,
     click_plate,
