@@ -156,7 +156,8 @@ def _read_tracks(
     if hidden:
         ignored.append(f"{tracking_object.name}: {count_of(hidden, 'track')} hidden.")
     for reason, count in reasons.items():
-        ignored.append(f"{tracking_object.name}: {count_of(count, 'marker')} {translated(reason)}.")
+        counted = count_of(count, "marker")
+        ignored.append(translated("{1}: {2} {3}.", tracking_object.name, counted, translated(reason)))
 
 
 def _boxes(tracking_object: bpy.types.MovieTrackingObject) -> list[tuple[int, _Bounds]]:
