@@ -93,7 +93,7 @@ def _pieces() -> frozenset[str]:
 def _patterns(group: str) -> list[tuple[str, re.Pattern[str]]]:
     """Texts with holes and what they match, the most telling first."""
     texts = [text for text in read_catalogue("de")[group] if _HOLE.search(text) and _letters(text) >= _LETTERS]
-    texts.sort(key=_letters, reverse=True)
+    texts.sort(key=lambda text: (_letters(text), len(_HOLE.sub("", text))), reverse=True)
     return [(text, re.compile("(.*?)".join(map(re.escape, _HOLE.split(text))), re.DOTALL)) for text in texts]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
 
+from ..language.properties import StringProperty
 from ..tasks import setup_run
 from .setup_operator import SetupOperator, ask_for_network
 

@@ -173,4 +173,7 @@ def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: 
     elif task.error is not None:
         draw_error(layout, context, task.error)
         if task.asked:
-            layout.operator("splat_matte.install_engine", text="Install That", icon="IMPORT").agreed = task.asked
+            install = layout.operator(
+                "splat_matte.install_engine", text="Install That", text_ctxt=CONTEXT, icon="IMPORT"
+            )
+            install.agreed = task.asked

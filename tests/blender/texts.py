@@ -6,6 +6,7 @@ A text that is put together, an f-string, is found as the catalogues have it: {1
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,9 @@ ARGUMENTS = {
     "say_status": 1,
     "translated": 0,
 }
-ERRORS = {"CheckpointError", "EngineError", "FootageError", "JobError", "MatteError", "OutputError"}
 KEYWORDS = {"heading", "hint", "placeholder", "text"}
 LISTS = {"ignored", "notes", "warnings"}  # of sentences that the panels show
+INSTALLER = "installer/"  # its functions return sentences, too
 COMMAND_LINE = {"cli.py"}  # speaks English only
 LETTERS = 4  # as addon/language has it
 
@@ -71,7 +72,10 @@ def said(addon: Path) -> set[str]:
     for file in sorted(addon.rglob("*.py")):
         name = file.relative_to(addon).as_posix()
         if not name.startswith("engine/") and name not in COMMAND_LINE:
-            texts.update(_Finder(ast.parse(file.read_text(encoding="utf-8"))).found())
+            finder = _Finder(ast.parse(file.read_text(encoding="utf-8")))
+            texts.update(finder.found())
+            if name.startswith(INSTALLER):
+                texts.update(finder.returned())
     return texts
 
 
@@ -79,6 +83,29 @@ def literals(addon: Path) -> set[str]:
     """Every string in the sources, the engine's too."""
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in addon.rglob("*.py")]
     return {text for tree in trees for node in ast.walk(tree) if (text := text_of(node)) is not None}
+
+
+def untranslated(addon: Path) -> list[str]:
+    """Places where Blender would be given English, or would look a text of ours up in its own dictionary."""
+    found = []
+    for file in sorted(addon.rglob("*.py")):
+        name = file.relative_to(addon).as_posix()
+        if name.startswith("engine/") or name in COMMAND_LINE:
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _goes_past(node):
+                found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    return found
+
+
+def _goes_past(node: ast.Call) -> bool:
+    name, keywords = _name_of(node.func), {each.arg: each.value for each in node.keywords}
+    if name in ("report", "poll_message_set"):
+        return text_of(node.args[ARGUMENTS[name]]) is not None
+    for keyword, context in (("text", "text_ctxt"), ("heading", "heading_ctxt")):
+        if keyword in keywords and getattr(keywords[keyword], "value", None) not in ("", True):
+            return context not in keywords and "translate" not in keywords
+    return text_of(keywords.get("placeholder", node)) is not None
 
 
 def text_of(node: ast.AST) -> str | None:
@@ -112,6 +139,13 @@ class _Finder:
                     yield from (text for text in self._resolve(argument, scope) if _counts(text))
                 yield from self._counted(node)
 
+    def returned(self) -> Iterator[str]:
+        """Sentences that its functions return."""
+        for scope in (each for each in ast.walk(self.tree) if isinstance(each, ast.FunctionDef)):
+            for node in ast.walk(scope):
+                if isinstance(node, ast.Return) and node.value is not None:
+                    yield from (text for text in self._resolve(node.value, scope) if text.count(" ") > 2)
+
     def _arguments(self, node: ast.AST) -> Iterator[ast.expr]:
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
@@ -120,7 +154,7 @@ class _Finder:
         if not isinstance(node, ast.Call):
             return
         name = _name_of(node.func)
-        place = 0 if name in ERRORS else ARGUMENTS.get(name)
+        place = 0 if name.endswith("Error") and not hasattr(builtins, name) else ARGUMENTS.get(name)
         if name == "append" and isinstance(node.func, ast.Attribute) and _name_of(node.func.value) in LISTS:
             place = 0
         if place is not None and len(node.args) > place:
@@ -148,6 +182,8 @@ class _Finder:
         elif isinstance(node, ast.IfExp):
             yield from self._resolve(node.body, scope)
             yield from self._resolve(node.orelse, scope)
+        elif isinstance(node, ast.Starred):
+            yield from self._resolve(node.value, scope)
         elif isinstance(node, (ast.List, ast.Tuple)):
             for each in node.elts:
                 yield from self._resolve(each, scope)
