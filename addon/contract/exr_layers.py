@@ -62,7 +62,7 @@ def shown_layer(layers: Sequence[Layer]) -> Layer | None:
     """Which of them Blender's clip editor shows; None of none.
 
     In a file without several parts R, G and B without a layer; else the layer or part called Combined; else the first
-    (measured in 4.2.0 and 5.0.1; blenkernel/intern/movieclip.cc, movieclip_convert_multilayer_add_pass).
+    (measured in 4.2, 4.5, 5.0 and 5.2; blenkernel/intern/movieclip.cc, movieclip_convert_multilayer_add_pass).
     """
     one_part = not any(each.part for each in layers)
     plain = (each for each in layers if one_part and not each.prefix)

@@ -230,6 +230,48 @@ def test_movie_that_is_turned_in_its_header(tmp_path: Path, matrix: tuple[int, .
         assert (x, y) == expected[matrix]
 
 
+VARIABLE = """
+import sys
+from fractions import Fraction
+from pathlib import Path
+import av
+import numpy as np
+from addon.engine.footage.movie import Movie
+
+with av.open(sys.argv[1], "w") as container:
+    stream = container.add_stream("libx264", rate=25, options={"crf": "1"})
+    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+    for i, time in enumerate([0, 1, 2, 4, 5, 8, 9, 10, 13, 14]):
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * (i + 1), np.uint8), "rgb24")
+        frame = frame.reformat(format="yuv420p", threads=1)
+        frame.pts, frame.time_base = time, Fraction(1, 25)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+movie = Movie(Path(sys.argv[1]))
+print(*(round(float(movie.pixels(i).mean()) / 20) for i in range(len(movie))))
+"""
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_variable_frame_rate_is_numbered_as_this_blender_shows_it(tmp_path: Path, suffix: str) -> None:
+    """As many frames, and the same picture on each, in the clip editor and in the engine."""
+    file = tmp_path / f"phone{suffix}"
+    result = subprocess.run(
+        [os.environ["SPLAT_MATTE_PYTHON"], "-c", VARIABLE, str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    pictures = [int(each) for each in result.stdout.split()]
+    clip = load(file)
+    footage, _ = read(clip)
+    assert footage.frame_count == len(pictures) > 10, "some come twice"
+    for frame, picture in enumerate(pictures, 1):
+        assert shown(clip, frame, tmp_path / "shown.png") == picture, f"frame {frame}"
+
+
 def test_missing_movie(tmp_path: Path) -> None:
     clip = load(write_movie(tmp_path, 2))
     (tmp_path / "movie.mp4").unlink()

@@ -109,9 +109,9 @@ class TestNames:
             scan(tmp_path)
         assert str(error.value).encode()
 
-    @pytest.mark.parametrize("target", ["postshot", "colmap", "realityscan"])
+    @pytest.mark.parametrize("target", ["colmap", "realityscan"])
     def test_names_that_get_too_long_are_told_before_tracking(self, tmp_path: Path, target: str) -> None:
-        photos(tmp_path, ["a" * 247 + ".jpg"])
+        photos(tmp_path, ["a" * 249 + ".jpg"])
         footage, _ = scan(tmp_path)
         job = Job(footage, MARKED, output=str(tmp_path / "out"), target=target)
         with pytest.raises(FootageError, match="bytes; file systems allow"):
