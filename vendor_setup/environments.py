@@ -23,7 +23,7 @@ from addon.installer import pins as engine_pins
 from addon.installer.environment import remove_folder
 from addon.installer.install import make_engine
 from addon.installer.plan import InstallPlan
-from addon.installer.pythons import Python, Version
+from addon.installer.pythons import Python, Version, probe
 from addon.installer.torch_build import ANY
 from addon.runtime.locate import runtime_python
 from addon.runtime.lock import only_one
@@ -85,12 +85,12 @@ def pins(environment: Environment) -> str:
 
 
 def is_ready(environment: Environment, folder: Path) -> bool:
-    """Whether `folder` holds it, finished, with today's pins, and its Python is still there."""
+    """Whether `folder` holds it, finished, with today's pins, and its Python still runs."""
     try:
         stamp = (folder / _STAMP).read_text(encoding="utf-8")
     except OSError:
         return False
-    return stamp == pins(environment) and runtime_python(folder).exists()
+    return stamp == pins(environment) and probe([str(runtime_python(folder))], "sys") is not None
 
 
 def prepare(environments: Sequence[Environment]) -> None:

@@ -23,7 +23,7 @@ def hashes(runtime: Path) -> Path:
     options = ["--no-config", "--quiet", "--no-deps", "--universal", "--python-version", "3.11"]
     options += ["--generate-hashes", "--no-header", "--no-annotate"]
     for file in pins.FILES:
-        found = run_quietly([*uv(runtime), "pip", "compile", *options, str(pins.REQUIREMENTS / file)])
+        found = run_quietly([uv(runtime), "pip", "compile", *options, str(pins.REQUIREMENTS / file)])
         package = ""
         for line in found.splitlines():
             if start := re.match(r"([\w.-]+)==([\w.+]+)", line):

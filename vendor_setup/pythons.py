@@ -5,20 +5,18 @@ Blender 4.2 to 5.0 speak Python 3.11, 5.1 and 5.2 speak 3.13; the engine runs on
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from addon.contract.errors import EngineError
 from addon.installer.pythons import Python, Version, candidates, probe
-from addon.runtime.locate import runtime_python
+from addon.installer.uv import VERSION, bring_wheel, unpack
 from addon.runtime.processes import last_line, quiet_environment, run_quietly
+from addon.runtime.watch import Watch
 
 from .say import say
 
 SUPPORTED: tuple[Version, ...] = ((3, 11), (3, 13))  # the first is what uv fetches
-UV = "uv==0.13.8"
 
 # Debian without python3-venv has no ensurepip.
 _MODULES = "ensurepip, sys, venv"
@@ -40,7 +38,7 @@ def find_or_fetch(runtime: Path) -> dict[Version, Python]:
     if found:
         return found
     wanted = ".".join(map(str, SUPPORTED[0]))
-    say(f"No Python 3.11 or 3.13 here; fetching {wanted} with {UV} ...")
+    say(f"No Python 3.11 or 3.13 here; fetching {wanted} with uv {VERSION} ...")
     try:
         python = _fetch(runtime, wanted)
     except EngineError as error:
@@ -51,21 +49,16 @@ def find_or_fetch(runtime: Path) -> dict[Version, Python]:
     return {python.version: python}
 
 
-def uv(runtime: Path) -> list[str]:
-    """The command that starts uv, which is installed into `runtime` at the first call. Raises EngineError."""
-    tool = runtime / "uv"
-    if not runtime_python(tool).exists():
-        shutil.rmtree(tool, ignore_errors=True)
-        run_quietly([sys.executable, "-m", "venv", str(tool)])
-    run_quietly([str(runtime_python(tool)), "-m", "pip", "install", "--disable-pip-version-check", UV])
-    return [str(runtime_python(tool)), "-m", "uv"]
+def uv(runtime: Path) -> str:
+    """The engine installer's uv, unpacked into `runtime`. Raises EngineError, OutputError."""
+    return str(unpack(bring_wheel(runtime / "uv", None, Watch()), runtime / "uv"))
 
 
 def _fetch(runtime: Path, wanted: str) -> Python:
     environment = quiet_environment() | {"UV_PYTHON_INSTALL_DIR": str(runtime / "python")}
-    command = uv(runtime)
-    run_quietly([*command, "python", "install", "--no-bin", wanted], environment)
-    where = run_quietly([*command, "python", "find", "--managed-python", wanted], environment)
+    program = uv(runtime)
+    run_quietly([program, "python", "install", "--no-bin", wanted], environment)
+    where = run_quietly([program, "python", "find", "--managed-python", wanted], environment)
     python = probe([last_line(where)], _MODULES)
     if python is None:
         raise EngineError(f"{last_line(where)} does not run.")

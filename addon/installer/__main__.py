@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints import OFFICIAL
-from ..contract.errors import EngineError, ExitCode, MatteError
+from ..contract.errors import Cancelled, EngineError, ExitCode, MatteError
 from ..contract.protocol import encode
 from ..runtime.locate import current_runtime
 from ..runtime.watch import Watch
@@ -38,6 +38,8 @@ class Told(Watch):
     def __init__(self, events: Any) -> None:
         self._events = events
         self._stop = threading.Event()
+        self._speaking = threading.Lock()
+        self._over = False
         self._next_report = 0.0
         self._words = ""
         threading.Thread(target=self._listen, daemon=True).start()
@@ -61,15 +63,25 @@ class Told(Watch):
 
     def send(self, **message: object) -> None:
         """One line."""
-        try:
-            self._events.write(encode(message))
-            self._events.flush()
-        except (BrokenPipeError, ValueError):
-            self._stop.set()  # nobody listens any more
+        with self._speaking:
+            if self._over:
+                return
+            try:
+                self._events.write(encode(message))
+                self._events.flush()
+            except (BrokenPipeError, ValueError):
+                self._stop.set()  # nobody listens any more
+
+    def end(self, failure: MatteError) -> None:
+        """The last line: what it failed with."""
+        code = int(failure.exit_code)
+        self.send(event="error", message=failure.message, where=failure.where, hint=failure.hint, exit_code=code)
+        self._over = True
 
     def _listen(self) -> None:
         os.read(0, 1)
         self._stop.set()
+        self.end(Cancelled("Stopped. What was downloaded is kept."))  # at once: what is left is to clear away
         time.sleep(_GRACE)
         os._exit(ExitCode.CANCELLED)
 
@@ -91,9 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         traceback.print_exc()
         failure = MatteError(f"{type(error).__name__}: {error}", hint="Please report this.")
-    code = int(failure.exit_code)
-    watch.send(event="error", message=failure.message, where=failure.where, hint=failure.hint, exit_code=code)
-    return code
+    watch.end(failure)
+    return int(failure.exit_code)
 
 
 def _carry_out(options: argparse.Namespace, watch: Watch) -> dict[str, str]:

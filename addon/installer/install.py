@@ -19,19 +19,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..contract.disk import patiently, write_bytes, write_file
 from ..contract.errors import EngineError, OutputError
-from ..runtime.locate import CURRENT, current_runtime, runtime_python
+from ..runtime.locate import CURRENT, can_start, current_runtime, runtime_python
 from ..runtime.lock import is_used, only_one
 from ..runtime.watch import Watch, megabytes
 from . import pins
 from .download import download, open_url, sha256_of
-from .environment import Package, VirtualEnvironment, bring_pip, remove_folder
+from .environment import Package, VirtualEnvironment, another_file, remove_folder
 from .index import has_torch
 from .machine import this_machine
 from .plan import InstallPlan
 from .pythons import Python, find_engine_python
 from .self_test import self_test
 from .torch_build import CHOICES, CUDA, PYPI_CUDA, Build, Choice, Machine, refuse_other, settle
+from .uv import bring_wheel
 
 FACTS = "installed.json"
 _TRUSTED = (".pytorch.org", ".nvidia.com", ".pythonhosted.org")  # what PyTorch's own indexes point to
@@ -64,7 +66,7 @@ class Installed:
 def installed(runtimes: Path) -> Installed | None:
     """What the current runtime is; None: there is none, or it is damaged."""
     current = current_runtime(runtimes)
-    if current is None or not runtime_python(current).is_file():
+    if current is None or not can_start(runtime_python(current)):
         return None
     try:
         return Installed(**json.loads((current / FACTS).read_text(encoding="utf-8")))
@@ -94,6 +96,7 @@ def install(plan: InstallPlan, watch: Watch, extension: Path) -> Installed:
         version = ".".join(map(str, python.version))
         result = Installed(pins.digest(), build.name, torch, version, found.device, found.gpu_problem)
         (folder / FACTS).write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
+        watch.check()
         _make_current(folder)
         shutil.rmtree(plan.runtimes / "downloads", ignore_errors=True)
         _remove_unused(plan.runtimes)
@@ -117,10 +120,10 @@ def make_engine(
     share = Share(watch, 0.7, 0.9)
 
     def tell(done: int) -> None:
-        share.progress(f"Installing packages: {done} of {len(files)}", done / len(files))
+        share.progress(f"Installing packages: {min(done, len(files))} of {len(files)}", done / len(files))
 
     tell(0)
-    environment.install(files, watch, tell)
+    environment.install(list(zip(packages, files, strict=True)), watch, tell)
     environment.clean()
     return build, next(each.version for each in packages if each.name == "torch")
 
@@ -133,8 +136,7 @@ def collect(folder: Path, python: Python, plan: InstallPlan, log: Path, watch: W
     """
     with _writing(folder), tempfile.TemporaryDirectory(prefix="splat-matte-") as scratch:
         environment, build, packages = _begin(Path(scratch) / "environment", python, plan, folder, log, watch)
-        files = [*bring(packages, folder, Share(watch, 0.04, 1.0)), *environment.build_tools]
-        for each in files:
+        for each in [*bring(packages, folder, Share(watch, 0.04, 1.0)), *environment.build_tools]:
             if each.parent != folder:
                 shutil.copy2(each, folder)
         for lock in folder.glob("*.lock"):
@@ -146,30 +148,29 @@ def _begin(
     folder: Path, python: Python, plan: InstallPlan, downloads: Path, log: Path, watch: Watch
 ) -> tuple[VirtualEnvironment, Build, list[Package]]:
     """An environment that can build packages, the build of torch, and all packages of the engine."""
-    pip = bring_pip(downloads, plan.wheels, watch)
+    environment = VirtualEnvironment(folder, bring_wheel(downloads, plan.wheels, watch), plan.wheels, log)
     watch.progress("Making a virtual environment", 0.0)
-    environment = VirtualEnvironment(folder, pip, log)
-    environment.make(python)
-    everywhere = _sources(plan.wheels)
-    # What exists as source only (antlr4, iopath, sam2) is built, and needs this to be asked for its version even.
-    build_tools = environment.resolve(["--no-deps", *everywhere, *pins.read(pins.BUILD)], watch)
-    environment.build_tools = bring(build_tools, downloads, Share(watch, 0.0, 0.02))
-    environment.install(environment.build_tools, watch)
+    environment.make(python, watch)
+    # What exists as source only (antlr4, iopath, sam2) is built with these, once its hash was compared.
+    build_tools = environment.resolve(pins.read(pins.BUILD), ["--no-deps"], watch)
+    tools = bring(build_tools, downloads, Share(watch, 0.0, 0.02))
+    environment.install(list(zip(build_tools, tools, strict=True)), watch)
+    environment.build_tools += tools
 
     watch.progress("Choosing files", 0.02)
+    engine = [each for each in pins.read(pins.ENGINE) if not each.startswith("torch==")]
+    packages = environment.resolve(engine, ["--no-deps"], watch)
+    names = {pins.normal(each.name) for each in packages}
     machine = this_machine()
     choice = plan.builds(machine, python.version)
     build = _settle(plan, machine, choice, python, watch)
-    engine = [each for each in pins.read(pins.ENGINE) if not each.startswith("torch==")]
-    packages = environment.resolve(["--no-deps", *everywhere, *engine], watch)
-    names = {pins.normal(each.name) for each in packages}
     wanted = f"torch=={pins.version_of('torch')}" + (f"+{build.local}" if build.local else "")
-    if build.index and plan.wheels is None:
-        everywhere = [*everywhere, "--extra-index-url", build.index]
     # What only other builds bring along has other versions than CUDA 13's.
     files = [pins.ENGINE, pins.CUDA] if build in (CUDA, PYPI_CUDA) else [pins.ENGINE]
-    constraints = [part for file in files for part in ("-c", str(pins.REQUIREMENTS / file))]
-    with_torch = environment.resolve([*everywhere, *constraints, wanted], watch)
+    options = [part for file in files for part in ("-c", str(pins.REQUIREMENTS / file))]
+    if build.index and plan.wheels is None:
+        options += ["--index", build.index]
+    with_torch = environment.resolve([wanted], ["--only-binary", ":all:", *options], watch)
     packages += [each for each in with_torch if pins.normal(each.name) not in names]
     # A registry of one's own may have another build than the default one.
     local = next(each.version for each in packages if each.name == "torch").partition("+")[2]
@@ -185,59 +186,47 @@ def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Pa
     Raises:
         EngineError: one can't be downloaded, or is not the file that was pinned.
     """
-    checked = [(each, _expected(each)) for each in packages]
+    for each in packages:
+        _refuse_unknown(each)
     sizes = sizes_of(packages)
     total = sum(sizes)
     if total:
         watch.note(f"{sum(each > 0 for each in sizes)} files to download, {megabytes(total)}.")
     files = []
     done = 0
-    for (package, sha256), size in zip(checked, sizes, strict=True):
+    for package, size in zip(packages, sizes, strict=True):
         watch.check()
         if (here := package.path) is not None:
             watch.progress(f"Checking {here.name}", done / max(1, total))
-            if sha256 and sha256_of(here) != sha256:
-                raise _another_file(package)
+            if sha256_of(here) != package.sha256:
+                raise another_file(f"{package.name} {package.version}", package.file)
             files.append(here)
             continue
         target = downloads / package.file
         share = Share(watch, done / max(1, total), (done + size) / max(1, total))
-        download(package.url, target, size, sha256, share, EngineError)
+        download(package.url, target, size, package.sha256, share, EngineError)
         files.append(target)
         done += size
     return files
 
 
-def _expected(package: Package) -> str:
-    """The sha256 that the file must have; empty if nobody says. Raises EngineError.
+def _refuse_unknown(package: Package) -> None:
+    """Raises EngineError: it is not a pinned file.
 
-    What is pinned must be one of the pinned files. Some of PyTorch's own builds, and what only they bring along, have
-    no hash in our pins: the exact version is asked for, and the hash is what PyTorch's index says over TLS (it has
-    none for some files), or that of the file in a folder which the person named.
+    Some of PyTorch's own builds, and what only they bring along, have no hash in our pins: the exact version is asked
+    for, and the hash is what PyTorch's index says over TLS, or that of the file in a folder which the person named.
     """
     known = pins.hashes_of(package.name, package.version, package.file)
-    if known:
-        if package.sha256 and package.sha256 not in known:
-            raise _another_file(package)
-        if not package.sha256 and len(known) > 1:
-            raise EngineError("Its source does not say what its sha256 is.", where=package.url)
-        return package.sha256 or next(iter(known))
+    if known and package.sha256 not in known:
+        raise another_file(f"{package.name} {package.version}", package.file)
     parts = urllib.parse.urlsplit(package.url)
-    if package.path is None and (parts.scheme != "https" or not f".{parts.hostname}".endswith(_TRUSTED)):
+    trusted = parts.scheme == "https" and f".{parts.hostname}".endswith(_TRUSTED)
+    if not known and package.path is None and not trusted:
         raise EngineError(
             f"{package.name} {package.version} is not pinned, and comes neither from PyTorch nor from a folder.",
             where=package.url,
             hint="Choose another build of PyTorch in the preferences.",
         )
-    return package.sha256
-
-
-def _another_file(package: Package) -> EngineError:
-    return EngineError(
-        f"This is not the {package.name} {package.version} that was published: its sha256 is another.",
-        where=package.file,
-        hint="Get the file anew. If it happens again, something between here and there changes downloads.",
-    )
 
 
 def sizes_of(packages: Sequence[Package]) -> list[int]:
@@ -247,8 +236,8 @@ def sizes_of(packages: Sequence[Package]) -> list[int]:
 
 
 def _size(package: Package) -> int:
-    if package.path is not None:
-        return 0
+    if package.path is not None or package.size:
+        return package.size if package.path is None else 0
     try:
         with open_url(urllib.request.Request(package.url, method="HEAD"), _PATIENCE) as answer:
             return int(answer.headers["Content-Length"])
@@ -256,10 +245,6 @@ def _size(package: Package) -> int:
         raise EngineError(
             f"The server does not say how large it is: {error}.", where=package.url, hint="Try again later."
         ) from None
-
-
-def _sources(wheels: Path | None) -> list[str]:
-    return ["--no-index", "--find-links", str(wheels)] if wheels is not None else []
 
 
 def _settle(plan: InstallPlan, machine: Machine, choice: Choice, python: Python, watch: Watch) -> Build:
@@ -310,12 +295,7 @@ def _next_folder(runtimes: Path) -> Path:
 
 
 def _make_current(folder: Path) -> None:
-    part = folder.with_name(f"{CURRENT}.part")
-    with part.open("w", encoding="ascii") as file:
-        file.write(folder.name)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder.with_name(CURRENT))
+    write_file(folder.with_name(CURRENT), lambda file: write_bytes(file, folder.name.encode()))
 
 
 def _remove_unused(runtimes: Path) -> None:
@@ -330,7 +310,7 @@ def remove(folder: Path, watch: Watch) -> None:
     """Remove the runtime of the data folder `folder`; checkpoints stay. Raises OutputError."""
     runtimes = folder / "runtime"
     with _writing(runtimes), only_one(folder / "runtime.lock", "installing the engine", watch):
-        (runtimes / CURRENT).unlink(missing_ok=True)
+        patiently(lambda: (runtimes / CURRENT).unlink(missing_ok=True))
         remove_folder(runtimes)
 
 

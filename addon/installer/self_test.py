@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.errors import EngineError, OutputError
-from ..runtime.locate import engine_environment, runtime_python
+from ..runtime.locate import NO_BASE, engine_environment, runtime_python
 from ..runtime.processes import HIDDEN, last_line
 from ..runtime.watch import Watch
 
@@ -83,11 +83,13 @@ def _explain(text: str, code: int, log: Path) -> EngineError:
     if "DLL load failed" in text or "[WinError 126]" in text or "[WinError 1114]" in text:
         hint = f"Windows lacks a library: install {_VISUAL_C} and press Repair."
     elif "no kernel image is available" in text:
-        hint = "This GPU is too old for this build: choose CUDA 12.6 or CPU under PyTorch Build, and press Repair."
+        hint = "This build has nothing for this GPU: choose Automatic, or CPU, under PyTorch Build, and press Repair."
     elif "out of memory" in text:
         hint = "Close other programs that use the GPU, and run the self-test again; or set Device to CPU."
     elif "driver" in text and "CUDA" in text:
         hint = "Update the GPU's driver and run the self-test again; or set Device to CPU."
+    elif code == NO_BASE:
+        hint = "The Python that the engine was made from is gone: press Repair."
     elif code < 0 or code > 255:
         hint = "The process crashed. Update the GPU's driver, or choose CPU under PyTorch Build, and press Repair."
     else:

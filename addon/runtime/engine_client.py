@@ -13,9 +13,11 @@ from ..contract.errors import EngineError, MatteError, from_exit_code
 from ..contract.protocol import PROTOCOL_VERSION, Event
 from ..contract.requests import Cancel, Quit, Request
 from .json_line_process import JsonLineProcess
+from .locate import NO_BASE
 
 _QUOTED_LINES = 6
 _QUIT_SECONDS = 3.0
+_NO_BASE_HINT = "The Python that the engine was made from is gone: press Repair in the preferences of this extension."
 _HINT = "What was finished is kept: start again to go on."
 
 
@@ -152,7 +154,8 @@ class Engine:
         elif error is not None:
             end = EngineError(f"The engine said something that is no message: {error}.{self._quote()}")
         else:
-            end = EngineError(f"The engine ended unexpectedly ({_say_exit(code)}).{self._quote()}", hint=_HINT)
+            hint = _NO_BASE_HINT if code == NO_BASE else _HINT
+            end = EngineError(f"The engine ended unexpectedly ({_say_exit(code)}).{self._quote()}", hint=hint)
         with self._lock:
             self._end = end
             replies, self._replies = list(self._replies.values()), {}

@@ -16,6 +16,7 @@ GPU_VARIABLE = "SPLAT_MATTE_GPU_GB"
 GPU_CHOICE = "SPLAT_MATTE_GPU"
 IDLE_VARIABLE = "SPLAT_MATTE_IDLE_MINUTES"
 CURRENT = "current.txt"
+NO_BASE = 103  # what a virtual environment's launcher ends with on Windows, where the Python behind it is gone
 
 # What a Blender, a farm or a shell may have set for another Python than the engine's.
 _FOREIGN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONWARNINGS", "VIRTUAL_ENV")
@@ -52,7 +53,7 @@ def find_python(
             hint="Press Install Engine in the preferences of this extension.",
         )
     python = runtime_python(current, platform)
-    if not python.is_file():
+    if not can_start(python, platform):
         raise EngineError(
             "The engine's Python is gone: the Blender or Python that it was made from was removed.",
             where=str(python),
@@ -77,6 +78,22 @@ def current_runtime(runtimes: Path) -> Path | None:
 def runtime_python(runtime: Path, platform: str = sys.platform) -> Path:
     """The interpreter of the virtual environment `runtime`."""
     return runtime / "Scripts" / "python.exe" if platform == "win32" else runtime / "bin" / "python"
+
+
+def can_start(python: Path, platform: str = sys.platform) -> bool:
+    """Whether `python` is there and, if it is a virtual environment's, the Python that it was made from too.
+
+    On Windows it is a launcher, which stays when a new Blender replaces the one with its Python; elsewhere a link.
+    """
+    if not python.is_file():
+        return False
+    try:
+        settings = (python.parent.parent / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True  # no virtual environment
+    pairs = (line.partition("=") for line in settings.splitlines())
+    home = next((value.strip() for name, _, value in pairs if name.strip().lower() == "home"), "")
+    return not home or platform != "win32" or (Path(home) / "python.exe").is_file()
 
 
 def engine_environment(

@@ -14,10 +14,12 @@ import bpy
 from ..contract.errors import EngineError, MatteError
 from ..installer.machine import this_machine
 from ..installer.plan import InstallPlan
+from ..installer.pythons import probe
 from ..installer.torch_build import Machine
 from ..runtime import measured
 from ..runtime.engine_client import stop_shared_engine
 from ..runtime.installer_client import Installer, installer_python
+from ..runtime.locate import current_runtime, runtime_python
 from ..runtime.log_file import logged
 from ..settings.preferences import data_folder, preferences
 from . import job_run
@@ -93,6 +95,7 @@ class Task:
 _current: Task | None = None
 _machine: Machine | None = None
 _asking: threading.Thread | None = None
+_runs: dict[Path, bool | None] = {}  # by a runtime's Python: whether it starts; None: it is being asked
 
 
 def latest() -> Task | None:
@@ -145,6 +148,22 @@ def machine(patience: float = 0.0) -> Machine | None:
     if _asking is not None:
         _asking.join(patience)
     return _machine
+
+
+def engine_runs() -> bool:
+    """Whether the installed engine's Python starts, as far as is known: it is asked once, in a thread."""
+    current = current_runtime(plan().runtimes)
+    if current is None:
+        return True
+    python = runtime_python(current)
+    if python not in _runs:
+        _runs[python] = None
+        threading.Thread(target=_try_to_start, args=(python,), name="splat-matte-python", daemon=True).start()
+    return _runs[python] is not False
+
+
+def _try_to_start(python: Path) -> None:
+    _runs[python] = probe([str(python)], "sys") is not None
 
 
 def _ask() -> None:

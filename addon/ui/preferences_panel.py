@@ -60,6 +60,9 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
     elif found is not None:
         words = f"PyTorch {found.torch}, Python {found.python}, tried on {found.device}, in {plan.runtimes}"
         draw_text(layout, context, words, "CHECKMARK" if found.up_to_date else "INFO")
+        if not setup_run.engine_runs():
+            words = "Its Python does not start: it was made from one that is gone. Press Repair."
+            draw_text(layout, context, words, "ERROR")
         tested = measured.read(data_folder())
         if tested is not None and tested.gpu_problem:
             words = f"The GPU can't be used, so Automatic is the CPU: {tested.gpu_problem} Self-Test tries it again."

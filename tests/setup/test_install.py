@@ -1,4 +1,4 @@
-"""The engine's runtime, installed for real: a real Python, a real pip, from a folder of tiny packages made here.
+"""The engine's runtime, installed for real: a real Python, the real uv, from a folder of tiny packages made here.
 
 The engine is a stand-in that answers the self-test, because a real one is gigabytes; everything else is what an artist
 runs.
@@ -10,11 +10,13 @@ import base64
 import contextlib
 import hashlib
 import http.server
+import io
 import json
 import random
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -23,12 +25,13 @@ from pathlib import Path
 import pytest
 
 from addon.contract.errors import Cancelled, EngineError, OutputError
-from addon.installer import environment, install, pins, torch_build
+from addon.installer import install, pins, torch_build, uv
 from addon.installer.plan import InstallPlan
 from addon.runtime.locate import current_runtime, engine_environment, find_python, runtime_python
 from addon.runtime.lock import only_one
 from addon.runtime.processes import run_quietly
 from addon.runtime.watch import Watch
+from vendor_setup.environments import RUNTIME
 
 ENGINE = """\
 import pathlib, sys, time
@@ -81,6 +84,7 @@ class Room:
             (self.requirements / name).touch()
         (self.requirements / "build.txt").write_text("helper==1.0\n", encoding="utf-8")
         wheel(self.wheels, "helper", "1.0", "")
+        shutil.copy2(uv.bring_wheel(RUNTIME / "uv", None, Watch()), self.wheels)
         wheel(self.wheels, "torch", "2.0", "__version__ = '2.0'\n")
         self.pin("1.0")
 
@@ -89,8 +93,8 @@ class Room:
         wheel(self.wheels, "tiny", version, f"VERSION = {version!r}\n")
         (self.requirements / "engine.txt").write_text(f"torch==2.0\ntiny=={version}\n", encoding="utf-8")
         lines = []
-        for each in self.wheels.glob("*.whl"):
-            name, number, *_ = each.name.split("-")
+        for each in (*self.wheels.glob("*.whl"), *self.wheels.glob("*.tar.gz")):
+            name, number, *_ = each.name.removesuffix(".tar.gz").split("-")
             lines.append(f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {name}=={number}\n")
         (self.requirements / "hashes.txt").write_text("".join(lines), encoding="utf-8")
 
@@ -148,7 +152,7 @@ def test_installed_updated_on_the_cpu_and_removed(room: Room) -> None:
     assert room.version() == "1.0"
     assert room.folders() == ["1"]
     assert told.fractions == sorted(told.fractions)
-    assert "pip install" in room.plan().log.read_text(encoding="utf-8")
+    assert "uv pip install" in room.plan().log.read_text(encoding="utf-8")
 
     room.flag("broken auto")  # a GPU that fails leaves the CPU
     room.pin("2.0")
@@ -183,7 +187,7 @@ def test_a_failed_installation_leaves_the_old_one(used: Room) -> None:
     used.flag("broken cpu")
     with pytest.raises(EngineError, match="no kernel image") as caught:
         used.install()
-    assert "CUDA 12.6" in caught.value.hint
+    assert "PyTorch Build" in caught.value.hint
     assert used.version() == "1.0"
     assert used.folders() == ["1"]
 
@@ -199,14 +203,75 @@ def test_cancelled_at_any_moment_it_leaves_the_old_one(used: Room, moment: str) 
     assert used.folders() == ["1"]
 
 
-def test_a_changed_file_is_refused(room: Room) -> None:
-    known = pins.HASHES.read_bytes()
-    wheel(room.wheels, "tiny", "1.0", "VERSION = 'evil'\n")
-    pins.HASHES.write_bytes(known)
+def source_archive(folder: Path, ran: Path | None = None) -> Path:
+    """Of a package `sly`, which brings its own build backend; with `ran` it leaves that file when it runs."""
+    file = folder / "sly-1.0.tar.gz"
+    spy = f"open({str(ran)!r}, 'w').close()\n" if ran else ""
+    wheel = """
+import base64, hashlib, zipfile
+def build_wheel(folder, *others):
+    name, info = "sly-1.0-py3-none-any.whl", "sly-1.0.dist-info/"
+    texts = {"sly.py": "", info + "METADATA": "Metadata-Version: 2.1\\nName: sly\\nVersion: 1.0\\n",
+             info + "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n", info + "RECORD": ""}
+    with zipfile.ZipFile(folder + "/" + name, "w") as archive:
+        for path, text in texts.items():
+            archive.writestr(path, text)
+    return name
+"""
+    texts = {
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n",
+        "backend.py": spy + wheel,
+        "setup.py": spy,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: sly\nVersion: 1.0\n",
+    }
+    with tarfile.open(file, "w:gz") as archive:
+        for name, text in texts.items():
+            entry = tarfile.TarInfo(f"sly-1.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return file
+
+
+def tamper(room: Room, kind: str, ran: Path) -> str:
+    """Change a file whose hash is pinned so that it leaves `ran` when it runs; returns its name."""
+    spy = f"open({str(ran)!r}, 'w').close()\n"
+    if kind == "source archive":
+        return source_archive(room.wheels, ran).name
+    if kind == "uv":
+        file = next(room.wheels.glob("uv-*.whl"))
+        file.write_bytes(file.read_bytes() + b"!")
+        return file.name
+    name, version = {"wheel": ("tiny", "1.0"), "build tool": ("helper", "1.0"), "torch": ("torch", "2.0")}[kind]
+    return wheel(room.wheels, name, version, spy).name
+
+
+KINDS = ("wheel", "source archive", "build tool", "torch", "uv")
+
+
+@pytest.fixture
+def with_source(room: Room) -> Room:
+    """Where the engine needs a package that exists as source only, as sam2 does."""
+    source_archive(room.wheels)
+    room.pin("1.0")
+    engine = room.requirements / "engine.txt"
+    engine.write_text(engine.read_text(encoding="utf-8") + "sly==1.0\n", encoding="utf-8")
+    return room
+
+
+def test_a_source_archive_is_built(with_source: Room) -> None:
+    with_source.install()
+    python = find_python(folder=str(with_source.data), environ={})
+    run_quietly([str(python), "-c", "import sly"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_changed_file_nothing_runs(with_source: Room, kind: str, tmp_path: Path) -> None:
+    file = tamper(with_source, kind, tmp_path / "ran")
     with pytest.raises(EngineError, match="sha256 is another") as caught:
-        room.install()
-    assert caught.value.where == "tiny-1.0-py3-none-any.whl"
-    assert room.folders() == []
+        with_source.install()
+    assert Path(caught.value.where).name == file
+    assert not (tmp_path / "ran").exists()
+    assert with_source.folders() == []
 
 
 def test_pythons_that_will_not_do(room: Room) -> None:
@@ -260,14 +325,28 @@ def test_its_python_is_gone(used: Room) -> None:
 
 
 class Registry(http.server.ThreadingHTTPServer):
-    """The wheels of a folder as an index (PEP 503); the first answer that is longer than `cut` bytes ends there."""
+    """The files of a folder as an index (PEP 503) that behaves as servers and networks do.
+
+    cut: the first answer to our downloader that is longer ends after so many bytes.
+    fails: what was cut does not go on either.
+    stalls: it sends nothing of a file, and keeps the line open until `calm` is set.
+    lies: the index names the hash that the file should have; else the one that it has.
+    """
 
     def __init__(self, wheels: Path) -> None:
         super().__init__(("127.0.0.1", 0), RegistryHandler)
         self.wheels = wheels
-        self.cut: int | None = 100_000
+        self.cut: int | None = None
         self.fails = False
+        self.stalls = ""
+        self.lies: dict[str, str] = {}
+        self.asked = threading.Event()
+        self.calm = threading.Event()
         self.ranges: list[str] = []
+
+    @property
+    def index(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/simple"
 
 
 class RegistryHandler(http.server.BaseHTTPRequestHandler):
@@ -276,78 +355,131 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         kind, _, name = self.path.strip("/").partition("/")
         if kind == "simple":
-            files = [each.name for each in self.server.wheels.glob(f"{name.strip('/')}-*.whl")]
-            body = "".join(f'<a href="/files/{file}">{file}</a>' for file in files).encode()
+            files = [each for each in self.server.wheels.glob(f"{name.strip('/')}-*") if each.suffix in (".whl", ".gz")]
+            body = "".join(
+                f'<a href="/files/{each.name}#sha256={self._hash(each)}">{each.name}</a>' for each in files
+            ).encode()
         else:
             body = (self.server.wheels / name).read_bytes()
         wanted = self.headers.get("Range", "")
-        if wanted:
+        ours = self.headers.get("User-Agent", "").startswith("Python-urllib")
+        if wanted and ours:
             self.server.ranges.append(wanted)
-        start = int(wanted[len("bytes=") :].rstrip("-") or 0) if wanted.endswith("-") else 0
-        asked_whole = self.headers.get("User-Agent", "").startswith("pip")
-        cut = self.server.cut if self.command == "GET" and not asked_whole else None
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        begin, _, end = wanted.removeprefix("bytes=").partition("-")
+        start = int(begin) if begin else len(body) - int(end) if end else 0
+        part = body[start : int(end) + 1 if begin and end else len(body)]
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(body)}")
+        self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Type", "text/html" if kind == "simple" else "application/octet-stream")
-        self.send_header("Content-Length", str(len(body) - start))
+        self.send_header("Content-Length", str(len(part)))
         self.end_headers()
-        if self.command == "GET" and not (self.server.fails and start):
-            self.wfile.write(body[start : start + cut] if cut else body[start:])
+        if self.command == "HEAD" or (self.server.fails and ours and start):
+            return
+        if kind == "files" and ours and self.server.stalls and name.startswith(self.server.stalls):
+            self.server.asked.set()
+            self.server.calm.wait()
+            return
+        self.wfile.write(part[: self.server.cut] if ours else part)
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def _hash(self, file: Path) -> str:
+        return self.server.lies.get(file.name) or hashlib.sha256(file.read_bytes()).hexdigest()
 
     def log_message(self, *arguments: object) -> None:
         pass
 
 
-def test_a_download_that_was_cut_goes_on_with_the_next_installation(
-    room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """From a registry of one's own, that only pip's settings name; pip's own wheel can't be reached there."""
-    wheel(room.wheels, "torch", "2.0", f"__version__ = '2.0'\nTABLE = '{random.Random(0).randbytes(150_000).hex()}'\n")
-    room.pin("1.0")
+@pytest.fixture
+def registry(room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
+    """One of the person's own, which only pip's settings name; the default one can't be reached."""
     settings = tmp_path / "pip.conf"
     monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
     for name in ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(environment, "PIP_URL", "http://127.0.0.1:9/pip.whl")
+    monkeypatch.setattr(uv, "_FILES", "http://127.0.0.1:9")
     monkeypatch.setattr(install, "this_machine", lambda: torch_build.Machine("linux", nvidia=True))
-    plan = InstallPlan(room.data)
-    with Registry(room.wheels) as registry:
-        threading.Thread(target=registry.serve_forever, args=(0.01,), daemon=True).start()
-        settings.write_text(f"[global]\nindex-url = http://127.0.0.1:{registry.server_port}/simple\n", encoding="utf-8")
-        registry.fails = True
-        with pytest.raises(EngineError, match="goes on where it stopped"):
-            install.install(plan, Watch(), room.extension)
-        downloads = room.data / "runtime" / "downloads"
-        part = downloads / "torch-2.0-py3-none-any.whl.part"
-        assert part.stat().st_size == 100_000
-        assert (downloads / "tiny-1.0-py3-none-any.whl").exists()
-        assert room.folders() == ["downloads"]
+    with Registry(room.wheels) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        settings.write_text(f"[global]\nindex-url = {server.index}\n", encoding="utf-8")
+        yield server
+        server.calm.set()
+        server.shutdown()
 
-        registry.fails, registry.cut = False, None
-        registry.ranges.clear()
+
+def test_a_download_that_was_cut_goes_on_with_the_next_installation(room: Room, registry: Registry) -> None:
+    wheel(room.wheels, "torch", "2.0", f"__version__ = '2.0'\nTABLE = '{random.Random(0).randbytes(150_000).hex()}'\n")
+    room.pin("1.0")
+    plan = InstallPlan(room.data)
+    registry.cut, registry.fails = 100_000, True
+    with pytest.raises(EngineError, match="goes on where it stopped"):
         install.install(plan, Watch(), room.extension)
-        registry.shutdown()
+    downloads = room.data / "runtime" / "downloads"
+    part = downloads / "torch-2.0-py3-none-any.whl.part"
+    assert part.stat().st_size == 100_000
+    assert (downloads / "tiny-1.0-py3-none-any.whl").exists()
+    assert room.folders() == ["downloads"]
+
+    registry.fails, registry.cut = False, None
+    registry.ranges.clear()
+    install.install(plan, Watch(), room.extension)
     assert registry.ranges == ["bytes=100000-"]
     assert room.version() == "1.0"
     assert room.folders() == ["1"]
 
 
+@pytest.mark.parametrize(
+    "lies", [True, False], ids=["the index names the right hash", "the index names the other hash"]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_changed_file_in_a_registry_nothing_runs(
+    with_source: Room, registry: Registry, kind: str, lies: bool, tmp_path: Path
+) -> None:
+    right = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in with_source.wheels.iterdir()}
+    tamper(with_source, kind, tmp_path / "ran")
+    registry.lies = right if lies else {}
+    with pytest.raises(EngineError):
+        install.install(InstallPlan(with_source.data), Watch(), with_source.extension)
+    assert not (tmp_path / "ran").exists()
+    assert with_source.folders() == ["downloads"]
+
+
+def test_a_registry_that_can_not_be_reached(room: Room, registry: Registry) -> None:
+    room.plan().runtimes.mkdir(parents=True)
+    shutil.copy2(next(room.wheels.glob("uv-*.whl")), room.plan().runtimes)
+    registry.shutdown()
+    registry.server_close()
+    with pytest.raises(EngineError) as caught:
+        install.install(InstallPlan(room.data), Watch(), room.extension)
+    assert "connection" in caught.value.hint.lower()
+
+
+def test_more_than_the_plan_is_asked_about(room: Room, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is downloaded before the person said yes."""
+    monkeypatch.setattr(install, "sizes_of", lambda packages: [9_000_000_000] * len(packages))
+    with pytest.raises(torch_build.OtherBuildError, match="More would be downloaded") as caught:
+        install.install(InstallPlan(room.data), Watch(), room.extension)
+    assert not list((room.data / "runtime" / "downloads").glob("torch-*"))
+    monkeypatch.undo()
+    assert caught.value.build is torch_build.PYPI_CUDA
+
+
 # --- as a process of its own
 
 
-def child(room: Room, *arguments: str) -> subprocess.Popen[str]:
+def child(room: Room, *arguments: str, before: str = "") -> subprocess.Popen[str]:
     """The process that Blender starts; it sees the pins of this test."""
     program = (
         "import sys, pathlib; from addon.installer import pins, install, torch_build, __main__ as m;"
         "pins.REQUIREMENTS = pathlib.Path(sys.argv.pop(1)); pins.HASHES = pins.REQUIREMENTS / 'hashes.txt';"
-        "m.EXTENSION = pathlib.Path(sys.argv.pop(1)); install.this_machine = lambda: torch_build.Machine('linux');"
+        "m.EXTENSION = pathlib.Path(sys.argv.pop(1));"
+        "install.this_machine = lambda: torch_build.Machine('linux', nvidia=True);"
         "sys.exit(m.main())"
     )
-    command = [sys.executable, "-c", program, str(room.requirements), str(room.extension), *arguments]
+    command = [sys.executable, "-c", before + program, str(room.requirements), str(room.extension), *arguments]
     return subprocess.Popen(
         [*command, "--folder", str(room.data)],
         stdin=subprocess.PIPE,
@@ -414,6 +546,34 @@ def test_the_process_stops(room: Room, how: str) -> None:
             process.stdin.close()
         assert process.wait(15) == 8
     assert room.folders() == []
+
+
+@pytest.mark.parametrize("moment", ["a download stalls", "it is tried out"])
+def test_stop_is_answered_at_once(room: Room, registry: Registry, moment: str) -> None:
+    """The answer comes while what was interrupted is still what it was."""
+    program = "import sys; from addon.installer import uv; uv._FILES = 'http://127.0.0.1:9';"
+    arguments: tuple[str, ...] = ("install",)
+    if moment == "a download stalls":
+        registry.stalls = "tiny"
+    else:
+        room.flag("slow")
+        arguments = ("install", "--wheels", str(room.wheels))
+    with child(room, *arguments, before=program) as process:
+        heard = events(process)
+        if moment == "a download stalls":
+            assert registry.asked.wait(120)
+        else:
+            assert any("Trying the engine" in str(each.get("words")) for each in heard)
+        assert process.stdin is not None
+        process.stdin.write("stop\n")
+        process.stdin.flush()
+        last = next(each for each in heard if each["event"] == "error")
+        assert not registry.calm.is_set()
+        assert (last["exit_code"], last["message"]) == (8, "Stopped. What was downloaded is kept.")
+        registry.calm.set()
+        assert next(heard, None) is None, "that was the last word"
+        assert process.wait() == 8
+    assert [each for each in room.folders() if each.isdecimal()] == []
 
 
 class Told(Watch):

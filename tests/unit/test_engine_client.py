@@ -17,7 +17,7 @@ from addon.contract.job_types import Footage, MatteObject, Point, Prompt
 from addon.contract.protocol import PROTOCOL_VERSION
 from addon.contract.requests import Export, Track
 from addon.runtime.engine_client import Engine, engine_command
-from addon.runtime.locate import engine_environment
+from addon.runtime.locate import NO_BASE, engine_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -146,6 +146,13 @@ def test_death_is_an_error_with_the_end_of_the_log(start) -> None:
 def test_death_before_it_is_ready(start) -> None:
     engine = start('raise ImportError("No module named torch")', speak="")
     with pytest.raises(EngineError, match="No module named torch"):
+        list(engine.request(Track(JOB)))
+
+
+def test_the_python_behind_it_is_gone(start) -> None:
+    """As a virtual environment's launcher ends on Windows after an update of Blender."""
+    engine = start(f"raise SystemExit({NO_BASE})", speak="")
+    with pytest.raises(EngineError, match="press Repair"):
         list(engine.request(Track(JOB)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 
 from addon.contract.disk import free_space
 from addon.contract.errors import Cancelled, EngineError
-from addon.installer import install, pins, self_test
-from addon.installer.environment import Package
+from addon.installer import install, pins, self_test, uv
+from addon.installer.environment import Package, explain
 from addon.installer.index import has_torch, index_offers
 from addon.installer.plan import InstallPlan
 from addon.installer.torch_build import Build, Gpu, Machine
+from addon.runtime.locate import can_start
 from addon.runtime.watch import Watch, megabytes
 
 NVIDIA = Machine("linux", nvidia=True, driver=(580, 95, 5), gpus=(Gpu("RTX 4090", (8, 9)),))
@@ -72,19 +74,17 @@ KNOWN = f"torch-{TORCH}+cpu-cp311-cp311-win_amd64.whl"
 SHA = "0" * 64
 
 
-def expected(name: str, version: str, url: str, sha256: str) -> str:
-    return install._expected(Package(name, version, url, sha256))
+def refuse(name: str, version: str, url: str, sha256: str) -> None:
+    install._refuse_unknown(Package(name, version, url, sha256))
 
 
 def test_pinned_files() -> None:
     numpy = pins.version_of("numpy")
     known = next(iter(pins.hashes_of("numpy", numpy, "")))
     url = f"https://mirror.example/numpy-{numpy}.whl"  # a pinned file may come from anywhere
-    assert expected("numpy", numpy, url, known) == known
+    refuse("numpy", numpy, url, known)
     with pytest.raises(EngineError, match="another"):
-        expected("numpy", numpy, url, SHA)
-    with pytest.raises(EngineError, match="does not say"):
-        expected("numpy", numpy, url, "")
+        refuse("numpy", numpy, url, SHA)
 
 
 def test_pytorchs_own_builds() -> None:
@@ -92,15 +92,102 @@ def test_pytorchs_own_builds() -> None:
     index = "https://download.pytorch.org/whl"
     (known,) = pins.hashes_of("torch", f"{TORCH}+cpu", KNOWN)
     url = f"{index}/cpu/{KNOWN.replace('+', '%2B')}"
-    assert expected("torch", f"{TORCH}+cpu", url, known) == known
-    assert expected("torch", f"{TORCH}+cpu", url, "") == known  # for some files that index has no hash
+    refuse("torch", f"{TORCH}+cpu", url, known)
     with pytest.raises(EngineError, match="another"):
-        expected("torch", f"{TORCH}+cpu", url, SHA)
-    assert expected("triton-rocm", "3.6.0", f"{index}/triton_rocm-3.6.0.whl", "") == ""
-    assert expected("torch", f"{TORCH}+rocm7.2", "file:///wheels/torch.whl", SHA) == SHA
+        refuse("torch", f"{TORCH}+cpu", url, SHA)
+    refuse("triton-rocm", "3.6.0", f"{index}/triton_rocm-3.6.0.whl", SHA)
+    refuse("torch", f"{TORCH}+rocm7.2", "file:///wheels/torch.whl", SHA)
     for elsewhere in ("https://evil.example/torch.whl", f"http{index[5:]}/torch.whl", "https://evilpytorch.org/t.whl"):
         with pytest.raises(EngineError, match="not pinned"):
-            expected("torch", f"{TORCH}+rocm7.2", elsewhere, SHA)
+            refuse("torch", f"{TORCH}+rocm7.2", elsewhere, SHA)
+
+
+# --- what uv is told, and what it says
+
+
+def test_pips_settings_are_uvs_options() -> None:
+    settings = uv.read_pip_settings(
+        "\n".join(
+            [
+                ":env:.extra-index-url='https://b.example/simple file:///c/simple'",
+                "global.extra-index-url='https://ignored.example/simple'",
+                "global.index-url='https://a.example/simple'",
+                "install.trusted-host='a.example'",
+                "download.index-url='https://other.example'",
+                "global.cert='/certificates.pem'",
+                "global.timeout=not a literal",
+                "",
+            ]
+        )
+    )
+    environment: dict[str, str] = {}
+    options = uv.registry(settings, environment)
+    words = " ".join(options)
+    assert "--default-index https://a.example/simple" in words
+    assert "--index https://b.example/simple --index file:///c/simple" in words
+    assert "--allow-insecure-host a.example" in words
+    assert "ignored" not in words
+    assert "other" not in words
+    assert environment == {"SSL_CERT_FILE": "/certificates.pem"}
+    assert "--no-index" in uv.registry({"no-index": "true"}, {})
+
+
+def test_uv_hears_of_proxies_and_indexes_and_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "http://proxy:1", "no": "localhost"})
+    kept = {"UV_INDEX_URL": "https://a.example", "UV_INDEX_STUDIO_PASSWORD": "secret", "https_proxy": "http://own:2"}
+    found = uv.uv_environment({**kept, "UV_PYTHON": "3.9", "UV_EXCLUDE_NEWER": "2020-01-01", "PYTHONPATH": "/x"})
+    assert {name: value for name, value in found.items() if not name.startswith("PYTHON")} == kept | {
+        "NO_PROXY": "localhost"
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        (
+            "error: Request failed after 3 retries in 4.9s\n  cause: Failed to fetch: https://a.example/simple/x/\n"
+            "  cause: client error (Connect)\n  cause: Connection refused (os error 111)\n",
+            "Request failed after 3 retries in 4.9s. Connection refused (os error 111).",
+            "Check the connection",
+        ),
+        (
+            "error: No solution found when resolving dependencies\n  cause: Because tiny was not found and you require tiny\n",
+            "Because tiny was not found",
+            "look at its name",
+        ),
+        ("", "uv ended with 2.", "The log is"),
+    ],
+)
+def test_a_failure_of_uv_in_words(said: str, message: str, hint: str) -> None:
+    error = explain(said, 2, Path("install.log"))
+    assert message in error.message
+    assert hint in error.hint
+
+
+def test_a_changed_file_is_named_by_uv_too() -> None:
+    said = "error: Failed to build `sly @ file:///a/sly-1.0.tar.gz`\n  cause: Hash mismatch for `sly @ file:///a/sly-1.0.tar.gz`\n"
+    error = explain(said, 1, Path("install.log"))
+    assert "sha256 is another" in error.message
+    assert error.where == "sly-1.0.tar.gz"
+
+
+# --- what looks installed, and is not
+
+
+def test_a_launcher_whose_python_is_gone(tmp_path: Path) -> None:
+    """A Blender update on Windows: the venv's python.exe stays, what it starts does not."""
+    base, runtime = tmp_path / "Blender 5.0", tmp_path / "runtime"
+    python = runtime / "Scripts" / "python.exe"
+    for each in (base, python.parent):
+        each.mkdir(parents=True)
+    for file in (base / "python.exe", python):
+        file.touch()
+    (runtime / "pyvenv.cfg").write_text(f"home = {base}\nversion = 3.11.13\n", encoding="utf-8")
+    assert can_start(python, "win32")
+    (base / "python.exe").unlink()
+    assert not can_start(python, "win32")
+    python.unlink()
+    assert not can_start(python, "win32")
 
 
 # --- what is said
@@ -130,7 +217,8 @@ def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     [
         ("ImportError: DLL load failed while importing _C", 1, "vc_redist"),
         ("OSError: [WinError 126] The specified module could not be found. Error loading c10.dll", 1, "vc_redist"),
-        ("RuntimeError: CUDA error: no kernel image is available for execution on the device", 1, "CUDA 12.6"),
+        ("RuntimeError: CUDA error: no kernel image is available for execution on the device", 1, "choose Automatic"),
+        ("", 103, "made from is gone"),
         ("torch.OutOfMemoryError: CUDA out of memory.", 1, "Close other programs"),
         ("The NVIDIA driver on your system is too old for CUDA", 1, "Update the GPU's driver"),
         ("", -11, "crashed"),
@@ -150,7 +238,6 @@ def test_megabytes() -> None:
 
 def test_it_starts_without_anything_installed() -> None:
     """By the bare Python of a Blender: no site-packages at all."""
-    import sys
 
     program = "import addon.installer.__main__, sys; assert not {'numpy', 'bpy', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-S", "-c", program], cwd=Path(__file__).parents[2], check=True)

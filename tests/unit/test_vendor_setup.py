@@ -177,8 +177,7 @@ def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monk
     folder = tmp_path / "env"
     assert not environments.is_ready(QUICK, folder)
     python = runtime_python(folder)
-    python.parent.mkdir(parents=True)
-    python.touch()
+    run_quietly([sys.executable, "-m", "venv", "--without-pip", str(folder)])
     assert not environments.is_ready(QUICK, folder)  # interrupted before its stamp
     (folder / "ready.txt").write_text(environments.pins(QUICK), encoding="utf-8")
     assert environments.is_ready(QUICK, folder)
