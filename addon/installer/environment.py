@@ -117,15 +117,8 @@ class VirtualEnvironment:
 
     def _run(self, arguments: Sequence[str], watch: Watch, tick: Callable[[], None] = lambda: None) -> None:
         """uv with ARGUMENTS, and without settings of anybody's."""
-        command = [
-            str(self._uv),
-            "--no-config",
-            "--no-progress",
-            "--color",
-            "never",
-            "--no-python-downloads",
-            *arguments,
-        ]
+        options = ["--no-config", "--no-progress", "--color", "never", "--no-python-downloads"]
+        command = [str(self._uv), *options, *arguments]
         with self._log.open("ab") as log:
             log.write(f"\n$ uv {' '.join(arguments)}\n".encode())
             log.flush()

@@ -7,6 +7,7 @@ with what it was needed for.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import platform
 import subprocess
@@ -165,7 +166,7 @@ def pip_settings() -> dict[str, str]:
             encoding="utf-8",
             errors="replace",
             timeout=_PATIENCE,
-            env=_pip_environment(),
+            env=quiet_environment(),
             check=False,
             creationflags=HIDDEN,
         )
@@ -193,21 +194,15 @@ def _download_by_pip(downloads: Path, watch: Watch) -> bool:
     command = _pip()
     if command is None:
         return False
-    options = ["--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "--quiet"]
+    command += ["download", "--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check"]
+    command += ["-d", str(downloads), f"uv=={VERSION}"]
     with (downloads / "pip.log").open("wb") as log:
-        return (
-            run(
-                [*command, "download", *options, "-d", str(downloads), f"uv=={VERSION}"], log, _pip_environment(), watch
-            )
-            == 0
-        )
+        return run(command, log, quiet_environment(), watch) == 0
 
 
 def _pip() -> list[str] | None:
     """How pip is started: the one of this Python, else the one that its ensurepip has."""
-    from importlib.util import find_spec
-
-    if find_spec("pip"):
+    if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     bundled = _bundled_pip()
     return [sys.executable, str(bundled / "pip")] if bundled else None
@@ -220,7 +215,3 @@ def _bundled_pip() -> Path | None:
         return None
     found = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
     return found[-1] if found else None
-
-
-def _pip_environment() -> dict[str, str]:
-    return quiet_environment()

@@ -330,7 +330,8 @@ class Registry(http.server.ThreadingHTTPServer):
     cut: the first answer to our downloader that is longer ends after so many bytes.
     fails: what was cut does not go on either.
     stalls: it sends nothing of a file, and keeps the line open until `calm` is set.
-    lies: the index names the hash that the file should have; else the one that it has.
+    lies: the hash that the index names for a file; else the one that it has.
+    lengths: how long a file is, when it is only asked about; else as long as it is.
     """
 
     def __init__(self, wheels: Path) -> None:
@@ -340,6 +341,7 @@ class Registry(http.server.ThreadingHTTPServer):
         self.fails = False
         self.stalls = ""
         self.lies: dict[str, str] = {}
+        self.lengths: dict[str, int] = {}
         self.asked = threading.Event()
         self.calm = threading.Event()
         self.ranges: list[str] = []
@@ -373,7 +375,8 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(body)}")
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Type", "text/html" if kind == "simple" else "application/octet-stream")
-        self.send_header("Content-Length", str(len(part)))
+        length = self.server.lengths.get(name, len(part)) if self.command == "HEAD" else len(part)
+        self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command == "HEAD" or (self.server.fails and ours and start):
             return
@@ -410,6 +413,13 @@ def registry(room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
         server.shutdown()
 
 
+def fetch_uv_before(room: Room) -> None:
+    """As an earlier installation did."""
+    downloads = room.data / "runtime" / "downloads"
+    downloads.mkdir(parents=True)
+    shutil.copy2(next(room.wheels.glob("uv-*.whl")), downloads)
+
+
 def test_a_download_that_was_cut_goes_on_with_the_next_installation(room: Room, registry: Registry) -> None:
     wheel(room.wheels, "torch", "2.0", f"__version__ = '2.0'\nTABLE = '{random.Random(0).randbytes(150_000).hex()}'\n")
     room.pin("1.0")
@@ -431,14 +441,14 @@ def test_a_download_that_was_cut_goes_on_with_the_next_installation(room: Room, 
     assert room.folders() == ["1"]
 
 
-@pytest.mark.parametrize(
-    "lies", [True, False], ids=["the index names the right hash", "the index names the other hash"]
-)
+@pytest.mark.parametrize("lies", [True, False], ids=["its index has the pinned hash", "its index has the other hash"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_a_changed_file_in_a_registry_nothing_runs(
     with_source: Room, registry: Registry, kind: str, lies: bool, tmp_path: Path
 ) -> None:
     right = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in with_source.wheels.iterdir()}
+    if kind != "uv":
+        fetch_uv_before(with_source)
     tamper(with_source, kind, tmp_path / "ran")
     registry.lies = right if lies else {}
     with pytest.raises(EngineError):
@@ -448,29 +458,19 @@ def test_of_a_changed_file_in_a_registry_nothing_runs(
 
 
 def test_a_registry_that_can_not_be_reached(room: Room, registry: Registry) -> None:
-    room.plan().runtimes.mkdir(parents=True)
-    shutil.copy2(next(room.wheels.glob("uv-*.whl")), room.plan().runtimes)
+    fetch_uv_before(room)
     registry.shutdown()
     registry.server_close()
     with pytest.raises(EngineError) as caught:
         install.install(InstallPlan(room.data), Watch(), room.extension)
-    assert "connection" in caught.value.hint.lower()
-
-
-def test_more_than_the_plan_is_asked_about(room: Room, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is downloaded before the person said yes."""
-    monkeypatch.setattr(install, "sizes_of", lambda packages: [9_000_000_000] * len(packages))
-    with pytest.raises(torch_build.OtherBuildError, match="More would be downloaded") as caught:
-        install.install(InstallPlan(room.data), Watch(), room.extension)
-    assert not list((room.data / "runtime" / "downloads").glob("torch-*"))
-    monkeypatch.undo()
-    assert caught.value.build is torch_build.PYPI_CUDA
+    assert "Check the connection" in caught.value.hint
+    assert room.folders() == ["downloads"]
 
 
 # --- as a process of its own
 
 
-def child(room: Room, *arguments: str, before: str = "") -> subprocess.Popen[str]:
+def child(room: Room, *arguments: str) -> subprocess.Popen[str]:
     """The process that Blender starts; it sees the pins of this test."""
     program = (
         "import sys, pathlib; from addon.installer import pins, install, torch_build, __main__ as m;"
@@ -479,7 +479,7 @@ def child(room: Room, *arguments: str, before: str = "") -> subprocess.Popen[str
         "install.this_machine = lambda: torch_build.Machine('linux', nvidia=True);"
         "sys.exit(m.main())"
     )
-    command = [sys.executable, "-c", before + program, str(room.requirements), str(room.extension), *arguments]
+    command = [sys.executable, "-c", program, str(room.requirements), str(room.extension), *arguments]
     return subprocess.Popen(
         [*command, "--folder", str(room.data)],
         stdin=subprocess.PIPE,
@@ -548,17 +548,35 @@ def test_the_process_stops(room: Room, how: str) -> None:
     assert room.folders() == []
 
 
+def test_more_than_was_announced_is_asked_about(room: Room, registry: Registry) -> None:
+    """Before anything of it is downloaded; a yes goes on."""
+    fetch_uv_before(room)
+    registry.lengths["torch-2.0-py3-none-any.whl"] = 9_000_000_000
+    with child(room, "install") as process:
+        *_, last = events(process)
+    assert (last["event"], last["build"], process.returncode) == ("ask", "pypi-cuda", 7)
+    assert "9,000 MB" in str(last["message"])
+    downloads = room.data / "runtime" / "downloads"
+    assert not list(downloads.glob("torch-*"))
+    assert room.folders() == ["downloads"]
+
+    registry.lengths.clear()
+    with child(room, "install", "--agreed", "pypi-cuda") as process:
+        *_, last = events(process)
+    assert last["event"] == "done"
+
+
 @pytest.mark.parametrize("moment", ["a download stalls", "it is tried out"])
 def test_stop_is_answered_at_once(room: Room, registry: Registry, moment: str) -> None:
     """The answer comes while what was interrupted is still what it was."""
-    program = "import sys; from addon.installer import uv; uv._FILES = 'http://127.0.0.1:9';"
     arguments: tuple[str, ...] = ("install",)
     if moment == "a download stalls":
         registry.stalls = "tiny"
     else:
         room.flag("slow")
         arguments = ("install", "--wheels", str(room.wheels))
-    with child(room, *arguments, before=program) as process:
+    fetch_uv_before(room)
+    with child(room, *arguments) as process:
         heard = events(process)
         if moment == "a download stalls":
             assert registry.asked.wait(120)

@@ -12,7 +12,7 @@ import pytest
 
 from addon.checkpoints import EMBEDDED_CONFIG, OFFICIAL, checkpoints_folder
 from addon.contract.errors import EngineError
-from addon.installer import pins
+from addon.installer import pins, uv
 from addon.runtime.locate import runtime_python
 from addon.runtime.processes import quiet_environment, run_quietly
 from addon.runtime.user_folder import user_folder
@@ -278,7 +278,9 @@ def test_command_line() -> None:
 def test_every_package_and_its_version_is_documented() -> None:
     """docs/dependencies.md names each with its licence."""
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    for line in [each for environment in EVERY_ENVIRONMENT for each in requirements(environment)] + [pythons.UV]:
+    for line in [each for environment in EVERY_ENVIRONMENT for each in requirements(environment)] + [
+        f"uv=={uv.VERSION}"
+    ]:
         name, version = re.split(r"==|[; ]", line)[:2]
         assert re.search(rf"\b{re.escape(name)} (?:[\w.]+, )*{re.escape(version)}\b", text), line
 
