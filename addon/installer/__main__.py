@@ -66,6 +66,7 @@ class Told(Watch):
         with self._speaking:
             if self._over:
                 return
+            self._over = message["event"] == "error"
             try:
                 self._events.write(encode(message))
                 self._events.flush()
@@ -75,8 +76,8 @@ class Told(Watch):
     def end(self, failure: MatteError) -> None:
         """The last line: what it failed with."""
         code = int(failure.exit_code)
-        self.send(event="error", message=failure.message, where=failure.where, hint=failure.hint, exit_code=code)
-        self._over = True
+        words = {"message": failure.message, "where": failure.where, "hint": failure.hint}
+        self.send(event="error", **words, exit_code=code)
 
     def _listen(self) -> None:
         os.read(0, 1)

@@ -57,10 +57,10 @@ _WHEELS = {
         "e18a57b8b352eb7c8feb317b9f6f533c8f0ad9673fd6cf34bbe3cf1a9f6a8984",
     ),
     ("linux", "aarch64"): _Wheel(
-        "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64",
-        "9e/f0/d989ac5fcebf83f1c8c5d78974f27788e8364945969eb646f5d0db35d924",
-        17_953_056,
-        "0b3e8b1a4f5e405e31e2ff33de8af4744831e9f7338539671efbd8c3c94e791d",
+        "manylinux_2_28_aarch64",
+        "80/ce/f5eba24d8ec7fa566f9d50d1a69dbf9510137c30366b9f16dbeaf9b9dae4",
+        16_808_714,
+        "5337c30bb893b4f9ce0ceb921ba2da0d13f649da644f40ad3bef84083bef0203",
     ),
     ("darwin", "arm64"): _Wheel(
         "macosx_11_0_arm64",
@@ -99,7 +99,7 @@ def bring_wheel(downloads: Path, wheels: Path | None, watch: Watch) -> Path:
         download(wheel.url, target, wheel.bytes, wheel.sha256, watch, EngineError)
     except EngineError:
         # Only a registry of the person's own can be reached perhaps, which pip's settings know.
-        if not _download_by_pip(downloads, watch) or sha256_of(target) != wheel.sha256:
+        if not (_download_by_pip(downloads, watch) and target.is_file() and sha256_of(target) == wheel.sha256):
             raise
     return target
 
