@@ -63,9 +63,6 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
         if not setup_run.engine_runs():
             words = "Its Python does not start: it was made from one that is gone. Press Repair."
             draw_text(layout, context, words, "ERROR")
-        if not setup_run.engine_runs():
-            words = "Its Python does not start: it was made from one that is gone. Press Repair."
-            draw_text(layout, context, words, "ERROR")
         tested = measured.read(data_folder())
         if tested is not None and tested.gpu_problem:
             words = f"The GPU can't be used, so Automatic is the CPU: {tested.gpu_problem} Self-Test tries it again."
