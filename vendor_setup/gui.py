@@ -59,15 +59,19 @@ def missing(
 _TOOLS = {"xdotool": "package xdotool", "import": "package imagemagick"}
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Tell the stories: of `arguments`, or the short one. The exit code of the first that fails, or NOT_RUN."""
+def main(arguments: Sequence[str], footage: Path = _FOOTAGE) -> int:
+    """Tell the stories: of `arguments`, or the short one. The exit code of the first that fails, or NOT_RUN.
+
+    Args:
+        footage: a folder of images, of which each story gets a copy.
+    """
     try:
         blender, around = _find_blender()
     except EngineError as error:
         say(f"NOT RUN: {error}")
         return NOT_RUN
     for story in arguments or SHORT:
-        if code := _tell(story, blender, around):
+        if code := _tell(story, blender, around, footage):
             say(f"The story {story} failed; pictures: {_PICTURES}")
             return code
     say(f"Pictures: {_PICTURES}")
@@ -90,7 +94,7 @@ def _find_blender() -> tuple[list[str], _Around]:
     return ["blender"], debian_blender.command
 
 
-def _tell(story: str, blender: Sequence[str], around: _Around) -> int:
+def _tell(story: str, blender: Sequence[str], around: _Around, images: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="splat-matte-gui-") as folder:
         room = Path(folder)
         package = room / "splat_matte.zip"
@@ -101,7 +105,7 @@ def _tell(story: str, blender: Sequence[str], around: _Around) -> int:
             "SPLAT_MATTE_FOLDER": str(room / "splat_matte"),
         }
         (room / "blender").mkdir()
-        shutil.copytree(_FOOTAGE, room / "toy")
+        shutil.copytree(images, room / "toy")
         build = ["build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
         for command in (build, ["install-file", "-r", "user_default", "-e", str(package)]):
             extension = around([*blender, "--command", "extension", *command])

@@ -10,7 +10,7 @@ import pytest
 from vendor_setup import gui
 
 STORIES = Path(__file__).parents[1] / "gui"
-BY_HAND = ("hand", *gui.SHORT, *gui.LONG)
+BY_HAND = ("hand", *gui.SHORT, *gui.LONG, "stalls")
 
 
 def forbidden(source: str) -> list[str]:

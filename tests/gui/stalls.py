@@ -1,0 +1,129 @@
+"""How quick the window is while the extension works: measured by hand in a real Blender, for `bench window`.
+
+Blender's main loop is watched by a timer: what lies between two of its calls, beyond the pause that it asked for, is
+a stall, during which no key and no click is taken. Beside the seconds of the clock stands the time that Blender's own
+main thread computed meanwhile: on a machine with other work the first says as much about that as about us.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import bpy
+import hand
+
+POT = (0.49, 0.6)
+PAUSE = 0.004  # seconds between two looks at the loop
+SCRUBBED = 12  # frames
+
+
+drawn: dict[str, list[float]] = {"UI": [], "WINDOW": []}  # when regions of clip editors were, by kind
+_gaps: list[tuple[float, float]] = []  # between two looks at the loop: seconds, and of them computed
+_last = [0.0, 0.0]
+
+
+def watch() -> None:
+    """Begin to look."""
+    for kind in drawn:
+        bpy.types.SpaceClipEditor.draw_handler_add(_note_drawing, (kind,), kind, "POST_PIXEL")
+    bpy.app.timers.register(_look, first_interval=PAUSE, persistent=True)
+
+
+def _note_drawing(kind: str) -> None:
+    drawn[kind].append(time.monotonic())
+
+
+def _look() -> float:
+    now = [time.monotonic(), time.thread_time()]
+    _gaps.append((now[0] - _last[0], now[1] - _last[1]))
+    _last[:] = now
+    return PAUSE
+
+
+def first_drawing(since: float) -> float:
+    """Seconds from `since` to the sidebar's next drawing; below 0: there was none yet."""
+    return next((at - since for at in drawn["UI"] if at > since), -1.0)
+
+
+def press(text: str, which: int = 0) -> hand.Steps:
+    """As hand.press_in_sidebar; prints how long it takes to the first sign of life."""
+    (x, y) = hand.seen(text, hand.sidebar())[which]
+    yield from hand.move(x, y)
+    yield hand.moment(1.0)  # the button is lit by now, which is a drawing too
+    hand.xdotool("mousedown", 1)
+    yield hand.moment(0.1)
+    since = time.monotonic()
+    hand.xdotool("mouseup", 1)
+    yield lambda: first_drawing(since) > 0
+    print(f"MEASURED {text}: first sign of life after {first_drawing(since):.3f} s", flush=True)
+
+
+def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
+    """Wait for it, and print how long that and the longest stall were."""
+    since = time.monotonic()
+    _gaps.clear()
+    yield condition
+    stall, computed = (max(each) for each in zip(*_gaps, strict=True))
+    words = f"{time.monotonic() - since:.2f} s, longest stall {stall:.3f} s, of one at most {computed:.3f} s computed"
+    print(f"MEASURED {what}: {words}", flush=True)
+
+
+def previewed() -> int:
+    found = hand.part("viewer.previews").preview_of(hand.clip().name, 1)
+    return found.made if found else 0
+
+
+def shown() -> int:
+    return hand.editors()[0].spaces.active.clip_user.frame_current
+
+
+def scrub(what: str) -> hand.Steps:
+    """From frame to frame by its key, each as soon as the one before is drawn."""
+    frames = min(SCRUBBED, hand.clip().frame_duration - 1)
+    for key in ("Right", "Left"):  # the second time all is in Blender's cache
+        since, computed = time.monotonic(), time.thread_time()
+        for _ in range(frames):
+            frame, count = shown(), len(drawn["WINDOW"])
+            hand.xdotool("key", key)
+            yield lambda frame=frame, count=count: shown() != frame and len(drawn["WINDOW"]) > count
+        rate, own = frames / (time.monotonic() - since), (time.thread_time() - computed) / frames
+        print(f"MEASURED {what}, {key}: {rate:.1f} frames a second, {own:.3f} s computed a frame", flush=True)
+
+
+def story() -> hand.Steps:
+    yield from hand.open_footage(hand.FOOTAGE)
+    watch()
+    yield from hand.move(*over_the_clip())
+    yield from scrub("scrubbing without mattes")
+    yield from hand.click_plate(*POT, "ctrl")
+    yield lambda: len(hand.tracks()) == 1
+    yield from press("Preview")
+    yield from until("cold preview", lambda: previewed() > 0)
+    yield hand.moment(1.0)
+    before = previewed()
+    yield from press("Preview")
+    yield from until("warm preview", lambda: previewed() > before)
+    yield hand.moment(1.0)
+    yield from press("Track", which=-1)
+    yield lambda: hand.run() is not None
+    yield from until("tracking", hand.idle)
+    assert hand.run().error is None, hand.run().error
+    yield hand.moment(1.0)
+    yield from hand.move(*over_the_clip())
+    yield from scrub("scrubbing with mattes")
+    yield from hand.press_at_end("Export")
+    yield lambda: hand.run().verb == "export"
+    yield from until("exporting", hand.idle)
+    assert hand.run().error is None, hand.run().error
+
+
+def over_the_clip() -> tuple[int, int]:
+    left, top, _, bottom = hand.plate()
+    return left + 30, (top + bottom) // 2
+
+
+hand.tell(story())
