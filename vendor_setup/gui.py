@@ -29,7 +29,7 @@ from .say import say
 NOT_RUN = 77  # as automake counts it: neither passed nor failed
 
 SHORT = ("short",)
-LONG = ("long", "files", "to_mask")
+LONG = ("long", "files", "picking", "to_mask")
 
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"

@@ -151,10 +151,10 @@ def looking() -> hand.Steps:
     hand.shot("overlay-checker")
     assert np.ptp(hand.at(*BESIDE)) < 6, "grey instead of the plate"
     yield from hand.key("alt+shift+w")
-    yield from hand.move(*hand.pixel(0.8, 0.5))
-    yield from hand.click(*hand.pixel(0.8, 0.5))
+    yield from hand.move(*hand.pixel(0.55, 0.7))
+    yield from hand.click(*hand.pixel(0.55, 0.7))
     yield hand.moment(1.0)
-    assert abs(settings().overlay_split - 0.8) < 0.02, settings().overlay_split
+    assert abs(settings().overlay_split - 0.55) < 0.02, settings().overlay_split
     assert np.abs(hand.at(*BESIDE) - floor).max() < 8, "the plate, on the left of the line"
     hand.shot("overlay-wipe")
     yield from hand.press_in_sidebar("Wipe")
@@ -184,6 +184,8 @@ def finishing() -> hand.Steps:
     yield from hand.press_in_sidebar("Invert")
     yield lambda: not settings().objects["Camera"].finishing.invert
     yield from hand.press_in_sidebar("Finishing")
+    yield from hand.choose_from("Checkerboard", "Fill")
+    yield lambda: settings().overlay_style == "fill"
 
 
 def exporting() -> hand.Steps:
@@ -200,6 +202,9 @@ def exporting() -> hand.Steps:
     yield from hand.press("To Mask", hand.sidebar)
     yield from hand.press("OK")
     yield lambda: bool(len(hand.bpy.data.masks))
+    yield from hand.press("Tracking", lambda: hand.header(hand.editors()[0]))
+    yield from hand.press("Mask")
+    yield lambda: hand.editors()[0].spaces.active.mode == "MASK"
     yield hand.moment(1.0)
     hand.shot("mattes-to-mask")
 

@@ -1,75 +1,95 @@
-"""Picking what was found, by clicks: a part of story.py."""
+"""Picking what was found, by clicks, with things as good weights find them. See hand.py."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import bpy
-import driver
+sys.path.insert(0, str(Path(__file__).parent))
+import hand
 import numpy as np
-from driver import Condition, at, click, editor, has, look, override, part, pixel, region, settled
 
 POT, BALL, HORSE = (0.49, 0.6), (0.275, 0.08), (0.885, 0.44)  # of demo/clips/toy
+WHITE = (1.0, 1.0, 1.0)
 
 
-def picking(clip: bpy.types.MovieClip, folder: Path) -> Iterator[Condition]:
-    """With things as good weights find them."""
-    settings = clip.splat_matte
-    settings.use_range, settings.range_start, settings.range_end = True, 1, 2
-    settings.overlay_style = "fill"
-    for each in settings.objects:
-        each.hide = True
-    write_things(clip)
-    open_panel()
-    go_to(1)
-    yield lambda: shown() == 1
-    yield settled()
-    plate, horse = at(*POT), at(*HORSE)
-    with override():
-        assert bpy.ops.splat_matte.find("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
-    yield lambda: bool(settings.found.folder) and part("tasks.job_run").running() is None
-    assert part("tasks.job_run").latest().error is None
-    assert len(part("viewer.sources").found_of(clip, 1)) == 4, "all are shown while nothing is picked"
-    with bpy.context.temp_override(window=driver.window(), area=editor(), region=region("UI")):
-        assert bpy.ops.splat_matte.pick("INVOKE_DEFAULT") == {"RUNNING_MODAL"}
-    driver.xdotool(*driver.place(*BALL))
-    yield lambda: has(around(BALL), (1.0, 1.0, 1.0))
-    yield from click(*BALL)
-    assert settings.found.numbers == "2"
-    yield from click(*POT)
-    assert settings.found.numbers == "1, 2"
-    go_to(2)
+def story() -> hand.Steps:
+    yield from hand.open_footage(hand.FOOTAGE)
+    yield from hand.press_in_sidebar("Range")
+    yield lambda: settings().use_range
+    yield from hand.type_into("Frames", "1", "2")
+    yield lambda: (settings().range_start, settings().range_end) == (1, 2)
+    write_things()
+    plate, horse = hand.at(*POT), hand.at(*HORSE)
+    yield from hand.press_in_sidebar("Automatic")
+    yield from hand.press_in_sidebar("Find Things")
+    yield lambda: bool(settings().found.folder) and hand.idle()
+    assert hand.run().error is None, hand.run().error
+    assert len(hand.part("viewer.sources").found_of(hand.clip(), 1)) == 4, "all are shown while nothing is picked"
+    yield from hand.press_in_sidebar("Pick")
+    yield from hand.move(*hand.pixel(*BALL))
+    yield lit(BALL)
+    yield from hand.click_plate(*BALL)
+    yield picked("2")
+    yield from hand.click_plate(*POT)
+    yield picked("1, 2")
+    yield from hand.key("Right")
     yield lambda: shown() == 2
-    driver.xdotool(*driver.place(*HORSE))
-    yield lambda: has(around(HORSE), (1.0, 1.0, 1.0))
-    yield from click(*HORSE)
-    assert settings.found.numbers == "1, 2, 3", "the outlines follow the frame"
-    yield from click(*BALL)
-    assert settings.found.numbers == "1, 3", "a second click takes it back"
-    yield from driver.press("ctrl+z")
-    yield lambda: the_settings().found.numbers == "1, 2, 3"  # a click can be undone
-    yield from click(*HORSE)
-    go_to(1)
+    yield from hand.move(*hand.pixel(*HORSE))
+    yield lit(HORSE)
+    yield from hand.click_plate(*HORSE)
+    yield picked("1, 2, 3")  # the outlines follow the frame
+    yield from hand.click_plate(*BALL)
+    yield picked("1, 3")  # a second click takes it back
+    yield from hand.key("ctrl+z")
+    yield picked("1, 2, 3")  # a click can be undone
+    yield from hand.click_plate(*HORSE)
+    yield from hand.key("Left")
     yield lambda: shown() == 1
-    driver.xdotool(*driver.place(*HORSE))
-    yield lambda: has(around(HORSE), (1.0, 1.0, 1.0))
-    driver.shot(folder, "picking", whole=True)
-    yield from driver.press("Escape")
-    assert the_settings().found.numbers == "1, 2"
-    assert not has(around(HORSE), (1.0, 1.0, 1.0)), "no outlines after Esc"
-    colour = part("settings.palette").colour_of(1)
-    assert tinted(at(*POT), plate, colour), "the overlay shows what is picked"
-    assert np.abs(at(*HORSE) - horse).max() < 8, "and nothing else"
-    settings = the_settings()
-    settings.automatic = "parts"
-    driver.redraw()
-    yield settled()
-    driver.shot(folder, "find-parts")
-    assert np.abs(at(*POT) - plate).max() < 8, "each kind has its own"
+    yield from hand.move(*hand.pixel(*HORSE))
+    yield lit(HORSE)
+    hand.shot("picking")
+    yield from hand.key("Escape")
+    yield picked("1, 2")
+    yield hand.moment(1.0)
+    assert not hand.has(around(HORSE), WHITE), "no outlines after Esc"
+    assert tinted(hand.at(*POT), plate, hand.part("settings.palette").colour_of(1)), "what is picked is shown"
+    assert np.abs(hand.at(*HORSE) - horse).max() < 8, "and nothing else"
+    yield from hand.press_in_sidebar("Parts")
+    yield lambda: settings().automatic == "parts"
+    yield hand.moment(1.0)
+    hand.shot("find-parts", hand.sidebar())
+    assert np.abs(hand.at(*POT) - plate).max() < 8, "each kind has its own"
+
+
+def settings():
+    return hand.clip().splat_matte
+
+
+def shown() -> int:
+    return hand.editors()[0].spaces.active.clip_user.frame_current
+
+
+def picked(numbers: str) -> Callable[[], bool]:
+    def there() -> bool:
+        return settings().found.numbers == numbers
+
+    there.__doc__ = f"{numbers} are picked"
+    return there
+
+
+def lit(spot: tuple[float, float]) -> Callable[[], bool]:
+    """Whether what is there has a white outline, as what is under the mouse has."""
+    return lambda: hand.has(around(spot), WHITE)
+
+
+def around(spot: tuple[float, float]) -> np.ndarray:
+    x, y = hand.pixel(*spot)
+    return hand.look()[y - 90 : y + 90, x - 90 : x + 90]
 
 
 def tinted(now: np.ndarray, before: np.ndarray, colour: tuple[float, ...]) -> bool:
@@ -78,28 +98,11 @@ def tinted(now: np.ndarray, before: np.ndarray, colour: tuple[float, ...]) -> bo
     return bool(np.abs(now - wanted).sum() < np.abs(before - wanted).sum() - 20)
 
 
-def around(spot: tuple[float, float]) -> np.ndarray:
-    x, y = pixel(*spot)
-    return look()[y - 90 : y + 90, x - 90 : x + 90]
-
-
-def shown() -> int:
-    return editor().spaces.active.clip_user.frame_current
-
-
-def go_to(frame: int) -> None:
-    bpy.context.scene.frame_current = frame
-
-
-def the_settings():
-    return editor().spaces.active.clip.splat_matte
-
-
-def write_things(clip: bpy.types.MovieClip) -> None:
-    search = part("settings.pick_settings").search_of("things", ())
-    job, _ = part("clip.to_job").make_automatic_job(
-        clip, part("settings.preferences").preferences().device, False, **search
-    )
+def write_things() -> None:
+    """By the engine's Python, into the folder where the Job that *Find Things* makes will look."""
+    search = hand.part("settings.pick_settings").search_of("things", ())
+    device = hand.part("settings.preferences").preferences().device
+    job, _ = hand.part("clip.to_job").make_automatic_job(hand.clip(), device, False, **search)
     with tempfile.TemporaryDirectory() as room:
         file = Path(room) / "job.json"
         file.write_text(job.to_json(), encoding="utf-8")
@@ -107,12 +110,4 @@ def write_things(clip: bpy.types.MovieClip) -> None:
         subprocess.run([os.environ["SPLAT_MATTE_PYTHON"], str(script), str(file)], check=True)
 
 
-def open_panel() -> None:
-    """Opened, below *Footage*, the others gone: a panel that is closed at first can't be opened by a script."""
-    closed = part("ui.panels.automatic").SPLATMATTE_PT_automatic
-    for each in part("ui.panels").CLASSES:
-        if issubclass(each, bpy.types.Panel) and each.bl_label != "Footage":
-            bpy.utils.unregister_class(each)
-    base = part("ui.panels.base").ClipPanel
-    body = {"bl_label": closed.bl_label, "draw_clip": closed.draw_clip}
-    bpy.utils.register_class(type("SPLATMATTE_PT_automatic_open", (base, bpy.types.Panel), body))
+hand.tell(story())

@@ -142,7 +142,7 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, summar
     if prompts is None:
         words, icon = summary.error.message if summary.error else "", "ERROR"
     elif not prompts.marks:
-        words, icon = "Nothing yet: Ctrl-click on the subject, or press Click Include and click on it.", "INFO"
+        words, icon = "Ctrl-click on the subject, or press Click Include.", "INFO"
     else:
         words, icon = f"Will be sent: {prompts.in_words()}.", "CHECKMARK"
     draw_text(box, context, words, icon, lines=2)
