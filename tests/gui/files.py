@@ -11,14 +11,13 @@ import hand
 import numpy as np
 
 POT, FLOOR = (0.49, 0.6), (0.1, 0.2)
-BLEND = hand.FOOTAGE.parent.parent / "shot.blend"
 
 
 def story() -> hand.Steps:
     yield from hand.open_footage(hand.FOOTAGE)
     yield from hand.click_plate(*POT, "ctrl")
     yield lambda: len(hand.tracks()) == 1
-    yield from hand.save_as(BLEND)
+    yield from hand.save()
     yield from reverting()
     yield from deleting_the_scene()
     yield from two_editors()

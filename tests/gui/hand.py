@@ -373,22 +373,23 @@ def header(area: bpy.types.Area) -> Box:
     return box(region("HEADER", area))
 
 
-def save_as(file: Path) -> Steps:
-    """By the menu, under a whole path as the name."""
+def save() -> Steps:
+    """By the menu, under the name that Blender suggests."""
     yield from press("File")
     yield from press("Save As...")
     yield lambda: browser() is not None
     yield moment(1.0)
-    where, area = browser()
-    left, top, right, bottom = box(region("EXECUTE", area), where)
-    yield from click(left + (right - left) * 4 // 10, top + (bottom - top) // 3)
-    yield from write(str(file))
-    if (found := browser()) is not None:
-        where, area = found
-        left, top, right, bottom = box(region("EXECUTE", area), where)
-        yield from click(left + (right - left) * 93 // 100, (top + bottom) // 2)
-    yield lambda: browser() is None and bpy.data.filepath == str(file)
+    while (found := browser()) is not None:
+        yield from click(*accept(*found))
+        yield moment()
+    yield lambda: bpy.data.is_saved
     yield moment(1.0)
+
+
+def accept(where: bpy.types.Window, area: bpy.types.Area) -> tuple[int, int]:
+    """The file browser's button at the right."""
+    left, top, right, bottom = box(region("EXECUTE", area), where)
+    return left + (right - left) * 93 // 100, (top + bottom) // 2
 
 
 def browser() -> tuple[bpy.types.Window, bpy.types.Area] | None:
@@ -408,9 +409,7 @@ def choose(file: Path) -> Steps:
     yield from click(left + (right - left) * 4 // 10, (top + bottom) // 2)
     yield from write(str(file))
     while (found := browser()) is not None:
-        where, area = found
-        left, top, right, bottom = box(region("EXECUTE", area), where)
-        yield from click(left + (right - left) * 93 // 100, (top + bottom) // 2)
+        yield from click(*accept(*found))
         yield moment()
 
 
