@@ -61,6 +61,7 @@ def story() -> hand.Steps:
     assert np.abs(hand.at(*HORSE) - horse).max() < 8, "and nothing else"
     yield from hand.press_in_sidebar("Parts")
     yield lambda: settings().automatic == "parts"
+    yield from hand.move(*hand.pixel(*HORSE))  # away from where it shows a tooltip
     yield hand.moment(1.0)
     hand.shot("find-parts", hand.sidebar())
     assert np.abs(hand.at(*POT) - plate).max() < 8, "each kind has its own"
