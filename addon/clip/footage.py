@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ..contract.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES
 from ..contract.display_matrix import read_movie_orientation
 from ..contract.errors import FootageError
 from ..contract.exif import oriented_size
@@ -71,6 +72,12 @@ def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
         FootageError: a file is missing or can't be read; it names the file.
     """
     path = Path(os.path.normpath(bpy.path.abspath(clip.filepath, library=clip.library)))
+    if path.suffix.lower() in HEIF_SUFFIXES | RAW_SUFFIXES:
+        raise FootageError(
+            "Blender shows a part or a small copy of such a file, not the photo.",
+            where=str(path),
+            hint="Convert it to JPEG, PNG or TIFF: by Preview on a Mac, elsewhere by ImageMagick or darktable.",
+        )
     width, height = clip.size[0], clip.size[1]  # type: ignore[index]
     if clip.source == "MOVIE":
         return _read_movie(clip, path, width, height)

@@ -285,6 +285,14 @@ def test_no_image_is_refused(tmp_path: Path) -> None:
         read(load(tmp_path / "notes.txt"))
 
 
+@pytest.mark.parametrize("name", ["IMG_0001.HEIC", "DSC_0001.NEF", "IMG_0001.dng"])
+def test_what_blender_shows_a_part_of_is_refused(tmp_path: Path, name: str) -> None:
+    """Of HEIC it shows a tile as a movie, of RAW the small copy in it: marks on that would lie elsewhere."""
+    Image.new("RGB", (64, 48)).save(tmp_path / name, "TIFF")
+    with pytest.raises(part("contract.errors").FootageError, match="not the photo"):
+        read(load(tmp_path / name))
+
+
 def test_relative_path(tmp_path: Path) -> None:
     first = write_sequence(tmp_path / "seq", [1, 2])
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))

@@ -5,7 +5,7 @@ developed by LibRaw to 16-bit sRGB, upright, by the camera's white balance. Noth
 brightness, so that a sequence does not flicker. Other programs will develop it otherwise: hand them what comes out
 here, or develop it before.
 
-Both are imported when they are needed first: Blender's footage never needs them.
+Both libraries are imported when they are needed first: Blender's footage never needs them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.boundary import check_pixels
+from ...contract.camera_files import RAW_SUFFIXES
 from ...contract.errors import FootageError
-
-HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
-RAW_SUFFIXES = frozenset({".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"})
 
 # ISO/IEC 23008-12, annex B: brands of pictures and sequences with HEVC
 _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}

@@ -28,12 +28,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...contract.boundary import check_pixels, reading
+from ...contract.camera_files import HEIF_SUFFIXES, RAW_SUFFIXES
 from ...contract.errors import FootageError
 from ...contract.exif import find_exif, orientation_field, oriented_size, read_orientation, to_oriented
 from ...contract.exr_layers import layer_called, read_layers, shown_layer
 from .camera_files import (
-    HEIF_SUFFIXES,
-    RAW_SUFFIXES,
     is_heif,
     is_raw,
     read_heif,
