@@ -217,7 +217,7 @@ def test_a_foreign_config_needs_a_yes_whatever_the_weights_hash_to(
     digest = model._hash_file(weights)
     hashed = dataclasses.replace(of(weights, sha256=digest), config=str(path))
     refused(hashed, "own.yaml", "trust")
-    published = Official("as_if", "as_if.pt", "", "", 1, digest, 0.0, 0.0)
+    published = Official("as_if", "as_if.pt", "", "", 1, digest, 0.0)
     monkeypatch.setitem(model.OFFICIAL, "as_if", published)
     refused(dataclasses.replace(hashed, sha256=""), "own.yaml", "trust")
     assert model.load(model.find(dataclasses.replace(hashed, trust=True))).source.config == path
