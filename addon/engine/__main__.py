@@ -7,6 +7,7 @@ an export). `review` says where what is tracked of a Job file is doubtful. Exit 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import gc
 import os
@@ -22,7 +23,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..contract.boundary import unexpected
-from ..contract.errors import ExitCode
+from ..contract.errors import ExitCode, JobError
 from ..contract.job import Job
 from ..contract.job_types import Device
 from ..contract.layout import work_folder
@@ -53,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "self-test":
             return _test(options.device)
+        if options.command == "clean":
+            return _clean(options)
         job = Job.load(options.job) if options.command in ("run", "review") else job_of(options)
         if options.command not in ("run", "review") and options.save_job:
             _save(job, options.save_job.absolute())
@@ -130,6 +133,34 @@ def _review(job: Job, poses: Path | None) -> int:
     from .session import Session
 
     _print_suspects(Session(_Printer().show, lambda: False).review(job, poses))
+    return ExitCode.OK
+
+
+def _clean(options: argparse.Namespace) -> int:
+    from .review.cameras import read_poses
+    from .splats.clean import judge
+    from .splats.splat_file import read_splat
+    from .splats.version_mattes import open_version
+
+    if options.views < 1:
+        raise JobError(f"{options.views} cameras can't see anything.", where="--views", hint="Give at least 1.")
+    path: Path = options.splat.absolute()
+    output: Path = (options.output or path.with_name(f"{path.stem}_clean.ply")).absolute()
+    version = open_version(options.mattes.absolute())
+    cameras = read_poses(options.poses.absolute(), version.job.footage)
+    splat = read_splat(path)
+    verdict = judge(splat.places, cameras, version.frames(), version.matte, options.views)
+    removed = verdict.outside | verdict.floaters if options.remove_floaters else verdict.outside
+    if removed.all():
+        raise JobError(
+            "Every Gaussian lies outside the mattes.",
+            where=str(path),
+            hint="The splat's world is not that of the poses: name the poses that it was trained with.",
+        )
+    splat.write(output, ~removed)
+    print(f"{len(removed)} Gaussians, {verdict.cameras} cameras: {verdict.outside.sum()} lie outside and are removed")
+    print(f"{verdict.floaters.sum()} floaters are {'removed, too' if options.remove_floaters else 'kept'}")
+    print(output)
     return ExitCode.OK
 
 

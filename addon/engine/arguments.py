@@ -53,6 +53,17 @@ def command_line() -> argparse.ArgumentParser:
     review.add_argument(
         "--poses", type=Path, metavar="PATH", help="check it in 3-D with a COLMAP model's folder or a transforms.json"
     )
+    clean = commands.add_parser(
+        "clean",
+        help="remove from a trained splat what lies outside the mattes",
+        description="Writes a PLY without the Gaussians that no camera sees on the subject.",
+    )
+    clean.add_argument("splat", type=Path, metavar="SPLAT.ply")
+    clean.add_argument("--poses", type=Path, metavar="PATH", required=True, help="that it was trained with: as review")
+    clean.add_argument("--mattes", type=Path, metavar="VERSION", required=True, help="a version's folder, such as v003")
+    clean.add_argument("--output", type=Path, metavar="FILE", help="default: SPLAT_clean.ply, beside it")
+    clean.add_argument("--views", type=int, default=3, help="cameras that must see it outside; default: %(default)s")
+    clean.add_argument("--remove-floaters", action="store_true", help="also what some cameras see on the subject")
     test = commands.add_parser("self-test", help="does this runtime work here, how fast, how exactly?")
     test.add_argument("--device", choices=get_args(Device), default="auto")
     track = commands.add_parser(

@@ -32,7 +32,7 @@ _MEASURED = 3  # frames, the last
 _PATIENCE = 45.0  # seconds for a checkpoint's speed: on a CPU a large one takes 10 a frame
 _TOLERANCE = 1e-2  # TF32 and other devices' orders of summation
 # Loaded only when a file asks for them: a library that this system lacks shall show here, not in front of an artist.
-_ON_DEMAND = ("av", "cv2", "isal.isal_zlib", "OpenImageIO", "pillow_heif", "rawpy", "simplejpeg")
+_ON_DEMAND = ("av", "cv2", "isal.isal_zlib", "OpenImageIO", "pillow_heif", "plyfile", "rawpy", "simplejpeg")
 
 
 def self_test(device: Device, before: Measured | None = None) -> Measured:

@@ -16,7 +16,7 @@ FLOORS = (
     "operators", "ui", "cli", "registration",
 )  # fmt: skip
 ENGINE_FLOORS = (
-    "footage", "store", "sam2", "tracking", "matting", "review", "automatic", "export", "session", "progress",
+    "footage", "store", "sam2", "tracking", "matting", "review", "automatic", "export", "splats", "session", "progress",
     "self_test", "handlers", "serve", "arguments", "__main__",
 )  # fmt: skip
 ENGINE_MAY_IMPORT = {"contract", "runtime", "checkpoints"}  # of the rooms outside it
@@ -30,6 +30,7 @@ ENGINE_ONLY = {
     "pillow_heif",
     "rawpy",
     "OpenImageIO",
+    "plyfile",
     "scipy",
     "hydra",
 }

@@ -247,6 +247,13 @@ class Reader:
         """An upright (H, W) turned to where the frame's file has its pixels, before EXIF orientation."""
         return upright if self._footage.movie else images.as_stored(upright, images.orientation_of(self._file(frame)))
 
+    def upright(self, stored: NDArray[Any], frame: int) -> NDArray[Any]:
+        """The reverse of `as_stored`."""
+        turned: NDArray[Any] = (
+            stored if self._footage.movie else images.upright(stored, images.orientation_of(self._file(frame)))
+        )
+        return turned
+
     def plate(self, frame: int, *, alpha: bool = False) -> Plate:
         """The frame at full size and depth, with its alpha if that is wanted. Raises FootageError.
 

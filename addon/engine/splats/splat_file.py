@@ -1,0 +1,83 @@
+"""A trained splat as trainers write it: a PLY with one `vertex` for each Gaussian.
+
+Source: the file that the reference implementation of 3D Gaussian Splatting writes (`point_cloud.ply`): x, y, z, then
+opacity, scales, rotation and spherical harmonics as float properties. Nothing but x, y and z is looked at here, and all
+properties are kept as they are, whatever a trainer adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from plyfile import PlyData, PlyElement, PlyListProperty
+
+from ...contract.boundary import reading
+from ...contract.disk import write_file, writing
+from ...contract.errors import JobError, OutputError
+
+_MOST = 200_000_000  # Gaussians; the largest splats have some ten million
+
+
+@dataclass(frozen=True, slots=True)
+class Splat:
+    """A splat in memory, or mapped from its file.
+
+    places: (n, 3) float64, the Gaussians' centres in world units.
+    """
+
+    path: Path
+    places: NDArray[np.float64]
+    _data: PlyData
+
+    def write(self, path: Path, kept: NDArray[np.bool_]) -> None:
+        """Write the Gaussians of `kept`, (n,), with every property to the byte; the file appears as a whole.
+
+        Raises OutputError if it can't be written, or if `path` is there already.
+        """
+        if path.exists():
+            raise OutputError("This file is there already.", where=str(path), hint="Choose another name (--output).")
+        vertex = self._data["vertex"]
+        chosen = PlyElement.describe(vertex.data[kept], "vertex", comments=list(vertex.comments))
+        others = [element for element in self._data.elements if element.name != "vertex"]
+        data = PlyData(
+            [chosen, *others],
+            text=False,
+            byte_order=self._data.byte_order,
+            comments=list(self._data.comments),
+            obj_info=list(self._data.obj_info),
+        )
+
+        def write(file: BinaryIO) -> None:
+            data.write(file)
+
+        with writing(path.parent):
+            write_file(path, write)
+
+
+def read_splat(path: Path) -> Splat:
+    """Read a splat's PLY. Raises JobError: what is wrong with the file, and what to do."""
+    hint = "Name the PLY that the trainer has written, uncompressed."
+    with reading(JobError, "This is no splat's PLY, or it is damaged", where=str(path), hint=hint):
+        data = PlyData.read(path)
+        if data.text:
+            raise JobError("This PLY is text.", where=str(path), hint="Save it as binary, as trainers do.")
+        names = [element.name for element in data.elements]
+        if "vertex" not in names or "chunk" in names:
+            raise JobError("This PLY is compressed or no splat.", where=str(path), hint=hint)
+        if "face" in names:
+            raise JobError("This PLY is a mesh: it has faces.", where=str(path), hint=hint)
+        vertex = data["vertex"]
+        if any(isinstance(each, PlyListProperty) for each in vertex.properties):
+            raise JobError("Its vertices have lists, which no splat has.", where=str(path), hint=hint)
+        if not 0 < vertex.count <= _MOST:
+            raise JobError(f"It has {vertex.count} Gaussians.", where=str(path), hint=hint)
+        places = _places(vertex.data)
+    return Splat(path, places, data)
+
+
+def _places(vertices: NDArray[Any]) -> NDArray[np.float64]:
+    return np.stack([np.asarray(vertices[axis], np.float64) for axis in "xyz"], axis=1)

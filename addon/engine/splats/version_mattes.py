@@ -1,0 +1,79 @@
+"""The mattes of a finished version, read back from the files that its target's program reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...contract.boundary import bounded_text, check_pixels, reading
+from ...contract.errors import JobError, OutputError
+from ...contract.job import Job
+from ...contract.layout import version_document
+from ...contract.targets import TARGETS
+from ..export import prepare
+from ..footage.footage import Reader
+
+_MAX_DOCUMENT = 1_000_000_000  # bytes of a Job and its report, which has scores for each frame
+_WRITERS = ("postshot", "masks", "nerfstudio")  # one image a frame, which says where the subject is
+
+
+class VersionMattes:
+    """The mattes of one version, by clip frame.
+
+    job: that the version was made from.
+    """
+
+    def __init__(self, folder: Path, job: Job) -> None:
+        self.job = job
+        self._folder = folder
+        self._reader = Reader(job.footage)
+        self._writer = prepare(job, self._reader)
+
+    def frames(self) -> list[int]:
+        """The clip frames that the version has a file of, in clip order."""
+        return [frame for frame in range(1, self.job.footage.frame_count + 1) if self._file(frame).is_file()]
+
+    def matte(self, frame: int) -> NDArray[np.bool_]:
+        """Where the subject is, bool (H, W), upright. Raises OutputError: its file is damaged."""
+        rules, path = self._writer.rules, self._file(frame)
+        with reading(OutputError, "This matte can't be read", where=str(path), hint="Export it again."):
+            with Image.open(path) as image:
+                check_pixels(*image.size, OutputError, str(path))
+                pixels = np.asarray(image.getchannel("A") if rules.has_alpha else image.convert("L"))
+            white = pixels >= 128
+            if rules.has_alpha:
+                subject = white != self.job.invert
+            else:
+                subject = white == (rules.subject_is_white != self.job.invert)
+            if rules.as_stored:
+                subject = self._reader.upright(subject, frame)
+            return np.asarray(subject)
+
+    def _file(self, frame: int) -> Path:
+        return self._folder / self._writer.path(frame)
+
+
+def open_version(folder: Path) -> VersionMattes:
+    """A finished version by its folder (`v003`).
+
+    Raises:
+        JobError: it is no version, or its target's files don't say where the subject is.
+        FootageError: the footage that it was made from is gone.
+    """
+    document = version_document(folder)
+    hint = "Name the folder of a finished version, such as v003."
+    if not folder.is_dir() or not document.is_file():
+        raise JobError("There is no version here.", where=str(folder), hint=hint)
+    with reading(JobError, "The Job of this version can't be read", where=str(document), hint=hint):
+        job = Job.from_dict(json.loads(bounded_text(document, _MAX_DOCUMENT))["job"])
+    if TARGETS[job.target].rules.writer not in _WRITERS:
+        raise JobError(
+            f"The target {job.target} has no image for each frame that says where the subject is.",
+            where=str(folder),
+            hint="Export a version for masks, and name that one.",
+        )
+    return VersionMattes(folder, job)
