@@ -29,6 +29,7 @@ from .say import say
 NOT_RUN = 77  # as automake counts it: neither passed nor failed
 
 SHORT = ("short",)
+LANGUAGES = ("languages",)  # a script, not told by hand
 LONG = ("long", "files", "picking", "to_mask")
 
 _STORIES = ROOT / "tests" / "gui"

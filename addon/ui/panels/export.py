@@ -24,7 +24,8 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "target")
         target = TARGETS[settings.target]
         rules = target.rules
-        draw_text(layout, context, bpy.app.translations.pgettext_tip(target.description), translate=False)
+        description = translated("{1}.", bpy.app.translations.pgettext_tip(target.description))
+        draw_text(layout, context, description, translate=False)
         if rules.writer == "nerfstudio":
             layout.prop(settings, "transforms")
         if rules.invertible:
