@@ -1,7 +1,7 @@
 """Each language of the extension in a real Blender: the bpy of the other tests has no translations.
 
-No story: a script sets the language. All that the catalogues hold is what Blender shows, and the pictures of the sidebar
-are to be looked at for texts that are cut.
+No story: a script sets the language. What the catalogues hold is what Blender shows; the pictures of the sidebar are to
+be looked at for texts that are cut.
 """
 
 from __future__ import annotations
