@@ -57,7 +57,7 @@ class Environment:
     engine: bool = False
 
 
-ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt", "plots.txt"), engine=True)
+ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt", "plots.txt", "fuzz.txt"), engine=True)
 QUICK = Environment("quick", ("lint.txt", "tests.txt"))  # linters and unit tests: seconds to make, no torch
 TYPES = Environment("types", ("types.txt",))
 BLENDERS = tuple(

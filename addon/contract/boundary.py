@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from .disk import explained
-from .errors import EngineError, MatteError
+from .errors import EngineError, MatteError, OutputError
 
 # Pixels of one image: more than the largest panoramas have. A small file can claim any size, which decoders allocate.
 MAX_PIXELS = 1 << 30
 
 _MAX_WORDS = 200  # characters of a foreign message that are quoted
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 @contextlib.contextmanager
@@ -39,6 +41,15 @@ def reading(kind: type[MatteError], message: str, *, where: str = "", hint: str 
     except Exception as error:
         _log.debug("%s: %s", where, message, exc_info=True)
         raise kind(f"{message} ({in_words(error)}).", where=where, hint=hint) from None
+
+
+def read_or(otherwise: _T, read: Callable[[], _T]) -> _T:
+    """What `read` gives of a file; `otherwise` if that is missing or damaged: for what can do without, or be remade."""
+    try:
+        with reading(OutputError, "This file is missing or damaged"):
+            return read()
+    except OutputError:
+        return otherwise
 
 
 def unexpected(error: Exception) -> MatteError:

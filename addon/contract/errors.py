@@ -24,6 +24,13 @@ class ExitCode(enum.IntEnum):
     CANCELLED = 8  # stopped on request; what was done is kept
 
 
+_LONGEST = 1000  # characters of each part: names in somebody else's file may have millions
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+
+
 class MatteError(Exception):
     """An error with a place (`where`: file or field) and a way out (`hint`).
 
@@ -36,9 +43,9 @@ class MatteError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.UNEXPECTED
 
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
-        self.message = message
-        self.where = where
-        self.hint = hint
+        self.message = _short(message)
+        self.where = _short(where)
+        self.hint = _short(hint)
         super().__init__(self.__str__())
 
     def __str__(self) -> str:

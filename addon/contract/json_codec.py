@@ -82,7 +82,9 @@ def _dataclass(data: Any, kind: Any, where: str, prefix: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     unknown = sorted(set(data) - set(fields))
     if unknown:
-        raise JobError(f"Unknown field {unknown[0]!r}.", where=where, hint=f"Known: {', '.join(sorted(fields))}.")
+        raise JobError(
+            f"Unknown field {reprlib.repr(unknown[0])}.", where=where, hint=f"Known: {', '.join(sorted(fields))}."
+        )
     values = {name: _decode(value, hints[name], f"{prefix}{name}") for name, value in data.items()}
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

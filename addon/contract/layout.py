@@ -11,7 +11,7 @@
         automatic/<key>/                   what was found without a click
             found.json                     FOUND_FILE, written last: of each thing's name its take's folder, inside here
             index/000012.json              of clip frame 12, all parts: PARTS_KEY, a list of `id`, `area` and
-                                           `segmentation` (COCO RLE); `frame`, `key` and `size` (h, w)
+                                           `segmentation` (COCO RLE); `frame`, `key`, `size` (h, w); `crc32`
         features/<key>/000012.pt           the engine's own: feature_cache.py
         cameras.json                       the clip's cameras, as a transforms.json
         preview-<pid>.npz ...              answers: read by who asked for them alone, overwritten by the next

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .boundary import MAX_PIXELS
+
 _OFFSET = 48  # ASCII "0"
 _MORE = 0x20  # another digit follows
 _SIGN = 0x10  # of the last digit: the number is negative
@@ -55,6 +57,8 @@ class Rle:
     def from_coco(data: dict[str, Any]) -> Rle:
         """Raises ValueError, KeyError or TypeError if it is not one, or does not fill its size."""
         height, width = (int(side) for side in data["size"])
+        if not (height >= 0 and width >= 0 and height * width <= MAX_PIXELS):
+            raise ValueError(f"{height} x {width} is no size of a mask")
         runs = _unpack(str(data["counts"]))
         if (runs < 0).any() or runs.sum() != height * width:
             raise ValueError("the runs do not fill the mask")

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from .boundary import read_or
+
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
@@ -51,11 +53,12 @@ def suspects_json(found: list[Suspect]) -> str:
 
 def read_suspects(take: Path) -> list[Suspect]:
     """The suspects among the mattes in `take`, worst first; none if these were never reviewed."""
-    try:
+
+    def read() -> list[Suspect]:
         data = json.loads(suspects_file(take).read_text(encoding="utf-8"))
         return [_suspect(**each) for each in data["suspects"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+
+    return read_or([], read)
 
 
 def _suspect(frame: int, first: int, last: int, doubt: float, reason: str) -> Suspect:

@@ -1,7 +1,7 @@
 """The engine as Blender's child: requests from stdin, events to stdout, one Job after the other.
 
 A thread reads the requests, so that `cancel` is heard while a Job runs and the engine ends as soon as its parent does,
-whatever it was told before.
+whatever it was told before. Another writes the events: a parent that reads none of them stops nothing here.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Server:
         self._patience = patience
         self._requests = requests
         self._events = events
-        self._events_lock = threading.Lock()
+        self._unsent: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._session = Session(self._progress, self._cancelled, self._takes, self._warning)
         self._todo: queue.Queue[_Todo | None] = queue.Queue()
         self._previews: queue.SimpleQueue[_Todo] = queue.SimpleQueue()  # each is announced in _todo too
@@ -63,6 +63,8 @@ class Server:
 
     def run(self) -> int:
         """Serve; returns the exit code."""
+        writer = threading.Thread(target=self._write, daemon=True)
+        writer.start()
         self._send(
             {
                 "id": 0,
@@ -80,6 +82,8 @@ class Server:
                 self._current = todo
                 self._answer(todo)
                 self._current = None
+        self._unsent.put(None)
+        writer.join(_GRACE)
         return ExitCode.OK
 
     def _next(self) -> _Todo | None:
@@ -197,13 +201,15 @@ class Server:
         )
 
     def _send(self, event: Event) -> None:
-        line = encode(event)
-        try:
-            with self._events_lock:
+        self._unsent.put(encode(event))
+
+    def _write(self) -> None:
+        while (line := self._unsent.get()) is not None:
+            try:
                 self._events.write(line)
                 self._events.flush()
-        except (OSError, ValueError):
-            self._cancel_all()  # nobody listens any more
+            except (OSError, ValueError):
+                self._cancel_all()  # nobody listens any more
 
 
 def serve() -> int:

@@ -16,22 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.automatic import number_of, part_name, thing_name
+from ..contract.boundary import read_or
 from ..contract.layout import FOUND_FILE, PARTS_KEY, matte_file, parts_file
 from ..contract.rle import Rle
-
-_DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 def thing_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, Path]:
     """The matte of each thing, whether it is there or not; of those picked, if any are."""
     file = folder / FOUND_FILE
-    try:
+
+    def read() -> dict[str, Path]:
         places = _read(file, file.stat().st_mtime_ns)
-    except _DAMAGED:
-        return {}
-    numbers = {number_of(name): place for name, place in places.items()}
-    wanted = {number: place for number, place in numbers.items() if not picked or number in picked}
-    return {thing_name(number): matte_file(folder / place, frame) for number, place in wanted.items()}
+        numbers = {number_of(name): place for name, place in places.items()}
+        wanted = {number: place for number, place in numbers.items() if not picked or number in picked}
+        return {thing_name(number): matte_file(folder / place, frame) for number, place in wanted.items()}
+
+    return read_or({}, read)
 
 
 def part_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, Path]:
@@ -41,12 +41,13 @@ def part_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, P
 
 def read_part(index: Path, number: int) -> NDArray[np.float32] | None:
     """As mattes.read_logits, of one part of a frame's index; None if it is not on the frame."""
-    try:
+
+    def read() -> NDArray[np.float32] | None:
         parts = _read(index, index.stat().st_mtime_ns)[PARTS_KEY]
         found = next((each["segmentation"] for each in parts if each["id"] == number), None)
         return None if found is None else np.where(Rle.from_coco(found).mask(), 1, -1).astype(np.float32)
-    except _DAMAGED:
-        return None
+
+    return read_or(None, read)
 
 
 @functools.lru_cache(maxsize=4)

@@ -8,46 +8,47 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contract.boundary import read_or
 from ..contract.job_types import Prompt
 from ..contract.layout import TAKE_FILE, frames_in, mattes_folder, version_document, version_number
-
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 def read_logits(file: Path) -> NDArray[np.float32] | None:
     """float32 (h, w), above 0 is subject, upright, row 0 on top; None if it is not there, or damaged."""
-    try:
+
+    def read() -> NDArray[np.float32] | None:
         with np.load(file, allow_pickle=False) as data:
             return np.asarray(data["logits"], np.float32)
-    except _DAMAGED:
-        return None
+
+    return read_or(None, read)
 
 
 def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
     """The mattes of a preview by object, as `read_logits` gives them; empty if there is none."""
-    try:
+
+    def read() -> dict[str, NDArray[np.float32]]:
         with np.load(file, allow_pickle=False) as data:
             return {
                 str(name): each.astype(np.float32) for name, each in zip(data["names"], data["logits"], strict=True)
             }
-    except _DAMAGED:
-        return {}
+
+    return read_or({}, read)
 
 
 def read_finished(file: Path) -> dict[str, NDArray[np.uint8]]:
     """Finished mattes by object, uint8 (h, w), upright; empty if there are none."""
-    try:
+
+    def read() -> dict[str, NDArray[np.uint8]]:
         with np.load(file, allow_pickle=False) as data:
             return {str(name): each for name, each in zip(data["names"], data["alpha"], strict=True)}
-    except _DAMAGED:
-        return {}
+
+    return read_or({}, read)
 
 
 def tracked_frames(take: str) -> set[int]:
@@ -75,10 +76,9 @@ def exported_frames(matte_folder: Path) -> set[int]:
 @functools.lru_cache(maxsize=8)
 def _exported(matte_folder: Path, changed: int) -> set[int]:
     version = latest_version(matte_folder)
-    try:
-        return {int(frame) for frame in report_of(version)["export"]["made_from"]} if version else set()
-    except (*_DAMAGED, TypeError):
+    if version is None:
         return set()
+    return read_or(set(), lambda: {int(frame) for frame in report_of(version)["export"]["made_from"]})
 
 
 def report_of(version: Path) -> dict[str, Any]:
@@ -97,10 +97,7 @@ def latest_version(matte_folder: Path) -> Path | None:
 def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
     """Whether a take is of just these prompts, or of others that were changed since."""
     file = take / TAKE_FILE
-    try:
-        return _is_made_from(file, file.stat().st_mtime_ns, prompts)
-    except _DAMAGED:
-        return False
+    return read_or(False, lambda: _is_made_from(file, file.stat().st_mtime_ns, prompts))
 
 
 @functools.lru_cache(maxsize=64)

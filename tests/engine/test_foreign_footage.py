@@ -120,6 +120,9 @@ def test_frames_beyond_a_movie_are_told_before_anything_is_done(tmp_path: Path) 
     path = movie(tmp_path / "a.mp4", "libx264")
     with pytest.raises(FootageError, match="has 40 frames; number 1000000"):
         Reader(Footage((str(path),), 64, 64, 1_000_000, movie=True)).check()
+    with pytest.raises(FootageError, match="has 40 frames; 1000000 were counted"):  # a range alone makes it no better
+        Reader(Footage((str(path),), 64, 64, 1_000_000, movie=True)).check(3)
+    Reader(Footage((str(path),), 64, 64, 41, movie=True)).check(3)  # players count differently
 
 
 def test_a_title_in_another_encoding_is_no_error(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import filelock
 import numpy as np
 
 from ...contract.automatic import Parts, Things, Transients, number_of, part_name, thing_name
+from ...contract.boundary import read_or
 from ...contract.disk import discard, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.job import Job
@@ -171,12 +172,13 @@ def _marked(job: Job, take: Take) -> Prompt:
 
 def _known(folder: Path) -> dict[str, Take] | None:
     """What an earlier run has found; None unless it came to its end."""
-    try:
+
+    def read() -> dict[str, Take] | None:
         names = json.loads((folder / FOUND_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    found = {name: Take(folder / place) for name, place in names.items()}
-    return {name if name == NAME else thing_name(number_of(name)): take for name, take in found.items()}
+        found = {name: Take(folder / place) for name, place in names.items()}
+        return {name if name == NAME else thing_name(number_of(name)): take for name, take in found.items()}
+
+    return read_or(None, read)
 
 
 def _keep(folder: Path, found: dict[str, Take]) -> None:

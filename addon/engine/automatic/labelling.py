@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...contract.boundary import read_or
 from ...contract.disk import discard, write_bytes, write_file, writing
 from ...contract.errors import Cancelled
 from ..footage.footage import Reader, read_ahead
@@ -269,9 +270,9 @@ class Labelling:
 
 
 def _read_progress(path: Path) -> _Progress:
-    try:
+    def read() -> _Progress:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["merged"] = {int(high): low for high, low in data["merged"].items()}
         return _Progress(**data)
-    except (OSError, ValueError, TypeError, KeyError):
-        return _Progress()
+
+    return read_or(_Progress(), read)

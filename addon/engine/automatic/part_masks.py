@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
+from ...contract.boundary import reading
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import OutputError
 from ...contract.layout import PARTS_KEY, frame_name, parts_file
@@ -22,7 +25,7 @@ from ...contract.rle import Rle
 from ..store.matte_store import Matte, Take
 from .grid import Mask, resized, to_logits
 
-_DAMAGED = (OSError, ValueError, KeyError, TypeError)
+_CHECKSUM = "crc32"  # of the JSON of all else
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,9 @@ class PartMasks:
         """The number of frames that each id is on, lower ids first. Raises OutputError."""
         count: dict[int, int] = {}
         for frame in frames:
-            for each in self.document(frame)[PARTS_KEY]:
-                count[each["id"]] = count.get(each["id"], 0) + 1
+            with _reading(self._file(frame)):
+                for each in self.document(frame)[PARTS_KEY]:
+                    count[int(each["id"])] = count.get(each["id"], 0) + 1
         return dict(sorted(count.items()))
 
     def masks(self, frame: int) -> dict[int, Mask]:
@@ -88,7 +92,8 @@ def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = Fa
     """Masks by id, in this order. Raises OutputError."""
     size = next(([each.height, each.width] for each in masks.values()), None)
     segments = [{"id": id_, "area": each.area, "segmentation": each.to_coco()} for id_, each in masks.items()]
-    text = json.dumps({"frame": frame, "key": key, "size": size, PARTS_KEY: segments}).encode()
+    data = {"frame": frame, "key": key, "size": size, PARTS_KEY: segments}
+    text = json.dumps({**data, _CHECKSUM: _checksum_of(data)}).encode()
     with writing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_file(file, lambda each: write_bytes(each, text), sync=False)
@@ -97,17 +102,27 @@ def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = Fa
 def read_masks(file: Path, size: tuple[int, int] | None) -> list[tuple[int, Mask, int]]:
     """(id, mask, area) in the file's order; masks resized to `size`. None there is none; raises OutputError."""
     found = []
-    for each in _read(file)[PARTS_KEY]:
-        mask = Rle.from_coco(each["segmentation"]).mask()
-        found.append((int(each["id"]), mask if size is None else resized(mask, size), int(each["area"])))
+    with _reading(file):
+        for each in _read(file)[PARTS_KEY]:
+            mask = Rle.from_coco(each["segmentation"]).mask()
+            found.append((int(each["id"]), mask if size is None else resized(mask, size), int(each["area"])))
     return found
 
 
+def _reading(file: Path) -> AbstractContextManager[None]:
+    hint = "Delete the folder `work` and run it again."
+    return reading(OutputError, "What was found is damaged", where=str(file), hint=hint)
+
+
 def _read(file: Path) -> dict[str, Any]:
-    try:
+    """A file that `write_masks` wrote. Raises OutputError."""
+    with _reading(file):
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        # of earlier releases it may have none
+        if data.pop(_CHECKSUM, None) not in (None, _checksum_of(data)):
+            raise ValueError("its checksum is another")
         return data
-    except _DAMAGED as error:
-        raise OutputError(
-            f"What was found is damaged: {error}.", where=str(file), hint="Delete the folder `work` and run it again."
-        ) from None
+
+
+def _checksum_of(data: dict[str, Any]) -> int:
+    return isal_zlib.crc32(json.dumps(data).encode())

@@ -31,6 +31,7 @@ from typing import Any, BinaryIO
 
 import filelock
 
+from ...contract.boundary import read_or
 from ...contract.disk import discard, exchange, patiently, sync_folder, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.layout import version_document, version_folder, version_number, work_folder
@@ -309,12 +310,15 @@ def _link(source: Path, target: Path) -> None:
 
 def _load(folder: Path) -> Version | None:
     """A version, if it is one: a folder with a report that can be read."""
-    try:
+
+    def read() -> Version | None:
         text = version_document(folder).read_bytes()
         facts = json.loads(text)["report"]["export"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return Version(folder, facts, hashlib.sha256(text).hexdigest()) if folder.is_dir() else None
+        if not isinstance(facts, dict) or not folder.is_dir():
+            return None
+        return Version(folder, facts, hashlib.sha256(text).hexdigest())
+
+    return read_or(None, read)
 
 
 def _sync_folders(folder: Path) -> None:

@@ -105,6 +105,7 @@ class Reader:
             self._check_size(footage.files[0], movie_file.width, movie_file.height)
             movie_file.check_numbering(footage.movie_offset + footage.frame_count)
             movie_file.check_has(footage.movie_offset + (last or footage.frame_count))
+            movie_file.check_count(footage.movie_offset + footage.frame_count)
             return
         names: dict[str, str] = {}
         for file in footage.files:

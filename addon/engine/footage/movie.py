@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -127,6 +128,20 @@ class Movie:
         By its duration and rate; 0 where these say nothing, and of a variable rate.
         """
         return self._missing
+
+    def check_count(self, count: int) -> None:
+        """Raises FootageError if whoever counted its frames found more than its container can be understood to have.
+
+        Players count differently: by what it says, with what edits hide. What is not there can't be asked for anyway.
+        """
+        lasts = Fraction(self._container.duration or 0, av.time_base) * (self.frame_rate or 0)
+        most = max(len(self) + self.missing, self._stream.frames, math.ceil(lasts)) + _ROUNDED
+        if count > most:
+            raise FootageError(
+                f"The movie has {len(self)} frames; {count} were counted where it was marked.",
+                where=str(self.path),
+                hint="Load the clip again: the file is another one, or was cut since.",
+            )
 
     def check_has(self, number: int) -> None:
         """Raises FootageError unless it has frame `number`, from 1."""

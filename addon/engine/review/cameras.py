@@ -209,6 +209,8 @@ def _text_images(path: Path) -> Iterator[tuple[str, int, tuple[float, ...], tupl
         if line.strip():
             _, *values, lens, name = line.split(maxsplit=9)
             numbers = tuple(map(float, values))
+            if len(numbers) != 7:
+                raise ValueError(f"the pose of {name} has {len(numbers)} numbers, not 7")
             yield name, int(lens), numbers[:4], numbers[4:7]
 
 

@@ -7,13 +7,13 @@ A frame's mattes never change inside a take (its key is a hash of all that decid
 from __future__ import annotations
 
 import math
-import zipfile
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...contract.boundary import read_or
 from ...contract.disk import write_file
 from ..store.matte_store import Matte, Take
 
@@ -147,14 +147,14 @@ def _centroid(mask: Mask) -> tuple[float, float]:
 
 
 def _load(take: Take) -> dict[int, Measure]:
-    try:
+    def read() -> dict[int, Measure]:
         with np.load(take.measures_path, allow_pickle=False) as data:
             if int(data["version"]) != _VERSION:
                 return {}
             rows = zip(data["frames"].tolist(), data["values"].tolist(), data["thumbs"], strict=True)
             return {frame: Measure._make([*values, thumb.tobytes()]) for frame, values, thumb in rows}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
-        return {}  # they can be made again
+
+    return read_or({}, read)
 
 
 def _save(take: Take, found: dict[int, Measure]) -> None:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...contract.boundary import read_or
 from ...contract.disk import write_bytes, write_file
 from ...contract.errors import JobError
 from ..store.matte_store import Take
@@ -72,11 +73,14 @@ def check(take: Take, cameras: Mapping[int, Camera]) -> None:
 
 def kept(take: Take) -> dict[int, Disagreement]:
     """What `check` found last; nothing if it was never asked."""
-    try:
+
+    def read() -> dict[int, Disagreement]:
         data = json.loads(_file(take).read_text(encoding="utf-8"))
+        if not all(0 <= share < math.inf for shares in data.values() for share in shares):
+            raise ValueError("these are no shares")
         return {int(frame): Disagreement(float(beyond), float(lacking)) for frame, (beyond, lacking) in data.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
+
+    return read_or({}, read)
 
 
 def _file(take: Take) -> Path:

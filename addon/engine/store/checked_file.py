@@ -14,8 +14,7 @@ from typing import Any, BinaryIO
 import torch
 from isal import isal_zlib
 
-from ...contract.boundary import reading
-from ...contract.errors import OutputError
+from ...contract.boundary import read_or
 
 _TAIL = struct.Struct("<I4s")
 _MARK = b"SMck"
@@ -32,13 +31,13 @@ def write(file: BinaryIO, value: Any) -> None:
 
 def read(path: Path, device: torch.device | str) -> Any:
     """What `write` wrote, its tensors on `device`; None if it is missing or damaged."""
-    try:
-        with reading(OutputError, "This stored file is damaged", where=str(path)):
-            data = path.read_bytes()
-            checksum, mark = _TAIL.unpack_from(data, max(0, len(data) - _TAIL.size))
-            body = memoryview(data)[: -_TAIL.size]
-            if mark != _MARK or isal_zlib.crc32(body) != checksum:
-                return None
-            return torch.load(io.BytesIO(body), map_location=device, weights_only=True)
-    except OutputError:
-        return None
+
+    def read_whole() -> Any:
+        data = path.read_bytes()
+        checksum, mark = _TAIL.unpack_from(data, max(0, len(data) - _TAIL.size))
+        body = memoryview(data)[: -_TAIL.size]
+        if mark != _MARK or isal_zlib.crc32(body) != checksum:
+            return None
+        return torch.load(io.BytesIO(body), map_location=device, weights_only=True)
+
+    return read_or(None, read_whole)
