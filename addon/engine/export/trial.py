@@ -84,7 +84,10 @@ def _check_room(writer: BaseWriter, size: int, warn: Callable[[str], None]) -> N
     if job.delivery.scope != "all":  # of many there may be few to write
         return
     needed = size * len(_frames(writer))
-    free = free_space(job.matte_folder) + unfinished_size(job.matte_folder)
+    free = free_space(job.matte_folder)
+    if not free:  # nobody knows: the first frame could be written
+        return
+    free += unfinished_size(job.matte_folder)
     if free >= needed:
         return
     words = f"About {megabytes(needed)} are needed for {len(_frames(writer))} frames, {megabytes(free)} are free"
