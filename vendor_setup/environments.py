@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import os
 import queue
 import re
 import shutil
@@ -99,6 +100,7 @@ def prepare(environments: Sequence[Environment]) -> None:
     if not missing:
         return
     pythons = find_or_fetch(RUNTIME)
+    os.environ["PIP_COMPILE"] = "0"  # most modules are never imported here, and Python compiles those that are
     say(f"Setting up {', '.join(each.name for each in missing)} in {RUNTIME} (once; several minutes) ...")
     with concurrent.futures.ThreadPoolExecutor(len(missing)) as pool:
         made = [pool.submit(make, each, folder_of(each), _python_for(each, pythons)) for each in missing]

@@ -97,6 +97,7 @@ class Session:
         self._previewer: Previewer | None = None
         self._previewed: dict[tuple[Path, int], dict[str, NDArray[np.float16]]] = {}  # by matte folder and clip frame
         self._opened: tuple[Footage, Reader] | None = None  # the last previewed
+        self._suggested: tuple[object, list[dict[str, Any]]] | None = None  # what the last suggestions are of, and they
 
     def track(self, job: Job) -> Tracked:
         """Fill the matte store with what the Job needs. Raises MatteError."""
@@ -209,6 +210,7 @@ class Session:
         """The automatic masks of a clip frame, as outlines. Returns the file that holds them.
 
         contract/layout.py says what is in it; they are numbered from 1. The next suggestions of the clip overwrite it.
+        The last frame's are remembered: whoever took one often wants another.
 
         Raises:
             Cancelled: as asked for.
@@ -216,15 +218,18 @@ class Session:
         """
         _check_frame(job, frame)
         source = model.find(job.model)
+        reader = Reader(job.footage)
+        of = job.footage, frame, reader.fingerprint_of(frame), source
 
         def suggested(less: bool) -> list[dict[str, Any]]:
             loaded = self._model(source)
             batch = _POINTS_AT_ONCE // 8 if less else _POINTS_AT_ONCE
             with loaded.computing():
-                return suggestions(loaded.predictor, Reader(job.footage), frame, self._cancelled, batch)
+                return suggestions(loaded.predictor, reader, frame, self._cancelled, batch)
 
-        found = self._fitting(source, suggested)
-        return Store(job).put_json("suggestions", {"frame": frame, "masks": found})
+        if self._suggested is None or self._suggested[0] != of:
+            self._suggested = of, self._fitting(source, suggested)
+        return Store(job).put_json("suggestions", {"frame": frame, "masks": self._suggested[1]})
 
     def found(self, job: Job, frame: int) -> tuple[Path, Path]:
         """What was found of `job.things` or `job.parts` on a clip frame, from what is on disk.

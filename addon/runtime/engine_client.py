@@ -171,17 +171,20 @@ _shared: tuple[Engine, list[str], dict[str, str]] | None = None
 
 
 def shared_engine(python: Path, environment: Mapping[str, str]) -> Engine:
-    """This Blender's one engine: kept warm, started when there is none, started anew when it died or the settings did.
+    """This Blender's one engine: kept warm, started when there is none, started anew when it died or settings changed.
+
+    Settings are what `environment` has beyond Blender's own: what others write into that is no reason for a new engine.
 
     Raises:
         EngineError: it can't be started.
     """
     global _shared
-    command, variables = engine_command(python), dict(environment)
-    if _shared is not None and (not _shared[0].alive or _shared[1:] != (command, variables)):
+    command = engine_command(python)
+    settings = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+    if _shared is not None and (not _shared[0].alive or _shared[1:] != (command, settings)):
         stop_shared_engine(wait=False)
     if _shared is None:
-        _shared = (Engine(command, variables), command, variables)
+        _shared = (Engine(command, environment), command, settings)
     return _shared[0]
 
 

@@ -1,4 +1,7 @@
-"""The extension as an artist gets it: built as a zip, installed and enabled in a user folder of its own."""
+"""The extension as an artist gets it: built as a zip, installed and enabled in a user folder of its own.
+
+SPLAT_MATTE_PYTHON names the Python of its engine, which all tests of a session share.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +76,7 @@ def installed(package: Path) -> Iterator[None]:
     bpy.ops.extensions.package_install_files(filepath=str(package), repo="user_default", enable_on_install=True)
     assert PACKAGE in bpy.context.preferences.addons
     yield
+    part("runtime.engine_client").stop_shared_engine()
     bpy.ops.preferences.addon_disable(module=PACKAGE)
 
 
@@ -95,10 +99,8 @@ def clip_editor() -> Iterator[Any]:
     area.type = before
 
 
-@pytest.fixture(scope="module")
-def warm_engine() -> Iterator[None]:
-    """One engine for all tests of a file: starting it takes longer than what they ask of it."""
-    assert os.environ.get("SPLAT_MATTE_PYTHON"), "Set SPLAT_MATTE_PYTHON to a Python that has torch and sam2."
+@pytest.fixture(autouse=True)
+def no_run_left(installed: None) -> Iterator[None]:
+    """What a test began is stopped. The engine stays for the next one: starting it takes longer than most tests."""
     yield
     part("tasks.job_run").forget()
-    part("runtime.engine_client").stop_shared_engine()

@@ -9,14 +9,14 @@ import pytest
 from conftest import part
 from PIL import Image
 from test_back_in_blender import editor, inside  # noqa: F401 (fixtures)
-from test_jobs import COUNT, SIZE, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import COUNT, SIZE, clip  # noqa: F401 (fixtures)
 
 
 def place(x: float, y: float) -> tuple[float, float]:
     return x / SIZE[0], 1 - y / SIZE[1]
 
 
-def test_a_click_takes_a_suggestion(clip, editor, own_engine) -> None:  # noqa: F811
+def test_a_click_takes_a_suggestion(clip, editor) -> None:  # noqa: F811
     bpy.context.scene.frame_set(2)
     with editor():
         assert bpy.ops.splat_matte.suggest(location=place(40, 32)) == {"FINISHED"}, "the disc"
@@ -35,7 +35,7 @@ def test_a_click_takes_a_suggestion(clip, editor, own_engine) -> None:  # noqa: 
     assert (shape & disc).sum() / (shape | disc).sum() > 0.8
 
 
-def test_transients_are_refined_shown_and_exported(clip, editor, own_engine, tmp_path: Path) -> None:  # noqa: F811
+def test_transients_are_refined_shown_and_exported(clip, editor, tmp_path: Path) -> None:  # noqa: F811
     settings = clip.splat_matte
     with editor(), pytest.raises(RuntimeError, match="Rough Masks: No folder is chosen"):
         bpy.ops.splat_matte.refine_transients()

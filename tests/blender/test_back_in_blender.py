@@ -10,8 +10,6 @@ from PIL import Image, ImageDraw
 from test_jobs import COUNT, SIZE, clip  # noqa: F401 (fixture)
 from test_prompts import add_mask
 
-pytestmark = pytest.mark.usefixtures("warm_engine")
-
 
 @pytest.fixture
 def editor(clip, clip_editor):  # noqa: F811

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from conftest import part
 from PIL import Image
-from test_jobs import engine_python, own_engine  # noqa: F401 (fixtures)
 
 SIZE = (96, 72)
 COUNT = 12

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import part
 from PIL import Image
-from test_jobs import COUNT, SIZE, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import COUNT, SIZE, clip  # noqa: F401 (fixtures)
 from test_prompts import SQUARE, add_mask, moved
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import pytest
 from conftest import PACKAGE, part
-from test_jobs import blend, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import blend, clip  # noqa: F401 (fixtures)
 
 PATIENCE = 60.0  # seconds
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from conftest import part
-from test_jobs import COUNT, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import COUNT, clip  # noqa: F401 (fixtures)
 
 
 def test_preview_shows_what_tracking_makes_of_the_frame(clip, tmp_path) -> None:  # noqa: F811

@@ -9,8 +9,6 @@ from test_jobs import COUNT, clip  # noqa: F401 (fixture)
 from test_prompts import add_track, camera, read
 from test_prompts import clip as black_clip  # noqa: F401 (fixture)
 
-pytestmark = pytest.mark.usefixtures("warm_engine")
-
 
 @pytest.fixture
 def editor(black_clip, clip_editor):  # noqa: F811

@@ -10,9 +10,7 @@ import pytest
 from conftest import part
 from PIL import Image
 from test_back_in_blender import editor  # noqa: F401 (fixture)
-from test_jobs import SIZE, clip, engine_python, versions  # noqa: F401 (fixtures)
-
-pytestmark = pytest.mark.usefixtures("warm_engine")
+from test_jobs import SIZE, clip, versions  # noqa: F401 (fixtures)
 
 FRAMES = 2
 

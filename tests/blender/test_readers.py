@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import compositor, part
 from PIL import Image
-from test_jobs import clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import clip  # noqa: F401 (fixtures)
 
 BEHIND = (0.0, 0.25, 1.0)  # linear, unlike anything in the plate
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 import pytest
 from conftest import part
-from test_jobs import COUNT, clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import COUNT, clip  # noqa: F401 (fixtures)
 
 
 @pytest.fixture

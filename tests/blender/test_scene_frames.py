@@ -7,7 +7,6 @@ import pytest
 from conftest import part
 from test_jobs import COUNT, clip  # noqa: F401 (fixture)
 
-pytestmark = pytest.mark.usefixtures("warm_engine")
 FIRST = 1001
 
 

@@ -7,8 +7,6 @@ import pytest
 from conftest import part
 from test_jobs import COUNT, clip  # noqa: F401 (fixture)
 
-pytestmark = pytest.mark.usefixtures("warm_engine")
-
 
 def frames_of(clip, kind: str) -> set[int]:  # noqa: F811
     return part("clip.frame_status").lane_of(clip)[kind]

@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 import pytest
 from conftest import PACKAGE, part
-from test_jobs import clip, engine_python, own_engine  # noqa: F401 (fixtures)
+from test_jobs import clip  # noqa: F401 (fixtures)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Automatic masks are upstream's: an unmodified SAM2AutomaticMaskGenerator with the same weights."""
 
+import dataclasses
+import os
 import subprocess
 import sys
 import types
@@ -11,12 +13,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import Clip
 from PIL import Image
 
-from addon.contract.job_types import Model
+from addon.contract.job import Job
+from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.contract.rle import Rle
+from addon.engine.automatic import suggestions
 from addon.engine.automatic.masks import Settings, generate, nms
 from addon.engine.sam2 import model
+from addon.engine.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +157,33 @@ def test_run_lengths_are_cocos() -> None:
     mask[1:5, 2:7] = True
     mask[3, 4] = False
     assert Rle.of(mask).to_coco() == {"size": [6, 8], "counts": "=4200NOO13005"}
+
+
+def test_suggestions_of_a_frame_are_made_once(
+    clip: Clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until its image is another, or another frame was asked for. The markers of the Job don't matter."""
+    made = []
+
+    def counted(predictor: Any, picture: Any, settings: Settings, **more: Any) -> Any:
+        made.append(picture.shape)
+        return generate(predictor, picture, dataclasses.replace(settings, points_per_side=4), **more)
+
+    monkeypatch.setattr(suggestions, "generate", counted)
+    footage = clip.take(2)
+    marks = [MatteObject("a", (Prompt(1, (Point(*place),)),)) for place in (clip.subject, clip.elsewhere)]
+    job = Job(footage, (marks[0],), checkpoint, output=str(tmp_path / "out"), target="")
+    marked = dataclasses.replace(job, objects=(marks[1],))
+    session = Session(lambda *_: None, lambda: False)
+    first = session.suggest(job, 1).read_bytes()
+    assert session.suggest(marked, 1).read_bytes() == first
+    assert len(made) == 1
+    os.utime(footage.files[0], (1, 1))
+    assert session.suggest(job, 1).read_bytes() == first
+    assert len(made) == 2
+    assert session.suggest(job, 2).read_bytes() != first
+    session.suggest(job, 1)
+    assert len(made) == 4
 
 
 def test_torchvision_is_not_needed() -> None:

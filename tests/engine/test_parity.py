@@ -1,4 +1,4 @@
-"""Our masks are upstream's: an unmodified SAM2VideoPredictor with the same weights, on the same 40 frames.
+"""Our masks are upstream's: an unmodified SAM2VideoPredictor with the same weights, on the same frames.
 
 Upstream loads everything up front and works at the plate's size; we read lazily, work at the logits' size, forget what
 is not needed and go through the matte store. None of it may show.
@@ -18,7 +18,7 @@ from addon.engine.matting.upsample import union
 from addon.engine.sam2 import model
 from addon.engine.session import Session
 
-FRAMES = 40
+FRAMES = 24  # more than a frame looks back to: 6 memories and 15 pointers before it
 
 
 class Upstream:
