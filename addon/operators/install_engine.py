@@ -16,7 +16,10 @@ class SPLATMATTE_OT_install_engine(SetupOperator, bpy.types.Operator):
     bl_label = "Install Engine"
     verb = "install"
 
-    agreed: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    agreed: StringProperty(
+        description="The build of PyTorch that was agreed to, where the planned one can't be had",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
 
     def arguments(self) -> list[str]:
         """The plan that the preferences show."""
