@@ -26,7 +26,7 @@ from .download import download, sha256_of
 
 VERSION = "0.13.8"
 _FILES = "https://files.pythonhosted.org/packages"
-_PATIENCE = 30.0  # seconds
+_PATIENCE = 120.0  # seconds that pip gets to say its settings: a busy computer takes long to start it
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,10 @@ def registry(settings: Mapping[str, str], environment: dict[str, str]) -> list[s
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip is told on this computer, by its files and variables, for all its commands; none without a pip."""
+    """What pip is told on this computer, by its files and variables, for all its commands; none without a pip.
+
+    Raises EngineError: pip does not answer.
+    """
     command = _pip()
     if command is None:
         return {}
@@ -170,7 +173,14 @@ def pip_settings() -> dict[str, str]:
             check=False,
             creationflags=HIDDEN,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
+        # Without them another registry would be taken, and another build of torch: gigabytes instead of megabytes.
+        raise EngineError(
+            f"pip has not said its settings within {_PATIENCE:g} seconds.",
+            where="pip config list",
+            hint="Try again when the computer is less busy.",
+        ) from None
+    except OSError:
         return {}
     return read_pip_settings(done.stdout)
 
