@@ -102,7 +102,7 @@ def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
         frame = names.find(each["file_path"])
         if frame is None:
             raise JobError(
-                f"{each['file_path']} is no image of this footage.",
+                f"{' '.join(each['file_path'].split())} is no image of this footage.",
                 where=job.transforms,
                 hint="Open the images of the data set as footage, or name its own transforms.json.",
             )
