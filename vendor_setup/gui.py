@@ -30,7 +30,7 @@ NOT_RUN = 77  # as automake counts it: neither passed nor failed
 
 SHORT = ("short",)
 LANGUAGES = ("languages",)  # a script, not told by hand
-LONG = ("long", "files", "editors", "picking", "to_mask")
+LONG = ("long", "files", "picking", "to_mask")
 
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"
