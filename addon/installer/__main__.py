@@ -29,7 +29,7 @@ from .torch_build import CHOICES, OtherBuildError
 EXTENSION = Path(__file__).resolve().parents[2]
 
 _SECONDS_BETWEEN_REPORTS = 0.1
-_GRACE = 20.0  # seconds from a wish to stop to the end of the process, whatever it is doing
+_GRACE = 20.0  # seconds from a request to stop to the end of the process, whatever it is doing
 
 
 class Told(Watch):

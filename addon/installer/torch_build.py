@@ -165,20 +165,20 @@ class OtherBuildError(EngineError):
         self.build = build
 
 
-def choose(machine: Machine, wish: str = "auto", python: tuple[int, int] = PYTHONS[0]) -> Choice:
-    """The builds for `machine` and a Python; `wish` is "auto" or a name of CHOICES, which is then the only one.
+def choose(machine: Machine, chosen: str = "auto", python: tuple[int, int] = PYTHONS[0]) -> Choice:
+    """The builds for `machine` and a Python; `chosen` is "auto" or a name of CHOICES, which is then the only one.
 
     Raises:
         EngineError: there is none for it.
     """
-    _refuse_impossible(machine, wish, python)
+    _refuse_impossible(machine, chosen, python)
     default = {"darwin": APPLE, "win32": PYPI_CPU}.get(machine.platform, PYPI_CUDA)
     for_cpu = (APPLE,) if default is APPLE else (CPU, default)
-    if wish == "cpu" or machine.platform == "darwin":
+    if chosen == "cpu" or machine.platform == "darwin":
         return Choice(for_cpu)
-    if wish != "auto":
+    if chosen != "auto":
         # The default registry's Linux build is CUDA 13's too.
-        return Choice((CUDA, default) if wish == "cu130" and default is PYPI_CUDA else (CHOICES[wish],))
+        return Choice((CUDA, default) if chosen == "cu130" and default is PYPI_CUDA else (CHOICES[chosen],))
     if not machine.nvidia:
         build, note = _for_amd(machine)
         return Choice((build, *for_cpu) if build else for_cpu, note)
@@ -223,7 +223,7 @@ def refuse_other(machine: Machine, plan: Build, build: Build, size: int, agreed:
     raise OtherBuildError(message if build is not plan else f"More would be downloaded than announced: {sizes}.", build)
 
 
-def _refuse_impossible(machine: Machine, wish: str, python: tuple[int, int]) -> None:
+def _refuse_impossible(machine: Machine, chosen: str, python: tuple[int, int]) -> None:
     """Raises EngineError: why nothing can be installed there."""
     reason = hint = ""
     if python not in PYTHONS:
@@ -237,8 +237,8 @@ def _refuse_impossible(machine: Machine, wish: str, python: tuple[int, int]) -> 
     elif machine.platform == "win32" and machine.processor == "arm64":
         reason = "Some of the engine's packages are not published for Windows on ARM."
         hint = "Use Blender for x64 there."
-    elif wish != "auto" and machine.platform != "darwin" and machine.platform not in CHOICES[wish].torch:
-        reason = f"PyTorch for {CHOICES[wish].words} is not published for this system."
+    elif chosen != "auto" and machine.platform != "darwin" and machine.platform not in CHOICES[chosen].torch:
+        reason = f"PyTorch for {CHOICES[chosen].words} is not published for this system."
         hint = "Choose another build of PyTorch in the preferences."
     if reason:
         raise EngineError(reason, hint=hint)

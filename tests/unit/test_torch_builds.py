@@ -59,7 +59,7 @@ class Row:
     asked: bool = False
     python: tuple[int, int] = (3, 11)
     note: str = ""
-    wish: str = "auto"
+    chosen: str = "auto"
 
     @property
     def words(self) -> str:
@@ -73,7 +73,7 @@ class Row:
         parts = [system, *gpus]
         parts += [f"driver {driver}"] if self.machine.nvidia else []
         parts += [f"AMD {each}" for each in self.machine.amd]
-        return ", ".join([*parts, f"PyTorch Build: {self.wish}"] if self.wish != "auto" else parts)
+        return ", ".join([*parts, f"PyTorch Build: {self.chosen}"] if self.chosen != "auto" else parts)
 
 
 L, W, M = "linux", "win32", "darwin"
@@ -133,11 +133,11 @@ ROWS = (
     Row(Machine(L, amd=("gfx1100",)), CPU, ("rocm7.2",), asked=True),
     Row(Machine(M, "arm64", (15, 1)), None, ("",), note="can't be had"),
     Row(Machine(L), None, ("cpu", ""), note="can't be had"),
-    Row(nvidia(L, (580, 95, 5), ADA), CPU, wish="cpu"),
-    Row(nvidia(W, (572, 16), BLACKWELL), CUDA, wish="cu130"),
-    Row(nvidia(W, (581, 80), ADA), None, ("cu126",), wish="cu126", note="can't be had"),
-    Row(Machine(W), None, wish="rocm7.2", note="not published for this system"),
-    Row(Machine(M, "arm64", (15, 1)), APPLE, wish="cpu"),
+    Row(nvidia(L, (580, 95, 5), ADA), CPU, chosen="cpu"),
+    Row(nvidia(W, (572, 16), BLACKWELL), CUDA, chosen="cu130"),
+    Row(nvidia(W, (581, 80), ADA), None, ("cu126",), chosen="cu126", note="can't be had"),
+    Row(Machine(W), None, chosen="rocm7.2", note="not published for this system"),
+    Row(Machine(M, "arm64", (15, 1)), APPLE, chosen="cpu"),
 )
 
 
@@ -152,7 +152,7 @@ class Outcome:
 
 def outcome(row: Row, agreed: str = "") -> Outcome:
     try:
-        choice = choose(row.machine, row.wish, row.python)
+        choice = choose(row.machine, row.chosen, row.python)
         build = settle(choice, lambda each: each.local not in row.out)
     except EngineError as error:
         return Outcome(None, note=f"{error.message} {error.hint}".strip())

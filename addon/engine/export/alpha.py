@@ -15,7 +15,7 @@ _BAND = 512  # rows
 
 
 def alpha_of(plate: Plate, frame: int, matte: MatteOf, job: Job) -> NDArray[Any]:
-    """(H, W) by the Job's wishes: uint8 of the matte alone; times the plate's alpha, of that one's dtype."""
+    """(H, W), inverted if the Job says so: uint8 of the matte alone; times the plate's alpha, of that one's dtype."""
     alpha = matte(frame, None)
     if job.invert:
         alpha = ~alpha

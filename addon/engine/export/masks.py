@@ -30,7 +30,7 @@ class Writer(BaseWriter):
 
     @property
     def subject_is_white(self) -> bool:
-        """By the target's rule and the Job's wish."""
+        """By the target's rule and `invert` of the Job."""
         return self.rules.subject_is_white != self.job.invert
 
     def describe(self) -> Mapping[str, Any]:

@@ -172,39 +172,39 @@ def _config_of(choice: contract.Model) -> Path:
     return config
 
 
-def choose_device(wish: contract.Device) -> torch.device:
-    """The fastest device there is, or the one wished for. Raises CheckpointError if that one is not there."""
+def choose_device(requested: contract.Device) -> torch.device:
+    """The fastest device there is, or the one requested. Raises CheckpointError if that one is not there."""
     # Only what may be taken is asked for: asking initialises a driver.
     there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
         "cpu": lambda: True,
     }
-    if wish in ("auto", "cuda") and os.environ.get(GPU_CHOICE) and not torch.cuda.is_available():
+    if requested in ("auto", "cuda") and os.environ.get(GPU_CHOICE) and not torch.cuda.is_available():
         raise CheckpointError(
             "The chosen GPU is not there, or its driver does not answer.",
             where=os.environ[GPU_CHOICE],
             hint="Choose another GPU in the preferences, or Automatic.",
         )
-    if wish == "auto":
+    if requested == "auto":
         return torch.device(next(name for name, is_there in there.items() if is_there()))
-    if not there[wish]():
+    if not there[requested]():
         raise CheckpointError(
-            f"This machine's torch {torch.__version__} has no {wish}.",
+            f"This machine's torch {torch.__version__} has no {requested}.",
             where="model.device",
             hint="Choose another device (auto takes the best there is), or repair the runtime.",
         )
-    return torch.device(wish)
+    return torch.device(requested)
 
 
-def choose_precision(wish: contract.Precision, device: torch.device) -> contract.Precision:
+def choose_precision(requested: contract.Precision, device: torch.device) -> contract.Precision:
     """bfloat16 where the hardware computes it natively, else float16 on tensor cores (Volta, Turing), else float32.
 
     What the shorter types do to a matte is measured by the self-test. MPS stays at float32: Meta calls SAM 2 on MPS
     numerically degraded already. A CPU without AMX or AVX512-BF16 emulates bfloat16 and is slower with it.
     """
-    if wish != "auto":
-        return wish
+    if requested != "auto":
+        return requested
     if device.type == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bfloat16"
