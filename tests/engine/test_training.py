@@ -76,7 +76,7 @@ def test_a_training_that_is_told_to_end_keeps_what_it_has(state: Path) -> None:
     with _start(state, "--minutes", "60", "--processes", "1") as process:
         assert process.stdout
         for line in process.stdout:
-            if "stage frames" in line:
+            if "stage frames:" in line:  # the stage has begun; a line before says that the state was read
                 process.send_signal(signal.SIGTERM)
                 break
         process.communicate(timeout=600)

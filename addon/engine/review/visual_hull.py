@@ -33,6 +33,7 @@ _LEAST = 6  # frames with a pose and a matte; fewer carve no shape
 _CARVERS = 48  # frames that carve, at most, spread over the clip
 _COARSE = 32  # voxels along a side at first
 _HALVINGS = 2  # of their size
+_MOST_VOXELS = 800_000  # three times what a subject needs: poses that carve nothing must not cost minutes
 _WRONG = 0.08  # share of the cameras that see a voxel and may have it outside
 _SIDE = 128  # pixels of the images that are compared
 _NARROW, _WIDE = 0.5, 1.5  # pixels that a voxel may be outside of a silhouette
@@ -184,6 +185,8 @@ def _carve(
     voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
     for level in range(_HALVINGS + 1):
         if level:
+            if 8 * len(voxels) > _MOST_VOXELS:
+                break
             size /= 2
             corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
             voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
