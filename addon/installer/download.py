@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from ..contract.disk import patiently
 from ..contract.errors import CheckpointError, MatteError, OutputError
 from ..runtime.lock import only_one
 from ..runtime.watch import Watch, megabytes
@@ -51,13 +52,13 @@ def download(
             _fetch_all(url, part, size, watch, kind)
             watch.progress(f"Checking {target.name}", 1.0)
             if not _is_right(part, sha256):
-                part.unlink()
+                patiently(part.unlink)
                 raise kind(
                     "What came is not the file that was published (its sha256 differs).",
                     where=url,
                     hint="Try again; if it happens twice, something between here and there changes downloads.",
                 )
-            part.replace(target)
+            patiently(lambda: part.replace(target))
     except OSError as error:
         raise OutputError(f"It can't be written: {error.strerror}.", where=str(target)) from None
 
@@ -79,7 +80,7 @@ def _fetch_all(url: str, part: Path, size: int, watch: Watch, kind: type[MatteEr
     failures = 0
     while (had := part.stat().st_size if part.exists() else 0) != size:
         if had > size:
-            part.unlink()
+            patiently(part.unlink)
             continue
         watch.check()
         try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..contract.disk import patiently
+from ..contract.disk import discard, patiently
 from ..contract.errors import EngineError, OutputError
 from ..runtime.locate import runtime_python
 from ..runtime.watch import Watch
@@ -110,7 +110,7 @@ class VirtualEnvironment:
 
     def clean(self) -> None:
         """Remove what was needed only to make it."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        discard(self._scratch)
 
     def _unpacked(self) -> int:
         return len(list((self._scratch / "cache").glob("archive-v*/*")))

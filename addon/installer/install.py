@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..contract.disk import patiently, write_bytes, write_file
+from ..contract.disk import discard, patiently, write_bytes, write_file
 from ..contract.errors import EngineError, OutputError
 from ..runtime.locate import CURRENT, can_start, current_runtime, runtime_python
 from ..runtime.lock import is_used, only_one
@@ -91,14 +91,14 @@ def install(plan: InstallPlan, watch: Watch, extension: Path) -> Installed:
             build, torch = make_engine(folder, python, plan, plan.runtimes / "downloads", plan.log, watch)
             found = self_test(folder, extension, plan.folder, plan.log, Share(watch, 0.9, 1.0))
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            discard(folder)
             raise
         version = ".".join(map(str, python.version))
         result = Installed(pins.digest(), build.name, torch, version, found.device, found.gpu_problem)
         (folder / FACTS).write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
         watch.check()
         _make_current(folder)
-        shutil.rmtree(plan.runtimes / "downloads", ignore_errors=True)
+        discard(plan.runtimes / "downloads")
         _remove_unused(plan.runtimes)
         return result
 
@@ -140,7 +140,7 @@ def collect(folder: Path, python: Python, plan: InstallPlan, log: Path, watch: W
             if each.parent != folder:
                 shutil.copy2(each, folder)
         for lock in folder.glob("*.lock"):
-            lock.unlink()
+            patiently(lock.unlink)
     return build
 
 
@@ -303,7 +303,7 @@ def _remove_unused(runtimes: Path) -> None:
     current = current_runtime(runtimes)
     for each in runtimes.iterdir():
         if each.name.isdecimal() and each != current and not is_used(each):
-            shutil.rmtree(each, ignore_errors=True)
+            discard(each)
 
 
 def remove(folder: Path, watch: Watch) -> None:
@@ -343,7 +343,7 @@ def move(folder: Path, target: Path, watch: Watch) -> None:
                 copied += each.lstat().st_size
         except BaseException:
             for name in rooms:
-                shutil.rmtree(target / name, ignore_errors=True)
+                discard(target / name)
             raise
     for name in rooms:
         remove_folder(folder / name)
