@@ -423,7 +423,7 @@ def at_once(room: Path, count: int, seed: int) -> str:
 
 def stopped(room: Path, count: int, seed: int) -> str:
     """A Blender that reads no answers, and an engine that is stopped while it reads mattes, hold nobody up."""
-    from addon.engine.store.matte_store import Matte, Store, Take, reading
+    from addon.engine.store.matte_store import Matte, Store, Take, holding
 
     engine = subprocess.Popen(
         [sys.executable, "-P", "-m", "addon.engine", "serve"],
@@ -453,7 +453,7 @@ def stopped(room: Path, count: int, seed: int) -> str:
     take = tracked(0)
 
     def read() -> None:
-        with reading([take.folder]):
+        with holding([take.folder]):
             os.kill(os.getpid(), signal.SIGSTOP)
 
     pid = fork(read)

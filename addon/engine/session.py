@@ -25,7 +25,8 @@ from ..contract.job_types import Footage, MatteObject
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..contract.targets import TARGETS
-from .automatic.find import find, folder_of, masks_on, with_objects
+from .automatic.evidence import Evidence
+from .automatic.find import evidence_of, find, folder_of, masks_on, with_objects
 from .automatic.part_masks import PartMasks
 from .automatic.suggestions import outlined, suggestions
 from .export import export, prepare, segments, try_out
@@ -43,7 +44,7 @@ from .review.find_suspects import review
 from .sam2 import model
 from .sam2.device_memory import fitting, give_back
 from .store.feature_cache import FeatureCache
-from .store.matte_store import Store, Take, key_of, reading
+from .store.matte_store import Store, Take, holding, key_of
 from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
 from .tracking.propagate import READ_AHEAD, Takes, missing, propagate, takes
@@ -101,7 +102,8 @@ class Session:
 
     def track(self, job: Job) -> Tracked:
         """Fill the matte store with what the Job needs. Raises MatteError."""
-        return self._track(job, _open(job))
+        reader = _open(job)
+        return self._track(job, reader, evidence_of(job, reader))
 
     def retrack(self, job: Job) -> Tracked:
         """Forget the mattes of the wanted frames, then track them. Raises MatteError."""
@@ -112,7 +114,7 @@ class Session:
             for each in job.objects:
                 for frame in frames_of(job, each):
                     where[each.name][0].forget_matte(frame)
-        return self._track(job, reader)
+        return self._track(job, reader, None)
 
     def review(self, job: Job, poses: Path | None = None) -> dict[str, list[Suspect]]:
         """Where what is tracked already is doubtful, by object, worst first. Raises MatteError.
@@ -264,8 +266,9 @@ class Session:
         if picked_from is not None:
             _check_picked_from(folder_of(job, model.find(job.model), reader.fingerprint()), picked_from)
         writer = prepare(job, reader)
+        evidence = evidence_of(job, reader)
         try_out(writer, self._on_warning)
-        tracked = self._track(job, reader)
+        tracked = self._track(job, reader, evidence)
         request = job
         if job.search is not None:
             if isinstance(writer, segments.Writer):
@@ -300,7 +303,7 @@ class Session:
             },
             "scores": {name: _scores(take, tracked.frames) for name, take in tracked.takes.items()},
         }
-        with reading(read):
+        with holding(read):
             folder = export(
                 writer,
                 made,
@@ -322,7 +325,7 @@ class Session:
             )
         return tracked, folder
 
-    def _track(self, job: Job, reader: Reader) -> Tracked:
+    def _track(self, job: Job, reader: Reader, evidence: Evidence | None) -> Tracked:
         began = time.monotonic()
         source = model.find(job.model)
         if job.search is not None:
@@ -330,6 +333,7 @@ class Session:
                 source,
                 lambda less: find(
                     job,
+                    evidence,
                     source,
                     lambda: self._model(source),
                     reader,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from ..runtime.processes import HIDDEN
+from ..runtime.processes import hear
 from .torch_build import Gpu, Machine
 
 _KFD = Path("/sys/class/kfd/kfd/topology/nodes")  # of AMD's kernel driver
@@ -34,17 +35,8 @@ def _nvidia_smi() -> str | None:
     if tool is None:
         return None
     try:
-        done = subprocess.run(
-            [tool, "--query-gpu=driver_version,compute_cap,name", "--format=csv,noheader"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-            creationflags=HIDDEN,
-        )
+        query = "--query-gpu=driver_version,compute_cap,name"
+        done = hear([tool, query, "--format=csv,noheader"], os.environ, patience=_PATIENCE)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return None if done.returncode else done.stdout

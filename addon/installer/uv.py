@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.errors import EngineError
-from ..runtime.processes import HIDDEN, quiet_environment
+from ..runtime.processes import hear, quiet_environment
 from ..runtime.watch import Watch
 from .child import run
 from .download import download, sha256_of
@@ -161,18 +161,7 @@ def pip_settings() -> dict[str, str]:
     if command is None:
         return {}
     try:
-        done = subprocess.run(
-            [*command, "config", "list"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_PATIENCE,
-            env=quiet_environment(),
-            check=False,
-            creationflags=HIDDEN,
-        )
+        done = hear([*command, "config", "list"], patience=_PATIENCE)
     except subprocess.TimeoutExpired:
         # Without them another registry would be taken, and another build of torch: gigabytes instead of megabytes.
         raise EngineError(

@@ -34,23 +34,42 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
+def hear(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    patience: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run to the end, out of sight, whatever it ends with.
+
+    Args:
+        patience: seconds that it may take.
+
+    Raises:
+        OSError: it can't be started.
+        subprocess.TimeoutExpired: it took longer.
+    """
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment or quiet_environment(),
+        cwd=folder,
+        timeout=patience,
+        check=False,
+        creationflags=HIDDEN,
+    )
+
+
 def run_quietly(
     command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> str:
     """Run to the end; returns its stdout. Raises EngineError with its last words."""
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=environment or quiet_environment(),
-            cwd=folder,
-            check=False,
-            creationflags=HIDDEN,
-        )
+        done = hear(command, environment, folder)
     except OSError as error:
         raise EngineError(f"It can't be started: {error.strerror}.", where=command[0]) from None
     if done.returncode:

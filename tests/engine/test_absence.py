@@ -26,7 +26,7 @@ from addon.engine.matting.pipeline import stored
 from addon.engine.review.find_suspects import review
 from addon.engine.session import Session
 from addon.engine.store import checked_file
-from addon.engine.store.matte_store import Matte, Store, Take, reading
+from addon.engine.store.matte_store import Matte, Store, Take, holding
 from addon.engine.tracking import memory
 
 
@@ -45,7 +45,7 @@ def take_of(store: Store, number: int) -> Take:
 def test_a_take_that_is_read_is_not_pruned(tmp_path: Path) -> None:
     store = Store(job(tmp_path))
     first = take_of(store, 0)
-    with reading([first.folder]):
+    with holding([first.folder]):
         for number in range(1, 8):
             take_of(store, number)
         assert first.has_matte(1)
@@ -266,7 +266,7 @@ def test_what_was_found_is_not_pruned_while_it_is_read(tmp_path: Path) -> None:
     for i, folder in enumerate(folders):
         folder.mkdir()
         os.utime(folder, (i, i))
-    with reading([folders[0]]):
+    with holding([folders[0]]):
         _prune(folders[5])
         assert [each.exists() for each in folders] == [True, False, True, True, True, True]
     _prune(folders[5])

@@ -1,4 +1,4 @@
-"""The short form of `bench hostile`: a few hundred damaged and hostile inputs of each kind that comes from outside."""
+"""The short forms of `bench faults` and `bench hostile`: some kills and full disks, some hundred damaged inputs."""
 
 import subprocess
 import sys
@@ -7,12 +7,11 @@ import pytest
 
 from bench._common import environment
 
-pytest.importorskip("hypothesis")
 
-
-def test_nothing_gets_through() -> None:
+@pytest.mark.parametrize("short", [("bench.faults", "--kills", "40"), ("bench.hostile", "--inputs", "800")])
+def test_nothing_is_lost_and_nothing_gets_through(short: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "bench.hostile", "--inputs", "800"],
+        [sys.executable, "-P", "-m", *short],
         env=environment(),
         capture_output=True,
         encoding="utf-8",

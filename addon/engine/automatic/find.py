@@ -36,8 +36,14 @@ _IN_KEYS = {Transients: "Transients", Things: "Promptless", Parts: "Everything"}
 _KEPT = 4  # folders kept, newest first
 
 
+def evidence_of(job: Job, reader: Reader) -> Evidence | None:
+    """A trainer's masks and differences, if the Job is about these; checked. Raises JobError that names the file."""
+    return None if job.transients is None else Evidence(job.transients, job.footage, reader, job.frames)
+
+
 def find(
     job: Job,
+    evidence: Evidence | None,
     source: Source,
     load: Callable[[], Loaded],
     reader: Reader,
@@ -48,6 +54,7 @@ def find(
 
     Args:
         job: what to find.
+        evidence: as `evidence_of` has it.
         source: which model.
         load: gives it; called only when it is needed.
         reader: the Job's footage.
@@ -59,14 +66,13 @@ def find(
         JobError, FootageError, OutputError: as they say.
     """
     facts = _facts(job, source, reader.fingerprint())
-    if job.transients is not None:
-        evidence = Evidence(job.transients, job.footage, reader, job.frames)
+    if evidence is not None:
         facts["evidence"] = evidence.fingerprint()
     folder = _folder(job, facts)
     with _only_one(folder):
         found = _known(folder)
         if found is None:
-            if job.transients is not None:
+            if job.transients is not None and evidence is not None:
                 refinement = Refinement(job, job.transients, reader, evidence)
                 found = {NAME: refinement.run(load(), folder, on_frame, cancelled)}
             elif job.parts is not None:

@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from ...contract.errors import JobError
 from ..review.cameras import Camera, Points
 
-VIEWS = 3  # cameras that have to see a Gaussian outside, before it is removed
-
 _MISTAKEN = 0.08  # share of the cameras that may see a Gaussian of the subject outside, as in review/visual_hull
 _SIDE = 2048  # pixels of the mattes that centres are looked up in
 _MARGIN = 400  # one part of the longer side by which mattes are widened: centres at the edge belong to the subject
@@ -47,8 +45,7 @@ def judge(
     cameras: Mapping[int, Camera],
     frames: Sequence[int],
     matte: Callable[[int], Matte],
-    views: int = VIEWS,
-    on_frame: Callable[[int, int], None] = lambda done, total: None,
+    views: int,
 ) -> Verdict:
     """Hold the centres of Gaussians against mattes.
 
@@ -58,7 +55,6 @@ def judge(
         frames: the clip frames that have a matte.
         matte: of a clip frame, bool (H, W), upright.
         views: cameras that have to see a Gaussian outside, before it counts as outside.
-        on_frame: told how many frames are done, of how many.
 
     Raises:
         JobError: fewer frames than `views` have both a matte and a pose.
@@ -72,14 +68,13 @@ def judge(
         )
     inside = np.zeros(len(places), np.uint32)
     outside = np.zeros(len(places), np.uint32)
-    for done, frame in enumerate(chosen, 1):
+    for frame in chosen:
         subject = _widened(matte(frame))
         for start in range(0, len(places), _CHUNK):
             part = slice(start, start + _CHUNK)
             seen, on_subject = _looked_up(cameras[frame], places[part], subject)
             inside[part] += on_subject
             outside[part] += seen & ~on_subject
-        on_frame(done, len(chosen))
     nowhere = (outside >= views) & (inside == 0)
     doubtful = (outside >= views) & (inside > 0) & (outside > _MISTAKEN * (inside + outside))
     return Verdict(nowhere, doubtful, len(chosen))

@@ -32,7 +32,7 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.boundary import in_words
+from ...contract.boundary import reading
 from ...contract.disk import discard, patiently, write_bytes, write_file, writing
 from ...contract.errors import OutputError
 from ...contract.job import Job
@@ -126,19 +126,16 @@ class Take:
     @contextlib.contextmanager
     def _reading(self, frame: int) -> Iterator[Any]:
         path = matte_file(self.folder, frame)
-        try:
-            with np.load(path, allow_pickle=False) as data:
+        with reading(OutputError, "This stored matte is damaged", where=str(path), hint="Delete it and track again."):
+            try:
+                opened = np.load(path, allow_pickle=False)
+            except FileNotFoundError:
+                yield None
+                return
+            with opened as data:
                 if max(each.file_size for each in data.zip.infolist()) > _MAX_MATTE:
                     raise ValueError("it unpacks to more than any matte")
                 yield data
-        except FileNotFoundError:
-            yield None
-        except Exception as error:  # a damaged archive has many ways to say so
-            raise OutputError(
-                f"This stored matte is damaged ({in_words(error)}).",
-                where=str(path),
-                hint="Delete it and track again.",
-            ) from None
 
     def put_matte(self, frame: int, matte: Matte) -> None:
         """Raises OutputError if it can't be written."""
@@ -191,7 +188,7 @@ class Take:
 
 
 @contextlib.contextmanager
-def reading(folders: Iterable[Path]) -> Iterator[None]:
+def holding(folders: Iterable[Path]) -> Iterator[None]:
     """While takes, or what searches found, are read, no engine prunes their folders. Any number may read at once.
 
     Raises OutputError if they can't be marked.
