@@ -67,7 +67,7 @@ def _official(release: str, size: str, length: int, quality: float, sha256: str)
     )
 
 
-OFFICIAL: dict[str, Official] = {each.name: each for each in (_official(*row) for row in _PUBLISHED)}
+OFFICIAL: dict[str, Official] = {checkpoint.name: checkpoint for checkpoint in (_official(*row) for row in _PUBLISHED)}
 
 
 def checkpoints_folder() -> Path:

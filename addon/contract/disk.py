@@ -87,10 +87,10 @@ def explained(error: OSError, where: Path | str) -> OutputError:
 
 def free_space(folder: Path) -> int:
     """Bytes that are free where `folder` is or will be; 0 if nobody knows."""
-    for each in (folder, *folder.parents):
-        if each.exists():
+    for candidate in (folder, *folder.parents):
+        if candidate.exists():
             try:
-                return shutil.disk_usage(each).free
+                return shutil.disk_usage(candidate).free
             except OSError:
                 break
     return 0

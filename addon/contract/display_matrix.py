@@ -132,5 +132,5 @@ def _orientation(file: BinaryIO, start: int, stop: int) -> int:
         (version,) = struct.unpack("B", file.read(1))
         file.seek(header + (52 if version == 1 else 40))  # times and duration are of 64 bits in version 1
         a, b, _, c, d = struct.unpack(">5i", file.read(20))
-        return _ORIENTATIONS.get(tuple((each > 0) - (each < 0) for each in (a, b, c, d)), 1)
+        return _ORIENTATIONS.get(tuple((value > 0) - (value < 0) for value in (a, b, c, d)), 1)
     return 1

@@ -64,16 +64,16 @@ def shown_layer(layers: Sequence[Layer]) -> Layer | None:
     In a file without several parts R, G and B without a layer; else the layer or part called Combined; else the first
     (measured in 4.2, 4.5, 5.0 and 5.2; blenkernel/intern/movieclip.cc, movieclip_convert_multilayer_add_pass).
     """
-    one_part = not any(each.part for each in layers)
-    plain = (each for each in layers if one_part and not each.prefix)
-    combined = (each for each in layers if _is_combined(each.prefix) or _is_combined(each.title))
+    one_part = not any(layer.part for layer in layers)
+    plain = (layer for layer in layers if one_part and not layer.prefix)
+    combined = (layer for layer in layers if _is_combined(layer.prefix) or _is_combined(layer.title))
     return next(plain, None) or next(combined, None) or next(iter(layers), None)
 
 
 def layer_called(name: str, layers: Sequence[Layer]) -> Layer | None:
     """The layer that is meant, by its own name or its part's; None if there is none."""
-    named = (each for each in layers if each.name == name)
-    return next(named, None) or next((each for each in layers if name in (each.title, each.prefix)), None)
+    named = (layer for layer in layers if layer.name == name)
+    return next(named, None) or next((layer for layer in layers if name in (layer.title, layer.prefix)), None)
 
 
 def _is_combined(name: str) -> bool:

@@ -48,7 +48,7 @@ def suspects_file(take: Path) -> Path:
 
 def suspects_json(found: list[Suspect]) -> str:
     """As they are kept."""
-    return json.dumps({"suspects": [dataclasses.asdict(each) for each in found]}, indent=1, ensure_ascii=False)
+    return json.dumps({"suspects": [dataclasses.asdict(suspect) for suspect in found]}, indent=1, ensure_ascii=False)
 
 
 def read_suspects(take: Path) -> list[Suspect]:
@@ -56,7 +56,7 @@ def read_suspects(take: Path) -> list[Suspect]:
 
     def read() -> list[Suspect]:
         data = json.loads(suspects_file(take).read_text(encoding="utf-8"))
-        return [_suspect(**each) for each in data["suspects"]]
+        return [_suspect(**fields) for fields in data["suspects"]]
 
     return read_or([], read)
 

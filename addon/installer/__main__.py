@@ -144,8 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("checkpoint").add_argument("name", choices=OFFICIAL)
     verbs.add_parser("move").add_argument("target", type=Path)
     verbs.add_parser("remove")
-    for each in verbs.choices.values():
-        each.add_argument("--folder", type=Path, required=True, help="of runtime and checkpoints")
+    for verb in verbs.choices.values():
+        verb.add_argument("--folder", type=Path, required=True, help="of runtime and checkpoints")
     return parser
 
 

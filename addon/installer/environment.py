@@ -94,14 +94,14 @@ class VirtualEnvironment:
         arguments = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", str(lock), "--upgrade"]
         arguments += ["--python", str(runtime_python(self.folder)), *self._sources, *options, str(wanted)]
         self._run(arguments, watch)
-        return [_package(each) for each in tomllib.loads(lock.read_text(encoding="utf-8"))["packages"]]
+        return [_package(table) for table in tomllib.loads(lock.read_text(encoding="utf-8"))["packages"]]
 
     def install(
         self, files: Sequence[tuple[Package, Path]], watch: Watch, tell: Callable[[int], None] = lambda _: None
     ) -> None:
         """Install these very files; `tell` gets how many are unpacked. Raises EngineError, Cancelled."""
         wanted = self._scratch / "install.txt"
-        lines = [f"{each.name} @ {path.as_uri()} --hash=sha256:{each.sha256}\n" for each, path in files]
+        lines = [f"{package.name} @ {path.as_uri()} --hash=sha256:{package.sha256}\n" for package, path in files]
         wanted.write_text("".join(lines), encoding="utf-8")
         arguments = ["pip", "install", "--no-index", "--no-deps", "--require-hashes", "--no-build-isolation"]
         arguments += ["--python", str(runtime_python(self.folder)), "-r", str(wanted)]
@@ -142,7 +142,7 @@ def explain(said: str, code: int, log: Path) -> EngineError:
         hint = "Check the connection and the proxy. " + hint
     elif any("No solution found" in line for line in told):
         hint = f"No file there fits this system and its Python: look at its name. The log is {log}."
-    reason = " ".join(each.rstrip(".") + "." for each in dict.fromkeys([*told[:1], *told[-1:]]))
+    reason = " ".join(line.rstrip(".") + "." for line in dict.fromkeys([*told[:1], *told[-1:]]))
     return EngineError(f"It can't be installed. {reason or f'uv ended with {code}.'}", where="uv", hint=hint)
 
 

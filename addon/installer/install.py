@@ -125,7 +125,7 @@ def make_engine(
     tell(0)
     environment.install(list(zip(packages, files, strict=True)), watch, tell)
     environment.clean()
-    return build, next(each.version for each in packages if each.name == "torch")
+    return build, next(package.version for package in packages if package.name == "torch")
 
 
 def collect(folder: Path, python: Python, plan: InstallPlan, log: Path, watch: Watch) -> Build:
@@ -136,9 +136,9 @@ def collect(folder: Path, python: Python, plan: InstallPlan, log: Path, watch: W
     """
     with _writing(folder), tempfile.TemporaryDirectory(prefix="splat-matte-") as scratch:
         environment, build, packages = _begin(Path(scratch) / "environment", python, plan, folder, log, watch)
-        for each in [*bring(packages, folder, Share(watch, 0.04, 1.0)), *environment.build_tools]:
-            if each.parent != folder:
-                shutil.copy2(each, folder)
+        for archive in [*bring(packages, folder, Share(watch, 0.04, 1.0)), *environment.build_tools]:
+            if archive.parent != folder:
+                shutil.copy2(archive, folder)
         for lock in folder.glob("*.lock"):
             patiently(lock.unlink)
     return build
@@ -158,9 +158,9 @@ def _begin(
     environment.build_tools += tools
 
     watch.progress("Choosing files", 0.02)
-    engine = [each for each in pins.read(pins.ENGINE) if not each.startswith("torch==")]
+    engine = [pin for pin in pins.read(pins.ENGINE) if not pin.startswith("torch==")]
     packages = environment.resolve(engine, ["--no-deps"], watch)
-    names = {pins.normal(each.name) for each in packages}
+    names = {pins.normal(package.name) for package in packages}
     machine = this_machine()
     choice = plan.builds(machine, python.version)
     build = _settle(plan, machine, choice, python, watch)
@@ -171,10 +171,10 @@ def _begin(
     if build.index and plan.wheels is None:
         options += ["--index", build.index]
     with_torch = environment.resolve([wanted], ["--only-binary", ":all:", *options], watch)
-    packages += [each for each in with_torch if pins.normal(each.name) not in names]
+    packages += [package for package in with_torch if pins.normal(package.name) not in names]
     # A registry of one's own may have another build than the default one.
-    local = next(each.version for each in packages if each.name == "torch").partition("+")[2]
-    build = next((each for each in CHOICES.values() if each.local == local), build)
+    local = next(package.version for package in packages if package.name == "torch").partition("+")[2]
+    build = next((build for build in CHOICES.values() if build.local == local), build)
     refuse_other(machine, choice.builds[0], build, sum(sizes_of(packages)), plan.agreed)
     plan.check(build)
     return environment, build, packages
@@ -186,12 +186,12 @@ def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Pa
     Raises:
         EngineError: one can't be downloaded, or is not the file that was pinned.
     """
-    for each in packages:
-        _refuse_unknown(each)
+    for package in packages:
+        _refuse_unknown(package)
     sizes = sizes_of(packages)
     total = sum(sizes)
     if total:
-        watch.note(f"{sum(each > 0 for each in sizes)} files to download, {megabytes(total)}.")
+        watch.note(f"{sum(size > 0 for size in sizes)} files to download, {megabytes(total)}.")
     files = []
     done = 0
     for package, size in zip(packages, sizes, strict=True):
@@ -290,7 +290,7 @@ class Share(Watch):
 
 
 def _next_folder(runtimes: Path) -> Path:
-    numbers = [int(each.name) for each in runtimes.iterdir() if each.name.isdecimal()]
+    numbers = [int(path.name) for path in runtimes.iterdir() if path.name.isdecimal()]
     return runtimes / str(max(numbers, default=0) + 1)
 
 
@@ -301,9 +301,9 @@ def _make_current(folder: Path) -> None:
 def _remove_unused(runtimes: Path) -> None:
     """Runtimes that are not the current one. What the engine of another Blender runs from goes next time."""
     current = current_runtime(runtimes)
-    for each in runtimes.iterdir():
-        if each.name.isdecimal() and each != current and not is_used(each):
-            discard(each)
+    for path in runtimes.iterdir():
+        if path.name.isdecimal() and path != current and not is_used(path):
+            discard(path)
 
 
 def remove(folder: Path, watch: Watch) -> None:
@@ -329,18 +329,18 @@ def move(folder: Path, target: Path, watch: Watch) -> None:
     for name in rooms:
         if (target / name).exists():
             raise OutputError("There is one already.", where=str(target / name), hint="Choose another folder.")
-    files = [each for name in rooms for each in (folder / name).rglob("*") if each.is_file() or each.is_symlink()]
-    total = sum(each.lstat().st_size for each in files)
+    files = [path for name in rooms for path in (folder / name).rglob("*") if path.is_file() or path.is_symlink()]
+    total = sum(file.lstat().st_size for file in files)
     with _writing(target):
         copied = 0
         try:
-            for each in files:
+            for file in files:
                 watch.check()
                 watch.progress(f"Copying {megabytes(copied)} of {megabytes(total)}", copied / max(1, total))
-                goal = target / each.relative_to(folder)
+                goal = target / file.relative_to(folder)
                 goal.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(each, goal, follow_symlinks=False)
-                copied += each.lstat().st_size
+                shutil.copy2(file, goal, follow_symlinks=False)
+                copied += file.lstat().st_size
         except BaseException:
             for name in rooms:
                 discard(target / name)

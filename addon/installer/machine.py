@@ -52,9 +52,9 @@ def _read_smi(text: str) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
 def _amd_gpus(nodes: Path) -> tuple[str, ...]:
     """What the kernel driver's compute interface lists (Linux, drivers/gpu/drm/amd/amdkfd: gfx_target_version)."""
     found = []
-    for each in sorted(nodes.glob("*/properties")):
+    for file in sorted(nodes.glob("*/properties")):
         try:
-            words = each.read_text(encoding="ascii", errors="replace").split()
+            words = file.read_text(encoding="ascii", errors="replace").split()
             number = int(words[words.index("gfx_target_version") + 1])
         except (OSError, ValueError, IndexError):
             continue
@@ -65,4 +65,4 @@ def _amd_gpus(nodes: Path) -> tuple[str, ...]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     parts = text.strip().split(".")
-    return tuple(map(int, parts)) if all(each.isdigit() for each in parts) else ()
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()

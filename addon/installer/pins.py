@@ -26,7 +26,7 @@ def read(file: str) -> list[str]:
 
 def version_of(package: str) -> str:
     """The engine's version of `package`."""
-    return next(each.partition("==")[2] for each in read(ENGINE) if normal(each.partition("==")[0]) == normal(package))
+    return next(pin.partition("==")[2] for pin in read(ENGINE) if normal(pin.partition("==")[0]) == normal(package))
 
 
 def hashes_of(name: str, version: str, file: str) -> set[str]:

@@ -111,12 +111,12 @@ PYPI_CUDA = Build(
 )
 PYPI_CPU = Build("pypi-cpu", "the CPU", "", {"win32": 122_000_000}, 3.6)
 
-CHOICES = {each.name: each for each in (CPU, CUDA, BLACKWELL_CUDA, OLD_CUDA, ROCM)}
+CHOICES = {build.name: build for build in (CPU, CUDA, BLACKWELL_CUDA, OLD_CUDA, ROCM)}
 ANY = "any"  # as an agreement: whatever can be had
 
 # What PyTorch's ROCm wheels have kernels for.
 _ROCM = "900 906 908 90a 942 950 1030 1100 1101 1102 1103 1150 1151 1200 1201"
-_ROCM_KERNELS = frozenset(f"gfx{each}" for each in _ROCM.split())
+_ROCM_KERNELS = frozenset(f"gfx{chip}" for chip in _ROCM.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,25 +250,25 @@ def _for_nvidia(machine: Machine) -> tuple[Build | None, str]:
     None: none does.
     """
     driver = _dotted(machine.driver)
-    drivers = [each for each in (CUDA, OLD_CUDA, BLACKWELL_CUDA) if _driver_runs(machine, each)]
+    drivers = [build for build in (CUDA, OLD_CUDA, BLACKWELL_CUDA) if _driver_runs(machine, build)]
     if not drivers:
         return None, f"The NVIDIA driver {driver} is too old for any CUDA build: update it, then repair."
-    known = [each for each in machine.gpus if each.capability]
+    known = [gpu for gpu in machine.gpus if gpu.capability]
     if not known:
         return drivers[0], ""
-    newest = max(each.capability for each in known)
+    newest = max(gpu.capability for gpu in known)
 
     def rank(build: Build) -> tuple[bool, int]:
-        used = [each for each in known if _computes(build, each)]
-        return any(each.capability == newest for each in used), len(used)
+        used = [gpu for gpu in known if _computes(build, gpu)]
+        return any(gpu.capability == newest for gpu in used), len(used)
 
     best = max(drivers, key=rank)  # of equals the first
-    unused = [each for each in known if not _computes(best, each)]
+    unused = [gpu for gpu in known if not _computes(best, gpu)]
     if not unused:
         return best, ""
     build = best if len(unused) < len(known) else None
-    names = " and ".join(dict.fromkeys(each.name for each in unused))
-    if any(_computes(CUDA, each) for each in unused):
+    names = " and ".join(dict.fromkeys(gpu.name for gpu in unused))
+    if any(_computes(CUDA, gpu) for gpu in unused):
         return build, f"{names}: needs driver 580 or newer, this is {driver}. Update it, then repair."
     return build, f"{names}: too old for {'this build of ' if build else ''}PyTorch, and not used."
 

@@ -72,7 +72,7 @@ def read_outlines(file: Path) -> dict[str, ObjectOutlines]:
 
 def smallest_at(found: list[Suggestion], place: Point2) -> int | None:
     """Of those that hold a place, the smallest: parts lie above the whole."""
-    holding = [i for i, each in enumerate(found) if each.holds(place)]
+    holding = [i for i, outline in enumerate(found) if outline.holds(place)]
     return min(holding, key=lambda i: (found[i].area, i), default=None)
 
 

@@ -44,7 +44,7 @@ def read_part(index: Path, number: int) -> NDArray[np.float32] | None:
 
     def read() -> NDArray[np.float32] | None:
         parts = _read(index, index.stat().st_mtime_ns)[PARTS_KEY]
-        found = next((each["segmentation"] for each in parts if each["id"] == number), None)
+        found = next((part["segmentation"] for part in parts if part["id"] == number), None)
         return None if found is None else np.where(Rle.from_coco(found).mask(), 1, -1).astype(np.float32)
 
     return read_or(None, read)

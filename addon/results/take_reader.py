@@ -35,7 +35,7 @@ def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
     def read() -> dict[str, NDArray[np.float32]]:
         with np.load(file, allow_pickle=False) as data:
             return {
-                str(name): each.astype(np.float32) for name, each in zip(data["names"], data["logits"], strict=True)
+                str(name): logits.astype(np.float32) for name, logits in zip(data["names"], data["logits"], strict=True)
             }
 
     return read_or({}, read)
@@ -46,7 +46,7 @@ def read_finished(file: Path) -> dict[str, NDArray[np.uint8]]:
 
     def read() -> dict[str, NDArray[np.uint8]]:
         with np.load(file, allow_pickle=False) as data:
-            return {str(name): each for name, each in zip(data["names"], data["alpha"], strict=True)}
+            return {str(name): alpha for name, alpha in zip(data["names"], data["alpha"], strict=True)}
 
     return read_or({}, read)
 
@@ -104,7 +104,7 @@ def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
 def _is_made_from(file: Path, changed: int, prompts: tuple[Prompt, ...]) -> bool:
     """Remembered until either changes: at most redraws neither has."""
     made_from = json.loads(file.read_text(encoding="utf-8"))["prompts"]
-    return bool(made_from == json.loads(json.dumps([dataclasses.asdict(each) for each in prompts])))
+    return bool(made_from == json.loads(json.dumps([dataclasses.asdict(prompt) for prompt in prompts])))
 
 
 def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

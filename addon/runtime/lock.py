@@ -47,9 +47,9 @@ def use(runtime: Path) -> None:
 
 def is_used(runtime: Path) -> bool:
     """Whether a process runs from `runtime`, or may."""
-    for each in (runtime / _USERS).glob("*"):
+    for file in (runtime / _USERS).glob("*"):
         try:
-            handle = _open(each)
+            handle = _open(file)
         except OSError:
             return True
         try:

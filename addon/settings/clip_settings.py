@@ -34,8 +34,8 @@ RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0)
 def _published_items() -> list[tuple[str, str, str]]:
     words = "Small, at once there: to try out how things work. Choose a SAM 2.1 model for production"
     items = [("embedded", "Embedded", words)]
-    for each in OFFICIAL.values():
-        items.append((each.name, each.label, f"As published by Meta, {each.bytes / 1e6:.0f} MB"))
+    for checkpoint in OFFICIAL.values():
+        items.append((checkpoint.name, checkpoint.label, f"As published by Meta, {checkpoint.bytes / 1e6:.0f} MB"))
     return items
 
 
@@ -111,11 +111,11 @@ class ObjectSettings(bpy.types.PropertyGroup):
 
     def takes(self) -> list[str]:
         """The folders of what was tracked, the newest first."""
-        return [each for each in (self.take, *self.earlier.splitlines()) if each]
+        return [take for take in (self.take, *self.earlier.splitlines()) if take]
 
     def keep_take(self, folder: str, pictures: str) -> None:
         """Remember what is tracked now, and what was before."""
-        self.earlier = "\n".join([each for each in self.takes() if each != folder][:_EARLIER])
+        self.earlier = "\n".join([take for take in self.takes() if take != folder][:_EARLIER])
         self.take, self.pictures = folder, pictures
 
 
@@ -253,7 +253,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     target: EnumProperty(
         name="For",
         description="Who reads the files",
-        items=[(name, each.label, each.description) for name, each in TARGETS.items()],
+        items=[(name, target.label, target.description) for name, target in TARGETS.items()],
     )
     refine: EnumProperty(
         name="Refine Edges",
@@ -387,7 +387,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     def shows(self, name: str) -> bool:
         """Whether the overlay shows the object of that name."""
         found = self.objects.get(name)
-        if any(each.solo for each in self.objects):
+        if any(entry.solo for entry in self.objects):
             return found is not None and found.solo
         return found is None or not found.hide
 
@@ -413,7 +413,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     def keep_suspects(self) -> None:
         """Take over what the engine found doubtful, worst first."""
         found = [
-            (each.name, suspect) for each in self.objects if each.take for suspect in read_suspects(Path(each.take))
+            (entry.name, suspect) for entry in self.objects if entry.take for suspect in read_suspects(Path(entry.take))
         ]
         self.suspects.clear()
         self.suspect_index = -1
@@ -425,7 +425,7 @@ class ClipSettings(bpy.types.PropertyGroup):
 
     def suspects_used(self) -> list[SuspectSettings]:
         """Those of objects that get a matte, worst first."""
-        return [each for each in self.suspects if self.uses(each.object_name)]
+        return [suspect for suspect in self.suspects if self.uses(suspect.object_name)]
 
 
 def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:

@@ -19,8 +19,8 @@ def _others(settings: FinishingSettings, _: bpy.types.Context, __: str) -> list[
     """The clip's other objects, to choose one from."""
     clip: Any = settings.id_data
     entries = clip.splat_matte.objects
-    names = {each.name for each in clip.tracking.objects} | {each.name for each in entries}
-    return sorted(names - {each.name for each in entries if each.finishing == settings})
+    names = {tracking_object.name for tracking_object in clip.tracking.objects} | {entry.name for entry in entries}
+    return sorted(names - {entry.name for entry in entries if entry.finishing == settings})
 
 
 class FinishingSettings(bpy.types.PropertyGroup):

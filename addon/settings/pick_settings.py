@@ -30,7 +30,7 @@ class PickSettings(bpy.types.PropertyGroup):
 
     def picked(self) -> tuple[int, ...]:
         """What was picked, the lowest number first."""
-        return tuple(int(each) for each in self.numbers.split(",") if each.strip())
+        return tuple(int(number) for number in self.numbers.split(",") if number.strip())
 
     def toggle(self, number: int) -> bool:
         """Pick what has that number, or leave it out again; whether it is picked now."""

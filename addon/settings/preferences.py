@@ -28,16 +28,16 @@ _items: list[tuple[str, str, str, str, int]] = []  # Blender keeps no reference 
 def _gpu_items(chosen: Preferences, context: bpy.types.Context | None) -> list[tuple[str, str, str, str, int]]:
     """All GPUs that the last self-test saw, and the chosen one."""
     found = measured.read(data_folder())
-    names = {each.uuid: each.name for each in found.gpus} if found else {}
+    names = {gpu.uuid: gpu.name for gpu in found.gpus} if found else {}
     if chosen.gpu and chosen.gpu not in names:
         names[chosen.gpu] = "One that is not there"
     words = [(_ANY, "Automatic", "The fastest"), *((uuid, name, uuid) for uuid, name in names.items())]
-    _items[:] = [(*each, "NONE", number) for number, each in enumerate(words)]
+    _items[:] = [(*row, "NONE", number) for number, row in enumerate(words)]
     return _items
 
 
 def _chosen_gpu(chosen: Preferences) -> int:
-    return next(each[4] for each in _gpu_items(chosen, None) if each[0] == (chosen.gpu or _ANY))
+    return next(item[4] for item in _gpu_items(chosen, None) if item[0] == (chosen.gpu or _ANY))
 
 
 def _choose_gpu(chosen: Preferences, number: int) -> None:
@@ -64,7 +64,7 @@ class Preferences:
         description="Which PyTorch is installed",
         items=[
             ("auto", "Automatic", "As the drivers of this computer allow"),
-            *((each.name, each.words[0].upper() + each.words[1:], "Always this one") for each in CHOICES.values()),
+            *((build.name, build.words[0].upper() + build.words[1:], "Always this one") for build in CHOICES.values()),
         ],
     )
     base_python: StringProperty(
