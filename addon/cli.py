@@ -100,8 +100,11 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.output = str(Path(options.output).absolute())
     run = job_run.start_check(clip) if options.verb == "review" else job_run.start(options.verb, clip)
     run.wait(lambda words: print(words, flush=True))
-    for each in settings.suspects_used():
-        print(f"Suspect: {each.object_name}, frame {each.frame} ({each.first} to {each.last}): {each.reason}")
+    for suspect in settings.suspects_used():
+        print(
+            f"Suspect: {suspect.object_name}, frame {suspect.frame} ({suspect.first} to {suspect.last}): "
+            f"{suspect.reason}"
+        )
     if run.result is not None and options.verb != "review":
         print(f"{run.result.get('frames', 0)} frames, {run.result.get('device', '')}")
         print(run.result.get("folder", work_folder(run.folder)), flush=True)

@@ -104,9 +104,9 @@ MODULES = (
 
 def register() -> None:
     """Everything that the extension adds."""
-    for each in CLASSES:
-        each.bl_translation_context = language.CONTEXT  # type: ignore[union-attr]  # those of Blender's that have one
-        bpy.utils.register_class(each)
+    for cls in CLASSES:
+        cls.bl_translation_context = language.CONTEXT  # type: ignore[union-attr]  # those of Blender's that have one
+        bpy.utils.register_class(cls)
     for module in MODULES:
         module.register()
     preferences.take_up()
@@ -124,5 +124,5 @@ def unregister() -> None:
     atexit.unregister(setup_run.forget)
     for module in reversed(MODULES):
         module.unregister()
-    for each in reversed(CLASSES):
-        bpy.utils.unregister_class(each)
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

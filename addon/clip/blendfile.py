@@ -146,9 +146,9 @@ class _Struct:
             if address in visited:
                 raise ValueError("the .blend has a list without an end")
             visited.add(address)
-            each = self.file.struct_at(address)
-            yield each
-            address = each.integer("next")
+            item = self.file.struct_at(address)
+            yield item
+            address = item.integer("next")
 
 
 def _read_catalogue(data: bytes) -> dict[int, dict[str, _Field]]:

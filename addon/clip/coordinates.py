@@ -65,7 +65,7 @@ class ClipCoordinates:
     def turns(self) -> set[int]:
         """The clip frames on both sides of each change of orientation."""
         frames = () if self.footage.movie else _turned(self.footage.files)
-        return {each for frame in frames for each in (frame - 1, frame)}
+        return {side for frame in frames for side in (frame - 1, frame)}
 
     def to_marker(self, frame: int, place: Point2) -> Point2:
         """What `from_marker` makes upright pixels of, back."""

@@ -16,9 +16,10 @@ def with_finishing(
     clip: bpy.types.MovieClip, coordinates: ClipCoordinates, objects: tuple[MatteObject, ...], ignored: list[str]
 ) -> tuple[MatteObject, ...]:
     """The objects with their finishing; adds to `ignored` what is left out, and why. Raises JobError: a mask."""
-    names = [each.name for each in objects]
+    names = [matte_object.name for matte_object in objects]
     return tuple(
-        dataclasses.replace(each, finishing=_read(clip, coordinates, each.name, names, ignored)) for each in objects
+        dataclasses.replace(matte_object, finishing=_read(clip, coordinates, matte_object.name, names, ignored))
+        for matte_object in objects
     )
 
 

@@ -50,12 +50,12 @@ def find_clip(name: str) -> bpy.types.MovieClip:
     """The clip called `name`; with an empty name, the file's active or only one. Raises FootageError."""
     if name:
         if name not in bpy.data.movieclips:
-            known = ", ".join(each.name for each in bpy.data.movieclips) or "none"
+            known = ", ".join(other.name for other in bpy.data.movieclips) or "none"
             raise FootageError("There is no clip of that name.", where=name, hint=f"Clips here: {known}.")
         return bpy.data.movieclips[name]
     clip = active_clip(bpy.context)
     if clip is None:
-        several = ", ".join(each.name for each in bpy.data.movieclips)
+        several = ", ".join(other.name for other in bpy.data.movieclips)
         if several:
             raise FootageError("There are several clips.", where=several, hint=_ONE_OF_THEM)
         raise FootageError("There is no clip.", hint="Open footage in the Movie Clip Editor.")

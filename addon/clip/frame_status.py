@@ -43,14 +43,14 @@ def lane_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict[s
     """Clip frames by kind, over all objects that get a matte. `summary`: of the clip, where it was read already."""
     found: dict[str, set[int]] = {kind: set() for kind in KINDS}
     summary = summary or summary_of(clip)
-    for each in settings_of(clip).objects:
-        if each.use:
-            for take in each.takes():
-                found["tracked" if is_current(each, take, summary) else "stale"] |= tracked_frames(take)
+    for entry in settings_of(clip).objects:
+        if entry.use:
+            for take in entry.takes():
+                found["tracked" if is_current(entry, take, summary) else "stale"] |= tracked_frames(take)
     found["stale"] -= found["tracked"]
     found["prompted"] = {prompt.frame for prompts in summary.marked.values() for prompt in prompts}
-    for each in settings_of(clip).suspects_used():
-        found["suspect"] |= set(range(each.first, each.last + 1))
+    for suspect in settings_of(clip).suspects_used():
+        found["suspect"] |= set(range(suspect.first, suspect.last + 1))
     if (folder := matte_folder(clip, summary.footage)) is not None:
         found["exported"] = exported_frames(folder)
     return found
@@ -68,7 +68,7 @@ def is_current(entry: ObjectSettings, take: str, summary: Summary) -> bool:
 def stops(clip: bpy.types.MovieClip, kind: str) -> list[int]:
     """Where a jump may land, in order: each marked frame, the worst of each suspect run, both ends of other runs."""
     if kind == "suspect":
-        return sorted({each.frame for each in settings_of(clip).suspects_used()})
+        return sorted({suspect.frame for suspect in settings_of(clip).suspects_used()})
     frames = lane_of(clip)[kind]
     if kind == "prompted":
         return sorted(frames)

@@ -90,8 +90,8 @@ def _place(vector: mathutils.Vector) -> tuple[float, float]:
 
 def _between(keys: dict[int, tuple[ControlPoint, ...]], frame: int) -> tuple[ControlPoint, ...]:
     """The points on a frame: as Blender, on straight lines from key to key."""
-    before = max((each for each in keys if each <= frame), default=min(keys))
-    after = min((each for each in keys if each >= frame), default=max(keys))
+    before = max((key for key in keys if key <= frame), default=min(keys))
+    after = min((key for key in keys if key >= frame), default=max(keys))
     if before >= after:
         return keys[before]
     weight = (frame - before) / (after - before)

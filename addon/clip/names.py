@@ -29,7 +29,7 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
         return
     *before, before_place = json.loads(settings.names) if settings.names else ([], [], place)
     taken = [name for names in now for name in names]
-    for old, new in (each for names in zip(before, now, strict=True) for each in renamed(*names)):
+    for old, new in (pair for names in zip(before, now, strict=True) for pair in renamed(*names)):
         if old not in taken:
             _rename(settings, old, new)
     for name in taken:
@@ -42,7 +42,10 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
 def object_names(clip: bpy.types.MovieClip) -> list[list[str]]:
     """Of its tracking objects, and of its mask's layers."""
     mask = settings_of(clip).mask
-    return [[each.name for each in clip.tracking.objects], [each.name for each in mask.layers] if mask else []]
+    return [
+        [tracking_object.name for tracking_object in clip.tracking.objects],
+        [layer.name for layer in mask.layers] if mask else [],
+    ]
 
 
 def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
@@ -51,10 +54,10 @@ def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
         folder = matte_folder(clip, read_footage(clip)[0])
     except MatteError:
         return False
-    for each in settings.objects:
-        takes = [takes_folder(folder) / PurePath(take).name for take in each.takes()]
+    for entry in settings.objects:
+        takes = [takes_folder(folder) / PurePath(take).name for take in entry.takes()]
         if takes and takes[0].is_dir():
-            each.take, each.earlier = str(takes[0]), "\n".join(map(str, takes[1:]))
+            entry.take, entry.earlier = str(takes[0]), "\n".join(map(str, takes[1:]))
     for found in (settings.things, settings.parts):
         there = searches_folder(folder) / PurePath(found.folder).name
         if found.folder and there.is_dir():
@@ -74,9 +77,9 @@ def _rename(settings: ClipSettings, old: str, new: str) -> None:
     for suspect in settings.suspects:
         if suspect.object_name == old:
             suspect.object_name = new
-    for each in settings.objects:
-        if each.finishing.subtract == old:
-            each.finishing.subtract = new
+    for other in settings.objects:
+        if other.finishing.subtract == old:
+            other.finishing.subtract = new
     entry = settings.objects.get(old)
     if entry is None:
         return

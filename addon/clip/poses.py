@@ -50,11 +50,11 @@ def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
         names = [Path(file).name for file in footage.files]
     frames = [
         {
-            "file_path": names[each.frame - 1],
-            "transform_matrix": [[each.matrix[row][column] for column in range(4)] for row in range(4)],
+            "file_path": names[camera.frame - 1],
+            "transform_matrix": [[camera.matrix[row][column] for column in range(4)] for row in range(4)],
         }
-        for each in clip.tracking.reconstruction.cameras
-        if 1 <= each.frame <= len(names)
+        for camera in clip.tracking.reconstruction.cameras
+        if 1 <= camera.frame <= len(names)
     ]
     data = {
         "camera_model": "OPENCV",

@@ -92,15 +92,15 @@ def read_prompts(
     settings = settings_of(clip)
     marks: dict[str, Marks] = {}
     ignored: list[str] = []
-    for each in clip.tracking.objects:
-        if not settings.uses(each.name):
-            if each.tracks or each.plane_tracks:
-                ignored.append(f"{each.name} is switched off.")
+    for tracking_object in clip.tracking.objects:
+        if not settings.uses(tracking_object.name):
+            if tracking_object.tracks or tracking_object.plane_tracks:
+                ignored.append(f"{tracking_object.name} is switched off.")
             continue
         found = Marks()
-        _read_tracks(each, coordinates, settings.tracked_step, found, ignored)
-        _read_planes(each, coordinates, settings.tracked_step, found, ignored)
-        marks[each.name] = found
+        _read_tracks(tracking_object, coordinates, settings.tracked_step, found, ignored)
+        _read_planes(tracking_object, coordinates, settings.tracked_step, found, ignored)
+        marks[tracking_object.name] = found
     if settings.mask is not None:
 
         def to_clip_frame(scene_frame: int) -> int:
@@ -193,7 +193,7 @@ def _holds_box(track: bpy.types.MovieTrackingTrack, boxes: list[tuple[int, _Boun
 
 
 def _same(value: float, others: tuple[float, ...]) -> bool:
-    return any(abs(value - each) < _SAME_PLACE for each in others)
+    return any(abs(value - other) < _SAME_PLACE for other in others)
 
 
 def _bounds_of(corners: list[tuple[float, float]]) -> _Bounds:
@@ -271,16 +271,16 @@ def _clamp(value: float, limit: int) -> float:
 
 def _restrict(clip: bpy.types.MovieClip, name: str, marks: Marks, frames: range, ignored: list[str]) -> None:
     outside = [frame for frame in marks.frames if frame not in frames]
-    for each in (marks.points, marks.boxes, marks.masks):
+    for by_frame in (marks.points, marks.boxes, marks.masks):
         for frame in outside:
-            each.pop(frame, None)
+            by_frame.pop(frame, None)
     if outside:
         first, last = scene_frame(clip, frames[0]), scene_frame(clip, frames[-1])
         ignored.append(f"{name}: {count_of(len(outside), 'marked frame')} outside the range {first} to {last}.")
 
 
 def _in_words(every: list[Marks]) -> str:
-    points = [point for marks in every for each in marks.points.values() for point in each]
+    points = [point for marks in every for points in marks.points.values() for point in points]
     boxes, masks = sum(len(marks.boxes) for marks in every), sum(len(marks.masks) for marks in every)
     frames = {frame for marks in every for frame in marks.frames}
     parts = []

@@ -63,7 +63,7 @@ def sequence_files(first: Path, offset: int, count: int) -> tuple[list[Path], li
     """
     pattern = pattern_of(first)
     try:
-        names = [each.name for each in pattern.folder.iterdir()]
+        names = [path.name for path in pattern.folder.iterdir()]
     except OSError as error:
         raise FootageError(
             f"The footage folder can't be read: {error.strerror}.",
@@ -128,7 +128,7 @@ def find_moved(lost: Path, blend: Path | None, folder: Path | None) -> Path | No
                 return near
     if folder is None:
         return None
-    return next((each for each in sorted(folder.rglob(lost.name)) if each.is_file()), None)
+    return next((path for path in sorted(folder.rglob(lost.name)) if path.is_file()), None)
 
 
 def _missing(file: Path, offset: int = 0) -> FootageError:

@@ -42,8 +42,8 @@ def _remember(*_: object) -> None:
         kinds = {kind: getattr(settings, kind) for kind, _, _ in KINDS}
         _before[clip.session_uid] = _Results(
             object_names(clip),
-            {each.name: (each.take, each.pictures, each.earlier) for each in settings.objects if each.take},
-            [tuple(getattr(each, field) for field in SUSPECT_FIELDS) for each in settings.suspects],
+            {entry.name: (entry.take, entry.pictures, entry.earlier) for entry in settings.objects if entry.take},
+            [tuple(getattr(suspect, field) for field in SUSPECT_FIELDS) for suspect in settings.suspects],
             {kind: (found.folder, found.numbers) for kind, found in kinds.items() if found.folder},
         )
 

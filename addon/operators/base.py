@@ -37,7 +37,7 @@ def in_clip_editor(operator: type[bpy.types.Operator], context: bpy.types.Contex
 
 def is_open(area: bpy.types.Area) -> bool:
     """Whether an area is on a screen that is shown: a closed one must not even be asked."""
-    return any(area == each for window in bpy.context.window_manager.windows for each in window.screen.areas)
+    return any(area == shown for window in bpy.context.window_manager.windows for shown in window.screen.areas)
 
 
 def say_status(context: bpy.types.Context, words: str | None) -> None:

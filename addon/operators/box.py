@@ -32,7 +32,7 @@ class SPLATMATTE_OT_box(bpy.types.Operator):
         clip = active_clip(context)
         frame = shown_frame(clip, context.space_data, context.scene)
         selected = selected_tracks(clip)
-        markers = [marker for each in selected if (marker := each.markers.find_frame(frame)) and not marker.mute]
+        markers = [marker for track in selected if (marker := track.markers.find_frame(frame)) and not marker.mute]
         across, up = sorted({marker.co[0] for marker in markers}), sorted({marker.co[1] for marker in markers})
         if len(across) < 2 or len(up) < 2:
             self.report(
@@ -41,23 +41,23 @@ class SPLATMATTE_OT_box(bpy.types.Operator):
             return {"CANCELLED"}
         corners = [(u, v) for u in (across[0], across[-1]) for v in (up[0], up[-1])]
         tracks = clip.tracking.objects.active.tracks
-        for each in tracks:
-            each.select = False
+        for track in tracks:
+            track.select = False
         holders = []
         for corner in corners:
-            holding = [each for each in selected if _lies_on(each, frame, corner)]
+            holding = [track for track in selected if _lies_on(track, frame, corner)]
             if not holding:
                 holding = [tracks.new(name="Box Corner", frame=frame)]
                 holding[0].markers.insert_frame(frame, co=corner)
-            for each in holding:
-                each.select = True
-                holders.append(each.name)
+            for track in holding:
+                track.select = True
+                holders.append(track.name)
         bpy.ops.clip.create_plane_track()
         for name in holders:
             tracks[name].hide = True
         (left, right), (bottom, top) = (across[0], across[-1]), (up[0], up[-1])
         plane = clip.tracking.objects.active.plane_tracks[-1]
-        placed = next(each for each in plane.markers if each.frame == frame)
+        placed = next(marker for marker in plane.markers if marker.frame == frame)
         placed.corners = ((left, bottom), (right, bottom), (right, top), (left, top))
         return {"FINISHED"}
 

@@ -66,7 +66,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
             return {"CANCELLED"}  # each click is a step of undo already
         if event.type != "LEFTMOUSE" or event.value != "PRESS":
             return {"PASS_THROUGH"}
-        region = next((each for each in self._area.regions if each.type == "WINDOW"), None)
+        region = next((region for region in self._area.regions if region.type == "WINDOW"), None)
         if region is None or self._area.type != "CLIP_EDITOR":
             return {"PASS_THROUGH"}
         inside = 0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
@@ -99,8 +99,8 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
             return {"CANCELLED"}
         tracks = clip.tracking.objects.active.tracks
         frame = shown_frame(clip, context.space_data, context.scene)
-        for each in tracks:
-            each.select = False
+        for other in tracks:
+            other.select = False
         track = tracks.new(name="Exclude" if self.exclude else "Include", frame=frame)
         track.markers.insert_frame(frame, co=(u, v))
         track.use_custom_color = True
@@ -113,8 +113,8 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
 def over_other_region(area: bpy.types.Area, event: bpy.types.Event) -> bool:
     """Whether the mouse is over a sidebar or header, which may lie over the clip."""
     return any(
-        each.type != "WINDOW"
-        and each.x <= event.mouse_x < each.x + each.width
-        and each.y <= event.mouse_y < each.y + each.height
-        for each in area.regions
+        region.type != "WINDOW"
+        and region.x <= event.mouse_x < region.x + region.width
+        and region.y <= event.mouse_y < region.y + region.height
+        for region in area.regions
     )

@@ -43,7 +43,7 @@ def facts() -> dict[str, str]:
     manifest = tomllib.loads((EXTENSION / "blender_manifest.toml").read_text(encoding="utf-8"))
     folder = data_folder() / "checkpoints"
     tested = measured.read(data_folder())
-    here = [each.name for each in OFFICIAL.values() if (folder / each.file).exists()]
+    here = [checkpoint.name for checkpoint in OFFICIAL.values() if (folder / checkpoint.file).exists()]
     run, task = job_run.latest(), setup_run.latest()
     return {
         "Splat Matte": manifest["version"],
@@ -67,5 +67,5 @@ def _drivers(machine: Machine | None) -> str:
     if machine is None:
         return "unknown"
     words = [f"NVIDIA {'.'.join(map(str, machine.driver)) or '?'}"] if machine.nvidia else []
-    words += [f"{each.name} ({'.'.join(map(str, each.capability)) or '?'})" for each in machine.gpus]
-    return ", ".join([*words, *(f"AMD {each}" for each in machine.amd)]) or "none"
+    words += [f"{card.name} ({'.'.join(map(str, card.capability)) or '?'})" for card in machine.gpus]
+    return ", ".join([*words, *(f"AMD {chip}" for chip in machine.amd)]) or "none"

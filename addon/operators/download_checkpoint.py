@@ -19,7 +19,7 @@ class SPLATMATTE_OT_download_checkpoint(SetupOperator, bpy.types.Operator):
     name: EnumProperty(
         name="Checkpoint",
         description="Which one",
-        items=[(each.name, each.label, "As published by Meta") for each in OFFICIAL.values()],
+        items=[(checkpoint.name, checkpoint.label, "As published by Meta") for checkpoint in OFFICIAL.values()],
     )
 
     def arguments(self) -> list[str]:

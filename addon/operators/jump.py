@@ -22,7 +22,7 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
     kind: EnumProperty(
         name="To",
         description="What to go to",
-        items=[(name, each.label, each.description) for name, each in KINDS.items()],
+        items=[(name, kind.label, kind.description) for name, kind in KINDS.items()],
         default="prompted",
         options={"SKIP_SAVE"},
     )

@@ -71,7 +71,7 @@ class OutlineOperator(OperatorMixin):
         """For the status bar, once `_found` has come."""
         raise NotImplementedError
 
-    def _look(self, each: Suggestion) -> Look:
+    def _look(self, suggestion: Suggestion) -> Look:
         """Of what is not under the mouse."""
         raise NotImplementedError
 
@@ -192,7 +192,7 @@ class OutlineOperator(OperatorMixin):
         return result
 
     def _region(self) -> bpy.types.Region:
-        return next(each for each in self._area.regions if each.type == "WINDOW")
+        return next(region for region in self._area.regions if region.type == "WINDOW")
 
     def _point(self, event: bpy.types.Event) -> tuple[float, float] | None:
         """Where the mouse is on the plate, if it is over the clip; what is there is under it from now on."""
@@ -233,13 +233,15 @@ class OutlineOperator(OperatorMixin):
                     batch.draw(shader)
         gpu.state.blend_set("NONE")
 
-    def _batches_of(self, each: Suggestion, shader: gpu.types.GPUShader) -> list[gpu.types.GPUBatch]:
+    def _batches_of(self, suggestion: Suggestion, shader: gpu.types.GPUShader) -> list[gpu.types.GPUBatch]:
         """Its outlines, 0..1 over the frame; made once, as there may be hundreds."""
-        if id(each) not in self._batches:
-            closed = ([self._coordinates.to_marker(self._frame, at) for at in (*path, path[0])] for path in each.paths)
+        if id(suggestion) not in self._batches:
+            closed = (
+                [self._coordinates.to_marker(self._frame, at) for at in (*path, path[0])] for path in suggestion.paths
+            )
             places: list[Any] = [[(*at, 0.0) for at in path] for path in closed]
-            self._batches[id(each)] = [batch_for_shader(shader, "LINE_STRIP", {"pos": path}) for path in places]
-        return self._batches[id(each)]
+            self._batches[id(suggestion)] = [batch_for_shader(shader, "LINE_STRIP", {"pos": path}) for path in places]
+        return self._batches[id(suggestion)]
 
 
 def _at(region: bpy.types.Region, x: int, y: int) -> tuple[float, float]:

@@ -37,10 +37,10 @@ class SPLATMATTE_OT_pick(OutlineOperator, bpy.types.Operator):
         found = count_of(number, "part") if self._kind == "parts" else count_of(number, "thing")
         return translated(f"{found} here, {picked} picked: click on one to pick it or leave it out")
 
-    def _look(self, each: Suggestion) -> Look:
-        if each.number in self._settings().picked():
-            return (*colour_of(each.number), 1.0), 5.0
-        return (*colour_of(each.number), 0.7), 1.2
+    def _look(self, suggestion: Suggestion) -> Look:
+        if suggestion.number in self._settings().picked():
+            return (*colour_of(suggestion.number), 1.0), 5.0
+        return (*colour_of(suggestion.number), 0.7), 1.2
 
     def _take(self, context: bpy.types.Context, chosen: int) -> Result:
         number = self._found[chosen].number

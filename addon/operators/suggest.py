@@ -28,8 +28,8 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
     def _words(self) -> str:
         return translated(f"{len(self._found)} suggestions: click on one to take it")
 
-    def _look(self, each: Suggestion) -> Look:
-        return (*colour_of(each.number), 0.9), 1.5
+    def _look(self, suggestion: Suggestion) -> Look:
+        return (*colour_of(suggestion.number), 0.9), 1.5
 
     def _take(self, context: bpy.types.Context, chosen: int) -> Result:
         """Make it a layer of the clip's mask, keyed on its frame."""
@@ -39,7 +39,7 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
         outlines = ObjectOutlines((self._frame,), tuple((path,) for path in self._found[chosen].paths))
         settings.mask = make_mask(context, clip, self._coordinates, {name: outlines}, settings.mask)
         follow_names(clip)
-        self._found = [each for i, each in enumerate(self._found) if i != chosen]
+        self._found = [suggestion for i, suggestion in enumerate(self._found) if i != chosen]
         self._under = None
         self.report({"INFO"}, translated(f"{name} is a layer of {settings.mask.name} now"))
         return {"FINISHED"}
@@ -47,7 +47,9 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
 
 def _unused(clip: bpy.types.MovieClip, mask: bpy.types.Mask | None) -> str:
     """A name that no object and no layer has."""
-    taken = {each.name for each in clip.tracking.objects} | {each.name for each in (mask.layers if mask else ())}
+    taken = {tracking_object.name for tracking_object in clip.tracking.objects} | {
+        layer.name for layer in (mask.layers if mask else ())
+    }
     number = 1
     while f"Suggestion {number}" in taken:
         number += 1

@@ -23,7 +23,7 @@ class SPLATMATTE_OT_switch_object(bpy.types.Operator):
     what: EnumProperty(
         name="What",
         description="Which of its switches",
-        items=[(each, each.capitalize(), "") for each in _SWITCHES],
+        items=[(switch, switch.capitalize(), "") for switch in _SWITCHES],
         options={"HIDDEN", "SKIP_SAVE"},
     )
 

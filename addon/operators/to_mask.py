@@ -55,7 +55,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         if not in_clip_editor(cls, context) or not job_run.nothing_runs(cls):
             return False
         objects = settings_of(active_clip(context)).objects
-        if not any(each.use and tracked_frames(each.take) for each in objects):
+        if not any(entry.use and tracked_frames(entry.take) for entry in objects):
             cls.poll_message_set(translated("Track first"))
             return False
         return True

@@ -44,7 +44,7 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
             return self._end(context)
         if event.type != "MOUSEMOVE":
             return {"PASS_THROUGH"}
-        region = next(each for each in self._area.regions if each.type == "WINDOW")
+        region = next(region for region in self._area.regions if region.type == "WINDOW")
         place: tuple[float, float] = region.view2d.region_to_view(event.mouse_x - region.x, 0)  # type: ignore[assignment]
         settings.overlay_split = place[0]
         redraw()

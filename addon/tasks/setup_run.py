@@ -205,9 +205,9 @@ def _redraw() -> None:
 def forget(*, wait: bool = True) -> None:
     """Stop what is running and forget it; `wait` until it is gone."""
     global _current
-    for each in (_tick, _until_asked):
-        if bpy.app.timers.is_registered(each):
-            bpy.app.timers.unregister(each)
+    for timer in (_tick, _until_asked):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
     if (task := active()) is not None:
         task.installer.stop(wait=wait)
     _current = None

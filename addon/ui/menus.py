@@ -52,8 +52,8 @@ class SPLATMATTE_MT_jump(bpy.types.Menu):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Back and on, for each kind."""
-        for kind, each in KINDS.items():
-            label = translated(each.label)
+        for kind, wording in KINDS.items():
+            label = translated(wording.label)
             for backwards, icon, words in ((True, "TRIA_LEFT", "Previous {1}"), (False, "TRIA_RIGHT", "Next {1}")):
                 text = translated(words, label)
                 jump = self.layout.operator("splat_matte.jump", text=text, text_ctxt=CONTEXT, icon=icon)  # type: ignore[arg-type]

@@ -99,10 +99,10 @@ _handle: Any = None
 
 def colours(clip: bpy.types.MovieClip) -> dict[str, Tint]:
     """Each object's colour: tracking objects in their order, then what else has mattes (layers of a mask)."""
-    names = [each.name for each in clip.tracking.objects]
+    names = [tracking_object.name for tracking_object in clip.tracking.objects]
     settings = settings_of(clip)
-    names += [each.name for each in settings.objects if each.name not in names]
-    own = {each.name: tuple(each.colour) for each in settings.objects}
+    names += [entry.name for entry in settings.objects if entry.name not in names]
+    own = {entry.name: tuple(entry.colour) for entry in settings.objects}
     return {name: own.get(name, PALETTE[i % len(PALETTE)]) for i, name in enumerate(names)}
 
 
@@ -207,7 +207,7 @@ def _texture(
         alpha[name].astype(np.float32) / 127.5 - 1 if name in alpha else read(clip, frame, name, source)
         for name, source in sources.items()
     ]
-    union = _union([each for each in logits if each is not None])
+    union = _union([array for array in logits if array is not None])
     rows_up = np.ascontiguousarray(as_stored(union, _orientation(clip, frame))[::-1], np.float32)
     height, width = rows_up.shape
     samples: Any = rows_up.ravel()  # a buffer is what Blender wants, whatever its stubs say
@@ -221,11 +221,11 @@ def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Of mattes of one shape, but not of one size: as fine as the finest."""
     if not logits:
         return np.full((1, 1), -1, np.float32)
-    height, width = max((each.shape for each in logits), key=lambda shape: shape[0] * shape[1])
+    height, width = max((array.shape for array in logits), key=lambda shape: shape[0] * shape[1])
     rows, columns = ((np.arange(side) + 0.5) / side for side in (height, width))
     as_fine = [
-        each[np.ix_(*((at * side).astype(np.intp) for at, side in zip((rows, columns), each.shape, strict=True)))]
-        for each in logits
+        array[np.ix_(*((at * side).astype(np.intp) for at, side in zip((rows, columns), array.shape, strict=True)))]
+        for array in logits
     ]
     return np.asarray(np.maximum.reduce(as_fine), np.float32)
 
@@ -279,7 +279,7 @@ def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: di
     for start, end, kind in bars:
         x0 = (max(start, 1) - 1) * width
         x1 = max((min(end, count + 1) - 1) * width, x0 + 1)
-        bottom, top = (above + scale * (_LANE_BOTTOM + _LANE_HEIGHT * each) for each in (kind.low, kind.high))
+        bottom, top = (above + scale * (_LANE_BOTTOM + _LANE_HEIGHT * value) for value in (kind.low, kind.high))
         positions += _rectangle(x0, x1, bottom, top)
         colours += [kind.colour] * 6
     if 1 <= shown <= count:
@@ -339,7 +339,7 @@ def _draw_words(context: bpy.types.Context, words: dict[str, str], tints: dict[s
 def _above_redo_panel(context: bpy.types.Context) -> float:
     """Where the lane begins, in pixels from the region's bottom: above Blender's redo panel, while that is shown."""
     area, region = context.area, context.region
-    tops = [each.y + each.height - region.y for each in area.regions if each.type == "HUD" and each.height > 1]
+    tops = [hud.y + hud.height - region.y for hud in area.regions if hud.type == "HUD" and hud.height > 1]
     return max((0, *tops))
 
 

@@ -46,7 +46,7 @@ class SPLATMATTE_AP_preferences(Preferences, bpy.types.AddonPreferences):
 def settings_shown(platform: str, several_gpus: bool) -> list[str]:
     """Those that do something on this computer: a Mac has one GPU, which has no memory of its own."""
     absent = {"gpu_gigabytes"} if platform == "darwin" else set()
-    return [each for each in _SETTINGS if each not in absent and (several_gpus or each != "gpu_choice")]
+    return [name for name in _SETTINGS if name not in absent and (several_gpus or name != "gpu_choice")]
 
 
 def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen: Preferences) -> None:

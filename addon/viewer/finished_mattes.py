@@ -78,7 +78,7 @@ def error() -> str:
 def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     """Ask for the finished mattes of a clip frame. Raises MatteError."""
     sources = sources_of(clip, frame)
-    takes = {name: str(take_of(each.file)) if each.file else "" for name, each in sources.items()}
+    takes = {name: str(take_of(source.file)) if source.file else "" for name, source in sources.items()}
     return _latest.ask(_key(clip, frame, sources), lambda: job_run.request_finished(clip, frame, takes))
 
 
@@ -96,11 +96,11 @@ def collect() -> bool:
 
 def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> _Key:
     settings = settings_of(clip)
-    finishing = tuple((each.name, each.finishing.state()) for each in settings.objects if each.finishing.is_on)
+    finishing = tuple((entry.name, entry.finishing.state()) for entry in settings.objects if entry.finishing.is_on)
     neighbours = []  # which have a part in the temporal median
-    for each in settings.objects:
-        source = sources.get(each.name)
-        reach = each.finishing.temporal
+    for entry in settings.objects:
+        source = sources.get(entry.name)
+        reach = entry.finishing.temporal
         if reach and source and source.file:
             take = take_of(source.file)
             neighbours += [made_at(matte_file(take, at)) for at in range(max(1, frame - reach), frame + reach + 1)]
@@ -114,7 +114,7 @@ def _is_on(clip: bpy.types.MovieClip) -> bool:
     settings = settings_of(clip)
     width, height = clip.size[0], clip.size[1]  # type: ignore[index]
     return refining(settings.refine, width, height) != "off" or any(
-        each.use and each.finishing.is_on for each in settings.objects
+        entry.use and entry.finishing.is_on for entry in settings.objects
     )
 
 
@@ -147,7 +147,7 @@ def _has_acted(clip: bpy.types.MovieClip) -> bool:
     """Whether the artist has asked for something of this clip, or changed its finishing: a file that was just opened,
     by whomever it was made, starts no engine."""
     settings = settings_of(clip)
-    now = (settings.refine, tuple((each.name, each.finishing.state()) for each in settings.objects))
+    now = (settings.refine, tuple((entry.name, entry.finishing.state()) for entry in settings.objects))
     return job_run.was_asked(clip) or _as_opened.setdefault(clip.session_uid, now) != now
 
 

@@ -114,7 +114,7 @@ def _marked(clip: bpy.types.MovieClip, frame: int) -> object:
     """All that a preview of the frame depends on; None if nothing is marked on it. Looks at no file."""
     found = summary_of(clip).prompts
     marks = found.marks if found else {}
-    prompts = [(name, each) for name, mark in marks.items() for each in mark.prompts() if each.frame == frame]
+    prompts = [(name, prompt) for name, mark in marks.items() for prompt in mark.prompts() if prompt.frame == frame]
     settings = settings_of(clip)
     model = (checkpoint_of(settings), settings.checkpoint_file, settings.checkpoint_config)
     return (clip.name, frame, prompts, model) if prompts else None

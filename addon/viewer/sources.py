@@ -29,7 +29,7 @@ def sources_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
     """By object, in no order; those that are in use and have one."""
     settings = settings_of(clip)
     preview = previews.preview_of(clip.name, frame)
-    names: dict[str, list[str]] = {each.name: each.takes() for each in settings.objects}
+    names: dict[str, list[str]] = {entry.name: entry.takes() for entry in settings.objects}
     names |= {name: names.get(name, []) for name in (preview.logits if preview else ())}
     found = {}
     for name, takes in names.items():
@@ -59,7 +59,7 @@ def made_at(file: Path) -> int:
 def _source(clip: bpy.types.MovieClip, name: str, takes: list[str], frame: int) -> Source | None:
     """Of the newest take that has the frame: an earlier one's matte stays until the frame is tracked anew."""
     files = ((matte_file(Path(take), frame)) for take in takes)
-    file, made = next(((each, made) for each in files if (made := made_at(each))), (None, 0))
+    file, made = next(((file, made) for file in files if (made := made_at(file))), (None, 0))
     preview = previews.preview_of(clip.name, frame)
     if preview is not None and name in preview.logits and preview.made > made:
         return Source(preview.made, None)

@@ -27,12 +27,12 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
                 _draw_finishing(layout, context, settings, active.name)
             else:
                 draw_text(layout, context, "Preview or track this object first.", "INFO")
-        for each in settings.objects:
-            if each.name not in clip.tracking.objects:
-                header, body = layout.panel(f"splat_matte_finish_{each.name}", default_closed=True)
-                header.label(text=each.name, translate=False, icon="MOD_MASK")
+        for entry in settings.objects:
+            if entry.name not in clip.tracking.objects:
+                header, body = layout.panel(f"splat_matte_finish_{entry.name}", default_closed=True)
+                header.label(text=entry.name, translate=False, icon="MOD_MASK")
                 if body is not None:
-                    _draw_finishing(body, context, settings, each.name)
+                    _draw_finishing(body, context, settings, entry.name)
         if finished_mattes.error():
             draw_text(layout, context, finished_mattes.error(), "ERROR")
 

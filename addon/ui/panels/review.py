@@ -33,7 +33,7 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
         split = layout.split(factor=0.25)
         clip: bpy.types.MovieClip = data.id_data  # type: ignore[assignment]
         split.label(text=str(scene_frame(clip, item.frame)), translate=False, icon="ERROR")
-        several = len({each.object_name for each in data.suspects}) > 1
+        several = len({suspect.object_name for suspect in data.suspects}) > 1
         reason = _in_words(item)
         split.label(text=f"{item.object_name}: {reason}" if several else reason, translate=False)
 
@@ -41,7 +41,7 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
         self, context: bpy.types.Context, data: ClipSettings, property: str
     ) -> tuple[list[int], list[int]]:
         """Only those of objects that get a matte."""
-        return [self.bitflag_filter_item * data.uses(each.object_name) for each in data.suspects], []
+        return [self.bitflag_filter_item * data.uses(suspect.object_name) for suspect in data.suspects], []
 
 
 class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
@@ -53,7 +53,7 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Something is tracked."""
         clip = clip_of(context)
-        return clip is not None and any(each.take for each in settings_of(clip).objects)
+        return clip is not None and any(entry.take for entry in settings_of(clip).objects)
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """The suspects, worst first; what is said of this frame, and what to do about it."""
@@ -78,24 +78,24 @@ def _draw_words(
 ) -> None:
     """What is said of this frame, and what to do about it: as high on any frame, as a rule, whatever that is."""
     frame = shown_frame(clip, context.space_data, context.scene)
-    here = [each for each in settings.suspects_used() if each.first <= frame <= each.last]
+    here = [suspect for suspect in settings.suspects_used() if suspect.first <= frame <= suspect.last]
     if not settings.suspects_used():
         words, icon = "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK"
     elif not here:
         words, icon = "Nothing on this frame looks doubtful.", "CHECKMARK"
-    elif any(frame == each.frame for some in shown_summary_of(clip).marked.values() for each in some):
+    elif any(frame == prompt.frame for some in shown_summary_of(clip).marked.values() for prompt in some):
         words, icon = "Marked: track again.", "CHECKMARK"
     else:
         words, icon = "If it is wrong here, add a marker and track again.", "INFO"
     draw_text(layout, context, words, icon, lines=2)
-    for each in here:
-        first, last = scene_frame(clip, each.first), scene_frame(clip, each.last)
+    for suspect in here:
+        first, last = scene_frame(clip, suspect.first), scene_frame(clip, suspect.last)
         run = translated("{1} to {2}", first, last) if first < last else str(first)
-        draw_text(layout, context, f"{each.object_name}, {run}: {_in_words(each)}.", lines=2, translate=False)
+        draw_text(layout, context, f"{suspect.object_name}, {run}: {_in_words(suspect)}.", lines=2, translate=False)
     if not here:
         draw_text(layout, context, "", lines=2)
 
 
 def _in_words(suspect: SuspectSettings) -> str:
     """Why it is doubtful: reasons, the strongest first."""
-    return "; ".join(translated(each) for each in suspect.reason.split("; "))
+    return "; ".join(translated(part) for part in suspect.reason.split("; "))
