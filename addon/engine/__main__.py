@@ -112,8 +112,8 @@ def _carry_out(job: Job) -> int:
     def on_signal(signum: int, frame: FrameType | None) -> None:
         stop.set()
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, on_signal)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
     make_deterministic()
     session = Session(
         _Printer().show, stop.is_set, on_warning=lambda words: print(f"Warning: {words}", file=sys.stderr)
@@ -166,10 +166,10 @@ def _clean(options: argparse.Namespace) -> int:
 
 def _print_suspects(found: dict[str, list[Suspect]]) -> None:
     """Worst first, whatever object they are of."""
-    ordered = sorted(((name, each) for name, runs in found.items() for each in runs), key=lambda pair: -pair[1].doubt)
+    ordered = sorted(((name, run) for name, runs in found.items() for run in runs), key=lambda pair: -pair[1].doubt)
     print(f"{len(ordered)} suspects" + (", worst first:" if ordered else ""))
-    for name, each in ordered:
-        print(f"  {name}, {each.in_words()}")
+    for name, run in ordered:
+        print(f"  {name}, {run.in_words()}")
 
 
 class _Printer:

@@ -152,7 +152,7 @@ def job_of(options: argparse.Namespace) -> Job:
     """The Job that the arguments of a verb such as `track` mean. Raises JobError that names the argument."""
     from .footage.footage import join, scan
 
-    footage, warnings = join([scan(each.absolute(), options.layer) for each in options.footage])
+    footage, warnings = join([scan(path.absolute(), options.layer) for path in options.footage])
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     _say_folders(footage)
@@ -173,7 +173,7 @@ def job_of(options: argparse.Namespace) -> Job:
     for text in options.box:
         name, frame, *corners = _split(text, "--box", (6,))
         prompts, number, prompt = mark(name, frame, f"--box {text}")
-        x0, y0, x1, y1 = (_number(each, f"--box {text}") for each in corners)
+        x0, y0, x1, y1 = (_number(corner, f"--box {text}") for corner in corners)
         if prompt.box is not None:
             raise JobError("An object has one box a frame.", where=f"--box {text}")
         prompts[number] = dataclasses.replace(prompt, box=Box(x0, y0, x1, y1))
@@ -225,7 +225,7 @@ def _search(options: argparse.Namespace) -> dict[str, Search]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(each) for each in text.split(","))
+        return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not numbers with commas between") from None
 

@@ -47,8 +47,8 @@ def self_test(device: Device, before: Measured | None = None) -> Measured:
         EngineError: what does not work.
         MatteError: as Session.track.
     """
-    for each in _ON_DEMAND:
-        importlib.import_module(each)
+    for module in _ON_DEMAND:
+        importlib.import_module(module)
     chosen = model.choose_device(device)
     _compute(chosen)
     precision = model.choose_precision("auto", chosen)
@@ -74,7 +74,7 @@ def self_test(device: Device, before: Measured | None = None) -> Measured:
         model.describe(chosen),
         precision,
         round(drift, 5),
-        {name: float(f"{each:.2g}") for name, each in speeds.items() if each},
+        {name: float(f"{speed:.2g}") for name, speed in speeds.items() if speed},
         before.gpus if before and os.environ.get(GPU_CHOICE) else _gpus(),
         before.gpu_problem if before and device == "cpu" else "",
     )
@@ -85,7 +85,7 @@ def _gpus() -> tuple[Gpu, ...]:
     if torch.version.cuda is None or not torch.cuda.is_available():
         return ()
     found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    return tuple(Gpu(f"GPU-{each.uuid}", each.name) for each in found)
+    return tuple(Gpu(f"GPU-{gpu.uuid}", gpu.name) for gpu in found)
 
 
 def _track(job: Job, patience: float | None) -> tuple[float | None, NDArray[np.bool_] | None]:

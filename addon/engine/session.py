@@ -111,9 +111,9 @@ class Session:
         store = Store(job)
         where = _takes_of(job, store, reader)
         with store.open_for_writing(where):
-            for each in job.objects:
-                for frame in frames_of(job, each):
-                    where[each.name][0].forget_matte(frame)
+            for matte_object in job.objects:
+                for frame in frames_of(job, matte_object):
+                    where[matte_object.name][0].forget_matte(frame)
         return self._track(job, reader, None)
 
     def review(self, job: Job, poses: Path | None = None) -> dict[str, list[Suspect]]:
@@ -177,7 +177,7 @@ class Session:
         refined = _refiner(job, self._open_to_look(job)) if job.refining != "off" else None
         mattes = Mattes(job, logits, OVERLAY_SIDE, refined)
         soft = job.target in TARGETS and TARGETS[job.target].rules.soft
-        names = [each.name for each in job.objects if mattes.has(frame, each.name)]
+        names = [matte_object.name for matte_object in job.objects if mattes.has(frame, matte_object.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
 
     def outlines(self, job: Job, frames: Sequence[int], points: int) -> Path:
@@ -278,7 +278,7 @@ class Session:
                 job = with_objects(job, tracked.takes)
                 writer = prepare(job, reader)
 
-        planned = {each.name: set(frames_of(job, each)) for each in job.objects}
+        planned = {matte_object.name: set(frames_of(job, matte_object)) for matte_object in job.objects}
         read = {take.folder for take in tracked.takes.values()}
         if request.search is not None:  # what was found need not be on every frame
             planned = {name: set(take.frames()) for name, take in tracked.takes.items()}
@@ -299,7 +299,7 @@ class Session:
             "tracking_seconds": round(tracked.seconds, 2),
             "frames_without_matte": tracked.untracked,
             "suspects": {
-                name: [dataclasses.asdict(each) for each in found] for name, found in tracked.suspects.items()
+                name: [dataclasses.asdict(suspect) for suspect in found] for name, found in tracked.suspects.items()
             },
             "scores": {name: _scores(take, tracked.frames) for name, take in tracked.takes.items()},
         }
@@ -314,7 +314,7 @@ class Session:
                         "frames": tracked.frames,
                         "finishing": finish.facts(job),
                         "refine": job.refining,
-                        "exported": [each.name for each in job.objects if each.export],
+                        "exported": [matte_object.name for matte_object in job.objects if matte_object.export],
                     }
                 ),
                 frame_key=mattes.key,
@@ -346,10 +346,10 @@ class Session:
                 self._on_takes(found)
             return Tracked(found, list(job.frames), [], str(source), time.monotonic() - began, {}, to_pick_from)
         store = Store(job)
-        store.try_out(each.name for each in job.objects)
+        store.try_out(matte_object.name for matte_object in job.objects)
         fingerprint = reader.fingerprint()
         where = takes(job, store, fingerprint, source.facts)
-        frames = sorted({frame for each in job.objects for frame in frames_of(job, each)})
+        frames = sorted({frame for matte_object in job.objects for frame in frames_of(job, matte_object)})
         if not frames:
             raise JobError(
                 f"Tracking {job.direction} from the prompts reaches none of the frames {job.wanted[0]} to "
@@ -365,7 +365,7 @@ class Session:
 
             def run(less: bool) -> None:
                 # What is tracked stays, so the second try goes on from there, and its mattes are the same to the bit.
-                for objects in [[each] for each in job.objects] if less else [job.objects]:
+                for objects in [[matte_object] for matte_object in job.objects] if less else [job.objects]:
                     propagate(
                         job,
                         self._model(source),
@@ -458,19 +458,22 @@ def _check_frame(job: Job, frame: int) -> None:
 
 
 def _review(job: Job, kept: dict[str, Take]) -> dict[str, list[Suspect]]:
-    def prompted(each: MatteObject) -> list[int]:
-        return [prompt.frame for prompt in each.prompts]
+    def prompted(matte_object: MatteObject) -> list[int]:
+        return [prompt.frame for prompt in matte_object.prompts]
 
-    return {each.name: review(kept[each.name], prompted(each), plan_of(job, each).start + 1) for each in job.objects}
+    return {
+        matte_object.name: review(kept[matte_object.name], prompted(matte_object), plan_of(job, matte_object).start + 1)
+        for matte_object in job.objects
+    }
 
 
 def _scores(take: Take, frames: list[int]) -> dict[str, dict[str, float]]:
     """SAM 2's own doubts about an object, by frame."""
     scores = {frame: take.scores(frame) for frame in frames}
     return {
-        str(frame): {"predicted_iou": round(each[0], 4), "object_score": round(each[1], 3)}
-        for frame, each in scores.items()
-        if each
+        str(frame): {"predicted_iou": round(score[0], 4), "object_score": round(score[1], 3)}
+        for frame, score in scores.items()
+        if score
     }
 
 

@@ -109,10 +109,10 @@ class Evidence:
 def _match(folder: Path, footage: Footage, reader: Reader, frames: range, where: str) -> dict[int, Path]:
     """A file for each clip frame: of the frame's name, or if none has one, as many as the clip in natural order."""
     try:
-        images = [each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES]
+        images = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     except OSError as error:
         raise JobError(f"The folder can't be read: {error.strerror}.", where=f"{where}: {folder}") from None
-    files = sorted(images, key=lambda each: (each.parent, natural(each)))
+    files = sorted(images, key=lambda path: (path.parent, natural(path)))
     if not files:
         raise JobError("There are no images in it.", where=f"{where}: {folder}", hint="Choose the trainer's folder.")
     by_name: dict[str, Path] = {}

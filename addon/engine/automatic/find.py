@@ -129,7 +129,7 @@ def masks_on(job: Job, folder: Path, frame: int) -> dict[int, Mask]:
     if job.parts is not None:
         return PartMasks(folder).masks(frame)
     mattes = {number_of(name): take.matte(frame) for name, take in found.items()}
-    return {number: each.logits > 0 for number, each in mattes.items() if each is not None}
+    return {number: matte.logits > 0 for number, matte in mattes.items() if matte is not None}
 
 
 def _parts(job: Job, search: Parts, masks: PartMasks) -> dict[str, Take]:
@@ -198,14 +198,14 @@ def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take
     if not subjects:
         return found
     numbers = {number_of(name): name for name in found}
-    for each in subjects:
-        if each not in numbers:
+    for subject in subjects:
+        if subject not in numbers:
             raise JobError(
-                f"There is no {each} among the {len(found)} that were found.",
+                f"There is no {subject} among the {len(found)} that were found.",
                 where="subjects",
                 hint=f"Known: {', '.join(map(str, numbers))}.",
             )
-    return {numbers[each]: found[numbers[each]] for each in subjects}
+    return {numbers[subject]: found[numbers[subject]] for subject in subjects}
 
 
 @contextlib.contextmanager
@@ -228,8 +228,8 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def _prune(folder: Path) -> None:
     """Remove the oldest neighbours that no engine holds or reads."""
-    others = [each for each in folder.parent.iterdir() if each.is_dir() and each != folder]
-    for old in sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
+    others = [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
+    for old in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
         with (
             contextlib.suppress(filelock.Timeout),
             filelock.FileLock(old.with_name(old.name + ".lock")).acquire(blocking=False),

@@ -54,7 +54,7 @@ def part_inside(mask: Mask, of: Mask) -> float:
 
 def ious(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Of each of a, (n, h, w), with each of b, (m, h, w): float32 (n, m)."""
-    flat_a, flat_b = (each.reshape(len(each), -1).astype(np.float32) for each in (a, b))
+    flat_a, flat_b = (masks.reshape(len(masks), -1).astype(np.float32) for masks in (a, b))
     shared = flat_a @ flat_b.T
     either = flat_a.sum(1)[:, None] + flat_b.sum(1)[None] - shared
     result: NDArray[np.float32] = np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)

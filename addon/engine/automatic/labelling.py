@@ -216,7 +216,7 @@ class Labelling:
     def _last_masks(self, index: int) -> dict[int, Last]:
         """Of all labels that were seen at most memory_size frames away."""
         last = {label: self._last_mask(label, index) for label in self._roots()}
-        return {label: each for label, each in last.items() if each[1] <= self._memory_size}
+        return {label: seen for label, seen in last.items() if seen[1] <= self._memory_size}
 
     def _nearest(self, label: int, index: int) -> list[int]:
         """Indices of the nearest other frames whose memory is kept, at most memory_size, nearest first."""

@@ -116,9 +116,9 @@ def generate(
         inside = _Crop(predictor, crop, box, size, settings, cancelled)
         found += inside.masks(grid)
     if len(boxes) > 1:
-        areas = np.array([(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (each.crop for each in found)], np.float32)
+        areas = np.array([(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (mask.crop for mask in found)], np.float32)
         found = [found[i] for i in nms(_boxes(found), np.float32(1) / areas, settings.crop_nms_thresh)]
-    return [_public(each, width / size[1], height / size[0]) for each in found]
+    return [_public(mask, width / size[1], height / size[0]) for mask in found]
 
 
 class _Crop:
@@ -148,7 +148,7 @@ class _Crop:
         for start in range(0, len(grid), batch):
             self._cancelled()
             found += self._batch(grid[start : start + batch])
-        scores = np.array([each.iou for each in found], np.float32)
+        scores = np.array([mask.iou for mask in found], np.float32)
         return [found[i] for i in nms(_boxes(found), scores, self._settings.box_nms_thresh)]
 
     def _batch(self, points: NDArray[np.float64]) -> Iterator[_Found]:
@@ -157,12 +157,12 @@ class _Crop:
             points * self._predictor.image_size, dtype=torch.float32, device=self._predictor.device
         )
         logits, ious = self._decode(places, None, settings.multimask_output)
-        each = logits.shape[1]
+        per_point = logits.shape[1]
         logits, ious = logits.flatten(0, 1), ious.flatten(0, 1)
-        places = places.repeat_interleave(each, dim=0)
+        places = places.repeat_interleave(per_point, dim=0)
         if settings.use_m2m:
             logits, ious = self._refine(places, logits)
-        asked = np.repeat(points, each, axis=0) * self._size[::-1] + self._box[:2]
+        asked = np.repeat(points, per_point, axis=0) * self._size[::-1] + self._box[:2]
         if settings.pred_iou_thresh > 0:
             kept = ious > settings.pred_iou_thresh
             logits, ious, asked = logits[kept], ious[kept], asked[kept.cpu().numpy()]
@@ -186,7 +186,7 @@ class _Crop:
             self._decode(places[i : i + batch], logits[i : i + batch, None].clamp(-_CLAMP, _CLAMP), False)
             for i in range(0, len(places), batch)
         ]
-        return torch.cat([each[0] for each in parts])[:, 0], torch.cat([each[1] for each in parts])[:, 0]
+        return torch.cat([part[0] for part in parts])[:, 0], torch.cat([part[1] for part in parts])[:, 0]
 
     def _enlarge(self, logits: torch.Tensor, ious: torch.Tensor, asked: NDArray[np.float64]) -> Iterator[_Found]:
         settings = self._settings
@@ -260,19 +260,19 @@ def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: floa
 
 def _areas(masks: torch.Tensor) -> torch.Tensor:
     """(n,) pixels of (n, h, w) masks. A sum turns them all into 64 bits first, which takes longer than the model."""
-    return torch.stack([torch.count_nonzero(each) for each in masks])
+    return torch.stack([torch.count_nonzero(mask) for mask in masks])
 
 
 def _clean(logits: torch.Tensor, threshold: float, area: int) -> torch.Tensor:
     """Fill holes and remove islands of at most `area` pixels of the logits, (n, h, w), as upstream's extension does."""
     cleaned = logits.cpu().numpy().copy()
-    for each in cleaned:
+    for mask in cleaned:
         for inside in (False, True):
-            region = ((each > threshold) == inside).astype(np.uint8)
+            region = ((mask > threshold) == inside).astype(np.uint8)
             _, labels, stats, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
             small = stats[:, cv2.CC_STAT_AREA] <= area
             small[0] = False
-            each[small[labels]] = threshold + (-_FILLED if inside else _FILLED)
+            mask[small[labels]] = threshold + (-_FILLED if inside else _FILLED)
     return torch.from_numpy(cleaned).to(logits.device)
 
 
@@ -313,7 +313,7 @@ def _pad(mask: NDArray[np.bool_], box: tuple[int, int, int, int], size: tuple[in
 
 
 def _boxes(found: list[_Found]) -> NDArray[np.float32]:
-    return np.array([each.box for each in found], np.float32).reshape(-1, 4)
+    return np.array([mask.box for mask in found], np.float32).reshape(-1, 4)
 
 
 def _public(found: _Found, x_scale: float, y_scale: float) -> AutomaticMask:

@@ -45,7 +45,7 @@ class PartMasks:
                         id_ = links[id_]
                     masks[id_] = masks[id_] | mask if id_ in masks else mask
             found = {id_: Rle.of(mask) for id_, mask in masks.items()}
-            found = dict(sorted(found.items(), key=lambda each: (-each[1].area, each[0])))
+            found = dict(sorted(found.items(), key=lambda item: (-item[1].area, item[0])))
             write_masks(parts_file(folder, frame), found, frame=frame, key=frame in keys)
         return PartMasks(folder)
 
@@ -58,8 +58,8 @@ class PartMasks:
         count: dict[int, int] = {}
         for frame in frames:
             with _reading(self._file(frame)):
-                for each in self.document(frame)[PARTS_KEY]:
-                    count[int(each["id"])] = count.get(each["id"], 0) + 1
+                for segment in self.document(frame)[PARTS_KEY]:
+                    count[int(segment["id"])] = count.get(segment["id"], 0) + 1
         return dict(sorted(count.items()))
 
     def masks(self, frame: int) -> dict[int, Mask]:
@@ -69,7 +69,7 @@ class PartMasks:
     def id_image(self, frame: int, width: int, height: int) -> NDArray[np.uint16]:
         """(height, width): the id at each pixel, of the smallest part there; 0 = none. Raises OutputError."""
         masks = self.masks(frame)
-        image = np.zeros(next((each.shape for each in masks.values()), (1, 1)), np.uint16)
+        image = np.zeros(next((mask.shape for mask in masks.values()), (1, 1)), np.uint16)
         for id_, mask in masks.items():
             image[mask] = id_
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint16)
@@ -90,22 +90,22 @@ class PartMasks:
 
 def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = False) -> None:
     """Masks by id, in this order. Raises OutputError."""
-    size = next(([each.height, each.width] for each in masks.values()), None)
-    segments = [{"id": id_, "area": each.area, "segmentation": each.to_coco()} for id_, each in masks.items()]
+    size = next(([mask.height, mask.width] for mask in masks.values()), None)
+    segments = [{"id": id_, "area": mask.area, "segmentation": mask.to_coco()} for id_, mask in masks.items()]
     data = {"frame": frame, "key": key, "size": size, PARTS_KEY: segments}
     text = json.dumps({**data, _CHECKSUM: _checksum_of(data)}).encode()
     with writing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_file(file, lambda each: write_bytes(each, text), sync=False)
+        write_file(file, lambda path: write_bytes(path, text), sync=False)
 
 
 def read_masks(file: Path, size: tuple[int, int] | None) -> list[tuple[int, Mask, int]]:
     """(id, mask, area) in the file's order; masks resized to `size`. None there is none; raises OutputError."""
     found = []
     with _reading(file):
-        for each in _read(file)[PARTS_KEY]:
-            mask = Rle.from_coco(each["segmentation"]).mask()
-            found.append((int(each["id"]), mask if size is None else resized(mask, size), int(each["area"])))
+        for segment in _read(file)[PARTS_KEY]:
+            mask = Rle.from_coco(segment["segmentation"]).mask()
+            found.append((int(segment["id"]), mask if size is None else resized(mask, size), int(segment["area"])))
     return found
 
 

@@ -113,7 +113,7 @@ class PartSearch:
                 self._state.stage = "backward" if stage == "forward" else "done"
                 self._state.next, self._state.groups, self._state.small = 0, [], {}
                 self._save()
-        return PartMasks.resolved(self._folder, self._job.frames, self._state.links, {each + 1 for each in self._keys})
+        return PartMasks.resolved(self._folder, self._job.frames, self._state.links, {key + 1 for key in self._keys})
 
     # -- one frame ------------------------------------------------------------------------------------------------
 
@@ -150,8 +150,8 @@ class PartSearch:
         found = {}
         for group in self._state.groups:
             logits = self._tracker.track(group, index, reverse=reverse)
-            for id_, each in zip(group.ids, logits, strict=True):
-                mask = to_mask(each, self._size)
+            for id_, mask_logits in zip(group.ids, logits, strict=True):
+                mask = to_mask(mask_logits, self._size)
                 if np.count_nonzero(mask) >= max(1.0, self._least):
                     found[id_] = mask
         self.seconds["tracking"] += time.perf_counter() - began
@@ -169,8 +169,8 @@ class PartSearch:
             )
             picture = to_8_bit(self._reader.plate(index + 1).pixels)
             made = generate(self._loaded.predictor, picture, settings, cancelled=self._ask)
-            made.sort(key=lambda each: -each.segmentation.area)
-            large = [each.segmentation for each in made if each.segmentation.area >= max(1.0, self._least)]
+            made.sort(key=lambda mask: -mask.segmentation.area)
+            large = [mask.segmentation for mask in made if mask.segmentation.area >= max(1.0, self._least)]
             write_masks(file, dict(enumerate(large[: self._search.max_masks], 1)), frame=index + 1)
             self.seconds["automatic masks"] += time.perf_counter() - began
         return [mask for _, mask, _ in read_masks(file, self._size)]
@@ -243,7 +243,7 @@ class PartSearch:
 
     def _save(self) -> None:
         state = self._state
-        tables = [list(each.items()) for each in (state.births, state.small, state.links)]
+        tables = [list(table.items()) for table in (state.births, state.small, state.links)]
         data = {
             "plain": json.dumps([state.stage, state.next, *tables]),
             "groups": [(group.ids, group.outputs) for group in state.groups],

@@ -29,7 +29,7 @@ def suggestions(
     picture = to_8_bit(reader.plate(frame).pixels)
     found = generate(predictor, picture, Settings(points_per_batch=batch), cancelled=stopping(cancelled))
     size = picture.shape[1], picture.shape[0]
-    return outlined(dict(enumerate((each.segmentation.mask() for each in found), 1)), *size)
+    return outlined(dict(enumerate((mask.segmentation.mask() for mask in found), 1)), *size)
 
 
 def outlined(masks: dict[int, Mask], width: int, height: int) -> list[dict[str, Any]]:
@@ -47,4 +47,4 @@ def outlined(masks: dict[int, Mask], width: int, height: int) -> list[dict[str, 
             area = float(np.count_nonzero(part)) * scale[0] * scale[1]
             paths = [((curve + np.array((x, y))) * scale).tolist() for curve in curves]
             found.append({"number": number, "area": area, "paths": paths})
-    return sorted(found, key=lambda each: -each["area"])
+    return sorted(found, key=lambda segment: -segment["area"])

@@ -68,5 +68,5 @@ class ThingSearch:
         if not len(points):
             return
         picture = to_8_bit(self._reader.plate(index + 1).pixels)
-        for each in generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask):
-            yield resized(each.segmentation.mask(), self._size), None
+        for mask in generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask):
+            yield resized(mask.segmentation.mask(), self._size), None

@@ -47,7 +47,7 @@ class Group:
         """Forget all other objects."""
         if list(ids) == self.ids:
             return
-        rows = torch.tensor([self.ids.index(each) for each in ids], dtype=torch.int64)  # of none it would be float
+        rows = torch.tensor([self.ids.index(id_) for id_ in ids], dtype=torch.int64)  # of none it would be float
         for outputs in self.outputs.values():
             for index, output in outputs.items():
                 outputs[index] = _rows(output, rows)
@@ -107,7 +107,7 @@ class Tracker:
         logits: Logits = output["pred_masks"][:, 0].float().cpu().numpy()
         if remember:
             group.tracked[index] = output | {"pred_masks": None}  # nothing reads it again
-            for old in [each for each in group.tracked if abs(each - index) > REACH]:
+            for old in [other for other in group.tracked if abs(other - index) > REACH]:
                 del group.tracked[old]
         return logits
 
@@ -134,7 +134,7 @@ def _rows(output: Output, rows: torch.Tensor) -> Output:
     picked: Output = {}
     for key, value in output.items():
         if key == "maskmem_pos_enc":
-            picked[key] = None if value is None else [each[: len(rows)] for each in value]
+            picked[key] = None if value is None else [encoding[: len(rows)] for encoding in value]
         elif isinstance(value, torch.Tensor):
             picked[key] = value[rows.to(value.device)]
         else:

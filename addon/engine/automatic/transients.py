@@ -175,12 +175,12 @@ class Refinement:
         rough = shown.rough
         covered = np.logical_or.reduce([np.zeros(self._evidence.size, np.bool_), *found.values()])
         points = self._points(rough.mask & ~dilated(covered, self._around), index)
-        if not len(points) and all(part_inside(each, covered) > _COVERED for each in shown.regions):
+        if not len(points) and all(part_inside(region, covered) > _COVERED for region in shown.regions):
             return
         picture = to_8_bit(self._reader.plate(index + 1).pixels)
         proposals = generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask)
-        for each in sorted(proposals, key=lambda each: -each.area):
-            mask = resized(each.segmentation.mask(), self._evidence.size)
+        for proposal in sorted(proposals, key=lambda proposal: -proposal.area):
+            mask = resized(proposal.segmentation.mask(), self._evidence.size)
             inside = part_inside(mask, shown.closed) > self._search.lambda_ref
             if inside and part_inside(mask, covered) < self._search.lambda_ref:
                 covered |= mask
@@ -226,7 +226,7 @@ class Refinement:
         shown = self._at(index)
         if not shown.rough.mask.any():
             return last[1] <= _BRIEF and _alike(mask, last[0])
-        regions = [each for each in shown.regions if (each & mask).any()]
+        regions = [region for region in shown.regions if (region & mask).any()]
         like = not regions or iou(mask, np.logical_or.reduce(regions)) > _LIKE
         return like and part_inside(mask, shown.closed) > self._search.lambda_val
 
@@ -238,7 +238,7 @@ class Refinement:
                 picture = self._picture(index)
                 static = float(np.median(rough.diff[~rough.mask])) if not rough.mask.all() else 0.0
                 differs = self._differs(rough, static)
-                regions = [snapped(each, rough.mask, differs, picture, self._margin) for each in regions]
+                regions = [snapped(region, rough.mask, differs, picture, self._margin) for region in regions]
             self._shown = index, _Shown(rough, self._closed(rough.mask), regions)
         return self._shown[1]
 
@@ -258,12 +258,12 @@ def between(a: Mask, b: Mask, at: float) -> Mask:
 
     Signed distances of both, moved onto one centre, are mixed (Raya and Udupa, Shape-based interpolation, 1990).
     """
-    centres = [np.argwhere(each).mean(axis=0) for each in (a, b)]
+    centres = [np.argwhere(mask).mean(axis=0) for mask in (a, b)]
     middle = centres[0] * (1 - at) + centres[1] * at
     mixed = np.zeros(a.shape, np.float32)
-    for each, centre, weight in zip((a, b), centres, (1 - at, at), strict=True):
-        inside = cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, 5)
-        outside = cv2.distanceTransform((~each).astype(np.uint8), cv2.DIST_L2, 5)
+    for mask, centre, weight in zip((a, b), centres, (1 - at, at), strict=True):
+        inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+        outside = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
         dy, dx = middle - centre
         move = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
         moved = cv2.warpAffine(inside - outside, move, a.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
@@ -313,11 +313,11 @@ def continues(mask: Mask, before: dict[int, Last], pace: int) -> int | None:
     can have gone to the region.
     """
     came, grew = dict[int, float](), dict[int, float]()
-    for label, (each, away) in before.items():
+    for label, (region, away) in before.items():
         reach = _disk(pace * away)
-        came[label] = part_inside(mask, cv2.dilate(each.astype(np.uint8), reach) > 0) / away
-        if each[[0, -1]].any() or each[:, [0, -1]].any():
-            grew[label] = part_inside(each, cv2.dilate(mask.astype(np.uint8), reach) > 0) / away
+        came[label] = part_inside(mask, cv2.dilate(region.astype(np.uint8), reach) > 0) / away
+        if region[[0, -1]].any() or region[:, [0, -1]].any():
+            grew[label] = part_inside(region, cv2.dilate(mask.astype(np.uint8), reach) > 0) / away
     for near in (came, grew):
         share, best = max(((share, -label) for label, share in near.items()), default=(0.0, 0))
         if best and share * before[-best][1] > _SEEN:

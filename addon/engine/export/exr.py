@@ -102,7 +102,7 @@ def _go_along(spec: Any, like: Path) -> None:
     source = opened.spec()
     for name in ("x", "y", "full_x", "full_y", "full_width", "full_height"):
         setattr(spec, name, getattr(source, name))
-    for each in source.extra_attribs:
-        if not each.name.lower().startswith(_NOT_ALONG):
-            spec.attribute(each.name, each.type, each.value)
+    for attribute in source.extra_attribs:
+        if not attribute.name.lower().startswith(_NOT_ALONG):
+            spec.attribute(attribute.name, attribute.type, attribute.value)
     opened.close()

@@ -27,7 +27,9 @@ class Writer(BaseWriter):
             raise JobError(f"An object-id image holds {_MOST} objects, not {len(job.objects)}.", where="objects")
         if job.invert:
             raise JobError("Object ids can't be inverted.", where="invert", hint="Switch it off.")
-        self._numbers = {each.name: number for number, each in enumerate(job.objects, 1) if each.export}
+        self._numbers = {
+            matte_object.name: number for number, matte_object in enumerate(job.objects, 1) if matte_object.export
+        }
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One label image."""
@@ -44,7 +46,7 @@ class Writer(BaseWriter):
 
     def _give_up(self, own: NDArray[np.bool_], labels: NDArray[np.uint8], frame: int, name: str) -> None:
         """Take out of `own`, in place, where an object that is in `labels` is as strong."""
-        names = {number: each for each, number in self._numbers.items()}
+        names = {number: name for name, number in self._numbers.items()}
         for top in range(0, len(own) if self.strength else 0, _BAND):
             rows = slice(top, min(top + _BAND, len(own)))
             contested = own[rows] & (labels[rows] > 0)

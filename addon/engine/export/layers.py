@@ -37,7 +37,7 @@ class Writer(BaseWriter):
         super().__init__(job, reader)
         if job.invert:
             raise JobError("Layers of objects can't be inverted.", where="invert", hint="Switch it off.")
-        self._layers = layers_of([each.name for each in job.objects if each.export])
+        self._layers = layers_of([matte_object.name for matte_object in job.objects if matte_object.export])
         self._levels = -(-min(_RANKS, len(self._layers)) // 2)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
@@ -48,12 +48,12 @@ class Writer(BaseWriter):
             ids = np.array([hash_of(name) for name in self._layers], np.uint32)
 
             def rows(part: slice) -> NDArray[Any]:
-                coverage = np.divide(np.stack([each[part] for each in mattes], axis=-1), 255, dtype=np.float32)
+                coverage = np.divide(np.stack([matte[part] for matte in mattes], axis=-1), 255, dtype=np.float32)
                 return np.concatenate([coverage, ranked(coverage, ids, 2 * self._levels)], axis=-1)
 
             channels = {f"{layer}.A": "half" for layer in self._layers.values()}
             for level in range(self._levels):
-                channels.update({f"{CRYPTOMATTE}{level:02d}.{each}": "float" for each in "RGBA"})
+                channels.update({f"{CRYPTOMATTE}{level:02d}.{channel}": "float" for channel in "RGBA"})
             write_exr(file, (self.job.footage.width, self.job.footage.height), channels, rows, header(self._layers))
 
         return {self.path(frame): write}

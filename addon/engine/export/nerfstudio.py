@@ -88,8 +88,8 @@ def _read(file: str) -> str:
     frames = data.get("frames") if isinstance(data, dict) else None
     if not isinstance(frames, list) or not frames:
         raise JobError("It has no frames.", where=file, hint="Name a transforms.json as nerfstudio reads it.")
-    for i, each in enumerate(frames):
-        if not isinstance(each, dict) or not isinstance(each.get("file_path"), str):
+    for i, entry in enumerate(frames):
+        if not isinstance(entry, dict) or not isinstance(entry.get("file_path"), str):
             raise JobError(f"frames[{i}] has no file_path.", where=file)
     return text
 
@@ -98,19 +98,19 @@ def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
     """The clip frame of each of its frames. Raises JobError if one has none, or two have the same."""
     names = FrameNames(reader, job.footage.frame_count)
     found: dict[int, str] = {}
-    for each in json.loads(text.removeprefix(_BOM))["frames"]:
-        frame = names.find(each["file_path"])
+    for entry in json.loads(text.removeprefix(_BOM))["frames"]:
+        frame = names.find(entry["file_path"])
         if frame is None:
             raise JobError(
-                f"{' '.join(each['file_path'].split())} is no image of this footage.",
+                f"{' '.join(entry['file_path'].split())} is no image of this footage.",
                 where=job.transforms,
                 hint="Open the images of the data set as footage, or name its own transforms.json.",
             )
         if frame in found:
             raise JobError(
-                f"{found[frame]} and {each['file_path']} both match {reader.file_name(frame)}.", where=job.transforms
+                f"{found[frame]} and {entry['file_path']} both match {reader.file_name(frame)}.", where=job.transforms
             )
-        found[frame] = each["file_path"]
+        found[frame] = entry["file_path"]
     return list(found)
 
 

@@ -20,7 +20,7 @@ class Writer(masks.Writer):
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
-        self._folders = folders_of(each.name for each in job.objects if each.export)
+        self._folders = folders_of(matte_object.name for matte_object in job.objects if matte_object.export)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One mask for each object."""
@@ -40,7 +40,7 @@ def folders_of(names: Iterable[str]) -> dict[str, str]:
         if _RESERVED.fullmatch(readable):
             readable += "_"
         numbered = (f"{readable}_{i}" for i in itertools.count(2))
-        folder = next(each for each in itertools.chain([readable], numbered) if each.casefold() not in taken)
+        folder = next(name for name in itertools.chain([readable], numbered) if name.casefold() not in taken)
         taken.add(folder.casefold())
         folders[name] = folder
     return folders

@@ -82,7 +82,7 @@ def frames_to_write(
 
 def spans(frames: Iterable[int]) -> list[list[int]]:
     """Ascending numbers as [first, last] of each unbroken run."""
-    runs = itertools.groupby(enumerate(frames), lambda each: each[1] - each[0])
+    runs = itertools.groupby(enumerate(frames), lambda item: item[1] - item[0])
     return [[run[0][1], run[-1][1]] for run in (list(group) for _, group in runs)]
 
 

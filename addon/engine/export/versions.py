@@ -219,7 +219,7 @@ def unfinished_size(matte_folder: Path) -> int:
 
 
 def _size(folder: Path) -> int:
-    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _take(work: Path, key: str) -> tuple[Path, filelock.BaseFileLock]:
@@ -322,8 +322,8 @@ def _load(folder: Path) -> Version | None:
 
 
 def _sync_folders(folder: Path) -> None:
-    for each in (*(each for each in folder.rglob("*") if each.is_dir()), folder):
-        sync_folder(each)
+    for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder):
+        sync_folder(path)
 
 
 def _numbers(matte_folder: Path) -> list[int]:

@@ -29,7 +29,7 @@ _LONGEST = 255  # bytes of a name on usual file systems
 
 def _check_length(path: str, source: Path) -> None:
     """Raises FootageError if a name would be longer than file systems allow."""
-    longest = max(PurePosixPath(path).parts, key=lambda each: len(each.encode()))
+    longest = max(PurePosixPath(path).parts, key=lambda part: len(part.encode()))
     if len(longest.encode()) > _LONGEST:
         raise FootageError(
             f"Its matte would be called {longest[:40]}..., which has {len(longest.encode())} bytes; file systems allow "

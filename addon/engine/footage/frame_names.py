@@ -27,10 +27,10 @@ class FrameNames:
         name = PurePosixPath(path.replace("\\", "/"))
         frames = self._images.get(name.name) or self._images.get(name.stem) or []
         folders = name.parent.parts
-        alike = [each for each in frames if (own := self._folders(each)) == folders[len(folders) - len(own) :]]
+        alike = [frame for frame in frames if (own := self._folders(frame)) == folders[len(folders) - len(own) :]]
         if len(frames) == 1:
             alike = frames
-        return max(alike, key=lambda each: len(self._folders(each)), default=None)
+        return max(alike, key=lambda frame: len(self._folders(frame)), default=None)
 
     def _folders(self, frame: int) -> tuple[str, ...]:
         return PurePosixPath(self._reader.file_name(frame)).parent.parts

@@ -363,9 +363,9 @@ def _dtype(path: Path, spec: Any) -> Any:
 def _channels(path: Path, spec: Any, prefix: str) -> list[int]:
     """Indices of R, G and B; of a grey image three times the same. Raises FootageError if there are none."""
     names = [name.lower() for name in spec.channelnames]
-    wanted = [f"{prefix}.{each}".lower() if prefix else each for each in "rgb"]
-    if all(each in names for each in wanted):
-        return [names.index(each) for each in wanted]
+    wanted = [f"{prefix}.{channel}".lower() if prefix else channel for channel in "rgb"]
+    if all(name in names for name in wanted):
+        return [names.index(name) for name in wanted]
     grey = [i for i, name in enumerate(names) if i != spec.alpha_channel and name not in ("a", "z")]
     # TIFF 6.0: photometric 0 and 1 are grey, and what is beyond is extra (338), which OpenImageIO calls G
     if len(grey) == 1 or spec.getattribute("tiff:PhotometricInterpretation") in (0, 1):
@@ -388,7 +388,7 @@ def _seek_layer(path: Path, file: Any, wanted: str) -> str:
 
 
 def _no_layer(path: Path, wanted: str) -> FootageError:
-    there = ", ".join(each.name for each in read_layers(path) if each.name)
+    there = ", ".join(layer.name for layer in read_layers(path) if layer.name)
     return FootageError(
         f"It has no layer {wanted!r} with red, green and blue.",
         where=str(path),
@@ -400,7 +400,7 @@ def _alpha_channel(spec: Any, channels: list[int]) -> list[int]:
     """The index of the alpha that goes with `channels`, in the same layer; none if there is none."""
     layer = spec.channelnames[channels[0]].rpartition(".")[0]
     name = f"{layer}.a" if layer else "a"
-    named = [i for i, each in enumerate(spec.channelnames) if each.lower() == name]
+    named = [i for i, channel in enumerate(spec.channelnames) if channel.lower() == name]
     return named or ([spec.alpha_channel] if spec.alpha_channel >= 0 and not layer else [])
 
 

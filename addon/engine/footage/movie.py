@@ -55,7 +55,7 @@ _ORIENTATIONS = {0: 1, 90: 8, 180: 3, -180: 3, 270: 6, -90: 6}
 
 def _moving(container: InputContainer) -> list[VideoStream]:
     """Its tracks of moving pictures, without covers and thumbnails."""
-    return [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def _importance(track: VideoStream) -> tuple[bool, int]:
@@ -190,7 +190,7 @@ class Movie:
         """(H, W) upright, of the dtype of `pixels`; None if the movie has none. Raises FootageError."""
         with self._lock:
             frame = self._frame(self._picture(index))
-            bits = next((each.bits for each in frame.format.components if each.is_alpha), None)
+            bits = next((component.bits for component in frame.format.components if component.is_alpha), None)
             if bits is None:
                 return None
             pixel_format = self._pixel_format.replace("rgb48", "rgba64").replace("rgb24", "rgba")
@@ -250,7 +250,7 @@ class Movie:
         if not 1 <= count <= _MOST_SHOWN * len(pictures) + _ROUNDED:
             return list(pictures)  # its clock is nonsense
         found = (bisect.bisect_right(self._times, round(i * step) + start) - 1 for i in range(count))
-        return [max(0, each) for each in found]
+        return [max(0, value) for value in found]
 
     def _seconds(self, start: Fraction) -> Fraction:
         """How long it lasts, as Blender reckons: the track, or of the whole what comes after sound begins."""

@@ -32,7 +32,7 @@ def places(x: float, side: int) -> list[float]:
     share = _strip(side) / side
     wide = share + x * (1 - 2 * share)
     copies = (wide, wide - (1 - 2 * share), wide + (1 - 2 * share))
-    return [each for each in copies if 0 <= each <= 1]
+    return [copy for copy in copies if 0 <= copy <= 1]
 
 
 def narrow(logits: NDArray[Any]) -> NDArray[Any]:

@@ -24,6 +24,8 @@ def fill(canvas: NDArray[np.uint8], polygons: Iterable[Polygon], x_scale: float,
     """
     scale = np.array((x_scale, y_scale))
     # cv2 puts pixel centres at whole numbers
-    outlines = [np.rint(np.clip(np.asarray(each) * scale - 0.5, -_FAR, _FAR)).astype(np.int32) for each in polygons]
-    for together in [outlines] if holes else [[each] for each in outlines]:
+    outlines = [
+        np.rint(np.clip(np.asarray(polygon) * scale - 0.5, -_FAR, _FAR)).astype(np.int32) for polygon in polygons
+    ]
+    for together in [outlines] if holes else [[outline] for outline in outlines]:
         cv2.fillPoly(canvas, together, 255)  # several at once fill by even-odd

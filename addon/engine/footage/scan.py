@@ -113,7 +113,7 @@ def _layers(file: Path) -> list[str]:
     if shown is None or (len(layers) == 1 and not shown.name):
         return []
     what = shown.name or "the picture without a layer's name"
-    others = [each.name for each in layers if each != shown and each.name]
+    others = [layer.name for layer in layers if layer != shown and layer.name]
     there = f" There are {', '.join(others[:_MANY])} too: --layer." if others else ""
     return [f"Of {file.name}, {what} is taken, as Blender shows it.{there}"]
 
@@ -135,12 +135,12 @@ def join(scanned: Sequence[tuple[Footage, list[str]]]) -> tuple[Footage, list[st
     parts = [footage for footage, _ in scanned]
     if len(parts) == 1:
         return scanned[0]
-    for each in parts:
-        if each.movie:
+    for part in parts:
+        if part.movie:
             raise FootageError(
-                "A movie can't be one of several.", where=each.files[0], hint="Name folders of images, or only this."
+                "A movie can't be one of several.", where=part.files[0], hint="Name folders of images, or only this."
             )
-    files = [file for each in parts for file in each.files]
+    files = [file for part in parts for file in part.files]
     warnings = [warning for _, warnings in scanned for warning in warnings]
     return Footage(tuple(files), parts[0].width, parts[0].height, len(files), layer=parts[0].layer), warnings
 
@@ -160,10 +160,10 @@ def _look_into(folder: Path, visited: list[str]) -> tuple[list[Path], list[str]]
     visited: where it has been, the folder that was asked for first, links followed: each folder counts once. A link to
         what lies below the first one is not followed, as that is come to anyway.
     """
-    entries = sorted((each for each in folder.iterdir() if not each.name.startswith(".")), key=natural)
-    files = [each for each in entries if each.is_file()]
-    pictures = [each for each in files if each.suffix.lower() in images.SUFFIXES]
-    movies = [each for each in files if each.suffix.lower() in movie.SUFFIXES]
+    entries = sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=natural)
+    files = [entry for entry in entries if entry.is_file()]
+    pictures = [file for file in files if file.suffix.lower() in images.SUFFIXES]
+    movies = [file for file in files if file.suffix.lower() in movie.SUFFIXES]
     if not pictures:
         _refuse_unread(files, folder)
     if pictures:
@@ -178,28 +178,28 @@ def _look_into(folder: Path, visited: list[str]) -> tuple[list[Path], list[str]]
             hint="Name one of them.",
         )
     else:
-        return _look_below(folder, [each for each in entries if each.is_dir()], visited)
+        return _look_below(folder, [entry for entry in entries if entry.is_dir()], visited)
     taken = set(chosen)
-    left = [each.name for each in files if each not in taken]
+    left = [file.name for file in files if file not in taken]
     return chosen, warnings + _some([f"{name} was passed over." for name in left], "files were passed over")
 
 
 def _look_below(folder: Path, folders: list[Path], visited: list[str]) -> tuple[list[Path], list[str]] | None:
-    names = {each.name.casefold() for each in folders}
+    names = {below.name.casefold() for below in folders}
     chosen: list[Path] = []
     warnings: list[str] = []
     left: list[str] = []
-    for each in folders:
-        real = os.path.realpath(each)
-        inside = Path(real).is_relative_to(visited[0]) and each.is_symlink()
+    for below in folders:
+        real = os.path.realpath(below)
+        inside = Path(real).is_relative_to(visited[0]) and below.is_symlink()
         if inside or real in visited:
-            left.append(f"{each.name} was passed over: it is a link to a folder that is looked into anyway.")
+            left.append(f"{below.name} was passed over: it is a link to a folder that is looked into anyway.")
             continue
-        if reason := _companion(each, names):
-            left.append(f"{each.name} was passed over: {reason}.")
+        if reason := _companion(below, names):
+            left.append(f"{below.name} was passed over: {reason}.")
             continue
         visited.append(real)
-        if found := _look_into(each, visited):
+        if found := _look_into(below, visited):
             chosen += found[0]
             warnings += found[1]
     if not chosen:
@@ -226,12 +226,12 @@ def _choose(folder: Path, pictures: list[Path]) -> tuple[list[Path], list[str]]:
     """Of a folder's images in natural order, the footage and warnings about gaps."""
     pictures = in_order(pictures)
     groups: dict[tuple[str, str, str], list[Path]] = defaultdict(list)
-    for each in pictures:
-        groups[_series(each)].append(each)
+    for picture in pictures:
+        groups[_series(picture)].append(picture)
     sequences = [group for group in groups.values() if len(group) > 1]
-    names = {each.stem.casefold() for each in pictures}
+    names = {picture.stem.casefold() for picture in pictures}
     if len(groups) > 1 and len(names) == len(pictures):
-        if not sequences or all(is_camera_name(each.stem) for each in pictures):
+        if not sequences or all(is_camera_name(picture.stem) for picture in pictures):
             return pictures, []
         if len(sequences) == 1 and len(pictures) > 2 * len(sequences[0]):
             return pictures, [
@@ -254,20 +254,20 @@ def _scan_sequence(path: Path) -> tuple[list[Path], list[str]]:
         raise FootageError("There is no such file.", where=str(path))
     group = _photos if is_camera_name(path.stem) else _series
     wanted = group(path)
-    files = in_order([each for each in path.parent.iterdir() if each.is_file() and group(each) == wanted])
+    files = in_order([other for other in path.parent.iterdir() if other.is_file() and group(other) == wanted])
     return files, _gaps(files)
 
 
 def _refuse_unread(files: list[Path], where: Path) -> None:
     """Raises FootageError if there are pictures that nothing here reads, as that they are meant is likely."""
-    for each in files:
-        if each.suffix.lower() == ".avif":
-            raise FootageError(f"{each.name} is an AVIF picture, which can't be read.", where=str(where), hint=_AVIF)
+    for file in files:
+        if file.suffix.lower() == ".avif":
+            raise FootageError(f"{file.name} is an AVIF picture, which can't be read.", where=str(where), hint=_AVIF)
 
 
 def _ask_live_photo(pictures: list[Path], movies: list[Path], folder: Path) -> None:
     """Raises FootageError if all there is is a picture with a moving one of the same name, as phones make them."""
-    twins = [each for each in movies if each.stem.casefold() == pictures[0].stem.casefold()]
+    twins = [movie_file for movie_file in movies if movie_file.stem.casefold() == pictures[0].stem.casefold()]
     if len(pictures) == 1 and twins:
         raise FootageError(
             f"{pictures[0].name} and {twins[0].name} are a photo and its moving part (a Live Photo).",
@@ -278,8 +278,8 @@ def _ask_live_photo(pictures: list[Path], movies: list[Path], folder: Path) -> N
 
 def _without_developed(pictures: list[Path]) -> list[Path]:
     """Without RAW files that lie beside a picture of the same name, which cameras write too, or somebody developed."""
-    developed = {each.stem.casefold() for each in pictures if not is_raw(each)}
-    return [each for each in pictures if not (is_raw(each) and each.stem.casefold() in developed)]
+    developed = {picture.stem.casefold() for picture in pictures if not is_raw(picture)}
+    return [picture for picture in pictures if not (is_raw(picture) and picture.stem.casefold() in developed)]
 
 
 def is_camera_name(stem: str) -> bool:
@@ -305,9 +305,9 @@ def _photos(path: Path) -> tuple[str, str, str]:
 
 def in_order(paths: list[Path]) -> list[Path]:
     """In natural order; numbers behind a point are decimals where they can't be padded counters: 12.05 before 12.1."""
-    fractions = [match[1] for each in paths if (match := _FRACTION.search(each.stem))]
+    fractions = [match[1] for path in paths if (match := _FRACTION.search(path.stem))]
     shortest = min(map(len, fractions), default=0)
-    if not any(len(each) > shortest and each.startswith("0") for each in fractions):
+    if not any(len(fraction) > shortest and fraction.startswith("0") for fraction in fractions):
         return sorted(paths, key=natural)
 
     def by_value(path: Path) -> tuple[list[tuple[float, str]], str]:
@@ -339,7 +339,7 @@ def _number(path: Path) -> int | None:
 def _gaps(files: list[Path]) -> list[str]:
     """What is missing in the numbering of a sequence in order."""
     warnings = []
-    if any(_TIME.search(each.stem) or (is_camera_name(each.stem) and _FRACTION.search(each.stem)) for each in files):
+    if any(_TIME.search(file.stem) or (is_camera_name(file.stem) and _FRACTION.search(file.stem)) for file in files):
         return []  # they count no frames
     for one, two in itertools.pairwise(files):
         before, after = _number(one) or 0, _number(two) or 0

@@ -40,7 +40,11 @@ def is_off(finishing: Finishing) -> bool:
 
 def facts(job: Job) -> dict[str, Any]:
     """What decides the difference between tracked and finished mattes, as plain data."""
-    return {each.name: dataclasses.asdict(each.finishing) for each in job.objects if not is_off(each.finishing)}
+    return {
+        matte_object.name: dataclasses.asdict(matte_object.finishing)
+        for matte_object in job.objects
+        if not is_off(matte_object.finishing)
+    }
 
 
 def steady(logits: Callable[[int], Logits | None], frame: int, reach: int) -> Logits | None:
@@ -82,7 +86,7 @@ def finish(
     Returns:
         uint8 (h, w); None if none of the objects has a matte.
     """
-    by_name = {each.name: each for each in job.objects}
+    by_name = {matte_object.name: matte_object for matte_object in job.objects}
     wrap = job.footage.panorama
     shapes: dict[str, FinishedMatte | None] = {}
 
@@ -122,14 +126,14 @@ def _shape(matte: FinishedMatte, finishing: Finishing, scale: float, wrap: bool)
 def _combine(
     matte: FinishedMatte,
     other: FinishedMatte | None,
-    each: MatteObject,
+    matte_object: MatteObject,
     frame: int,
     scale: float,
     soft: bool,
     wrap: bool,
 ) -> FinishedMatte:
     """All that is done to an object's matte with others. The arguments stay as they are."""
-    finishing = each.finishing
+    finishing = matte_object.finishing
     if other is not None:
         matte = matte & ~other
     if finishing.invert:
@@ -242,4 +246,4 @@ def _outlines(garbage: Garbage, frame: int) -> Sequence[Polygon]:
             pairs = zip(before.polygons, after.polygons, strict=True)
             return [np.asarray(a) * (1 - weight) + np.asarray(b) * weight for a, b in pairs]
     nearest = garbage.keys[0] if frame < garbage.keys[0].frame else garbage.keys[-1]
-    return [np.asarray(each) for each in nearest.polygons]
+    return [np.asarray(polygon) for polygon in nearest.polygons]

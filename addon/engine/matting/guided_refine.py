@@ -145,7 +145,7 @@ class _Scale:
         step = max(1, round(_PASSES[-1][0] * pitch / _LEAST))
         radii = [max(1, round(share * pitch / step)) for share, _ in _PASSES]
         window, node = max(1, round(pitch / step)), max(2, round(_NODE * pitch / step))
-        reach = sum(2 * each + 2 * window for each in radii) + (colour_model.REACH + _AROUND) * node
+        reach = sum(2 * radius + 2 * window for radius in radii) + (colour_model.REACH + _AROUND) * node
         return cls(step, radii, window, node, reach)
 
 
@@ -219,14 +219,14 @@ def _linear(guide: Floats, source: Floats, radius: int, epsilon: float) -> tuple
     """These functions: three slopes and an offset, (h, w) each."""
     mean = functools.partial(_mean, radius=radius)
     planes = [np.ascontiguousarray(guide[..., i]) for i in range(3)]
-    means, level = [mean(each) for each in planes], mean(source)
+    means, level = [mean(plane) for plane in planes], mean(source)
     # the upper triangle of the 3 x 3 covariance of colours, row by row, and their covariance with the source
     rr, rg, rb, gg, gb, bb = (
         mean(planes[i] * planes[j]) - means[i] * means[j] + np.float32(epsilon * (i == j))
         for i in range(3)
         for j in range(i, 3)
     )
-    r, g, b = (mean(colour * source) - each * level for colour, each in zip(planes, means, strict=True))
+    r, g, b = (mean(colour * source) - level_mean * level for colour, level_mean in zip(planes, means, strict=True))
     # the inverse by cofactors
     c0, c1, c2 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c3, c4, c5 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
@@ -236,7 +236,7 @@ def _linear(guide: Floats, source: Floats, radius: int, epsilon: float) -> tuple
         (c1 * r + c3 * g + c4 * b) * scale,
         (c2 * r + c4 * g + c5 * b) * scale,
     ]
-    offset = level - sum(slope * each for slope, each in zip(slopes, means, strict=True))
+    offset = level - sum(slope * level_mean for slope, level_mean in zip(slopes, means, strict=True))
     return [mean(slope) for slope in slopes], mean(offset)
 
 

@@ -27,7 +27,7 @@ def curves_of(matte: NDArray[np.uint8], points: int) -> list[Curve]:
     # a quarter of one in a matte twice as large.
     fine = cv2.resize(matte, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     found, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    areas = [abs(cv2.contourArea(each)) / 4 for each in found]
+    areas = [abs(cv2.contourArea(outline)) / 4 for outline in found]
     order = sorted(range(len(found)), key=lambda i: -areas[i])
     large = [i for i in order[:_MOST] if areas[i] >= _SMALLEST * matte.size and len(found[i]) > 2]
     return [_resample((found[i][:, 0].astype(np.float64) + 0.5) / 2, points) for i in large]
@@ -41,13 +41,13 @@ def matched(frames: Sequence[Sequence[Curve]]) -> list[list[Curve]]:
     for number, curves in enumerate(frames):
         left = list(curves)
         for path in paths:
-            near = min(left, key=lambda each: _distance(each, path[-1]), default=None)
+            near = min(left, key=lambda curve: _distance(curve, path[-1]), default=None)
             if near is None:
                 path.append(_collapsed(path[-1]))
             else:
-                left = [each for each in left if each is not near]
+                left = [curve for curve in left if curve is not near]
                 path.append(_turned(near, path[-1]))
-        paths += [[*[_collapsed(each)] * number, each] for each in left]
+        paths += [[*[_collapsed(curve)] * number, curve] for curve in left]
     return paths
 
 

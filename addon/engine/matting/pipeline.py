@@ -53,9 +53,9 @@ class Mattes:
         self._panorama = footage.panorama
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
         self.size = max(1, round(footage.width * self._scale)), max(1, round(footage.height * self._scale))
-        self._finishing = {each.name: each.finishing for each in job.objects}
-        self._exported = [each.name for each in job.objects if each.export]
-        self._frames = {each.name: set(frames_of(job, each)) for each in job.objects}
+        self._finishing = {matte_object.name: matte_object.finishing for matte_object in job.objects}
+        self._exported = [matte_object.name for matte_object in job.objects if matte_object.export]
+        self._frames = {matte_object.name: set(frames_of(job, matte_object)) for matte_object in job.objects}
 
     def finished(self, frame: int, name: str | None, *, soft: bool) -> NDArray[np.uint8]:
         """The matte of an object, or with None of all that are exported, together, on a clip frame.
@@ -68,11 +68,13 @@ class Mattes:
         """
         width, height = self.size
         wanted = self._exported if name is None else [name]
-        if self._refined is None and all(finish.is_off(self._finishing[each]) for each in wanted):
-            found = (self._within(each, frame) for each in wanted)
-            return upsample.union((each for each in found if each is not None), width, height, panorama=self._panorama)
+        if self._refined is None and all(finish.is_off(self._finishing[name]) for name in wanted):
+            found = (self._within(name, frame) for name in wanted)
+            return upsample.union(
+                (matte for matte in found if matte is not None), width, height, panorama=self._panorama
+            )
         done = finish.finish(
-            self._job, wanted, frame, lambda each: self._cut(each, frame), soft=soft, scale=self._scale
+            self._job, wanted, frame, lambda name: self._cut(name, frame), soft=soft, scale=self._scale
         )
         return np.zeros((height, width), np.uint8) if done is None else done
 
@@ -91,7 +93,8 @@ class Mattes:
         """Changes when one of the frame's mattes does. Raises OutputError."""
         logits = {name: self._steady(name, frame) for name in self._logits}
         hashes = {
-            name: None if each is None else hashlib.sha256(each.tobytes()).hexdigest() for name, each in logits.items()
+            name: None if array is None else hashlib.sha256(array.tobytes()).hexdigest()
+            for name, array in logits.items()
         }
         return key_of(
             {

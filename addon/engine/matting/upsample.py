@@ -37,12 +37,12 @@ def union(
         uint8 (height, width), 255 where any object is, 0 elsewhere.
     """
     matte = np.zeros((height, width), np.uint8)
-    for each in logits:
-        if each.max() <= 0:
+    for array in logits:
+        if array.max() <= 0:
             continue
         for top in range(0, height, _BAND):
             rows = slice(top, min(top + _BAND, height))
-            wide = enlarged(each, width, height, rows, panorama=panorama, above=0)
+            wide = enlarged(array, width, height, rows, panorama=panorama, above=0)
             if wide is not None:
                 matte[rows][wide > 0] = 255
     return matte
@@ -62,7 +62,7 @@ def enlarged(
     None if none of them is above `above`.
     """
     source = np.asarray(logits, np.float32)
-    upper, lower, weight = (each[rows] for each in taps(source.shape[0], height))
+    upper, lower, weight = (tap[rows] for tap in taps(source.shape[0], height))
     band = source[upper] * (1 - weight[:, None]) + source[lower] * weight[:, None]
     if band.max() <= above:
         return None

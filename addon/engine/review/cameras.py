@@ -117,7 +117,7 @@ def _by_frame(cameras: Iterator[tuple[str, Camera]], names: FrameNames) -> Itera
     for name, camera in cameras:
         if not isinstance(name, str):
             raise ValueError("the name of an image is no text")
-        if not all((np.abs(each) <= _FARTHEST).all() for each in (camera.rotation, camera.translation)):
+        if not all((np.abs(array) <= _FARTHEST).all() for array in (camera.rotation, camera.translation)):
             raise ValueError(f"the pose of {name} is not of numbers up to {_FARTHEST:g}")
         if not abs(np.linalg.det(camera.rotation)) > _FLATTEST:
             raise ValueError(f"the rotation of {name} is none")

@@ -82,7 +82,7 @@ def suspects(doubts: Mapping[int, Doubt]) -> list[Suspect]:
         worst = max(run, key=lambda frame: doubts[frame][0])
         doubt, reason = doubts[worst]
         found.append(Suspect(worst, run[0], run[-1], round(doubt, 3), reason))
-    return sorted(found, key=lambda each: (-each.doubt, each.frame))
+    return sorted(found, key=lambda suspect: (-suspect.doubt, suspect.frame))
 
 
 def doubts(
@@ -93,7 +93,7 @@ def doubts(
         return {}
     prompts = set(prompted)
     limits = _Limits(measures)
-    found = {frame: _alone(each, limits) for frame, each in measures.items() if frame not in prompts}
+    found = {frame: _alone(entry, limits) for frame, entry in measures.items() if frame not in prompts}
     for frame in found:
         _raise(found, frame, _flicker(measures, frame))
         _raise(found, frame, (more or {}).get(frame, (0.0, "")))
@@ -111,16 +111,16 @@ class _Limits:
 
     def __init__(self, measures: Mapping[int, Measure]) -> None:
         def limit(rule: tuple[float, float], values: Iterable[float]) -> float:
-            numbers = [abs(each) for each in values if not math.isnan(each)]
+            numbers = [abs(value) for value in values if not math.isnan(value)]
             return max(rule[0], rule[1] * median(numbers)) if numbers else rule[0]
 
-        self.iou = median(each.iou for each in measures.values())
-        self.unstable = limit(_UNSTABLE, (1 - each.stability for each in measures.values() if each.area))
-        self.pieces = limit(_PIECES, (each.outside for each in measures.values() if each.area))
-        self.change = limit(_CHANGE, (1 - each.overlap for each in measures.values()))
-        self.growth = limit(_GROWTH, (growth(measures, each - 1, each) for each in measures))
-        self.slow_growth = limit(_SLOW_GROWTH, (growth(measures, each - _SLOW, each) for each in measures))
-        self.swerve = limit(_SWERVE, (swerve(measures, each - 1, each) for each in measures))
+        self.iou = median(entry.iou for entry in measures.values())
+        self.unstable = limit(_UNSTABLE, (1 - entry.stability for entry in measures.values() if entry.area))
+        self.pieces = limit(_PIECES, (entry.outside for entry in measures.values() if entry.area))
+        self.change = limit(_CHANGE, (1 - entry.overlap for entry in measures.values()))
+        self.growth = limit(_GROWTH, (growth(measures, frame - 1, frame) for frame in measures))
+        self.slow_growth = limit(_SLOW_GROWTH, (growth(measures, frame - _SLOW, frame) for frame in measures))
+        self.swerve = limit(_SWERVE, (swerve(measures, frame - 1, frame) for frame in measures))
 
 
 def growth(measures: Mapping[int, Measure], before: int, frame: int) -> float:
@@ -131,7 +131,7 @@ def growth(measures: Mapping[int, Measure], before: int, frame: int) -> float:
 
 def swerve(measures: Mapping[int, Measure], before: int, frame: int) -> float:
     """How far the centroid is from where its last step led, by the square root of the area; NaN if unknown."""
-    a, b, c = (measures.get(each) for each in (2 * before - frame, before, frame))
+    a, b, c = (measures.get(at) for at in (2 * before - frame, before, frame))
     if not (a and b and c and a.area and b.area and c.area):
         return math.nan
     return math.hypot(c.x - 2 * b.x + a.x, c.y - 2 * b.y + a.y) / math.sqrt(min(b.area, c.area))
@@ -186,8 +186,8 @@ def _follow(
             _raise(found, frame, max((doubt, reason), (carried, f"goes on from the jump on frame {away}")))
             continue
         if carried >= _FORGOTTEN and _is_back(measures, trusted, previous, frame):
-            for each in range(away, frame, frame - previous):
-                _raise(found, each, (1.0, f"goes on from the jump on frame {away}"))
+            for between in range(away, frame, frame - previous):
+                _raise(found, between, (1.0, f"goes on from the jump on frame {away}"))
             carried = 0.0
         else:
             if carried < _FORGOTTEN:
@@ -238,7 +238,7 @@ def _change(measures: Mapping[int, Measure], previous: int, frame: int, limits: 
         words.append((abs(slow) / limits.slow_growth, _grows(slow, f"in {_SLOW} frames")))
     words.append(((1 - overlap) / limits.change, "changes its shape at once"))
     doubt = max(doubt for doubt, _ in words if not math.isnan(doubt))
-    return doubt, next((reason for each, reason in words if each >= min(doubt, 1)), "")
+    return doubt, next((reason for value, reason in words if value >= min(doubt, 1)), "")
 
 
 def _grows(log: float, when: str) -> str:

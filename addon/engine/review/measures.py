@@ -55,7 +55,7 @@ class Measure(NamedTuple):
     def likeness(self, other: Measure) -> float:
         """How alike two frames are, any number of frames apart: IoU in place and moved together, mean of the two."""
         a, b = (
-            np.unpackbits(np.frombuffer(each.thumb, np.uint8)).reshape(_THUMB, _THUMB) > 0 for each in (self, other)
+            np.unpackbits(np.frombuffer(entry.thumb, np.uint8)).reshape(_THUMB, _THUMB) > 0 for entry in (self, other)
         )
         in_place, moved = overlaps((a, *_centroid(a)), (b, *_centroid(b)))
         return (in_place + moved) / 2
@@ -84,7 +84,7 @@ def measure(take: Take) -> dict[int, Measure]:
 
     tracked = set(frames)
     for frame in frames:
-        before = [each for each in (frame - 1, frame - 2) if each in tracked]
+        before = [earlier for earlier in (frame - 1, frame - 2) if earlier in tracked]
         old = known.get(frame)
         if old is not None and 2 - math.isnan(old.overlap) - math.isnan(old.overlap2) == len(before):
             found[frame] = old
@@ -93,12 +93,13 @@ def measure(take: Take) -> dict[int, Measure]:
         mask = matte.logits > 0
         this = recent[frame] = (mask, *_centroid(mask))
         beside = [
-            max(overlaps(mask_of(each), this)) if each in tracked else math.nan for each in (frame - 1, frame - 2)
+            max(overlaps(mask_of(earlier), this)) if earlier in tracked else math.nan
+            for earlier in (frame - 1, frame - 2)
         ]
         small = cv2.resize(this[0].astype(np.float32), (_THUMB, _THUMB), interpolation=cv2.INTER_AREA) >= 0.5
         found[frame] = Measure._make([*_alone(matte, *this), *beside, np.packbits(small).tobytes()])
-        for each in [each for each in recent if each < frame - 1]:
-            del recent[each]
+        for gone in [index for index in recent if index < frame - 1]:
+            del recent[gone]
     if found != known:
         _save(take, found)
     return found
@@ -161,7 +162,7 @@ def _save(take: Take, found: dict[int, Measure]) -> None:
     kept: dict[str, Any] = {
         "version": np.int32(_VERSION),
         "frames": np.array(list(found), np.int32),
-        "values": np.array([each[:-1] for each in found.values()], np.float64),
-        "thumbs": np.array([np.frombuffer(each.thumb, np.uint8) for each in found.values()]),
+        "values": np.array([entry[:-1] for entry in found.values()], np.float64),
+        "thumbs": np.array([np.frombuffer(entry.thumb, np.uint8) for entry in found.values()]),
     }
     write_file(take.measures_path, lambda file: np.savez(file, **kept), sync=False)

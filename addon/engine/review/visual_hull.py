@@ -67,7 +67,7 @@ def check(take: Take, cameras: Mapping[int, Camera]) -> None:
         return np.asarray(take.tracked(frame).logits > 0)
 
     found = disagreements({frame: cameras[frame] for frame in take.frames() if frame in cameras}, silhouette)
-    text = json.dumps({frame: [each.beyond, each.lacking] for frame, each in found.items()}).encode()
+    text = json.dumps({frame: [gap.beyond, gap.lacking] for frame, gap in found.items()}).encode()
     with take.reviewing():
         write_file(_file(take), lambda file: write_bytes(file, text), sync=False)
 
@@ -92,15 +92,15 @@ def doubts(found: Mapping[int, Disagreement]) -> dict[int, tuple[float, str]]:
     """How doubtful each frame is, 1 being the limit, and why, in words."""
     if not found:
         return {}
-    beyond = _limit(_BEYOND, [each.beyond for each in found.values()])
-    lacking = _limit(_LACKING, [each.lacking for each in found.values()])
+    beyond = _limit(_BEYOND, [gap.beyond for gap in found.values()])
+    lacking = _limit(_LACKING, [gap.lacking for gap in found.values()])
     judged = {}
-    for frame, each in found.items():
-        doubt = each.beyond / beyond + each.lacking / lacking  # what is merely moved sticks out and is missing
-        if each.beyond / beyond > each.lacking / lacking:
-            words = f"they don't see {each.beyond:.0%} of it"
+    for frame, gap in found.items():
+        doubt = gap.beyond / beyond + gap.lacking / lacking  # what is merely moved sticks out and is missing
+        if gap.beyond / beyond > gap.lacking / lacking:
+            words = f"they don't see {gap.beyond:.0%} of it"
         else:
-            words = f"they see {each.lacking:.0%} more"
+            words = f"they see {gap.lacking:.0%} more"
         judged[frame] = (doubt, f"disagrees with the other cameras: {words}")
     return judged
 
@@ -167,7 +167,7 @@ def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Poin
             across = np.eye(3) - np.outer(direction, direction)
             left, right = left + weight * across, right + weight * across @ camera.place
         centre = np.asarray(np.linalg.lstsq(left, right, rcond=None)[0], np.float64)
-        off = np.array([np.linalg.norm(np.cross(centre - each.place, way)) for each, way, _ in rays])
+        off = np.array([np.linalg.norm(np.cross(centre - camera.place, way)) for camera, way, _ in rays])
         weights = 1 / np.maximum(off, 0.1 * np.median(off) + 1e-12)
     depths = [float((camera.rotation @ centre + camera.translation)[2]) for camera, _, _ in rays]
     sizes = [extent * depth for depth, (_, _, extent) in zip(depths, rays, strict=True) if depth > 0]

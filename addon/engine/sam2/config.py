@@ -31,8 +31,8 @@ from .predictor import Predictor
 # What a config may name. A new module of ours is one line here, under the name that it has in this repository: that of
 # an installed extension's package differs.
 MODULES: dict[str, type[torch.nn.Module]] = {
-    f"{each.__module__}.{each.__qualname__}": each
-    for each in (
+    f"{kind.__module__}.{kind.__qualname__}": kind
+    for kind in (
         CXBlock,
         FpnNeck,
         Fuser,
@@ -183,8 +183,8 @@ def _check(node: Any, where: str) -> None:
 
 
 def _check_arguments(node: dict[str, Any], kind: type[torch.nn.Module], where: str) -> None:
-    bases = [each for each in kind.__mro__ if issubclass(each, torch.nn.Module) and each is not torch.nn.Module]
-    known = {name for each in bases for name in inspect.signature(each).parameters}
+    bases = [base for base in kind.__mro__ if issubclass(base, torch.nn.Module) and base is not torch.nn.Module]
+    known = {name for base in bases for name in inspect.signature(base).parameters}
     if unknown := sorted(set(node) - (known - _REFUSED | {"_target_"})):
         raise ValueError(f"{where} has an argument {unknown[0]!r}, which a config may not give")
     if node.get(_COMPILED):
@@ -230,9 +230,9 @@ class _Bounded(TorchFunctionMode):
 
 def _elements(sizes: Any, *, arange: bool) -> int:
     total = 1
-    for each in sizes:
-        if isinstance(each, tuple | list):
-            total *= _elements(each, arange=False)
-        elif isinstance(each, int | float):
-            total = max(total, int(each)) if arange else total * int(each)
+    for size in sizes:
+        if isinstance(size, tuple | list):
+            total *= _elements(size, arange=False)
+        elif isinstance(size, int | float):
+            total = max(total, int(size)) if arange else total * int(size)
     return total

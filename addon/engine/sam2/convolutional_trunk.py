@@ -48,7 +48,7 @@ class ConvolutionalTrunk(nn.Module):
         super().__init__()
         if len(channels) != _LEVELS or len(stages) != _LEVELS:
             raise ValueError(f"a convolutional trunk has {_LEVELS} levels, not {len(channels)} and {len(stages)}")
-        if any(each < _GROUP or each % _GROUP for each in channels) or any(each < 0 for each in stages):
+        if any(width < _GROUP or width % _GROUP for width in channels) or any(stage < 0 for stage in stages):
             raise ValueError(f"channels {list(channels)} are no multiples of {_GROUP}, or stages are negative")
         self.channel_list = list(reversed(channels))  # coarsest first, as Hiera's
         self.stem = nn.Conv2d(3, channels[0], 3, stride=2, padding=1)

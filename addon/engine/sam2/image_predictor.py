@@ -33,7 +33,7 @@ class EncodedPicture:
         _, features, _, sizes = predictor._prepare_backbone_features(backbone)
         if predictor.directly_add_no_mem_embed:
             features[-1] = features[-1] + predictor.no_mem_embed
-        maps = [each.permute(1, 2, 0).view(1, -1, *hw) for each, hw in zip(features, sizes, strict=True)]
+        maps = [level.permute(1, 2, 0).view(1, -1, *hw) for level, hw in zip(features, sizes, strict=True)]
         self._embedding, self._high_res = maps[-1], maps[:-1]
 
     def decode(

@@ -149,7 +149,7 @@ def _files(choice: contract.Model) -> tuple[str, Path, Path, str]:
         raise CheckpointError(
             f"Its sha256 is {found}, not {choice.sha256} as the Job says.", where=name, hint="Get the right file."
         )
-    if not choice.sha256 and not choice.trust and found not in {each.sha256 for each in OFFICIAL.values()}:
+    if not choice.sha256 and not choice.trust and found not in {checkpoint.sha256 for checkpoint in OFFICIAL.values()}:
         raise CheckpointError(
             f"This file is not one of the published checkpoints (sha256 {found}).",
             where=name,
@@ -239,7 +239,7 @@ def _load_weights(predictor: Predictor, path: Path) -> None:
     with reading(CheckpointError, "This file can't be read as weights", where=str(path), hint=hint):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:
-                if sum(each.file_size for each in packed.infolist()) > _MAX_WEIGHTS:
+                if sum(entry.file_size for entry in packed.infolist()) > _MAX_WEIGHTS:
                     raise ValueError("it unpacks to more than any SAM 2 has")
         state = torch.load(path, map_location="cpu", weights_only=True)
     weights = state.get("model") if isinstance(state, dict) else None

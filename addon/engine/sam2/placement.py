@@ -32,7 +32,7 @@ class Only(TorchFunctionMode):
             return args[0].to(self._device)
         if func is torch.device:
             return self._here(func(*args, **(kwargs or {})))
-        return func(*map(self._here, args), **{name: self._here(each) for name, each in (kwargs or {}).items()})
+        return func(*map(self._here, args), **{name: self._here(value) for name, value in (kwargs or {}).items()})
 
     def _here(self, argument: Any) -> Any:
         if isinstance(argument, str | torch.device) and str(argument).partition(":")[0] == "cuda":

@@ -78,8 +78,8 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             "object_score_logits": (1, 1),
             "pred_masks": (1, 1, side, side),
         }
-        for each in range(object_count):
-            self._obj_id_to_idx(state, each)
+        for number in range(object_count):
+            self._obj_id_to_idx(state, number)
         return state
 
     def conditioning(self, state: State, obj: int) -> dict[int, Output]:
@@ -181,7 +181,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             position_encoding = self.image_encoder.neck.position_encoding
             features = {
                 "backbone_fpn": maps,
-                "vision_pos_enc": [position_encoding(each).to(each.dtype) for each in maps],
+                "vision_pos_enc": [position_encoding(level).to(level.dtype) for level in maps],
             }
             image = torch.empty(1, 1, 1, 1)  # handed on, never looked at
             inference_state["cached_features"] = {frame_idx: (image, features)}

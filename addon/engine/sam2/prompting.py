@@ -62,7 +62,7 @@ def give(predictor: Predictor, state: State, obj: int, prompt: Prompt, footage: 
         state,
         obj,
         prompt.frame - 1,
-        points=[each[:2] for each in points],
+        points=[point[:2] for point in points],
         labels=[int(include) for _, _, include in points],
         box=None if box is None else (places(box.x0)[0], box.y0 / height, places(box.x1)[0], box.y1 / height),
         mask=None if prompt.mask is None else _mask_input(prompt.mask, footage, predictor.image_size),

@@ -71,7 +71,7 @@ def read_splat(path: Path) -> Splat:
         if "face" in names:
             raise JobError("This PLY is a mesh: it has faces.", where=str(path), hint=hint)
         vertex = data["vertex"]
-        if any(isinstance(each, PlyListProperty) for each in vertex.properties):
+        if any(isinstance(column, PlyListProperty) for column in vertex.properties):
             raise JobError("Its vertices have lists, which no splat has.", where=str(path), hint=hint)
         if not 0 < vertex.count <= _MOST:
             raise JobError(f"It has {vertex.count} Gaussians.", where=str(path), hint=hint)

@@ -53,8 +53,8 @@ class FeatureCache:
 
     def put(self, frame: int, maps: Maps) -> None:
         """Keep the maps of a frame, if there is room; a disk that can't take them is no error."""
-        size = sum(each.nbytes for each in maps)
-        kept: Any = [each.detach().cpu() for each in maps]
+        size = sum(level.nbytes for level in maps)
+        kept: Any = [level.detach().cpu() for level in maps]
         try:
             if self._used is None:
                 self._used = _drop_others(self.folder, self._budget)
@@ -77,12 +77,12 @@ def _is_map(value: Any) -> bool:
 
 def _drop_others(folder: Path, budget: int) -> int:
     """Remove the oldest neighbours of `folder` until half of the budget is free or none is left; bytes still used."""
-    used = {each: _size(each) for each in folder.parent.glob("*") if each.is_dir()}
-    for each in sorted(used.keys() - {folder}, key=lambda path: path.stat().st_mtime):
+    used = {other: _size(other) for other in folder.parent.glob("*") if other.is_dir()}
+    for other in sorted(used.keys() - {folder}, key=lambda path: path.stat().st_mtime):
         if sum(used.values()) <= budget // 2:
             break
-        discard(each)
-        del used[each]
+        discard(other)
+        del used[other]
     return sum(used.values())
 
 

@@ -133,7 +133,7 @@ class Take:
                 yield None
                 return
             with opened as data:
-                if max(each.file_size for each in data.zip.infolist()) > _MAX_MATTE:
+                if max(entry.file_size for entry in data.zip.infolist()) > _MAX_MATTE:
                     raise ValueError("it unpacks to more than any matte")
                 yield data
 

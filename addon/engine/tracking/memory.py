@@ -20,7 +20,7 @@ def save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:
     """Keep the output of frame `index` (from 0) as far as later frames read it. Raises OutputError."""
     kept = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits", "iou")}
     if conditioning:
-        positions = [each.clone() for each in output["maskmem_pos_enc"]]  # a view of more otherwise
+        positions = [encoding.clone() for encoding in output["maskmem_pos_enc"]]  # a view of more otherwise
         kept |= {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
     take.put_state(index + 1, lambda file: checked_file.write(file, kept), conditioning=conditioning)
 
@@ -52,7 +52,7 @@ def _is_output(kept: Any, shapes: dict[str, tuple[int, ...]], *, conditioning: b
         return False
     if conditioning:
         positions = kept.get("maskmem_pos_enc")
-        if not isinstance(positions, list) or not all(fits(each, "maskmem_features") for each in positions):
+        if not isinstance(positions, list) or not all(fits(encoding, "maskmem_features") for encoding in positions):
             return False
     names = ["maskmem_features", "obj_ptr", "object_score_logits", *(["pred_masks"] if conditioning else [])]
     return all(fits(kept.get(name), name) for name in names)

@@ -33,9 +33,9 @@ class Plan:
         return self.forward, self.backward
 
 
-def plan_of(job: Job, each: MatteObject) -> Plan:
-    """How `each` is tracked so that the wanted frames get their mattes."""
-    prompted = [prompt.frame - 1 for prompt in each.prompts]
+def plan_of(job: Job, matte_object: MatteObject) -> Plan:
+    """How `matte_object` is tracked so that the wanted frames get their mattes."""
+    prompted = [prompt.frame - 1 for prompt in matte_object.prompts]
     first, last = job.wanted[0] - 1, job.wanted[-1] - 1
     if job.direction == "backward":
         start = max(prompted)
@@ -49,9 +49,9 @@ def plan_of(job: Job, each: MatteObject) -> Plan:
     return Plan(start, range(start, last + 1), backward)
 
 
-def frames_of(job: Job, each: MatteObject) -> list[int]:
-    """The wanted clip frames on which `each` gets a matte, in clip order."""
-    planned = {index + 1 for part in plan_of(job, each).passes for index in part}
+def frames_of(job: Job, matte_object: MatteObject) -> list[int]:
+    """The wanted clip frames on which `matte_object` gets a matte, in clip order."""
+    planned = {index + 1 for part in plan_of(job, matte_object).passes for index in part}
     return [frame for frame in job.wanted if frame in planned]
 
 

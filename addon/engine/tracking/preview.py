@@ -58,23 +58,25 @@ class Previewer:
             self._seen, self._features = seen, {}
         found = {}
         with self.loaded.computing():
-            for each in job.objects:
-                matte = takes[each.name][0].matte(frame)
-                logits = matte.logits if matte else self._prompted(job, each, frame, reader, store, features)
+            for matte_object in job.objects:
+                matte = takes[matte_object.name][0].matte(frame)
+                logits = matte.logits if matte else self._prompted(job, matte_object, frame, reader, store, features)
                 if logits is not None:
-                    found[each.name] = logits
+                    found[matte_object.name] = logits
         return found
 
     def _prompted(
-        self, job: Job, each: MatteObject, frame: int, reader: Reader, store: Store, features: FeatureCache
+        self, job: Job, matte_object: MatteObject, frame: int, reader: Reader, store: Store, features: FeatureCache
     ) -> NDArray[np.float16] | None:
-        prompt = next((prompt for prompt in each.prompts if prompt.frame == frame), None)
+        prompt = next((prompt for prompt in matte_object.prompts if prompt.frame == frame), None)
         if prompt is None:
             return None
         predictor = self.loaded.predictor
         state = predictor.start(Images(reader, predictor.image_size), job.footage.frame_count, 1, features)
         state["cached_features"] = self._features
-        corrects = prompt in corrections(each) and self._take_up(state, prompt, store, each.name, job.footage)
+        corrects = prompt in corrections(matte_object) and self._take_up(
+            state, prompt, store, matte_object.name, job.footage
+        )
         if not (corrects or prompt.stands_alone):
             return None  # nothing is there that it could correct
         give(predictor, state, 0, prompt, job.footage)

@@ -73,14 +73,16 @@ class _Subject:
         return [prompt.frame - 1 for prompt in corrections(self.spec)]
 
 
-def _anchor(each: MatteObject) -> Prompt:
-    return next(prompt for prompt in each.prompts if prompt.stands_alone)
+def _anchor(matte_object: MatteObject) -> Prompt:
+    return next(prompt for prompt in matte_object.prompts if prompt.stands_alone)
 
 
-def corrections(each: MatteObject) -> list[Prompt]:
+def corrections(matte_object: MatteObject) -> list[Prompt]:
     """The prompts that correct a tracked matte: points alone, on other frames than the first that stands alone."""
-    anchor = _anchor(each)
-    return [prompt for prompt in each.prompts if prompt != anchor and prompt.mask is None and prompt.box is None]
+    anchor = _anchor(matte_object)
+    return [
+        prompt for prompt in matte_object.prompts if prompt != anchor and prompt.mask is None and prompt.box is None
+    ]
 
 
 def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Takes:
@@ -93,22 +95,26 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
         model: what decides the model's arithmetic: its hash, device, precision, versions.
     """
     result = {}
-    for each in job.objects:
+    for matte_object in job.objects:
         facts: dict[str, Any] = {
             "store": STORE_VERSION,
             "footage": fingerprint,
             "model": model,
             # not the range, and forward is the first half of both: what is tracked is there for a wider one
             "starts": "last prompt" if job.direction == "backward" else "first prompt",
-            "prompts": [_facts(prompt) for prompt in each.prompts],
+            "prompts": [_facts(prompt) for prompt in matte_object.prompts],
         }
-        result[each.name] = (store.take(each.name, facts), facts)
+        result[matte_object.name] = (store.take(matte_object.name, facts), facts)
     return result
 
 
 def missing(job: Job, where: Takes) -> bool:
     """Whether anything is left to track."""
-    return any(not where[each.name][0].has_matte(frame) for each in job.objects for frame in frames_of(job, each))
+    return any(
+        not where[matte_object.name][0].has_matte(frame)
+        for matte_object in job.objects
+        for frame in frames_of(job, matte_object)
+    )
 
 
 def propagate(
@@ -168,12 +174,12 @@ class _Propagation:
         self.subjects = [
             _Subject(
                 i,
-                each,
-                where[each.name][0],
-                plan_of(job, each),
-                {prompt.frame - 1: prompt for prompt in each.prompts},
+                matte_object,
+                where[matte_object.name][0],
+                plan_of(job, matte_object),
+                {prompt.frame - 1: prompt for prompt in matte_object.prompts},
             )
-            for i, each in enumerate(objects)
+            for i, matte_object in enumerate(objects)
         ]
         self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects), features)
         self.done = 0
@@ -184,13 +190,13 @@ class _Propagation:
         left = {s.id: self._left(s) for s in self.subjects}
         for reverse in (False, True):
             self.total += len(merge(self._correction_path(s, reverse) for s in new))
-            self.total += len(merge(each[reverse] for each in left.values()))
+            self.total += len(merge(sides[reverse] for sides in left.values()))
 
         self._condition(new)
         for reverse in (False, True):
             self._pass(
                 [s for s in self.subjects if left[s.id][reverse]],
-                {i: each[reverse] for i, each in left.items()},
+                {i: sides[reverse] for i, sides in left.items()},
                 reverse,
             )
 
@@ -199,7 +205,7 @@ class _Propagation:
     def _condition(self, new: Sequence[_Subject]) -> None:
         """Turn the prompts of `new` subjects into conditioning frames, and keep those on disk."""
         alone = [(index, s) for s in new for index in s.prompts if index not in s.corrections]
-        for index, s in sorted(alone, key=lambda each: (each[0], each[1].id)):
+        for index, s in sorted(alone, key=lambda item: (item[0], item[1].id)):
             give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
         for reverse in (False, True):
             paths = {s.id: self._correction_path(s, reverse) for s in new}

@@ -131,7 +131,7 @@ class MultiScaleAttention(hieradet.MultiScaleAttention):  # type: ignore[misc]
         heads = self.qkv(x).reshape(b, h * w, 3, self.num_heads, -1).permute(0, 3, 2, 1, 4)  # (b, heads, 3, h w, d)
         scale = _scale(heads.shape[-1])
         attended = [[attend(q * scale, k.contiguous(), v) for q, k, v in image] for image in heads]
-        joined = torch.stack([torch.cat(each, 1) for each in attended])
+        joined = torch.stack([torch.cat(part, 1) for part in attended])
         projected: Tensor = self.proj(joined.reshape(b, h, w, -1))
         return projected
 
@@ -143,7 +143,7 @@ class MultiScaleAttention(hieradet.MultiScaleAttention):  # type: ignore[misc]
             pooled = hieradet.do_pool(q.reshape(b, h, w, -1), self.q_pool)
             h, w = pooled.shape[1:3]
             q = pooled.reshape(b, h * w, self.num_heads, -1)
-        q, k, v = (each.transpose(1, 2).flatten(0, 1) for each in (q, k, v))  # (b heads, positions, d)
+        q, k, v = (tensor.transpose(1, 2).flatten(0, 1) for tensor in (q, k, v))  # (b heads, positions, d)
         scores = torch.baddbmm(q.new_zeros(1), q, k.mT, beta=0, alpha=1 / math.sqrt(q.shape[-1]))
         attended = torch.bmm(scores.softmax(-1), v).view(b, self.num_heads, h * w, -1).transpose(1, 2)
         projected: Tensor = self.proj(attended.reshape(b, h, w, -1))
