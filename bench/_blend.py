@@ -47,5 +47,5 @@ def _catalogue() -> bytes:
     data = aligned(data) + b"TLEN" + struct.pack(f"<{len(kinds)}h", *(size for _, size in kinds))
     data = aligned(data) + b"STRC" + struct.pack("<i", len(structs))
     for kind, members in structs:
-        data += struct.pack("<2h", kind, len(members)) + b"".join(struct.pack("<2h", *each) for each in members)
+        data += struct.pack("<2h", kind, len(members)) + b"".join(struct.pack("<2h", *member) for member in members)
     return data

@@ -66,7 +66,7 @@ def davis_clips(folder: Path | None = None, kept_out: bool = True) -> list[Quali
         print(f"DAVIS is not at {folder}: measuring without it (set SPLAT_MATTE_DAVIS or --davis)")
         return []
     clips = []
-    for name in DAVIS_KEPT_OUT if kept_out else sorted(each.name for each in (folder / "gt").iterdir()):
+    for name in DAVIS_KEPT_OUT if kept_out else sorted(path.name for path in (folder / "gt").iterdir()):
         pictures, mattes = sorted((folder / "rgb" / name).glob("*.jpg")), sorted((folder / "gt" / name).glob("*.png"))
         first = np.asarray(Image.open(mattes[0]).convert("L")) >= 128
         clips.append(QualityClip(name, "real", pictures, mattes, spread_clicks(first, 3)))

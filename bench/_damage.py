@@ -45,7 +45,7 @@ def _edited(whole: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
         if kind == "overwrite":
             data[at : at + len(value)] = value
         elif kind == "flip":
-            data[at : at + 1] = bytes(each ^ (value[0] or 1) for each in data[at : at + 1])
+            data[at : at + 1] = bytes(byte ^ (value[0] or 1) for byte in data[at : at + 1])
         elif kind == "insert":
             data[at:at] = value
         elif kind == "cut":
@@ -65,7 +65,7 @@ def hostile_json(trees: Sequence[Any]) -> SearchStrategy[str]:
         st.one_of(st.sampled_from(VALUES), st.integers(), st.floats(), st.text(max_size=8)),
     )
     changed = st.builds(_changed, st.sampled_from(trees), st.lists(edit, min_size=1, max_size=3))
-    texts = [json.dumps(each).encode() for each in trees]
+    texts = [json.dumps(tree).encode() for tree in trees]
     fragments = [b"[" * 5000, b'{"a":' * 5000, b"NaN", b"Infinity", b"1e999", b"null", b'"version":', b"\xef\xbb\xbf"]
     as_text = damaged(texts, fragments).map(lambda data: data.decode("utf-8", "surrogateescape"))
     return st.one_of(changed, changed, as_text)

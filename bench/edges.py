@@ -85,8 +85,8 @@ def displaced(truth: Mask, pitch: float) -> Mask:
     rng, (height, width) = np.random.default_rng(0), truth.shape
     coarse = rng.normal(size=(2, max(2, round(height / (4 * pitch))), max(2, round(width / (4 * pitch)))))
     shifts = [
-        cv2.resize(each.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(pitch / 2)
-        for each in coarse
+        cv2.resize(axis.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC) * np.float32(pitch / 2)
+        for axis in coarse
     ]
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
     return np.asarray(cv2.remap(truth.astype(np.uint8), xs + shifts[0], ys + shifts[1], cv2.INTER_NEAREST)) > 0

@@ -125,7 +125,7 @@ class Shot:
 
     def _right(self, edge: int) -> dict[str, bytes]:
         folder = self.export(self.room / f"right{edge}", edge)
-        return {each.name: each.read_bytes() for each in folder.iterdir()}
+        return {file.name: file.read_bytes() for file in folder.iterdir()}
 
     def export(self, output: Path, edge: int, **delivery: Any) -> Path:
         """One version."""
@@ -153,7 +153,7 @@ class Shot:
 
     def edge_of(self, version: Path) -> int:
         """Which result a version is, whole; else an AssertionError."""
-        found = {each.name: each.read_bytes() for each in version.iterdir() if not each.name.startswith(".")}
+        found = {file.name: file.read_bytes() for file in version.iterdir() if not file.name.startswith(".")}
         for edge, right in self.right.items():
             if found == right:
                 return edge
@@ -162,14 +162,14 @@ class Shot:
 
     def check(self, output: Path, *, mended: bool) -> list[int]:
         """Each version's result, of all that can be seen. mended: an export has come since."""
-        folders = sorted(each for each in output.glob("v[0-9]*") if each.is_dir())
+        folders = sorted(path for path in output.glob("v[0-9]*") if path.is_dir())
         if mended:
-            documents = {each.stem for each in output.glob("v[0-9]*.json")}
-            assert documents == {each.name for each in folders}, f"{documents} beside {[each.name for each in folders]}"
-            left = [each.name for each in work_folder(output).iterdir() if not each.name.endswith((".lock", ".part"))]
+            documents = {path.stem for path in output.glob("v[0-9]*.json")}
+            assert documents == {path.name for path in folders}, f"{documents} beside {[path.name for path in folders]}"
+            left = [path.name for path in work_folder(output).iterdir() if not path.name.endswith((".lock", ".part"))]
             assert not left, f"{left} stays"
             for folder in folders:
-                assert all(not each.name.startswith(".") for each in folder.iterdir()), f"something is left in {folder}"
+                assert all(not path.name.startswith(".") for path in folder.iterdir()), f"something is left in {folder}"
                 json.loads(folder.with_suffix(".json").read_bytes())
         return [self.edge_of(folder) for folder in folders]
 
@@ -277,7 +277,7 @@ class Track:
     @staticmethod
     def mattes(job: Job) -> dict[int, bytes]:
         """Each matte's logits and scores."""
-        (take,) = (each for each in takes_folder(job.matte_folder).iterdir() if each.is_dir())
+        (take,) = (path for path in takes_folder(job.matte_folder).iterdir() if path.is_dir())
         found = {}
         for frame in job.frames:
             with np.load(matte_file(take, frame)) as data:

@@ -232,7 +232,7 @@ def configs(room: Path) -> tuple[SearchStrategy[bytes], Check]:
                 told(lambda: config.build(file), CheckpointError, file)
         assert not canary.exists(), "it ran code"
 
-    return damaged([EMBEDDED_CONFIG.read_bytes()], [each.encode() for each in fragments]), check
+    return damaged([EMBEDDED_CONFIG.read_bytes()], [fragment.encode() for fragment in fragments]), check
 
 
 def checkpoints(room: Path) -> tuple[SearchStrategy[bytes], Check]:
@@ -277,9 +277,9 @@ def poses(room: Path) -> tuple[SearchStrategy[Any], Check]:
         else:
             path = folder
             name, data = made
-            for each in model:
-                if each.endswith(Path(name).suffix):
-                    (folder / each).write_bytes(data if each == name else model[each])
+            for known in model:
+                if known.endswith(Path(name).suffix):
+                    (folder / known).write_bytes(data if known == name else model[known])
         cameras = told(lambda: read_poses(path, footage), JobError, folder)
         for camera in (cameras or {}).values():
             assert np.isfinite(camera.place).all()
@@ -291,7 +291,7 @@ def poses(room: Path) -> tuple[SearchStrategy[Any], Check]:
                     found = disagreements(cameras, lambda frame: disc)
                 except JobError:
                     return
-                assert all(math.isfinite(each.beyond + each.lacking) for each in found.values())
+                assert all(math.isfinite(measure.beyond + measure.lacking) for measure in found.values())
 
     return st.one_of(hostile_json([_seeds.transforms(footage)]), _named(model)), check
 
@@ -359,8 +359,8 @@ def store(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
             again = told(lambda: review(take, [1], 1), OutputError, take.folder)
             assert again is None or again == known or file.name == "hull.json", "other suspects of the same mattes"
         finally:
-            for each, data in whole.items():
-                (room / each).write_bytes(data)
+            for other, data in whole.items():
+                (room / other).write_bytes(data)
 
     return _named(whole), check
 

@@ -50,13 +50,13 @@ def main() -> int:
         for number, subject in enumerate(SUBJECTS, 1):
             clip = turntable((options.folder or Path(room)) / subject, subject, number, options.frames, options.size)
             hits = try_all(clip, options.seeds, alarms)
-            for error, each in hits.items():
-                found[error] += each
+            for error, caught in hits.items():
+                found[error] += caught
             count = sum(map(len, hits.values()))
             print(f"{subject:14} {sum(map(sum, hits.values()))} of {count} found", flush=True)
-    for error, each in found.items():
-        print(f"{error:14} {sum(each)} of {len(each)} found")
-    everything = [each for some in found.values() for each in some]
+    for error, caught in found.items():
+        print(f"{error:14} {sum(caught)} of {len(caught)} found")
+    everything = [hit for some in found.values() for hit in some]
     recall, false = float(np.mean(everything)), float(np.mean(alarms))
     print(f"{recall:.1%} of {len(everything)} wrong mattes found, {false:.2%} of {len(alarms)} right ones are suspects")
     return int(recall < 0.9 or false > 0.05)
@@ -97,7 +97,7 @@ def try_all(clip: Path, seeds: int, alarms: list[bool]) -> dict[str, list[bool]]
     for error, (inject, _) in ERRORS.items():
         for seed in range(seeds):
             random = np.random.default_rng([seed, *clip.name.encode(), *error.encode()])
-            masks = [_shaken(each, random) for each in truths]
+            masks = [_shaken(truth, random) for truth in truths]
             wrong = int(random.integers(len(masks)))
             for _ in range(20):
                 tried = list(masks)

@@ -65,7 +65,7 @@ def main() -> int:
         those = ("upstream", *rivals, "float32", "bfloat16")
         how = (options.device, str(options.objects))
         for who, measured in _by_turns(those, how, files, folder, room, options.frames).items():
-            stages = {stage: statistics.median(each[stage] for each in measured) for stage in measured[0]}
+            stages = {stage: statistics.median(seconds[stage] for seconds in measured) for stage in measured[0]}
             total, cpu = stages.pop("total"), stages.pop("CPU")
             parts = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in stages.items())
             found = np.load(room / f"{who}.npy")
@@ -111,7 +111,7 @@ def _by_turns(
                 if not answer:
                     raise SystemExit(f"{who} failed")
                 measured[who].append(json.loads(answer))
-    return {who: each[1:] for who, each in measured.items()}
+    return {who: runs[1:] for who, runs in measured.items()}
 
 
 def _run(who: str, device: str, objects: int, config: Path, weights: Path, folder: Path, logits: Path) -> None:
@@ -163,11 +163,11 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
         else:
             images, _, _ = load_video_frames(str(folder), predictor.image_size, True, compute_device=predictor.device)
             state = predictor.start(images, len(images), objects)
-        for each in range(objects):
-            x, y = state["video_width"] * (each + 1) / (objects + 1), state["video_height"] / 2
-            predictor.add_new_points_or_box(state, 0, each, points=[[x, y]], labels=[1])
+        for number in range(objects):
+            x, y = state["video_width"] * (number + 1) / (objects + 1), state["video_height"] / 2
+            predictor.add_new_points_or_box(state, 0, number, points=[[x, y]], labels=[1])
         predictor.propagate_in_video_preflight(state)
-        every = [state["output_dict_per_obj"][each] for each in range(objects)]
+        every = [state["output_dict_per_obj"][number] for number in range(objects)]
 
         def next_frame(index: int) -> None:
             seconds.clear()
@@ -202,10 +202,10 @@ def _print_drift() -> None:
     means = []
     for clip in davis_clips():
         with tempfile.TemporaryDirectory() as name:
-            full, half = (_tracked(clip, Path(name) / each, each) for each in ("float32", "bfloat16"))
+            full, half = (_tracked(clip, Path(name) / precision, precision) for precision in ("float32", "bfloat16"))
         ious = [jaccard(a, b) for a, b in zip(half, full, strict=True)]
         truth = [clip.matte(i) for i in range(len(full))]
-        against = [np.mean([jaccard(a, b) for a, b in zip(each, truth, strict=True)]) for each in (full, half)]
+        against = [np.mean([jaccard(a, b) for a, b in zip(masks, truth, strict=True)]) for masks in (full, half)]
         means.append(np.mean(ious))
         print(
             f"{clip.name:16}{np.mean(ious):.4f}{min(ious):8.4f}   J {against[0]:.3f} in float32, {against[1]:.3f} in "
@@ -237,6 +237,6 @@ def _tracked(clip: QualityClip, room: Path, precision: Precision) -> list[Mask]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--run"]:
-        _run(sys.argv[2], sys.argv[3], int(sys.argv[4]), *(Path(each) for each in sys.argv[5:9]))
+        _run(sys.argv[2], sys.argv[3], int(sys.argv[4]), *(Path(path) for path in sys.argv[5:9]))
     else:
         sys.exit(main())

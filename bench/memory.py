@@ -75,7 +75,7 @@ def main() -> int:
         print(f"{row:>10} {low / 1e6:12.0f} {high / 1e6:12.0f} {high / low:7.3f} {(high - alone) / 1e6:17.0f}")
     if options.save:
         name = f"memory-{options.size}" if options.size else "memory"
-        flags = "".join(f" {each}" for each in sys.argv[1:])
+        flags = "".join(f" {argument}" for argument in sys.argv[1:])
         baseline = {"torch and the model alone": [round(alone / 1e6)] * 2}
         _charts.Chart(
             title=f"Peak memory, {options.size or 'small frames'}, {options.objects} object(s)",
@@ -122,7 +122,7 @@ def _check(job_file: Path, version: Path) -> int:
             assert np.array_equal(rgba[..., :3], rgb), plate
         mattes = [found.logits for take in takes.values() if (found := take.matte(frame))]
         if job.refining == "filter":
-            alpha = np.max([refine(each, rgb, to_8_bit) for each in mattes], 0)
+            alpha = np.max([refine(logits, rgb, to_8_bit) for logits in mattes], 0)
         else:
             alpha = union(mattes, job.footage.width, job.footage.height)
         assert np.array_equal(rgba[..., 3], alpha), plate

@@ -48,7 +48,7 @@ def main() -> int:
         ours = measure(["-m", "bench.pipeline", "--ours", str(path)])
         theirs = (options.device, folder, config, weights, room / "naive")
         naive = measure(["-m", "bench.pipeline", "--naive", *map(str, theirs)])
-        sizes = {each: sum(f.stat().st_size for f in (room / each).rglob("*.png")) for each in ("ours", "naive")}
+        sizes = {kind: sum(f.stat().st_size for f in (room / kind).rglob("*.png")) for kind in ("ours", "naive")}
     print(f"{options.photos} photos of {width} x {height}, {options.checkpoint}, {options.device}")
     print(f"{'':8}{'s a photo':>12}{'peak MB':>10}{'MB a PNG':>10}   of which")
     by_row: dict[str, dict[str, float]] = {}
@@ -131,7 +131,7 @@ def _naive(device: str, folder: Path, config: Path, weights: Path, output: Path)
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--naive"]:
-        _naive(sys.argv[2], *(Path(each) for each in sys.argv[3:7]))
+        _naive(sys.argv[2], *(Path(path) for path in sys.argv[3:7]))
     elif sys.argv[1:2] == ["--ours"]:
         _ours(Path(sys.argv[2]))
     else:

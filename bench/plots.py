@@ -50,9 +50,9 @@ def _bars(axes: Axes, chart: Chart, colours: tuple[str, ...]) -> None:
         bars = axes.bar(places + (i - (len(chart.series) - 1) / 2) * wide, _numbers(values), wide, 0, color=colour)
         bars.set_label(name)
         axes.bar_label(
-            bars, ["" if each is None else f"{each:.2f}".lstrip("0") for each in values], fontsize=6.5, padding=1
+            bars, ["" if value is None else f"{value:.2f}".lstrip("0") for value in values], fontsize=6.5, padding=1
         )
-    axes.set_xticks(places, [str(each).replace(", ", ",\n").replace(" (", "\n(") for each in chart.at], fontsize=8)
+    axes.set_xticks(places, [str(label).replace(", ", ",\n").replace(" (", "\n(") for label in chart.at], fontsize=8)
     axes.set_ylabel(chart.y, fontsize=8)
     axes.tick_params("y", labelsize=8)
 
@@ -65,7 +65,7 @@ def _parts(axes: Axes, chart: Chart, colours: tuple[str, ...]) -> None:
         before += widths
     for place, whole in zip(places, before, strict=True):
         axes.annotate(f" {whole:.2f}", (whole, float(place)), va="center", fontsize=8)
-    axes.set_yticks(places, [str(each) for each in chart.at], fontsize=8)
+    axes.set_yticks(places, [str(label) for label in chart.at], fontsize=8)
     axes.set_xlim(0, 1.1 * before.max())
     axes.set_xlabel(chart.x, fontsize=8)
     axes.tick_params("x", labelsize=8)

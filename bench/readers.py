@@ -43,7 +43,7 @@ def main() -> int:
     options = parser.parse_args()
     good = True
     with tempfile.TemporaryDirectory() as room:
-        clips = {each.name: each for each in davis_clips(options.davis, kept_out=False)}
+        clips = {clip.name: clip for clip in davis_clips(options.davis, kept_out=False)}
         if options.clip in clips:
             clip = clips[options.clip]
             good &= features(clip.pictures[:FRAMES], [clip.matte(i) for i in range(FRAMES)], Path(room) / "features")
@@ -147,7 +147,7 @@ def extract(images: Path, database: Path, masks: Path | None) -> dict[str, NDArr
         device=pycolmap.Device.cpu,
     )
     opened = pycolmap.Database.open(database)
-    found = {each.name: opened.read_keypoints(each.image_id)[:, :2] for each in opened.read_all_images()}
+    found = {image.name: opened.read_keypoints(image.image_id)[:, :2] for image in opened.read_all_images()}
     opened.close()
     return found
 
@@ -155,7 +155,7 @@ def extract(images: Path, database: Path, masks: Path | None) -> dict[str, NDArr
 def aligned(ours: dict[int, Any], theirs: dict[int, Any]) -> NDArray[np.float64]:
     """How far apart places are after the best similarity (Umeyama, PAMI 1991)."""
     frames = sorted(set(ours) & set(theirs))
-    a, b = (np.array([each[frame] for frame in frames]) for each in (ours, theirs))
+    a, b = (np.array([places[frame] for frame in frames]) for places in (ours, theirs))
     from_, to = a - a.mean(0), b - b.mean(0)
     u, spread, vt = np.linalg.svd(to.T @ from_)
     flip = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])

@@ -63,27 +63,27 @@ def main() -> int:
     clips = rendered_clips() + davis_clips(options.davis, kept_out=False)
     good = True
     if not options.tracked:
-        good &= report("injected", [each for clip in clips for each in injected(clip, options.seeds)], options.save)
+        good &= report("injected", [case for clip in clips for case in injected(clip, options.seeds)], options.save)
     if not options.injected:
-        good &= report("tracked", [each for clip in clips for each in tracked(clip, options)], options.save)
+        good &= report("tracked", [case for clip in clips for case in tracked(clip, options)], options.save)
     return int(not good)
 
 
 def report(name: str, judged: Sequence[Judged], save: bool) -> bool:
     """Print what was found, and keep it; whether the worst tenth is found at a quarter flagged."""
-    truth = np.array([each.truth for each in judged])
+    truth = np.array([case.truth for case in judged])
     limit = np.sort(truth)[max(0, int(WORST * len(truth)) - 1)]
     bad = truth <= limit
     print(f"{name}: {len(judged)} frames, mean IoU {truth.mean():.3f}, the worst {bad.mean():.0%} below {limit:.3f}")
     print(f"{'flagged':>24}" + "".join(f"{share:>7.0%}" for share in SHARES))
     recalls = {}
     for ranking, values in (
-        ("recall, doubt", [each.doubt for each in judged]),
-        ("recall, predicted IoU", [-each.predicted for each in judged]),
+        ("recall, doubt", [case.doubt for case in judged]),
+        ("recall, predicted IoU", [-case.predicted for case in judged]),
     ):
         order = np.argsort(-np.array(values), kind="stable")
         recalls[ranking] = {s: bad[order[: int(s * len(order))]].sum() / bad.sum() for s in SHARES}
-        print(f"{ranking:>24}" + "".join(f"{each:>7.2f}" for each in recalls[ranking].values()))
+        print(f"{ranking:>24}" + "".join(f"{recall:>7.2f}" for recall in recalls[ranking].values()))
     if save:
         _charts.Chart(
             title=f"Bad mattes found among the frames that are looked at, {name}",
@@ -101,13 +101,13 @@ def report(name: str, judged: Sequence[Judged], save: bool) -> bool:
                 },
             },
         ).save(f"review-{name}")
-    flagged = np.array([each.flagged for each in judged])
+    flagged = np.array([case.flagged for case in judged])
     recall, share = (flagged & bad).sum() / bad.sum(), flagged.mean()
     print(
         f"suspects: {share:.1%} of the frames, recall {recall:.2f}, {(flagged & ~bad & (truth > 0.9)).mean():.1%} false"
     )
-    for kind in dict.fromkeys(each.kind for each in judged if each.kind):
-        of = np.array([each.kind == kind and each.truth < 0.8 for each in judged])
+    for kind in dict.fromkeys(case.kind for case in judged if case.kind):
+        of = np.array([case.kind == kind and case.truth < 0.8 for case in judged])
         if of.any():
             print(f"  {kind:14} IoU below 0.8 on {of.sum():4} frames, flagged {(flagged & of).sum() / of.sum():.2f}")
     return bool(recall >= 0.8 and share <= 0.25)
@@ -149,7 +149,7 @@ def tracked(clip: QualityClip, options: argparse.Namespace) -> Iterator[Judged]:
             output=folder,
         )
         take = Session(lambda *_: None, lambda: False).track(job).takes["subject"]
-        masks = [each.logits > 0 for frame in range(1, count + 1) if (each := take.matte(frame))]
+        masks = [matte.logits > 0 for frame in range(1, count + 1) if (matte := take.matte(frame))]
         truths = [_small(clip.matte(i), masks[0].shape) for i in range(count)]
         print(f"  {clip.name}: mean IoU {np.mean([jaccard(*pair) for pair in zip(masks, truths, strict=True)]):.3f}")
         yield from judge(take, masks, truths, [""] * count)
@@ -159,7 +159,7 @@ def judge(take: Take, masks: Sequence[Mask], truths: Sequence[Mask], kinds: Sequ
     """All frames but the first, which is prompted."""
     measures = measure(take)
     found = doubts(measures, [1], 1)
-    flagged = {frame for each in suspects(found) for frame in each.frames}
+    flagged = {frame for suspect in suspects(found) for frame in suspect.frames}
     for i in range(1, len(masks)):
         frame = i + 1
         truth = jaccard(masks[i], truths[i])

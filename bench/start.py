@@ -52,7 +52,7 @@ def main() -> int:
         for _ in range(rounds):
             for name, way in ways.items():
                 costs[name].append(way())
-    medians = {name: [statistics.median(each) for each in zip(*found, strict=True)] for name, found in costs.items()}
+    medians = {name: [statistics.median(times) for times in zip(*found, strict=True)] for name, found in costs.items()}
     print(f"{'':14}{'processor s':>12}{'s':>8}{'times import torch':>20}")
     for name, (processor, wall) in medians.items():
         print(f"{name:14}{processor:12.2f}{wall:8.2f}{processor / medians['import torch'][0]:20.2f}")

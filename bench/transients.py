@@ -61,7 +61,7 @@ def main() -> int:
         return 1
     rough_scores, fine_scores, false_alarms = [], [], []
     print(f"{'clip':10}{'J rough':>9}{'J refined':>11}{'false alarm':>13}{'files':>7}{'s a frame':>11}")
-    for folder in sorted(each for each in WALKERS.iterdir() if each.name[0] != "."):
+    for folder in sorted(path for path in WALKERS.iterdir() if path.name[0] != "."):
         if options.clip and folder.name not in options.clip:
             continue
         with tempfile.TemporaryDirectory() as scratch:
@@ -72,8 +72,8 @@ def main() -> int:
             version = refine(walker, room, options.checkpoint)
             seconds = (time.perf_counter() - began) / len(walker.pictures)
             files = sorted(version.glob("*.png"))
-            fine = [np.asarray(Image.open(each)) < 128 for each in files]
-            rough = [np.asarray(Image.open(each)) > 0 for each in sorted((room / "masks").glob("*.png"))]
+            fine = [np.asarray(Image.open(file)) < 128 for file in files]
+            rough = [np.asarray(Image.open(file)) > 0 for file in sorted((room / "masks").glob("*.png"))]
             mattes = walker.mattes
             rough_scores.append(float(np.mean([jaccard(a, b) for a, b in zip(rough, mattes, strict=True)])))
             fine_scores.append(float(np.mean([jaccard(a, b) for a, b in zip(fine, mattes, strict=True)])))
@@ -94,9 +94,11 @@ def main() -> int:
 
 def load(folder: Path) -> Walker:
     """A rendered clip."""
-    ids = [np.asarray(Image.open(each)) for each in sorted((folder / "id").glob("*.png"))]
+    ids = [np.asarray(Image.open(file)) for file in sorted((folder / "id").glob("*.png"))]
     return Walker(
-        sorted((folder / "rgb").glob("*.jpg")), [each == 1 for each in ids], sorted((folder / "clean").glob("*.jpg"))
+        sorted((folder / "rgb").glob("*.jpg")),
+        [labels == 1 for labels in ids],
+        sorted((folder / "clean").glob("*.jpg")),
     )
 
 
@@ -111,7 +113,9 @@ def spoil(walker: Walker, room: Path, seed: int = 0) -> Mask:
     frames = range(len(walker.pictures))
     empty = set(noise.choice(len(frames), size=round(_EMPTY * len(frames)), replace=False).tolist())
     for i in frames:
-        photo, render = (np.asarray(Image.open(each), np.float32) for each in (walker.pictures[i], walker.clean[i]))
+        photo, render = (
+            np.asarray(Image.open(picture), np.float32) for picture in (walker.pictures[i], walker.clean[i])
+        )
         diff = cv2.GaussianBlur(np.abs(photo - render).mean(axis=2), (0, 0), scale)
         diff = diff + np.abs(noise.normal(0, 2, diff.shape))
         mask = diff > _DIFFERS
@@ -139,7 +143,7 @@ def spoil(walker: Walker, room: Path, seed: int = 0) -> Mask:
 def refine(walker: Walker, room: Path, checkpoint: str) -> Path:
     """The version's folder."""
     height, width = walker.mattes[0].shape
-    files = tuple(str(each) for each in walker.pictures)
+    files = tuple(str(picture) for picture in walker.pictures)
     job = Job(
         Footage(files, width, height, len(files)),
         (),

@@ -32,9 +32,9 @@ def main() -> int:
     parser.add_argument("sheet", type=Path, help="the PNG to write")
     options = parser.parse_args()
     mattes = sorted(options.version.glob("*.png"))
-    scores = {each.stem: iou(alpha_of(each), read_truth(options.truth / each.name)) for each in mattes}
+    scores = {matte.stem: iou(alpha_of(matte), read_truth(options.truth / matte.name)) for matte in mattes}
     shown = [mattes[round(i)] for i in np.linspace(0, len(mattes) - 1, min(ROWS, len(mattes)))]
-    rows = [row(each, next(options.plates.glob(f"{each.stem}.*")), scores[each.stem]) for each in shown]
+    rows = [row(matte, next(options.plates.glob(f"{matte.stem}.*")), scores[matte.stem]) for matte in shown]
     stack(rows).save(options.sheet)
     print(f"mean IoU against the ground truth over {len(scores)} frames: {np.mean(list(scores.values())):.3f}")
     return 0
@@ -86,11 +86,11 @@ def checkerboard(width: int, height: int) -> Image.Image:
 
 def stack(rows: list[Image.Image]) -> Image.Image:
     """Rows below each other."""
-    sheet = Image.new("RGB", (rows[0].width, sum(each.height for each in rows)), PAPER)
+    sheet = Image.new("RGB", (rows[0].width, sum(strip.height for strip in rows)), PAPER)
     top = 0
-    for each in rows:
-        sheet.paste(each, (0, top))
-        top += each.height
+    for strip in rows:
+        sheet.paste(strip, (0, top))
+        top += strip.height
     return sheet
 
 

@@ -288,8 +288,8 @@ def train(settings: Settings) -> None:
             for pid in processes.pids():
                 os.kill(pid, signal.SIGTERM)
 
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, stop)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
         while not processes.join():
             pass
 
@@ -298,8 +298,8 @@ def _process(rank: int, settings: Settings, meeting: str) -> None:
     if settings.processes > 1:  # one alone takes as many threads as OMP_NUM_THREADS says
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.processes))
     run = Run(settings, Peers(rank, settings.processes, meeting))
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, run.stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, run.stop)
     run.run()
 
 
@@ -310,10 +310,10 @@ def export(sources: list[Path], target: Path) -> None:
     it often does better than both (Wortsman et al., "Model soups", ICML 2022). Raises ValueError where the sources are
     not of one network.
     """
-    saved = [torch.load(each, map_location="cpu", weights_only=True) for each in sources]
-    if len({each["config"] for each in saved}) > 1:
+    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in sources]
+    if len({checkpoint["config"] for checkpoint in saved}) > 1:
         raise ValueError(f"not of one network: {', '.join(map(str, sources))}")
-    states = [each["model"] for each in saved]
+    states = [checkpoint["model"] for checkpoint in saved]
     mean = {
         k: sum(state[k] for state in states) / len(states) if v.is_floating_point() else v for k, v in states[0].items()
     }

@@ -81,13 +81,13 @@ def all_checks(blenders: Sequence[Environment]) -> list[Check]:
         Check("types", TYPES, ("-m", "mypy", ".")),
         Check("unit", QUICK, ("-m", "pytest", "tests/unit")),
         Check("setup", ENGINE, ("-m", "pytest", "tests/setup")),
-        *(Check("blender", each, ("-m", "pytest", "tests/blender")) for each in blenders),
+        *(Check("blender", environment, ("-m", "pytest", "tests/blender")) for environment in blenders),
         Check("gui", ENGINE, ("-m", "vendor_setup.gui", *gui.SHORT)),
         Check("gui-long", ENGINE, ("-m", "vendor_setup.gui", *gui.LONG, *gui.LANGUAGES)),
     ]
 
 
-PARTS = tuple(dict.fromkeys(each.part for each in all_checks(BLENDERS)))
+PARTS = tuple(dict.fromkeys(check.part for check in all_checks(BLENDERS)))
 
 
 def child_environment() -> dict[str, str]:
@@ -106,9 +106,9 @@ def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Chec
     while rest and rest[0] in PARTS:
         parts.add(rest.pop(0))
     chosen = [
-        each
-        for each in checks
-        if (each.part in parts if parts else each.part != "gui-long") and (not rest or each.is_pytest)
+        check
+        for check in checks
+        if (check.part in parts if parts else check.part != "gui-long") and (not rest or check.is_pytest)
     ]
     return chosen, rest
 
@@ -117,21 +117,21 @@ def test(arguments: Sequence[str]) -> int:
     """Run them all, whatever fails; 0 if nothing did."""
     # Where no Python is here yet, one is fetched: the first of those supported.
     versions = list(find_pythons()) or SUPPORTED[:1]
-    blenders = [each for each in BLENDERS if each.python in versions]
+    blenders = [environment for environment in BLENDERS if environment.python in versions]
     checks, pytest_arguments = choose(arguments, all_checks(blenders))
-    prepare(list(dict.fromkeys(each for check in checks for each in check.environments)))
+    prepare(list(dict.fromkeys(environment for check in checks for environment in check.environments)))
     run = partial(_run, pytest_arguments=pytest_arguments, quietly=len(checks) > 1)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = list(pool.map(run, (each for each in checks if not each.has_window)))
-    results += map(run, (each for each in checks if each.has_window))  # a window wants the machine to itself
+        results = list(pool.map(run, (check for check in checks if not check.has_window)))
+    results += map(run, (check for check in checks if check.has_window))  # a window wants the machine to itself
     say("\n=== Summary")
-    for each in results:
-        outcome = _outcome(each.check, each.code, pytest_arguments)
-        say(f"{outcome} {each.seconds:6.1f} s {_in_words(each.processor)}  {each.check}")
-    counted = [each.processor for each in results if each.processor is not None]
+    for result in results:
+        outcome = _outcome(result.check, result.code, pytest_arguments)
+        say(f"{outcome} {result.seconds:6.1f} s {_in_words(result.processor)}  {result.check}")
+    counted = [result.processor for result in results if result.processor is not None]
     if len(counted) > 1:
         say(f"{sum(counted) / 60:.1f} minutes of processor time in all")
-    return 0 if all(_passed(each.check, each.code, pytest_arguments) for each in results) else 1
+    return 0 if all(_passed(result.check, result.code, pytest_arguments) for result in results) else 1
 
 
 def _in_words(processor: float | None) -> str:

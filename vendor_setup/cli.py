@@ -59,7 +59,7 @@ def _engine(arguments: Sequence[str]) -> int:
 
 def _bench(arguments: Sequence[str]) -> int:
     """`bench NAME ...` runs the module bench.NAME."""
-    known = sorted(each.stem for each in (ROOT / "bench").glob("*.py") if not each.stem.startswith("_"))
+    known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if not file.stem.startswith("_"))
     if not arguments or arguments[0] not in known:
         say(f"Error: bench what? Known: {', '.join(known)}.")
         return ExitCode.USAGE
@@ -105,7 +105,7 @@ def _demo(arguments: Sequence[str]) -> int:
 
 
 def _test(arguments: Sequence[str]) -> int:
-    rest = [each for each in arguments if each != "--watch"]
+    rest = [argument for argument in arguments if argument != "--watch"]
     return test(rest) if rest == list(arguments) else watch(rest)
 
 

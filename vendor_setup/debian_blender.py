@@ -64,8 +64,8 @@ def prepare() -> None:
             run_quietly(["apt-get", "update", "-q"])
             run_quietly(["apt-get", "install", "-y", "-q", "--no-install-recommends", "debootstrap"])
         run_quietly(["debootstrap", "--variant=minbase", _SUITE, str(_FOLDER), _mirror()])
-        for each in sorted((_APT / "apt.conf.d").glob("*")):  # this machine's way to the mirror: a proxy, say
-            shutil.copy(each, _FOLDER / "etc/apt/apt.conf.d")
+        for file in sorted((_APT / "apt.conf.d").glob("*")):  # this machine's way to the mirror: a proxy, say
+            shutil.copy(file, _FOLDER / "etc/apt/apt.conf.d")
         install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
         run_quietly(command(["sh", "-c", f"apt-get update -q && {install} {' '.join(_PACKAGES)} && apt-get clean"]))
         version = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -97,7 +97,7 @@ def _engine_places() -> list[str]:
     code = "import os, sys, sysconfig; print(sys.prefix, sys.base_prefix, sysconfig.get_path('stdlib'), sep='\\n')"
     prefix, base, library = run_quietly([str(python_of(ENGINE)), "-c", code]).splitlines()
     own = [base] if base != "/usr" else [library, str(python_of(ENGINE).resolve())]
-    return [os.path.realpath(each) for each in (prefix, *own)]
+    return [os.path.realpath(folder) for folder in (prefix, *own)]
 
 
 def _is_ready() -> bool:

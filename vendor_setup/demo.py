@@ -64,7 +64,7 @@ def demo(name: str, checkpoint: str) -> int:
 
 
 def _clip(name: str) -> Path:
-    clips = {each.parent.name: each.parent for each in sorted(CLIPS.glob("*/clip.json"))}
+    clips = {file.parent.name: file.parent for file in sorted(CLIPS.glob("*/clip.json"))}
     if name not in clips:
         known = ", ".join(clips)
         raise FootageError("There is no such clip.", where=f"demo/clips/{name}", hint=f"Known: {known or 'none'}.")

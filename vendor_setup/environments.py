@@ -96,16 +96,19 @@ def is_ready(environment: Environment, folder: Path) -> bool:
 
 def prepare(environments: Sequence[Environment]) -> None:
     """Make those that are not ready, at the same time. Raises EngineError or OutputError of the first that failed."""
-    missing = [each for each in environments if not is_ready(each, folder_of(each))]
+    missing = [environment for environment in environments if not is_ready(environment, folder_of(environment))]
     if not missing:
         return
     pythons = find_or_fetch(RUNTIME)
     os.environ["PIP_COMPILE"] = "0"  # most modules are never imported here, and Python compiles those that are
-    say(f"Setting up {', '.join(each.name for each in missing)} in {RUNTIME} (once; several minutes) ...")
+    say(f"Setting up {', '.join(environment.name for environment in missing)} in {RUNTIME} (once; several minutes) ...")
     with concurrent.futures.ThreadPoolExecutor(len(missing)) as pool:
-        made = [pool.submit(make, each, folder_of(each), _python_for(each, pythons)) for each in missing]
-    for each in made:
-        each.result()
+        made = [
+            pool.submit(make, environment, folder_of(environment), _python_for(environment, pythons))
+            for environment in missing
+        ]
+    for future in made:
+        future.result()
 
 
 def _python_for(environment: Environment, pythons: dict[Version, Python]) -> Python:
@@ -150,7 +153,7 @@ def _share_packages(folder: Path, other: Path) -> None:
         shared = [other / "Lib" / "site-packages"]
     else:  # whichever Python the other was made with; paths that don't exist are skipped
         shared = [other / "lib" / f"python{major}.{minor}" / "site-packages" for major, minor in SUPPORTED]
-    (site / "engine.pth").write_text("".join(f"{each}\n" for each in shared), encoding="utf-8")
+    (site / "engine.pth").write_text("".join(f"{line}\n" for line in shared), encoding="utf-8")
 
 
 class _Installer:
@@ -235,6 +238,6 @@ class _Installer:
     def _downloaded(self, file: str) -> int:
         """Bytes of `file` that have come so far."""
         try:
-            return max((each.stat().st_size for each in self.scratch.rglob(file)), default=0)
+            return max((path.stat().st_size for path in self.scratch.rglob(file)), default=0)
         except OSError:  # pip moved it away
             return 0

@@ -84,9 +84,9 @@ def _names_of(tree: ast.AST, package: Sequence[str]) -> Iterator[str]:
             yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "part":
             yield from (
-                f"addon.{each.value}"
-                for each in node.args
-                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                f"addon.{argument.value}"
+                for argument in node.args
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from (node.value, f"{node.value}.__main__", f"{node.value}/")

@@ -23,7 +23,7 @@ _NEEDED = {"__init__.py", "blender_manifest.toml", "LICENSE", "addon"}
 def newest_blender(*others: Environment) -> Environment:
     """The newest Blender that a Python of this machine has a wheel for; it and `others` are ready to use."""
     versions = find_or_fetch(RUNTIME)
-    newest = [each for each in BLENDERS if each.python in versions][-1]
+    newest = [environment for environment in BLENDERS if environment.python in versions][-1]
     prepare([newest, *others])
     return newest
 

@@ -35,16 +35,18 @@ Snapshot = dict[str, tuple[int, int]]  # when each file was written, in ns, and 
 
 def watch(arguments: Sequence[str]) -> int:
     """Run until interrupted. `arguments` as of `test`; without parts, those whose environments are there already."""
-    blenders = [each for each in BLENDERS if is_ready(each, folder_of(each))] or BLENDERS
-    every = [each for part in _ORDER for each in all_checks(blenders[-1:]) if each.part == part]
+    blenders = [environment for environment in BLENDERS if is_ready(environment, folder_of(environment))] or BLENDERS
+    every = [check for part in _ORDER for check in all_checks(blenders[-1:]) if check.part == part]
     checks, pytest_arguments = choose(arguments, every)
     if checks == choose(pytest_arguments, every)[0]:  # no parts were named
         checks = [
-            each for each in checks if all(env is QUICK or is_ready(env, folder_of(env)) for env in each.environments)
+            check
+            for check in checks
+            if all(env is QUICK or is_ready(env, folder_of(env)) for env in check.environments)
         ]
-    prepare(list(dict.fromkeys(each for check in checks for each in check.environments)))
+    prepare(list(dict.fromkeys(environment for check in checks for environment in check.environments)))
     seen = snapshot()
-    say(f"Watching for {', '.join(dict.fromkeys(each.part for each in checks))}. Ctrl-C ends it.")
+    say(f"Watching for {', '.join(dict.fromkeys(check.part for check in checks))}. Ctrl-C ends it.")
     pending: set[str] = set()
     while True:
         seen, changed = _next_change(seen)
