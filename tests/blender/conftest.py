@@ -94,7 +94,7 @@ def clip_editor() -> Iterator[Any]:
     window = bpy.context.window_manager.windows[0]
     area = window.screen.areas[0]
     before, area.type = area.type, "CLIP_EDITOR"
-    region = next(each for each in area.regions if each.type == "WINDOW")
+    region = next(region for region in area.regions if region.type == "WINDOW")
     yield lambda: bpy.context.temp_override(window=window, area=area, region=region)
     area.type = before
 

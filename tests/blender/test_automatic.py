@@ -23,12 +23,12 @@ def test_a_click_takes_a_suggestion(clip, editor) -> None:  # noqa: F811
         assert bpy.ops.splat_matte.suggest(location=place(93, 3)) == {"CANCELLED"}, "nothing is there"
         assert bpy.ops.splat_matte.suggest(location=place(40, 32)) == {"FINISHED"}
         assert bpy.context.space_data.mode == "TRACKING"
-    assert [each.name for each in clip.splat_matte.mask.layers] == ["Suggestion 1", "Suggestion 2"]
-    assert {"Suggestion 1", "Suggestion 2"} <= {each.name for each in clip.splat_matte.objects}
+    assert [layer.name for layer in clip.splat_matte.mask.layers] == ["Suggestion 1", "Suggestion 2"]
+    assert {"Suggestion 1", "Suggestion 2"} <= {entry.name for entry in clip.splat_matte.objects}
     (file,) = Path(clip.filepath).parent.parent.rglob("suggestions*.json")
     assert json.loads(file.read_text())["frame"] == 2
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=False)
-    (prompt,) = next(each.prompts for each in job.objects if each.name == "Suggestion 1")
+    (prompt,) = next(matte_object.prompts for matte_object in job.objects if matte_object.name == "Suggestion 1")
     assert prompt.frame == 2
     plate = Path(clip.filepath).with_name("shot.0002.png")
     shape, disc = inside(prompt.mask), np.asarray(Image.open(plate).convert("L")) > 100
@@ -51,6 +51,6 @@ def test_transients_are_refined_shown_and_exported(clip, editor, tmp_path: Path)
     assert "transients" in part("viewer.sources").sources_of(clip, 1), "the overlay shows it"
     assert part("results.take_reader").read_logits(part("contract.layout").matte_file(Path(take), 1)).max() < 0
     (version,) = Path(take).parents[3].glob("v001")
-    masks = [np.asarray(Image.open(each)) for each in sorted(version.glob("*.png"))]
+    masks = [np.asarray(Image.open(file)) for file in sorted(version.glob("*.png"))]
     assert len(masks) == COUNT
-    assert all((each == 255).all() for each in masks), "nothing moves: all of it is kept"
+    assert all((mask == 255).all() for mask in masks), "nothing moves: all of it is kept"

@@ -58,7 +58,7 @@ def test_mattes_become_keyed_splines(tracked, editor) -> None:
         ignored: list[str] = []
         found = read_mask(which, coordinates, lambda frame: frame - 10, COUNT, ignored)
         assert not ignored
-        return {frame: inside(each) for frame, each in found["Disc"].items()}
+        return {frame: inside(logits) for frame, logits in found["Disc"].items()}
 
     drawn, made = shapes(clip.splat_matte.mask), shapes(mask)
     assert list(made) == [1, 3]
@@ -90,7 +90,7 @@ def test_a_version_becomes_nodes(tracked, editor, target: str, socket: str) -> N
     tracked.splat_matte.target = target
     assert bpy.ops.splat_matte.export() == {"FINISHED"}
     assert bpy.ops.splat_matte.to_compositor() == {"FINISHED"}
-    nodes = {each.bl_idname: each for each in tree().nodes}
+    nodes = {node.bl_idname: node for node in tree().nodes}
     matte, alpha = nodes["CompositorNodeImage"], nodes["CompositorNodeSetAlpha"]
     assert nodes["CompositorNodeMovieClip"].clip == tracked
     assert matte.image.source == "SEQUENCE"

@@ -65,12 +65,12 @@ def solved(tmp_path: Path, clip_editor) -> bpy.types.MovieClip:
 def test_the_written_camera_sees_the_points_where_the_markers_are(solved, tmp_path: Path) -> None:
     part("clip.poses").write_poses(solved, tmp_path / "cameras.json")
     data = json.loads((tmp_path / "cameras.json").read_text())
-    assert [Path(each["file_path"]).name for each in data["frames"]] == [
+    assert [Path(entry["file_path"]).name for entry in data["frames"]] == [
         f"shot.{frame:04d}.png" for frame in range(1, COUNT + 1)
     ]
     tracks = solved.tracking.objects["Camera"].tracks
-    for frame, each in enumerate(data["frames"], 1):
-        from_world = np.linalg.inv(np.array(each["transform_matrix"]))
+    for frame, entry in enumerate(data["frames"], 1):
+        from_world = np.linalg.inv(np.array(entry["transform_matrix"]))
         for track in tracks:
             x, y, z = (from_world @ [*track.bundle, 1])[:3]
             place = (data["fl_x"] * x / -z + data["cx"], data["fl_y"] * -y / -z + data["cy"])

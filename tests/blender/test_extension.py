@@ -29,8 +29,13 @@ def traces() -> dict[str, object]:
         "clips": "splat_matte" in bpy.types.MovieClip.bl_rna.properties,
         "handlers": [
             function.__module__
-            for each in (handlers.depsgraph_update_post, handlers.load_post, handlers.undo_post, handlers.redo_post)
-            for function in each
+            for handler_list in (
+                handlers.depsgraph_update_post,
+                handlers.load_post,
+                handlers.undo_post,
+                handlers.redo_post,
+            )
+            for function in handler_list
             if function.__module__.startswith(PACKAGE)
         ],
         "menus": [
@@ -64,20 +69,20 @@ def test_every_button_says_what_it_does() -> None:
         operator = getattr(bpy.ops.splat_matte, name).get_rna_type()
         assert len(operator.description) > 10, name
         assert not operator.description.endswith("."), name
-        for each in operator.properties:
-            if each.identifier not in inherited:
-                assert each.description, (name, each.identifier)
-                assert not each.description.endswith("."), (name, each.identifier)
+        for shown in operator.properties:
+            if shown.identifier not in inherited:
+                assert shown.description, (name, shown.identifier)
+                assert not shown.description.endswith("."), (name, shown.identifier)
 
 
 def test_every_setting_says_what_it_does() -> None:
     inherited = set(bpy.types.PropertyGroup.bl_rna.properties.keys()) | {"name"}
     for group in (*part("settings.clip_settings").CLASSES, part("ui.preferences_panel").SPLATMATTE_AP_preferences):
-        for each in group.bl_rna.properties:
-            own = each.identifier in getattr(group, "__annotations__", {}) and each.identifier not in inherited
-            if own and each.type not in ("COLLECTION", "POINTER"):
-                assert each.description, (group.__name__, each.identifier)
-                assert not each.description.endswith("."), (group.__name__, each.identifier)
+        for shown in group.bl_rna.properties:
+            own = shown.identifier in getattr(group, "__annotations__", {}) and shown.identifier not in inherited
+            if own and shown.type not in ("COLLECTION", "POINTER"):
+                assert shown.description, (group.__name__, shown.identifier)
+                assert not shown.description.endswith("."), (group.__name__, shown.identifier)
 
 
 def test_settings_are_saved_with_the_clip(tmp_path: Path) -> None:

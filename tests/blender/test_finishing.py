@@ -69,10 +69,10 @@ def test_overlay_and_export_show_the_same(clip, entry) -> None:  # noqa: F811
     assert part("viewer.finished_mattes").finished_of(clip, 1, sources) is None, "not there yet"
     shown = [finished(clip, frame) for frame in range(1, COUNT + 1)]
     exported = exported_alpha()
-    for each, alpha, before in zip(shown, exported, plain, strict=True):
-        assert not each.soft
-        assert each.alpha["Camera"].shape == SIZE[::-1]
-        np.testing.assert_array_equal(each.alpha["Camera"], alpha)
+    for matte, alpha, before in zip(shown, exported, plain, strict=True):
+        assert not matte.soft
+        assert matte.alpha["Camera"].shape == SIZE[::-1]
+        np.testing.assert_array_equal(matte.alpha["Camera"], alpha)
         assert not (alpha & before).any()
     assert clip.splat_matte.take_of("Camera") == take
     assert part("viewer.sources").sources_of(clip, 1)["Camera"].made == made

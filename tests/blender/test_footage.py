@@ -209,7 +209,7 @@ def test_movie_that_is_turned_in_its_header(tmp_path: Path, matrix: tuple[int, .
     stored_width, stored_height = load(file).size[:]
     data = bytearray(file.read_bytes())
     at = data.index(b"tkhd") + 44
-    a, b, c, d = (each << 16 for each in matrix)
+    a, b, c, d = (value << 16 for value in matrix)
     data[at : at + 20] = struct.pack(">5i", a, b, 0, c, d)
     file.write_bytes(data)
     clip = load(file)
@@ -264,7 +264,7 @@ def test_variable_frame_rate_is_numbered_as_this_blender_shows_it(tmp_path: Path
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    pictures = [int(each) for each in result.stdout.split()]
+    pictures = [int(number) for number in result.stdout.split()]
     clip = load(file)
     footage, _ = read(clip)
     assert footage.frame_count == len(pictures) > 10, "some come twice"
@@ -361,7 +361,7 @@ print(*ours, *read_plate(Path(seen)).pixels[3, 3])
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    values = [int(each) for each in result.stdout.split()]
+    values = [int(number) for number in result.stdout.split()]
     assert max(abs(a - b) for a, b in zip(values[:3], values[3:], strict=True)) <= 0.002 * 65535
 
 

@@ -56,9 +56,9 @@ def test_two_clips_are_two(clip, tmp_path: Path) -> None:  # noqa: F811
     assert not tracked(twin)
     assert part("viewer.sources").sources_of(twin, 1) == {}
     bpy.ops.splat_matte.track(clip=twin.name)
-    takes = [settings(each).take_of("Camera") for each in (clip, twin)]
+    takes = [settings(movie_clip).take_of("Camera") for movie_clip in (clip, twin)]
     assert takes[0] != takes[1]
-    assert [tracked(each) for each in (clip, twin)] == [EVERY, EVERY]
+    assert [tracked(movie_clip) for movie_clip in (clip, twin)] == [EVERY, EVERY]
     bpy.context.scene.active_clip = clip
     bpy.ops.splat_matte.preview()
     assert part("viewer.previews").preview_of(twin.name, 1) is None

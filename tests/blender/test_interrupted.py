@@ -89,10 +89,10 @@ def test_disabled_while_a_job_runs(clip) -> None:  # noqa: F811
     """Nothing is waited for; the engine ends, and what it tracked is there when the extension is enabled again."""
     run = track_until(clip, "track")
     pid = run.engine.pid
-    threads = {each.name for each in threading.enumerate()}
+    threads = {thread.name for thread in threading.enumerate()}
     try:
         disable()
-        assert "splat-matte-engine-end" in {each.name for each in threading.enumerate()} - threads or is_gone(pid)
+        assert "splat-matte-engine-end" in {thread.name for thread in threading.enumerate()} - threads or is_gone(pid)
         assert not hasattr(bpy.types, "SPLATMATTE_OT_track")
         wait_until(lambda: is_gone(pid))
     finally:

@@ -39,7 +39,7 @@ def matte_folder(clip: bpy.types.MovieClip) -> Path:
 
 def versions(clip: bpy.types.MovieClip) -> list[str]:
     folder = matte_folder(clip)
-    return sorted(each.name for each in folder.glob("v*")) if folder.exists() else []
+    return sorted(path.name for path in folder.glob("v*")) if folder.exists() else []
 
 
 def test_track_then_export(clip, capfd) -> None:
@@ -159,7 +159,7 @@ def test_command_line(blend: Path, clip) -> None:
     result = command_line(blend, "export", "--range", "1:2", "--direction", "forward")
     assert result.returncode == 0, result.stderr
     assert Path(result.stdout.splitlines()[-1]) == matte / "v001"
-    assert sorted(each.name for each in (matte / "v001").iterdir()) == ["shot.0001.png", "shot.0002.png"]
+    assert sorted(path.name for path in (matte / "v001").iterdir()) == ["shot.0001.png", "shot.0002.png"]
     shutil.rmtree(matte)
     result = command_line(blend, "track", "--clip", clip.name)
     assert result.returncode == 0, result.stderr
@@ -235,7 +235,7 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
         assert result.returncode == 0, result.stdout + result.stderr
         version = Path(result.stdout.splitlines()[-1])
         assert version.name == "v001"
-        shots.append(sorted(each.name for each in version.iterdir()))
+        shots.append(sorted(path.name for path in version.iterdir()))
     assert [len(names) for names in shots] == [2, COUNT]
 
 

@@ -35,9 +35,11 @@ def test_all_is_translated_and_nothing_is_stale(language: str, wanted: dict[str,
         "tooltips": wanted["tooltips"] - known["tooltips"].keys(),
     }
     literals = texts.literals(ADDON)
-    stale = {group: each.keys() - (wanted.get(group) or wanted["words"]) - literals for group, each in known.items()}
-    lines = [f"{group}, missing: {_entry(each)}" for group in missing for each in sorted(missing[group])]
-    lines += [f"{group}, stale: {_entry(each)}" for group in stale for each in sorted(stale[group])]
+    stale = {
+        group: entries.keys() - (wanted.get(group) or wanted["words"]) - literals for group, entries in known.items()
+    }
+    lines = [f"{group}, missing: {_entry(key)}" for group in missing for key in sorted(missing[group])]
+    lines += [f"{group}, stale: {_entry(key)}" for group in stale for key in sorted(stale[group])]
     assert not lines, "\n".join([HOW.replace("{language}", language), *lines])
 
 
@@ -49,11 +51,11 @@ def _entry(text: str) -> str:
 def test_our_words_are_looked_up_among_ours() -> None:
     """A class or property without our context would be translated by Blender's dictionary."""
     ours = part("language").CONTEXT
-    for each in part("registration").CLASSES:
-        if issubclass(each, (bpy.types.Operator, bpy.types.Panel, bpy.types.Menu)):
-            assert each.bl_rna.translation_context == ours, each
-        for item in texts.own_properties(each):
-            assert item.translation_context == ours or not item.name, f"{each}: {item.identifier}"
+    for cls in part("registration").CLASSES:
+        if issubclass(cls, (bpy.types.Operator, bpy.types.Panel, bpy.types.Menu)):
+            assert cls.bl_rna.translation_context == ours, cls
+        for item in texts.own_properties(cls):
+            assert item.translation_context == ours or not item.name, f"{cls}: {item.identifier}"
 
 
 def test_every_text_is_looked_up() -> None:
@@ -69,4 +71,4 @@ def test_a_filled_text_is_recognised_as_what_it_is() -> None:
         assert patterns
         for text, _ in patterns:
             filled = text.format("", *(f"{number}.jpg" for number in range(1, 10)))
-            assert next(each for each, pattern in patterns if pattern.fullmatch(filled)) == text, filled
+            assert next(template for template, pattern in patterns if pattern.fullmatch(filled)) == text, filled

@@ -79,7 +79,7 @@ def test_old_mattes_stay_until_each_frame_is_tracked_anew(clip) -> None:  # noqa
     (new / "matte").mkdir(parents=True)
     shutil.copy(Path(old) / "matte" / "000001.npz", new / "matte")
     summary = part("clip.summary").summary_of(clip)
-    facts = {"prompts": [dataclasses.asdict(each) for each in summary.marked["Camera"]]}
+    facts = {"prompts": [dataclasses.asdict(prompt) for prompt in summary.marked["Camera"]]}
     (new / "object.json").write_text(json.dumps(facts))
     settings.keep_takes({"Camera": str(new)}, settings.objects["Camera"].pictures)
 
@@ -114,9 +114,9 @@ def test_undo_and_redo_keep_what_was_tracked(clip) -> None:  # noqa: F811
     def check(name: str) -> None:
         clip = bpy.data.movieclips[0]
         settings = clip.splat_matte
-        assert [each.name for each in clip.tracking.objects] == [name]
+        assert [tracking_object.name for tracking_object in clip.tracking.objects] == [name]
         assert Path(settings.take_of(name)).name == Path(take).name
-        assert [each.object_name for each in settings.suspects] == [name]
+        assert [suspect.object_name for suspect in settings.suspects] == [name]
         assert settings.things.folder == "/somewhere/things"
         assert lane(clip)["tracked"] == set(range(1, COUNT + 1))
 
@@ -146,5 +146,5 @@ def test_a_redraw_reads_the_marks_once_and_no_json(clip) -> None:  # noqa: F811
         read_all()
     finally:
         sys.setprofile(None)
-    assert [each.co_name for each in calls].count("_markers") == 1
-    assert not [each for each in calls if "json" in Path(each.co_filename).parts]
+    assert [code.co_name for code in calls].count("_markers") == 1
+    assert not [code for code in calls if "json" in Path(code.co_filename).parts]

@@ -64,7 +64,7 @@ def test_a_click_is_a_marker(black_clip, editor) -> None:  # noqa: F811
         assert bpy.ops.splat_matte.click(location=(0.5, 0.5), exclude=True) == {"FINISHED"}
         bpy.ops.splat_matte.click(location=(1.5, 0.5))
     points = read(black_clip).marks["Camera"].points
-    assert [(each.x, each.y, each.include) for each in points[3]] == [(40, 45, True), (80, 45, False)]
+    assert [(point.x, point.y, point.include) for point in points[3]] == [(40, 45, True), (80, 45, False)]
     assert [track.select for track in camera(black_clip).tracks] == [False, True]
 
 
@@ -76,8 +76,8 @@ def test_tracks_become_an_object(black_clip, editor) -> None:  # noqa: F811
         assert bpy.ops.splat_matte.object_from_tracks() == {"FINISHED"}
         assert black_clip.tracking.objects.active.name == "Object"
     marks = read(black_clip).marks
-    assert [(frame, len(each)) for frame, each in marks["Camera"].points.items()] == [(1, 1)]
-    assert {frame: [each.include for each in points] for frame, points in marks["Object"].points.items()} == {
+    assert [(frame, len(placed)) for frame, placed in marks["Camera"].points.items()] == [(1, 1)]
+    assert {frame: [point.include for point in points] for frame, points in marks["Object"].points.items()} == {
         1: [False],
         5: [False],
     }
@@ -87,8 +87,8 @@ def test_tracks_become_an_object(black_clip, editor) -> None:  # noqa: F811
 def test_switches(black_clip) -> None:  # noqa: F811
     bpy.context.scene.active_clip = black_clip
     other = black_clip.tracking.objects.new("Hat")
-    for each in (camera(black_clip), other):
-        add_track(each, {1: (0.5, 0.5)})
+    for tracking_object in (camera(black_clip), other):
+        add_track(tracking_object, {1: (0.5, 0.5)})
     settings = black_clip.splat_matte
 
     def switch(name: str, what: str) -> None:
@@ -105,7 +105,10 @@ def test_switches(black_clip) -> None:  # noqa: F811
     switch("Hat", "solo")
     switch("Hat", "export")
     job, _ = part("clip.to_job").make_job(black_clip, "cpu", export=True)
-    assert [(each.name, each.export) for each in job.objects] == [("Camera", True), ("Hat", False)]
+    assert [(matte_object.name, matte_object.export) for matte_object in job.objects] == [
+        ("Camera", True),
+        ("Hat", False),
+    ]
     switch("Camera", "export")
     with pytest.raises(part("contract.errors").JobError, match="No object is in the export"):
         part("clip.to_job").make_job(black_clip, "cpu", export=True)

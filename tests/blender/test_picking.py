@@ -55,7 +55,7 @@ def test_things_are_picked_and_exported(clip, editor, tmp_path: Path) -> None:  
         things = found(clip, "things", tmp_path)
         assert not part("viewer.sources").found_of(clip, 1)
         assert bpy.ops.splat_matte.find() == {"FINISHED"}
-        assert part("viewer.sources").found_of(clip, 1).keys() >= {f"thing {each.number}" for each in things}, "all"
+        assert part("viewer.sources").found_of(clip, 1).keys() >= {f"thing {thing.number}" for thing in things}, "all"
         where = places(things)
         one = max(where)
         assert one > 0, "with no thing on the frame nothing is tested"

@@ -43,7 +43,7 @@ def camera(clip: bpy.types.MovieClip) -> bpy.types.MovieTrackingObject:
 
 def points(prompts, name: str = "Camera") -> dict[int, list[tuple[float, float, bool]]]:
     found = prompts.marks[name].points
-    return {frame: [(round(p.x, 3), round(p.y, 3), p.include) for p in each] for frame, each in found.items()}
+    return {frame: [(round(p.x, 3), round(p.y, 3), p.include) for p in points] for frame, points in found.items()}
 
 
 def test_a_marker_is_a_point_from_the_top_left(clip) -> None:
@@ -59,7 +59,7 @@ def test_tracking_objects_are_objects(clip) -> None:
     add_track(clip.tracking.objects.new("Person"), {1: (0.5, 0.5), 4: (0.6, 0.5)})
     clip.tracking.objects.new("Empty")
     prompts = read(clip)
-    assert [each.name for each in prompts.objects()] == ["Camera", "Person"]
+    assert [matte_object.name for matte_object in prompts.objects()] == ["Camera", "Person"]
     assert [prompt.frame for prompt in prompts.objects()[1].prompts] == [1, 4]
     assert prompts.in_words() == "2 objects, 3 points on 2 frames"
 
@@ -213,7 +213,7 @@ def test_disabled_and_double_boxes_are_listed(clip, clip_editor) -> None:
     make_plane(clip, clip_editor, square)
     make_plane(clip, clip_editor, square)
     make_plane(clip, clip_editor, square, frame=3).markers[0].mute = True
-    ignored = [each for each in read(clip).ignored if "hidden" not in each]
+    ignored = [sentence for sentence in read(clip).ignored if "hidden" not in sentence]
     assert len(ignored) == 2
     assert "is a second box on 1 frame" in ignored[0]
     assert "is disabled on 1 frame" in ignored[1]
@@ -274,8 +274,8 @@ def test_mask_keys_are_on_scene_frames(clip, clip_editor) -> None:
 def test_a_layer_named_as_a_tracking_object_belongs_to_it(clip, clip_editor) -> None:
     add_track(clip.tracking.objects.new("Person"), {2: (0.5, 0.5)})
     add_mask(clip, clip_editor, "Person", {2: [SQUARE]})
-    (each,) = read(clip).objects()
-    (prompt,) = each.prompts
+    (matte_object,) = read(clip).objects()
+    (prompt,) = matte_object.prompts
     assert len(prompt.points) == 1
     assert prompt.mask is not None
 

@@ -45,11 +45,11 @@ def publish(folder: Path, package: Path, version: str) -> None:
     for old in folder.glob("*.zip"):
         old.unlink()
     with zipfile.ZipFile(package) as source, zipfile.ZipFile(folder / f"splat_matte-{version}.zip", "w") as target:
-        for each in source.infolist():
-            data = source.read(each)
-            if each.filename == "blender_manifest.toml":
+        for entry in source.infolist():
+            data = source.read(entry)
+            if entry.filename == "blender_manifest.toml":
                 data = data.replace(b'version = "0.1.0"', f'version = "{version}"'.encode())
-            target.writestr(each, data)
+            target.writestr(entry, data)
     command = [sys.executable, str(blender_ext()), "server-generate", "--html", "--repo-dir", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
 

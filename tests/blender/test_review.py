@@ -28,8 +28,8 @@ def test_what_the_engine_doubts_is_there_after_tracking(clip) -> None:  # noqa: 
     bpy.ops.splat_matte.track()
     found = part("contract.suspects").read_suspects(Path(clip.splat_matte.take_of("Camera")))
     assert part("contract.suspects").suspects_file(Path(clip.splat_matte.take_of("Camera"))).exists()
-    listed = [(each.object_name, each.frame, each.reason) for each in clip.splat_matte.suspects]
-    assert listed == [("Camera", each.frame, each.reason) for each in found]
+    listed = [(suspect.object_name, suspect.frame, suspect.reason) for suspect in clip.splat_matte.suspects]
+    assert listed == [("Camera", suspect.frame, suspect.reason) for suspect in found]
     assert part("tasks.job_run").latest().result["suspects"] == len(found)
 
 

@@ -65,7 +65,7 @@ def clip(tmp_path: Path) -> bpy.types.MovieClip:
 def test_settings_are_as_they_were_left(clip: bpy.types.MovieClip) -> None:
     settings = clip.splat_matte
     assert {name: getattr(settings, name) for name in SETTINGS} == SETTINGS
-    assert [(each.name, each.use, each.export) for each in settings.objects] == [
+    assert [(entry.name, entry.use, entry.export) for entry in settings.objects] == [
         ("Camera", True, True),
         ("Person", True, False),
         ("Helper", True, True),

@@ -56,7 +56,7 @@ def test_a_folder_of_wheels_needs_no_network(preferences, offline: None, tmp_pat
     error = part("tasks.setup_run").latest().error
     assert type(error).__name__ == "EngineError"
     runtimes = Path(preferences.folder) / "runtime"
-    assert [each.name for each in runtimes.iterdir() if each.is_dir()] == []
+    assert [path.name for path in runtimes.iterdir() if path.is_dir()] == []
 
 
 def test_a_python_that_will_not_do(preferences, online: None) -> None:
@@ -129,8 +129,8 @@ def test_settings_that_do_nothing_are_not_shown() -> None:
     assert "gpu_gigabytes" in shown("win32", several_gpus=False)
     assert "gpu_choice" not in shown("linux", several_gpus=False)
     assert "gpu_choice" in shown("linux", several_gpus=True)
-    for each in shown("linux", several_gpus=True):
-        assert hasattr(part("settings.preferences").preferences(), each)
+    for name in shown("linux", several_gpus=True):
+        assert hasattr(part("settings.preferences").preferences(), name)
 
 
 def test_diagnostics_name_no_files(preferences, tmp_path: Path) -> None:

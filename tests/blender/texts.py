@@ -37,8 +37,8 @@ def shown(classes: tuple[type, ...]) -> tuple[set[str], set[str]]:
     """Names and tooltips of registered classes, their properties and items."""
     words: set[str] = set()
     tooltips: set[str] = set()
-    for each in classes:
-        kind: Any = each
+    for cls in classes:
+        kind: Any = cls
         if issubclass(kind, bpy.types.Operator):
             tooltips.add(rna_of(kind).description)
         if issubclass(kind, (bpy.types.Operator, bpy.types.Panel, bpy.types.Menu)):
@@ -62,8 +62,8 @@ def rna_of(kind: Any) -> Any:
 
 def own_properties(kind: Any) -> list[Any]:
     """Those of a registered class that Blender does not give to all of its kind."""
-    base = next(each for each in kind.__mro__ if each.__module__ in ("bpy_types", "bpy.types", "_bpy_types"))
-    return [each for each in rna_of(kind).properties if each.identifier not in base.bl_rna.properties]
+    base = next(base for base in kind.__mro__ if base.__module__ in ("bpy_types", "bpy.types", "_bpy_types"))
+    return [prop for prop in rna_of(kind).properties if prop.identifier not in base.bl_rna.properties]
 
 
 def said(addon: Path) -> set[str]:
@@ -99,7 +99,7 @@ def untranslated(addon: Path) -> list[str]:
 
 
 def _goes_past(node: ast.Call) -> bool:
-    name, keywords = _name_of(node.func), {each.arg: each.value for each in node.keywords}
+    name, keywords = _name_of(node.func), {keyword.arg: keyword.value for keyword in node.keywords}
     if name in ("report", "poll_message_set"):
         return text_of(node.args[ARGUMENTS[name]]) is not None
     for keyword, context in (("text", "text_ctxt"), ("heading", "heading_ctxt")):
@@ -132,7 +132,7 @@ class _Finder:
 
     def found(self) -> Iterator[str]:
         """Its texts."""
-        functions = [each for each in ast.walk(self.tree) if isinstance(each, ast.FunctionDef)]
+        functions = [function for function in ast.walk(self.tree) if isinstance(function, ast.FunctionDef)]
         for scope in (self.tree, *functions):
             for node in ast.walk(scope):
                 for argument in self._arguments(node):
@@ -141,7 +141,7 @@ class _Finder:
 
     def returned(self) -> Iterator[str]:
         """Sentences that its functions return."""
-        for scope in (each for each in ast.walk(self.tree) if isinstance(each, ast.FunctionDef)):
+        for scope in (function for function in ast.walk(self.tree) if isinstance(function, ast.FunctionDef)):
             for node in ast.walk(scope):
                 if isinstance(node, ast.Return) and node.value is not None:
                     yield from (text for text in self._resolve(node.value, scope) if text.count(" ") > 2)
@@ -167,13 +167,13 @@ class _Finder:
         """`count_of` makes two texts; `reading` adds a reason."""
         if not isinstance(node, ast.Call):
             return
-        words = [each for each in map(text_of, node.args) if each is not None]
+        words = [text for text in map(text_of, node.args) if text is not None]
         if _name_of(node.func) == "count_of" and words:
             yield f"1 {words[0]}"
             yield f"{{1}} {words[1] if len(words) > 1 else words[0] + 's'}"
         if _name_of(node.func) == "reading":
-            for each in words[:1]:
-                yield f"{each} ({{{each.count('{') + 1}}})."
+            for word in words[:1]:
+                yield f"{word} ({{{word.count('{') + 1}}})."
 
     def _resolve(self, node: ast.expr, scope: ast.AST) -> Iterator[str]:
         """The texts that an expression can be."""
@@ -185,17 +185,17 @@ class _Finder:
         elif isinstance(node, ast.Starred):
             yield from self._resolve(node.value, scope)
         elif isinstance(node, (ast.List, ast.Tuple)):
-            for each in node.elts:
-                yield from self._resolve(each, scope)
+            for element in node.elts:
+                yield from self._resolve(element, scope)
         elif isinstance(node, ast.BoolOp):
-            for each in node.values:
-                yield from self._resolve(each, scope)
+            for value in node.values:
+                yield from self._resolve(value, scope)
         elif isinstance(node, ast.Call):
             for function in self.tree.body:
                 if isinstance(function, ast.FunctionDef) and function.name == _name_of(node.func):
-                    for each in ast.walk(function):
-                        if isinstance(each, ast.Return) and each.value is not None:
-                            yield from self._resolve(each.value, function)
+                    for inner in ast.walk(function):
+                        if isinstance(inner, ast.Return) and inner.value is not None:
+                            yield from self._resolve(inner.value, function)
         elif isinstance(node, ast.Subscript):
             yield from self._resolve(node.value, scope)
         elif isinstance(node, ast.Dict):
@@ -219,15 +219,15 @@ def _values_of(name: str, scope: ast.AST) -> Iterator[ast.expr]:
                 elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                     yield from (
                         value
-                        for each, value in zip(target.elts, node.value.elts, strict=True)
-                        if isinstance(each, ast.Name) and each.id == name
+                        for element, value in zip(target.elts, node.value.elts, strict=True)
+                        if isinstance(element, ast.Name) and element.id == name
                     )
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
             if node.value is not None:
                 yield node.value
         elif isinstance(node, ast.For) and isinstance(node.target, ast.Tuple) and isinstance(node.iter, ast.Tuple):
-            for i, each in enumerate(node.target.elts):
-                if isinstance(each, ast.Name) and each.id == name:
+            for i, element in enumerate(node.target.elts):
+                if isinstance(element, ast.Name) and element.id == name:
                     yield from (row.elts[i] for row in node.iter.elts if isinstance(row, ast.Tuple))
 
 

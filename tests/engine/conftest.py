@@ -49,7 +49,7 @@ def toy(room: Path) -> Clip:
     """The clip that the demo uses too, with `room` to write to."""
     folder = CLIPS / "toy"
     about = json.loads((folder / "clip.json").read_text(encoding="utf-8"))
-    subject = next((each["x"], each["y"]) for each in about["prompts"] if each["label"] == "include")
+    subject = next((prompt["x"], prompt["y"]) for prompt in about["prompts"] if prompt["label"] == "include")
     return Clip(
         sorted((folder / "rgb").iterdir()),
         sorted((folder / "gt").iterdir()),

@@ -170,7 +170,7 @@ def test_killed_at_every_step_of_a_replacement_one_of_both_is_there(
         found = (version / "a.png").read_bytes()
         assert found in (b"old", b"new")
         assert (b'"n"' in version.with_suffix(".json").read_bytes()) == (found == b"new")
-        assert [each.name for each in version.iterdir()] == ["a.png"]
+        assert [path.name for path in version.iterdir()] == ["a.png"]
         if left > 0:
             assert found == b"new"
             return
@@ -268,7 +268,7 @@ def test_what_was_found_is_not_pruned_while_it_is_read(tmp_path: Path) -> None:
         os.utime(folder, (i, i))
     with holding([folders[0]]):
         _prune(folders[5])
-        assert [each.exists() for each in folders] == [True, False, True, True, True, True]
+        assert [folder.exists() for folder in folders] == [True, False, True, True, True, True]
     _prune(folders[5])
     assert not folders[0].exists()
 

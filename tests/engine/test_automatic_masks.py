@@ -101,7 +101,7 @@ def test_masks_equal_upstream(upstream: Any, loaded: model.Loaded, picture: np.n
     ours = generate(loaded.predictor, picture, Settings(**parameters))
     assert len(theirs) >= 5, "too few masks would prove nothing"
     assert abs(len(ours) - len(theirs)) <= 0.02 * len(theirs)
-    same = [max(overlap(each["segmentation"], one.segmentation.mask()) for one in ours) >= 0.99 for each in theirs]
+    same = [max(overlap(mask["segmentation"], one.segmentation.mask()) for one in ours) >= 0.99 for mask in theirs]
     assert np.mean(same) >= 0.98, (case, len(theirs), np.mean(same))
 
 
@@ -115,9 +115,9 @@ def test_large_pictures_give_masks_of_bounded_size(loaded: model.Loaded, picture
     small = generate(loaded.predictor, picture, settings)
     found = generate(loaded.predictor, large, settings)
     assert found
-    assert {(each.segmentation.height, each.segmentation.width) for each in found} == {(576, 1024)}
-    assert all(0 <= each.area <= 2560 * 1440 for each in found)
-    assert max(each.area for each in found) / max(each.area for each in small) == pytest.approx(64, rel=0.2)
+    assert {(mask.segmentation.height, mask.segmentation.width) for mask in found} == {(576, 1024)}
+    assert all(0 <= mask.area <= 2560 * 1440 for mask in found)
+    assert max(mask.area for mask in found) / max(mask.area for mask in small) == pytest.approx(64, rel=0.2)
 
 
 def test_small_regions_go(loaded: model.Loaded, picture: np.ndarray) -> None:
@@ -127,9 +127,9 @@ def test_small_regions_go(loaded: model.Loaded, picture: np.ndarray) -> None:
 
     def smallest(area: int) -> int:
         settings = Settings(**LOOSE | {"points_per_side": 3}, min_mask_region_area=area)
-        masks = [each.segmentation.mask() for each in generate(loaded.predictor, square, settings)]
+        masks = [mask.segmentation.mask() for mask in generate(loaded.predictor, square, settings)]
         regions = [cv2.connectedComponentsWithStats(mask.astype(np.uint8))[2] for mask in masks]
-        return min(int(each[1:, cv2.CC_STAT_AREA].min()) for each in regions)
+        return min(int(stats[1:, cv2.CC_STAT_AREA].min()) for stats in regions)
 
     assert smallest(0) < 20 < smallest(20)
 

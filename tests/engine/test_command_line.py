@@ -81,7 +81,7 @@ def test_masks_of_two_objects_by_a_programs_rules(frames: Path, clip) -> None:
     labels = np.asarray(Image.open(versions[2] / "chair 0002.png"))
     for name in ("seat", "left"):
         expected = union([takes[name].matte(2).logits], clip.width, clip.height)
-        white, black = (np.asarray(Image.open(each / name / "chair 0002.png")) for each in versions[:2])
+        white, black = (np.asarray(Image.open(version / name / "chair 0002.png")) for version in versions[:2])
         assert np.array_equal(white, expected)
         assert np.array_equal(black, 255 - expected)
         assert np.all(labels[expected > 0] > 0)
@@ -104,7 +104,7 @@ def test_two_cameras_in_one_go(frames: Path, clip) -> None:
     assert done.stdout.splitlines()[:2] == ["left: frames 1 to 2", "right: frames 3 to 4"]
     version = Path(done.stdout.splitlines()[-1])
     assert version == clip.room / "shoot" / "shoot_matte" / "v001"
-    names = sorted(each.relative_to(version).as_posix() for each in version.rglob("*.png"))
+    names = sorted(file.relative_to(version).as_posix() for file in version.rglob("*.png"))
     assert names == [f"{folder}/chair 000{i}.png" for folder in ("left", "right") for i in (1, 2)]
     again = engine("track", clip.room / "shoot", *marks)
     assert Path(again.stdout.splitlines()[-1]).name == "v002"

@@ -99,7 +99,7 @@ def test_the_image_encoder(dtype: torch.dtype, allowed: float) -> None:
 
     def encoded(predictor: nn.Module) -> Tensor:
         found = [predictor.forward_image(frame) for frame in frames]
-        return torch.cat([m.flatten() for each in found for m in each["backbone_fpn"] + each["vision_pos_enc"]])
+        return torch.cat([m.flatten() for output in found for m in output["backbone_fpn"] + output["vision_pos_enc"]])
 
     theirs, ours = both(predictor, encoded, dtype)
     assert error(theirs, ours) < allowed
@@ -118,7 +118,7 @@ def test_merged_projections_give_what_two_give(top_down: bool) -> None:
         after = predictor.forward_image(frame)["backbone_fpn"]
     assert [error(a, b) < 1e-5 for a, b in zip(before, after, strict=True)] == [True] * 3
     kept = predictor.sam_mask_decoder.conv_s0, predictor.sam_mask_decoder.conv_s1
-    assert [isinstance(each, nn.Identity) for each in kept] == [not top_down] * 2
+    assert [isinstance(module, nn.Identity) for module in kept] == [not top_down] * 2
 
 
 def test_attention_to_scores_far_above_the_sampled_ones() -> None:

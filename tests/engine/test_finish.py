@@ -28,7 +28,7 @@ def job_of(width: int = WIDTH, height: int = HEIGHT, frames: int = 1, **finishin
     """An object for each argument."""
     files = tuple(f"/plates/{i}.png" for i in range(frames))
     marked = (Prompt(1, (Point(1, 1),)),)
-    objects = tuple(MatteObject(name, marked, each) for name, each in finishing.items())
+    objects = tuple(MatteObject(name, marked, finishing_of) for name, finishing_of in finishing.items())
     return Job(Footage(files, width, height, frames), objects)
 
 
@@ -223,7 +223,7 @@ def test_reduced_is_the_export_reduced(width: int) -> None:
         garbage=(Garbage((Outlines(1, (((0, 0), (width / 4, 0), (0, height / 3)),)),)),),
     )  # fmt: skip
     job = job_of(width, height, a=finishing, b=Finishing())
-    of = {name: (lambda frame, each=each: each) for name, each in logits.items()}
+    of = {name: (lambda frame, values=values: values) for name, values in logits.items()}
     for soft in (False, True):
         full = Mattes(job, of).finished(1, "a", soft=soft)
         reduced = Mattes(job, of, longest=1000).finished(1, "a", soft=soft)
@@ -274,7 +274,9 @@ def test_an_export_is_finished_and_nothing_is_tracked_again(
     tracked.clear()
 
     def export(target: str = "postshot", **finishing: Finishing) -> list[Pixels]:
-        objects = tuple(dataclasses.replace(each, finishing=finishing[each.name]) for each in plain.objects)
+        objects = tuple(
+            dataclasses.replace(matte_object, finishing=finishing[matte_object.name]) for matte_object in plain.objects
+        )
         _, version = session.export(dataclasses.replace(plain, objects=objects, target=target))
         report = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))
         assert Job.from_dict(report["job"]).objects == objects

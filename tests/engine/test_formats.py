@@ -263,7 +263,7 @@ class TestLayers:
         generator = np.random.default_rng(seed)
         shape = HEIGHT, WIDTH
         noise = [generator.integers(0, 256, shape) * (generator.random(shape) < 0.6) for _ in self.NAMES]
-        return dict(zip(self.NAMES, (each.astype(np.uint8) for each in noise), strict=True))
+        return dict(zip(self.NAMES, (channel.astype(np.uint8) for channel in noise), strict=True))
 
     def write(self, folder: Path, mattes: dict[str, NDArray[np.uint8]], **more: Any) -> Path:
         Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "shot.0007.png")
@@ -293,7 +293,11 @@ class TestLayers:
     def decode(self, file: Path) -> dict[str, NDArray[np.float32]]:
         """As the specification tells a reader to: from the header's names alone."""
         pixels, spec = read_oiio(file)
-        found = {each.name: each.value for each in spec.extra_attribs if each.name.startswith("cryptomatte/")}
+        found = {
+            attribute.name: attribute.value
+            for attribute in spec.extra_attribs
+            if attribute.name.startswith("cryptomatte/")
+        }
         (key,) = {name.rpartition("/")[0] for name in found}
         assert found[f"{key}/hash"] == "MurmurHash3_32"
         assert found[f"{key}/conversion"] == "uint32_to_float32"

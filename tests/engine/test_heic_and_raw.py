@@ -46,7 +46,7 @@ def write_dng(path: Path, linear: tuple[float, float, float], orientation: int =
     for (row, column), colour in zip(((0, 0), (0, 1), (1, 0), (1, 1)), (0, 1, 1, 2), strict=True):
         cells[row::2, column::2] = round(linear[colour] * 65535)
     cells[:2, :2] = 65535  # something bright, by which nothing may be scaled
-    rationals = b"".join(struct.pack("<ii", round(each * 10_000), 10_000) for each in _FROM_XYZ)
+    rationals = b"".join(struct.pack("<ii", round(value * 10_000), 10_000) for value in _FROM_XYZ)
     tags: list[tuple[int, int, int, bytes]] = [
         (254, 4, 1, struct.pack("<I", 0)),
         (256, 4, 1, struct.pack("<I", width)),
@@ -178,16 +178,16 @@ class TestRaw:
             footage, _ = scan(file)
             turned = orientation in (6, 8)
             assert (footage.width, footage.height) == ((HEIGHT, WIDTH) if turned else (WIDTH, HEIGHT))
-            frame = [Path(each).name for each in footage.files].index(name) + 1
+            frame = [Path(file).name for file in footage.files].index(name) + 1
             reader = Reader(footage)
             reader.check()
             pixels = reader.plate(frame).pixels
             assert pixels.dtype == reader.dtype == np.uint16
             assert pixels.shape[:2] == (footage.height, footage.width)
             middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]
-            np.testing.assert_allclose(middle / 65535, [srgb(each) for each in linear], atol=0.01)
+            np.testing.assert_allclose(middle / 65535, [srgb(value) for value in linear], atol=0.01)
             model = reader.model_input(frame, 16)
-            np.testing.assert_allclose(np.median(model, (0, 1)) / 255, [srgb(each) for each in linear], atol=0.02)
+            np.testing.assert_allclose(np.median(model, (0, 1)) / 255, [srgb(value) for value in linear], atol=0.02)
             mask = np.zeros((footage.height, footage.width), np.uint8)
             assert reader.as_stored(mask, frame).shape == mask.shape, "programs develop it upright, too"
 

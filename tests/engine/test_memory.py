@@ -154,7 +154,7 @@ def test_one_object_at_a_time_gives_the_same_mattes(
     assert tries[0] == (2, 4)
     assert tries[1:3] == [(1, 1), (1, 1)]
     assert found.keys() == expected.keys()
-    assert all(np.array_equal(found[each], expected[each]) for each in expected)
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
 
 
 def test_memory_is_given_back_after_a_while(job: Job) -> None:

@@ -71,7 +71,7 @@ def test_every_official_config_builds(official: Official) -> None:
     """Its config is inside the pinned sam2 package, and makes a predictor of the size that was published."""
     config = model._sam2_config(official.config)
     predictor = model.build(config)
-    millions = sum(each.numel() for each in predictor.parameters()) / 1e6
+    millions = sum(parameter.numel() for parameter in predictor.parameters()) / 1e6
     expected = {"tiny": 38.9, "small": 46.0, "base_plus": 80.8, "large": 224.4}
     size = official.name.partition("_hiera_")[2]
     assert millions == pytest.approx(expected[size], abs=0.3)
@@ -108,8 +108,8 @@ def own_config(path: Path, **changes: object) -> Path:
     for place, value in changes.items():
         node = data["model"]
         *parents, last = place.split("__")
-        for each in parents:
-            node = node[each]
+        for key in parents:
+            node = node[key]
         node[last] = value
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
@@ -141,7 +141,7 @@ def test_a_config_runs_no_code(
     path = own_config(tmp_path / "evil.yaml", memory_encoder__fuser=node)
     refused(dataclasses.replace(of(weights, trust=True), config=str(path)), "evil.yaml", "memory_encoder.fuser")
     refused(dataclasses.replace(of(weights, trust=True), config=str(own_config(path, anything=[[node]]))), "evil.yaml")
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["evil.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_nothing_is_where_it_was_not_asked_for(broken_gpu: None) -> None:
             torch.zeros(2).cuda(),
             torch.zeros(2).cuda(1),
         ]
-    assert {each.device for each in made} == {here}
+    assert {array.device for array in made} == {here}
     with Only(torch.device("meta")):
         assert torch.zeros(2).to("cuda").is_meta
         assert torch.zeros(2).device == here

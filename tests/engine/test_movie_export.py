@@ -100,8 +100,8 @@ def test_prores(plates: Path) -> None:
     """Colours as good as its compression, alpha exact where it is 0 or full."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     smooth = np.dstack([3 * x, 5 * y, 100 + x - y]).astype(np.uint8)
-    for each in plates.iterdir():
-        Image.fromarray(smooth).save(each)
+    for plate in plates.iterdir():
+        Image.fromarray(smooth).save(plate)
     (file,) = write(job_of(plates, "prores", frame_rate=23.976)).iterdir()
     with av.open(str(file)) as container:
         stream = container.streams.video[0]
@@ -174,7 +174,7 @@ def test_stopped_there_is_nothing(plates: Path) -> None:
     seen.clear()
     version = write(job, on_frame=lambda done, _total, _frame: seen.append(done))
     assert seen == [1, 2, 3, 4, 5]
-    assert [each.name for each in version.iterdir()] == ["shöt.mov"]
+    assert [path.name for path in version.iterdir()] == ["shöt.mov"]
 
 
 @pytest.mark.parametrize("delivery", [{"scope": "missing"}, {"into": "latest"}])

@@ -18,7 +18,7 @@ def disc(x: float, y: float, radius: float, hole: float = 0.0) -> np.ndarray:
 def filled(curves: list[np.ndarray]) -> np.ndarray:
     """What even-odd filling makes of them."""
     fine = np.zeros((120 * 8, 200 * 8), np.uint8)
-    cv2.fillPoly(fine, [np.rint(each * 8 - 0.5).astype(np.int32) for each in curves], 255)
+    cv2.fillPoly(fine, [np.rint(curve * 8 - 0.5).astype(np.int32) for curve in curves], 255)
     return cv2.resize(fine, (200, 120), interpolation=cv2.INTER_AREA) >= 128
 
 
@@ -29,7 +29,7 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("matte", [disc(100, 60, 40), disc(90, 50, 45, hole=20), disc(0, 0, 60)])
 def test_they_enclose_the_matte(matte: np.ndarray) -> None:
     curves = curves_of(matte, 64)
-    assert all(each.shape == (64, 2) for each in curves)
+    assert all(curve.shape == (64, 2) for curve in curves)
     assert iou(filled(curves), matte > 0) > 0.97
 
 
@@ -50,7 +50,7 @@ def test_points_move_as_the_matte_does() -> None:
 
 def test_parts_come_and_go() -> None:
     one, two = disc(50, 60, 20), disc(50, 60, 20) | disc(150, 60, 30)
-    paths = matched([curves_of(each, 32) for each in (one, two, one)])
+    paths = matched([curves_of(shape, 32) for shape in (one, two, one)])
     assert len(paths) == 2
     assert all(len(path) == 3 for path in paths)
     for i, matte in enumerate((one, two, one)):

@@ -47,7 +47,7 @@ def mattes(job: Job) -> dict[int, NDArray[np.float32]]:
     done = Session(lambda *_: None, lambda: False).track(job)
     take = done.takes[job.objects[0].name]
     found = {frame: take.matte(frame) for frame in done.frames}
-    return {frame: each.logits.astype(np.float32) for frame, each in found.items() if each}
+    return {frame: matte.logits.astype(np.float32) for frame, matte in found.items() if matte}
 
 
 def marked(footage: Footage, checkpoint: Model, output: Path, *points: Point, mask: Mask | None = None) -> Job:
@@ -61,7 +61,7 @@ def test_mattes_are_continuous_over_the_seam(footage: Footage, checkpoint: Model
     flat = mattes(marked(dataclasses.replace(footage, panorama=False), checkpoint, tmp_path / "flat", Point(6, 80)))
     for frame, logits in found.items():
         usual = np.abs(np.diff(logits, axis=1)).mean()
-        jump, jump_if_flat = (np.abs(each[:, 0] - each[:, -1]).mean() for each in (logits, flat[frame]))
+        jump, jump_if_flat = (np.abs(array[:, 0] - array[:, -1]).mean() for array in (logits, flat[frame]))
         assert jump < 2 * usual
         assert jump < jump_if_flat / 2
         assert logits.shape[1] < flat[frame].shape[1]
@@ -99,9 +99,9 @@ def test_strips_are_the_other_side() -> None:
     assert wide.shape == x.shape
     strip = next(i for i in range(1, 80) if abs(int(wide[0, i, 0]) - int(wide[0, i - 1, 0])) > 40)
     assert panorama.places(0.0, 80)[0] == pytest.approx(strip / 80)
-    for each in (0.01, 0.5, 0.99):
-        for place in panorama.places(each, 80):
-            assert wide[0, min(79, int(place * 80)), 0] == pytest.approx(each * 80, abs=3)
+    for across in (0.01, 0.5, 0.99):
+        for place in panorama.places(across, 80):
+            assert wide[0, min(79, int(place * 80)), 0] == pytest.approx(across * 80, abs=3)
     assert len(panorama.places(0.5, 80)) == 1
     assert len(panorama.places(0.99, 80)) == 2
 

@@ -57,19 +57,21 @@ def masks_of(upstream: Upstream, job: Job) -> dict[int, dict[str, np.ndarray]]:
     predictor = upstream.predictor
     half = 0.5 / predictor.image_size  # upstream takes pixel numbers of its square input, we take positions
 
-    def prompt(state: dict, each: MatteObject, marked: Prompt) -> None:
+    def prompt(state: dict, matte_object: MatteObject, marked: Prompt) -> None:
         size = torch.tensor((job.footage.width, job.footage.height))
         if marked.mask:
             from PIL import Image
 
-            predictor.add_new_mask(state, marked.frame - 1, each.name, np.asarray(Image.open(marked.mask.file)) >= 128)
+            predictor.add_new_mask(
+                state, marked.frame - 1, matte_object.name, np.asarray(Image.open(marked.mask.file)) >= 128
+            )
         if marked.points or marked.box:
             points = torch.tensor([(p.x, p.y) for p in marked.points]).reshape(-1, 2) / size - half
             box = marked.box
             predictor.add_new_points_or_box(
                 state,
                 marked.frame - 1,
-                each.name,
+                matte_object.name,
                 points=points,
                 labels=torch.tensor([int(p.include) for p in marked.points]),
                 box=torch.tensor(((box.x0, box.y0), (box.x1, box.y1))) / size - half if box else None,
@@ -79,16 +81,16 @@ def masks_of(upstream: Upstream, job: Job) -> dict[int, dict[str, np.ndarray]]:
     masks: dict[int, dict[str, np.ndarray]] = {}
     with torch.inference_mode():
         state = upstream.fresh_state()
-        for each in job.objects:
-            prompt(state, each, each.prompts[0])
-        later = sorted({p.frame for each in job.objects for p in each.prompts[1:]})
+        for matte_object in job.objects:
+            prompt(state, matte_object, matte_object.prompts[0])
+        later = sorted({p.frame for matte_object in job.objects for p in matte_object.prompts[1:]})
         for frame in later:
-            for _ in predictor.propagate_in_video(state, max_frame_num_to_track=frame - each.prompts[0].frame):
+            for _ in predictor.propagate_in_video(state, max_frame_num_to_track=frame - matte_object.prompts[0].frame):
                 pass
-            for each in job.objects:
-                for marked in each.prompts[1:]:
+            for matte_object in job.objects:
+                for marked in matte_object.prompts[1:]:
                     if marked.frame == frame:
-                        prompt(state, each, marked)
+                        prompt(state, matte_object, marked)
         for reverse in (False, True):
             for index, names, logits in predictor.propagate_in_video(state, reverse=reverse):
                 masks[index] = {name: (logits[i, 0] > 0).cpu().numpy() for i, name in enumerate(names)}
@@ -96,7 +98,7 @@ def masks_of(upstream: Upstream, job: Job) -> dict[int, dict[str, np.ndarray]]:
 
 
 def mean_iou(job: Job, expected: dict[int, dict[str, np.ndarray]], store: dict) -> dict[str, float]:
-    found: dict[str, list[float]] = {each.name: [] for each in job.objects}
+    found: dict[str, list[float]] = {matte_object.name: [] for matte_object in job.objects}
     for frame in job.frames:
         for name, values in found.items():
             ours = union([store[name].matte(frame).logits], job.footage.width, job.footage.height) > 0

@@ -59,11 +59,11 @@ def run(
 
 
 def index(folder: Path) -> list[dict]:
-    return [json.loads(each.read_text()) for each in sorted((folder / "index").glob("*.json"))]
+    return [json.loads(file.read_text()) for file in sorted((folder / "index").glob("*.json"))]
 
 
 def ids(document: dict) -> set[int]:
-    return {each["id"] for each in document["segments"]}
+    return {segment["id"] for segment in document["segments"]}
 
 
 def disc(box: tuple[int, int, int, int]) -> np.ndarray:
@@ -74,22 +74,22 @@ def disc(box: tuple[int, int, int, int]) -> np.ndarray:
 
 def fitting(document: dict, truth: np.ndarray) -> set[int]:
     """The ids of masks with an IoU above 0.6."""
-    masks = {each["id"]: Rle.from_coco(each["segmentation"]).mask() for each in document["segments"]}
+    masks = {segment["id"]: Rle.from_coco(segment["segmentation"]).mask() for segment in document["segments"]}
     return {id_ for id_, mask in masks.items() if (mask & truth).sum() / (mask | truth).sum() > 0.6}
 
 
 def late_id(documents: list[dict]) -> int:
     """The id that the late disc has from where it comes in to the end."""
-    return min(set.intersection(*(fitting(each, disc(LATE)) for each in documents[COMES - 1 :])))
+    return min(set.intersection(*(fitting(document, disc(LATE)) for document in documents[COMES - 1 :])))
 
 
 def test_what_stays_keeps_its_id_and_what_comes_late_gets_one(found: tuple[Job, Path]) -> None:
     documents = index(found[1])
-    assert [each["frame"] for each in documents] == list(range(1, FRAMES + 1))
-    assert [each["key"] for each in documents] == [True, False, True, False, True]
-    assert 1 in set.intersection(*(fitting(each, disc(LARGE)) for each in documents))
+    assert [document["frame"] for document in documents] == list(range(1, FRAMES + 1))
+    assert [document["key"] for document in documents] == [True, False, True, False, True]
+    assert 1 in set.intersection(*(fitting(document, disc(LARGE)) for document in documents))
     late = late_id(documents)
-    assert not any(late in ids(each) for each in documents[: COMES - 1])
+    assert not any(late in ids(document) for document in documents[: COMES - 1])
     image = np.asarray(Image.open(found[1] / "00004.png"))
     assert image.dtype == np.uint16
     assert image.shape == (HEIGHT, WIDTH)
@@ -114,8 +114,8 @@ def test_what_is_on_a_frame_can_be_picked(found: tuple[Job, Path], tmp_path: Pat
     file, kept = session.found(job, 4)
     assert kept == session.track(replace(job, target="")).found
     outlines = read_suggestions(file)
-    assert {each.number for each in outlines} == ids(index(folder)[3])
-    areas = [each.area for each in outlines]
+    assert {outline.number for outline in outlines} == ids(index(folder)[3])
+    areas = [outline.area for outline in outlines]
     assert areas == sorted(areas, reverse=True), "the largest first"
     under = smallest_at(outlines, MIDDLE_OF_LATE)
     assert under is not None
@@ -139,8 +139,8 @@ def test_a_segment_is_a_subject(found: tuple[Job, Path]) -> None:
 
 def test_the_long_tail_is_cut(found: tuple[Job, Path], tmp_path: Path) -> None:
     few = index(run(replace(found[0], output=str(tmp_path), parts=replace(SEARCH, max_tracks=1))))
-    assert set.union(*(ids(each) for each in few)) == {1}, "the largest that was there first"
-    assert all(1 in fitting(each, disc(LARGE)) for each in few[: COMES - 1])
+    assert set.union(*(ids(document) for document in few)) == {1}, "the largest that was there first"
+    assert all(1 in fitting(document, disc(LARGE)) for document in few[: COMES - 1])
 
 
 def test_stopped_twice_and_gone_on_with_it_is_the_same(found: tuple[Job, Path], tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_links_can_not_go_round() -> None:
     tracking._state = parts._State()
     for a, b in ((1, 2), (2, 3), (3, 1), (5, 4), (4, 2), (1, 5)):
         tracking._link(a, b)
-    assert {root(tracking._state.links, each) for each in range(1, 6)} == {1}
+    assert {root(tracking._state.links, label) for label in range(1, 6)} == {1}
 
 
 def test_a_disc_is_followed_where_it_goes(checkpoint: Model, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_disc_is_followed_where_it_goes(checkpoint: Model, tmp_path: Path) -> 
     footage = Footage(tuple(files), 320, 180, FRAMES)
     job = Job(footage, (), model=checkpoint, output=str(tmp_path / "m"), target="segments", parts=search)
     for document, disc in zip(index(run(job)), discs, strict=True):
-        found = {each["id"]: Rle.from_coco(each["segmentation"]).mask() for each in document["segments"]}
+        found = {segment["id"]: Rle.from_coco(segment["segmentation"]).mask() for segment in document["segments"]}
         assert (found[1] & disc).sum() / (found[1] | disc).sum() > 0.8, document["frame"]
 
 
@@ -190,4 +190,4 @@ def test_many_poor_masks_are_limited(found: tuple[Job, Path], tmp_path: Path) ->
     documents = index(run(job))
     assert len(documents) == 2
     assert len(ids(documents[0])) > 1
-    assert max(len(ids(each)) for each in documents) <= 8
+    assert max(len(ids(document)) for document in documents) <= 8

@@ -244,7 +244,7 @@ class TestPlate:
         pixels[0, 0] = np.inf
         plate = reader(save_oiio(tmp_path / "plate.exr", pixels, names)).plate(1)
         assert plate.pixels.dtype == np.float32
-        np.testing.assert_array_equal(plate.pixels, pixels[..., [names.index(each) for each in "RGB"]])
+        np.testing.assert_array_equal(plate.pixels, pixels[..., [names.index(channel) for channel in "RGB"]])
 
     def test_exr_half_and_layer(self, tmp_path: Path) -> None:
         half = noise(dtype=np.float32).astype(np.float16)

@@ -144,7 +144,7 @@ class TestOutput:
 
         with pytest.raises(kind, match=match):
             Session(progress, lambda: False).export(job)
-        assert not [each for each in Path(job.output).rglob("*") if each.is_file() and each.suffix != ".lock"]
+        assert not [path for path in Path(job.output).rglob("*") if path.is_file() and path.suffix != ".lock"]
 
     def job(self, folder: Path, output: Path, **more: Any) -> Job:
         footage, _ = scan(photos(folder / "plates", ["IMG_0001.jpg", "IMG_0002.jpg"]))
@@ -194,7 +194,7 @@ class TestOutput:
     def test_names_that_are_one_elsewhere(self, tmp_path: Path) -> None:
         """Two spellings of an accent are one name on a Mac, two letter cases on Windows too."""
         photos(tmp_path, ["caf\u00e9.jpg", "cafe\u0301.png"])
-        files = tuple(sorted(str(each) for each in tmp_path.iterdir()))
+        files = tuple(sorted(str(path) for path in tmp_path.iterdir()))
         if len(files) < 2:
             pytest.skip("they are one here")
         with pytest.raises(FootageError, match="the same base name"):
@@ -230,7 +230,7 @@ class TestFolders:
         (tmp_path / "left" / "other").symlink_to(tmp_path / "right", target_is_directory=True)
         (tmp_path / "right" / "other").symlink_to(tmp_path / "left", target_is_directory=True)
         footage, warnings = scan(tmp_path)
-        assert footage.files == tuple(str(tmp_path / each / "images" / "a_1.jpg") for each in ("left", "right"))
+        assert footage.files == tuple(str(tmp_path / side / "images" / "a_1.jpg") for side in ("left", "right"))
         assert any("link" in warning for warning in warnings)
 
     def test_what_to_convert_with(self, tmp_path: Path) -> None:
@@ -502,7 +502,7 @@ def write_exr(path: Path, parts: list[tuple[str, dict[str, float]]]) -> Path:
 
 
 def layer(name: str, value: float, alpha: bool = True) -> dict[str, float]:
-    channels = {f"{name}{each}": value for each in "RGB"}
+    channels = {f"{name}{channel}": value for channel in "RGB"}
     return {**channels, f"{name}A": 1.0} if alpha else channels
 
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def mattes(job: Job, session: Session) -> dict[tuple[str, int], bytes]:
     takes = session.track(job).takes
     return {
-        (name, frame): b"".join(np.asarray(each).tobytes() for each in dataclasses.astuple(take.matte(frame)))
+        (name, frame): b"".join(np.asarray(value).tobytes() for value in dataclasses.astuple(take.matte(frame)))
         for name, take in takes.items()
         for frame in job.frames
     }

@@ -60,7 +60,7 @@ def track(folder: Path, changes: dict[int, Change], scores: dict[int, tuple[floa
 
 
 def covered(found: list[Suspect]) -> set[int]:
-    return {frame for each in found for frame in each.frames}
+    return {frame for suspect in found for frame in suspect.frames}
 
 
 def test_a_clean_track_has_no_suspects(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_error_is_found_with_its_reason(tmp_path: Path, change: Change, frame
 
 def test_what_sam_2_itself_doubts(tmp_path: Path) -> None:
     found = review(track(tmp_path, {}, {10: (0.5, 8.0), 30: (0.95, 0.0)}), [1], 1)
-    assert [each.frame for each in found] == [10, 30]
+    assert [suspect.frame for suspect in found] == [10, 30]
     assert "predicted IoU 0.50" in found[0].reason and "hidden" in found[1].reason
 
 
@@ -118,8 +118,8 @@ def test_a_prompted_frame_is_never_a_suspect(tmp_path: Path) -> None:
 
 def test_worst_first(tmp_path: Path) -> None:
     found = review(track(tmp_path, {10: fat, 20: np.zeros_like, 30: speckled}), [1], 1)
-    assert [each.doubt for each in found] == sorted((each.doubt for each in found), reverse=True)
-    assert all(each.doubt >= 1 for each in found)
+    assert [suspect.doubt for suspect in found] == sorted((suspect.doubt for suspect in found), reverse=True)
+    assert all(suspect.doubt >= 1 for suspect in found)
 
 
 def test_piece_by_piece_is_as_at_once(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_piece_by_piece_is_as_at_once(tmp_path: Path) -> None:
         review(pieces, [20], 20)
     assert review(pieces, [20], 20) == review(whole, [20], 20)
     assert np.allclose(
-        [each[:-1] for each in measure(pieces).values()],
-        [each[:-1] for each in measure(whole).values()],
+        [measured[:-1] for measured in measure(pieces).values()],
+        [measured[:-1] for measured in measure(whole).values()],
         equal_nan=True,
     )
 

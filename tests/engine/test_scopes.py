@@ -78,7 +78,7 @@ def shot(tmp_path: Path) -> Shot:
 
 
 def contents(version: Path) -> dict[str, tuple[bytes, int]]:
-    return {each.name: (each.read_bytes(), each.stat().st_mtime_ns) for each in version.iterdir()}
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in version.iterdir()}
 
 
 def test_a_range(shot: Shot) -> None:
@@ -96,9 +96,9 @@ def test_missing_frames_are_added_to_the_latest(shot: Shot) -> None:
     assert sorted(shot.written) == [1, 4, 5, 6]
     assert shot.edges_of(first) == {1: 12, 2: 8, 3: 8, 4: 12, 5: 12, 6: 12}
     assert {name: contents(first)[name] for name in before} == before
-    assert [each.name for each in shot.output.iterdir() if each.name != "work"] == ["v001", "v001.json"]
+    assert [path.name for path in shot.output.iterdir() if path.name != "work"] == ["v001", "v001.json"]
     report = shot.report(first)
-    assert [(each["scope"], each["frames"]) for each in report["written"]] == [
+    assert [(run["scope"], run["frames"]) for run in report["written"]] == [
         ("all", [[2, 3]]),
         ("missing", [[1, 1], [4, 6]]),
     ]
@@ -145,14 +145,14 @@ def test_a_new_version_takes_over_what_is_unchanged(shot: Shot) -> None:
     for file in second.iterdir():  # a later change of one must not reach the other
         file.write_bytes(b"")
     assert contents(first) == before
-    assert [each["frames"] for each in shot.report(second)["written"]] == [[[1, 6]], [[2, 2]]]
+    assert [run["frames"] for run in shot.report(second)["written"]] == [[[1, 6]], [[2, 2]]]
 
 
 def test_with_nothing_to_do_there_is_no_new_version(shot: Shot) -> None:
     first = shot.export()
     assert shot.export(scope="missing") == first
     assert shot.export(scope="changed", into="latest") == first
-    assert sorted(each.name for each in shot.output.glob("v*")) == ["v001", "v001.json"]
+    assert sorted(path.name for path in shot.output.glob("v*")) == ["v001", "v001.json"]
 
 
 def test_the_latest_is_one_of_the_same_kind(shot: Shot) -> None:

@@ -83,11 +83,11 @@ def test_it_tracks_exports_and_stays(engine: Child, job: dict[str, Any]) -> None
     device, suspects = events[-1]["device"], events[-1]["suspects"]
     assert events[-1] == {"id": 1, "event": "done", "device": device, "frames": 12, "suspects": suspects}
     assert suspects == len(read_suspects(Path(events[0]["takes"]["subject"])))
-    tracked = [each for each in events if each.get("stage") == "track"]
-    assert [each["done"] for each in tracked] == list(range(1, 13))
-    assert {each["total"] for each in tracked} == {12}
-    assert [each["frame"] for each in tracked] == [*range(3, 13), 2, 1]
-    assert all(each["seconds_left"] >= 0 for each in tracked[1:9])
+    tracked = [event for event in events if event.get("stage") == "track"]
+    assert [event["done"] for event in tracked] == list(range(1, 13))
+    assert {event["total"] for event in tracked} == {12}
+    assert [event["frame"] for event in tracked] == [*range(3, 13), 2, 1]
+    assert all(event["seconds_left"] >= 0 for event in tracked[1:9])
     engine.send(id=2, do="export", job=job)
     done = engine.answer(2)
     assert Path(done["folder"]).name == "v001"

@@ -57,8 +57,8 @@ def made(frame: int, name: str | None, job: Job) -> NDArray[np.uint8]:
     """A disc that wanders; of several objects one below the other."""
     footage = job.footage
     if name is None:
-        return np.max([made(frame, each.name, job) for each in job.objects], axis=0)
-    row = [each.name for each in job.objects].index(name)
+        return np.max([made(frame, matte_object.name, job) for matte_object in job.objects], axis=0)
+    row = [matte_object.name for matte_object in job.objects].index(name)
     return np.roll(matte(frame, footage.width, footage.height), 15 * row, axis=0)
 
 
@@ -117,16 +117,16 @@ def found_by_metashape(version: Path, image: str) -> Path:
 def found_by_brush(version: Path, image: str) -> Path:
     """In a folder called masks: X.*, X.png.* or X.mask.* of the image X.jpg; one channel, as alpha would be read."""
     stem = Path(image).stem
-    (found,) = [each for each in (version / "masks").iterdir() if each.stem in (stem, f"{stem}.png", f"{stem}.mask")]
+    (found,) = [path for path in (version / "masks").iterdir() if path.stem in (stem, f"{stem}.png", f"{stem}.mask")]
     return found
 
 
 def found_by_lichtfeld(version: Path, image: str) -> Path:
     """In masks: the exact name, or stem or full name with one of four endings; a base name that is there once."""
     endings = (".png", ".jpg", ".jpeg", ".mask.png")
-    names = {image, *(Path(image).stem + each for each in endings), *(image + each for each in endings)}
-    (found,) = [each for each in (version / "masks").iterdir() if each.name in names]
-    assert len([each for each in (version / "masks").iterdir() if each.stem == found.stem]) == 1
+    names = {image, *(Path(image).stem + ending for ending in endings), *(image + ending for ending in endings)}
+    (found,) = [path for path in (version / "masks").iterdir() if path.name in names]
+    assert len([path for path in (version / "masks").iterdir() if path.stem == found.stem]) == 1
     return found
 
 
@@ -148,7 +148,7 @@ class TestMasks:
         job = job_of(plates, target, invert=invert)
         version = write(job)
         found = [find(version, name) for name in NAMES]
-        assert sorted(each.relative_to(version).as_posix() for each in found) == files_of(version)
+        assert sorted(path.relative_to(version).as_posix() for path in found) == files_of(version)
         for frame, file in enumerate(found, 1):
             subject = made(frame, None, job)
             np.testing.assert_array_equal(read_grey(file), 255 - subject if invert else subject)
@@ -246,7 +246,7 @@ class TestSeveralCameras:
             database, cameras, reader_options=options, extraction_options=extraction, device=pycolmap.Device.cpu
         )
         opened = pycolmap.Database.open(database)
-        points = {each.name: opened.read_keypoints(each.image_id)[:, :2] for each in opened.read_all_images()}
+        points = {image.name: opened.read_keypoints(image.image_id)[:, :2] for image in opened.read_all_images()}
         opened.close()
         assert sorted(points) == ["left/IMG_0000.JPG", "left/IMG_0001.JPG", "right/IMG_0000.JPG", "right/IMG_0001.JPG"]
         for name, found in points.items():
@@ -277,7 +277,7 @@ class TestSeveralCameras:
         names = ["images/right/IMG_0001.JPG", "left/IMG_0001.JPG", "./images/left/IMG_0000"]
         transforms.write_text(json.dumps({"frames": [{"file_path": name} for name in names]}))
         version = write(job_of(cameras, "nerfstudio", transforms=str(transforms)))
-        masks = [each["mask_path"] for each in json.loads((version / "transforms.json").read_text())["frames"]]
+        masks = [entry["mask_path"] for entry in json.loads((version / "transforms.json").read_text())["frames"]]
         assert masks == ["masks/right/IMG_0001.png", "masks/left/IMG_0001.png", "masks/left/IMG_0000.png"]
         transforms.write_text('{"frames": [{"file_path": "images/IMG_0001.JPG"}]}')
         with pytest.raises(JobError, match="is no image of this footage"):
@@ -413,9 +413,9 @@ class TestNerfstudio:
         assert text == expected
         assert transforms.read_bytes() == TRANSFORMS.encode()
         frames = json.loads(text)["frames"]
-        for each in frames:  # every mask is where nerfstudio looks: from the file's own folder
-            assert read_grey(version / each["mask_path"]).shape == (HEIGHT, WIDTH)
-            del each["mask_path"]
+        for entry in frames:  # every mask is where nerfstudio looks: from the file's own folder
+            assert read_grey(version / entry["mask_path"]).shape == (HEIGHT, WIDTH)
+            del entry["mask_path"]
         before = json.loads(TRANSFORMS)
         del before["frames"][1]["mask_path"]
         assert {**json.loads(text), "frames": frames} == before
@@ -518,7 +518,7 @@ def test_colmap_finds_features_on_the_subject_only(tmp_path: Path, orientation: 
             device=pycolmap.Device.cpu,
         )
         opened = pycolmap.Database.open(database)
-        found = {each.name: opened.read_keypoints(each.image_id)[:, :2] for each in opened.read_all_images()}
+        found = {image.name: opened.read_keypoints(image.image_id)[:, :2] for image in opened.read_all_images()}
         opened.close()
         return found
 

@@ -35,15 +35,15 @@ def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
     assert len(list(folder.glob("*.png"))) == 3
     assert list(tracked.takes) == [f"thing {number}" for number in map(int, (n.split()[1] for n in tracked.takes))]
     mattes = [take.matte(frame) for take in tracked.takes.values() for frame in job.frames]
-    assert any(each is not None and (each.logits > 0).any() for each in mattes)
+    assert any(matte is not None and (matte.logits > 0).any() for matte in mattes)
     for frame in job.frames:  # what became the same is one
         found = [take.matte(frame) for take in tracked.takes.values()]
-        masks = [to_mask(each.logits, each.logits.shape) for each in found if each is not None]
+        masks = [to_mask(matte.logits, matte.logits.shape) for matte in found if matte is not None]
         assert all(iou(a, b) <= 0.9 for i, a in enumerate(masks) for b in masks[i + 1 :])
     numbers = {int(name.split()[1]) for name in tracked.takes}
     outlines, found = session.found(job, 1)
     assert found == tracked.found
-    assert {each["number"] for each in json.loads(outlines.read_text())["masks"]} <= numbers
+    assert {mask["number"] for mask in json.loads(outlines.read_text())["masks"]} <= numbers
     number = min(numbers)
     assert job.things
     chosen, _ = session.export(replace(job, target="masks", things=replace(job.things, subjects=(number,))))

@@ -29,7 +29,7 @@ def test_a_batch_is_what_its_objects_are(clip, checkpoint: Model, reverse: bool)
             state = predictor.start(Images(reader, side), FRAMES, 1)
             predictor.prompt(state, 0, order[0], points=[], labels=[], box=None, mask=torch.from_numpy(mask))
             outputs = [predictor.track(state, 0, index, reverse=reverse) for index in order[1:]]
-            alone.append([each["pred_masks"][0, 0].float().numpy() for each in outputs])
+            alone.append([output["pred_masks"][0, 0].float().numpy() for output in outputs])
         tracker = Tracker(predictor, reader, FRAMES)
         group = Group([7, 8, 9])
         tracker.condition(group, order[0], masks)

@@ -52,7 +52,7 @@ def job(tmp_path: Path, checkpoint: Model) -> Job:
         Image.fromarray(plate).save(tmp_path / "plates" / f"IMG_{i + 1:04d}.png")
         Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / "masks" / f"IMG_{i + 1:04d}.png")
         Image.fromarray(diff).save(tmp_path / "diffs" / f"IMG_{i + 1:04d}.png")
-    files = tuple(str(each) for each in sorted((tmp_path / "plates").iterdir()))
+    files = tuple(str(file) for file in sorted((tmp_path / "plates").iterdir()))
     return Job(
         Footage(files, *SIZE, FRAMES),
         (),
@@ -65,7 +65,7 @@ def job(tmp_path: Path, checkpoint: Model) -> Job:
 
 def export(job: Job) -> dict[str, np.ndarray]:
     folder = Session(lambda *_: None, lambda: False).export(job)[1]
-    return {each.stem: np.asarray(Image.open(each)) for each in sorted(folder.glob("*.png"))}
+    return {file.stem: np.asarray(Image.open(file)) for file in sorted(folder.glob("*.png"))}
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
@@ -75,8 +75,8 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
 def test_every_frame_gets_a_clean_mask_also_when_stopped_on_the_way(job: Job, tmp_path: Path) -> None:
     masks = export(job)
     assert list(masks) == [Path(file).stem for file in job.footage.files]
-    assert all(set(np.unique(each)) <= {0, 255} for each in masks.values())
-    moving = [each == 0 for each in masks.values()]  # T-3DGS: white is static
+    assert all(set(np.unique(mask)) <= {0, 255} for mask in masks.values())
+    moving = [mask == 0 for mask in masks.values()]  # T-3DGS: white is static
     scores = [jaccard(mask, truth(i)) for i, mask in enumerate(moving)]
     assert np.mean(scores) > 0.85, scores
     assert scores[EMPTY] > 0.6, "the empty frame lies between two that are known"
@@ -113,7 +113,7 @@ def test_nothing_moves(job: Job, tmp_path: Path) -> None:
         Image.fromarray(np.zeros((SIZE[1], SIZE[0]), np.uint8)).save(file)
     masks = export(job)
     assert len(masks) == FRAMES
-    assert all((each == 255).all() for each in masks.values())
+    assert all((mask == 255).all() for mask in masks.values())
 
 
 def one_is_missing(room: Path) -> None:

@@ -34,7 +34,9 @@ def job(clip, checkpoint: Model, tmp_path: Path) -> Job:
 
 def test_it_is_in_no_export(job: Job) -> None:
     session = Session(lambda *_: None, lambda: False)
-    together = dataclasses.replace(job, objects=tuple(dataclasses.replace(each, export=True) for each in job.objects))
+    together = dataclasses.replace(
+        job, objects=tuple(dataclasses.replace(matte_object, export=True) for matte_object in job.objects)
+    )
 
     def first(target: str, made: Job = job) -> np.ndarray:
         _, folder = session.export(dataclasses.replace(made, target=target))
@@ -42,7 +44,7 @@ def test_it_is_in_no_export(job: Job) -> None:
 
     assert set(np.unique(first("labels"))) == {0, 2}, "the numbers of the others stay"
     _, folder = session.export(dataclasses.replace(job, target="objects"))
-    assert [each.name for each in folder.rglob("*") if each.is_dir() and any(each.glob("*.png"))] == ["subject"]
+    assert [path.name for path in folder.rglob("*") if path.is_dir() and any(path.glob("*.png"))] == ["subject"]
     alone, both = first("postshot")[..., 3] > 0, first("postshot", together)[..., 3] > 0
     assert (both & ~alone).any()
     assert not (alone & ~both).any()

@@ -33,10 +33,10 @@ def test_windows_cover_the_band_and_no_more(rows: int, columns: int) -> None:
     band = ring(rows, columns)
     found = windows(band, 256)
     covered = np.zeros_like(band)
-    for each in found:
-        part = covered[each.cells]
+    for window in found:
+        part = covered[window.cells]
         assert part.shape == (min(256, rows), min(256, columns)), "it lies inside the grid"
-        assert band[each.cells].any()
+        assert band[window.cells].any()
         part[:] = True
     assert covered[band].all()
     assert len(found) <= np.ceil(rows / 192) * np.ceil(columns / 192)
@@ -52,7 +52,7 @@ def field(rows: int, columns: int) -> NDArray[np.float32]:
 def test_no_step_where_windows_meet_or_one_is_missing(missing: bool) -> None:
     band = ring(700, 900)
     grid, true = field(700, 900), field(700, 900) + 8
-    answers = [(each, true[each.cells]) for each in windows(band, 256)][1 if missing else 0 :]
+    answers = [(window, true[window.cells]) for window in windows(band, 256)][1 if missing else 0 :]
     merged = blend(grid, band, answers, 10)
     inside = cv2.erode(band.astype(np.uint8), np.ones((3, 3))) > 0
     if missing:
@@ -80,7 +80,7 @@ def test_only_the_edge_can_change(truth: Any, plate: Any, loaded: model.Loaded) 
     assert finer.shape[0] == finer.shape[1], "as squashed as they were"
     assert 1.5 * logits.shape[0] < finer.shape[0] <= HEIGHT / 4
     np.testing.assert_array_equal(finer, again)
-    before, after = (upsample.union([each], WIDTH, HEIGHT) for each in (logits, finer))
+    before, after = (upsample.union([array], WIDTH, HEIGHT) for array in (logits, finer))
     pitch = WIDTH / logits.shape[1]
     near = cv2.dilate(before, np.ones((int(8 * pitch),) * 2)) != cv2.erode(before, np.ones((int(8 * pitch),) * 2))
     np.testing.assert_array_equal(before[~near], after[~near])

@@ -27,7 +27,7 @@ MOMENT = 0.35  # seconds that Blender gets to notice an input, on software GL to
 PATIENCE = 240.0  # seconds that a condition may take
 LIKE = 0.8  # correlation from which on it is the same word
 
-FOOTAGE, PICTURES = (Path(each) for each in sys.argv[sys.argv.index("--") + 1 :][:2])
+FOOTAGE, PICTURES = (Path(path) for path in sys.argv[sys.argv.index("--") + 1 :][:2])
 
 Condition = Callable[[], bool]
 Steps = Iterator[Condition]
@@ -54,15 +54,15 @@ def editors() -> list[bpy.types.Area]:
 
 
 def region(kind: str, area: bpy.types.Area | None = None) -> bpy.types.Region:
-    return next(each for each in (area or editors()[0]).regions if each.type == kind)
+    return next(region for region in (area or editors()[0]).regions if region.type == kind)
 
 
-def box(each: bpy.types.Area | bpy.types.Region, of: bpy.types.Window | None = None) -> Box:
+def box(rectangle: bpy.types.Area | bpy.types.Region, of: bpy.types.Window | None = None) -> Box:
     """Where it is on the display."""
     main = window()
     x, y = (0, 0) if of is None or of == main else (of.x, of.y)
-    top = main.height - y - each.y - each.height
-    return x + each.x, top, x + each.x + each.width, top + each.height
+    top = main.height - y - rectangle.y - rectangle.height
+    return x + rectangle.x, top, x + rectangle.x + rectangle.width, top + rectangle.height
 
 
 def sidebar() -> Box:
@@ -147,9 +147,9 @@ def seen(text: str, within: Box | None = None, turned: bool = False) -> list[tup
         if alike[y, x] < LIKE:
             break
         at = (left + int(x) + wide // 2, top + int(y) + high // 2)
-        if all(abs(at[0] - each[0]) > 4 or abs(at[1] - each[1]) > 4 for each in found):
+        if all(abs(at[0] - place[0]) > 4 or abs(at[1] - place[1]) > 4 for place in found):
             found.append(at)
-    return sorted(found, key=lambda each: (each[1], each[0]))
+    return sorted(found, key=lambda place: (place[1], place[0]))
 
 
 def correlation(shown: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -393,10 +393,10 @@ def accept(where: bpy.types.Window, area: bpy.types.Area) -> tuple[int, int]:
 
 
 def browser() -> tuple[bpy.types.Window, bpy.types.Area] | None:
-    for each in bpy.context.window_manager.windows:
-        for area in each.screen.areas:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
             if area.type == "FILE_BROWSER":
-                return each, area
+                return window, area
     return None
 
 

@@ -100,15 +100,15 @@ def make_clip_editor() -> None:
 
 def largest() -> bpy.types.Area:
     screen = bpy.context.window_manager.windows[0].screen
-    return max(screen.areas, key=lambda each: each.width * each.height)
+    return max(screen.areas, key=lambda area: area.width * area.height)
 
 
 def region(kind: str) -> bpy.types.Region:
-    return next(each for each in largest().regions if each.type == kind)
+    return next(region for region in largest().regions if region.type == kind)
 
 
 def main_region(window: bpy.types.Window) -> bpy.types.Region:
-    return next(each for each in window.screen.areas[0].regions if each.type == "WINDOW")
+    return next(region for region in window.screen.areas[0].regions if region.type == "WINDOW")
 
 
 def on_screen(x: float, y: float, window: bpy.types.Window | None = None) -> tuple[int, int]:
@@ -120,8 +120,8 @@ def on_screen(x: float, y: float, window: bpy.types.Window | None = None) -> tup
     return round(window.x + x * scale), round(main.height - window.y - y * scale)
 
 
-def centre(each: bpy.types.Area | bpy.types.Region) -> tuple[int, int]:
-    return on_screen(each.x + each.width / 2, each.y + each.height / 2)
+def centre(rectangle: bpy.types.Area | bpy.types.Region) -> tuple[int, int]:
+    return on_screen(rectangle.x + rectangle.width / 2, rectangle.y + rectangle.height / 2)
 
 
 def place(u: float, v: float) -> tuple[int, int]:
@@ -175,7 +175,7 @@ def keys(key: str = "", *, over: tuple[int, int], click: str = "") -> Story:
 def look(operator: str, where: bpy.types.Region) -> Story:
     """Leaves the mouse over the button of an operator; looks in two columns, from the top down."""
     manager = bpy.context.window_manager
-    window = next(each for each in manager.windows if where in regions(each))
+    window = next(window for window in manager.windows if where in regions(window))
     said = []
     for column in (0.35, 0.75):
         for y in range(where.height - 4, 0, -STEP):
@@ -200,7 +200,7 @@ def press(operator: str, where: bpy.types.Region) -> Story:
 
 
 def regions(window: bpy.types.Window) -> list[bpy.types.Region]:
-    return [each for area in window.screen.areas for each in area.regions]
+    return [region for area in window.screen.areas for region in area.regions]
 
 
 def fill_in(values: dict[str, str], window: bpy.types.Window) -> Story:

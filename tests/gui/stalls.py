@@ -67,7 +67,7 @@ def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
     since = time.monotonic()
     _gaps.clear()
     yield condition
-    stall, computed = (max(each) for each in zip(*_gaps, strict=True))
+    stall, computed = (max(gaps) for gaps in zip(*_gaps, strict=True))
     words = f"{time.monotonic() - since:.2f} s, longest stall {stall:.3f} s, of one at most {computed:.3f} s computed"
     print(f"MEASURED {what}: {words}", flush=True)
 

@@ -114,7 +114,7 @@ def fetch(server: Server, target: Path, watch: Watch | None = None) -> None:
 
 
 def files(folder: Path) -> set[str]:
-    return {each.name for each in folder.iterdir() if each.suffix != ".lock"}
+    return {path.name for path in folder.iterdir() if path.suffix != ".lock"}
 
 
 def test_plain(server: Server, tmp_path: Path) -> None:

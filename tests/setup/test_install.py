@@ -74,8 +74,8 @@ class Room:
         self.extension = folder / "extension"
         self.data = folder / "Daten von Zoë"
         self.requirements = folder / "requirements"
-        for each in (self.wheels, self.extension / "addon" / "engine", self.requirements):
-            each.mkdir(parents=True)
+        for room in (self.wheels, self.extension / "addon" / "engine", self.requirements):
+            room.mkdir(parents=True)
         (self.extension / "addon" / "engine" / "__main__.py").write_text(ENGINE, encoding="utf-8")
         monkeypatch.setattr(pins, "REQUIREMENTS", self.requirements)
         monkeypatch.setattr(pins, "HASHES", self.requirements / "hashes.txt")
@@ -93,9 +93,9 @@ class Room:
         wheel(self.wheels, "tiny", version, f"VERSION = {version!r}\n")
         (self.requirements / "engine.txt").write_text(f"torch==2.0\ntiny=={version}\n", encoding="utf-8")
         lines = []
-        for each in (*self.wheels.glob("*.whl"), *self.wheels.glob("*.tar.gz")):
-            name, number, *_ = each.name.removesuffix(".tar.gz").split("-")
-            lines.append(f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {name}=={number}\n")
+        for archive in (*self.wheels.glob("*.whl"), *self.wheels.glob("*.tar.gz")):
+            name, number, *_ = archive.name.removesuffix(".tar.gz").split("-")
+            lines.append(f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  {name}=={number}\n")
         (self.requirements / "hashes.txt").write_text("".join(lines), encoding="utf-8")
 
     def plan(self) -> InstallPlan:
@@ -110,7 +110,7 @@ class Room:
         return run_quietly([str(python), "-c", "import tiny; print(tiny.VERSION)"]).strip()
 
     def folders(self) -> list[str]:
-        return sorted(each.name for each in (self.data / "runtime").iterdir() if each.is_dir())
+        return sorted(path.name for path in (self.data / "runtime").iterdir() if path.is_dir())
 
     def flag(self, name: str) -> Path:
         """Tells the stand-in engine how to behave."""
@@ -171,7 +171,7 @@ def test_installed_updated_on_the_cpu_and_removed(room: Room) -> None:
     (room.data / "checkpoints").mkdir()
     install.remove(room.data, Watch())
     assert install.installed(room.data / "runtime") is None
-    assert [each.name for each in room.data.iterdir() if each.is_dir()] == ["checkpoints"]
+    assert [path.name for path in room.data.iterdir() if path.is_dir()] == ["checkpoints"]
 
 
 def test_a_failed_installation_leaves_the_old_one(used: Room) -> None:
@@ -357,9 +357,13 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         kind, _, name = self.path.strip("/").partition("/")
         if kind == "simple":
-            files = [each for each in self.server.wheels.glob(f"{name.strip('/')}-*") if each.suffix in (".whl", ".gz")]
+            files = [
+                archive
+                for archive in self.server.wheels.glob(f"{name.strip('/')}-*")
+                if archive.suffix in (".whl", ".gz")
+            ]
             body = "".join(
-                f'<a href="/files/{each.name}#sha256={self._hash(each)}">{each.name}</a>' for each in files
+                f'<a href="/files/{archive.name}#sha256={self._hash(archive)}">{archive.name}</a>' for archive in files
             ).encode()
         else:
             body = (self.server.wheels / name).read_bytes()
@@ -446,7 +450,7 @@ def test_a_download_that_was_cut_goes_on_with_the_next_installation(room: Room, 
 def test_of_a_changed_file_in_a_registry_nothing_runs(
     with_source: Room, registry: Registry, kind: str, lies: bool, tmp_path: Path
 ) -> None:
-    right = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in with_source.wheels.iterdir()}
+    right = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in with_source.wheels.iterdir()}
     if kind != "uv":
         fetch_uv_before(with_source)
     tamper(with_source, kind, tmp_path / "ran")
@@ -519,7 +523,7 @@ def test_the_process_tells_in_json_lines(room: Room) -> None:
     assert process.returncode == 0
     assert last["event"] == "done"
     assert "PyTorch 2.0" in str(last["words"])
-    assert {each["event"] for each in before} <= {"progress", "note"}
+    assert {event["event"] for event in before} <= {"progress", "note"}
     assert room.version() == "1.0"
 
     with child(room, "self-test") as process:
@@ -581,17 +585,17 @@ def test_stop_is_answered_at_once(room: Room, registry: Registry, moment: str) -
         if moment == "a download stalls":
             assert registry.asked.wait(120)
         else:
-            assert any("Trying the engine" in str(each.get("words")) for each in heard)
+            assert any("Trying the engine" in str(event.get("words")) for event in heard)
         assert process.stdin is not None
         process.stdin.write("stop\n")
         process.stdin.flush()
-        last = next(each for each in heard if each["event"] == "error")
+        last = next(event for event in heard if event["event"] == "error")
         assert not registry.calm.is_set()
         assert (last["exit_code"], last["message"]) == (8, "Stopped. What was downloaded is kept.")
         registry.calm.set()
         assert next(heard, None) is None, "that was the last word"
         assert process.wait() == 8
-    assert [each for each in room.folders() if each.isdecimal()] == []
+    assert [name for name in room.folders() if name.isdecimal()] == []
 
 
 class Told(Watch):

@@ -10,7 +10,7 @@ import pytest
 from addon.contract import errors
 from addon.contract.errors import ExitCode, MatteError, from_exit_code
 
-KINDS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, MatteError)]
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MatteError)]
 
 
 def test_text() -> None:

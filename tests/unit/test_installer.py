@@ -179,8 +179,8 @@ def test_a_launcher_whose_python_is_gone(tmp_path: Path) -> None:
     """A Blender update on Windows: the venv's python.exe stays, what it starts does not."""
     base, runtime = tmp_path / "Blender 5.0", tmp_path / "runtime"
     python = runtime / "Scripts" / "python.exe"
-    for each in (base, python.parent):
-        each.mkdir(parents=True)
+    for folder in (base, python.parent):
+        folder.mkdir(parents=True)
     for file in (base / "python.exe", python):
         file.touch()
     (runtime / "pyvenv.cfg").write_text(f"home = {base}\nversion = 3.11.13\n", encoding="utf-8")

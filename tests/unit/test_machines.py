@@ -24,13 +24,13 @@ def orphans(text: str) -> Iterator[int]:
     """The lines that start a process which inherits its parent's stdin, or may do so unseen."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.module == "subprocess":
-            yield from (node.lineno for each in node.names if each.name in STARTERS)
+            yield from (node.lineno for alias in node.names if alias.name in STARTERS)
         elif isinstance(node, ast.Call):
             of = node.args[0] if node.args and ast.unparse(node.func).endswith("partial") else node.func
             room, _, name = ast.unparse(of).rpartition(".")
-            given = {each.arg for each in node.keywords}
+            given = {keyword.arg for keyword in node.keywords}
             if (room == "subprocess" and name in STARTERS and not given & {"stdin", "input"}) or any(
-                each in ast.unparse(of) for each in WITHOUT_STDIN
+                word in ast.unparse(of) for word in WITHOUT_STDIN
             ):
                 yield node.lineno
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "subprocess." in node.value:
@@ -150,7 +150,7 @@ def test_a_folder_is_emptied_as_far_as_others_let_it(
     monkeypatch.setattr(os, "unlink", scanned)
     disk.discard(folder)
     assert folder.exists() == left
-    assert not left or [each.name for each in folder.iterdir()] == ["held"]
+    assert not left or [path.name for path in folder.iterdir()] == ["held"]
     disk.discard(tmp_path / "never there")
 
 
@@ -167,7 +167,7 @@ def impatient(tree: ast.Module) -> Iterator[int]:
 
 
 def test_whatever_replaces_renames_or_deletes_is_patient() -> None:
-    rooms = [each for each in SOURCES if each.parts[len(ROOT.parts)] == "addon"]
+    rooms = [source for source in SOURCES if source.parts[len(ROOT.parts)] == "addon"]
     for file in rooms:
         if file != ROOT / "addon" / "contract" / "disk.py":
             found = list(impatient(ast.parse(file.read_text(encoding="utf-8"))))
@@ -209,7 +209,7 @@ def test_what_children_say_is_read_in_the_encoding_that_they_speak() -> None:
     """They are told to speak UTF-8; Windows reads in another one, unless it is named."""
     for file in SOURCES:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            given = {each.arg for each in node.keywords} if isinstance(node, ast.Call) else set()
+            given = {keyword.arg for keyword in node.keywords} if isinstance(node, ast.Call) else set()
             if given & {"text", "universal_newlines"} and "subprocess" in ast.unparse(node):
                 assert "encoding" in given, f"{file.relative_to(ROOT)}: line {node.lineno}"
 

@@ -51,10 +51,10 @@ def test_every_step_runs_a_module_that_takes_its_arguments_and_a_failing_one_sto
         if module == "training":
             _parser().parse_args(arguments)
         if module == "pytest":
-            assert all((ROOT / each).is_file() for each in arguments if each.startswith("tests/"))
+            assert all((ROOT / argument).is_file() for argument in arguments if argument.startswith("tests/"))
         if module.startswith("bench."):
             source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
-            assert all(f'"{each}"' in source for each in arguments if each.startswith("--"))
+            assert all(f'"{argument}"' in source for argument in arguments if argument.startswith("--"))
     summary = (tmp_path / "results" / "summary.txt").read_text()
     assert summary.count("exit code 3") == len(called)
     assert (tmp_path / "results" / "inference-tiny-5.txt").read_text() == "said\n"
@@ -62,7 +62,7 @@ def test_every_step_runs_a_module_that_takes_its_arguments_and_a_failing_one_sto
 
 def test_one_step_alone_and_one_that_there_is_not(tmp_path: Path) -> None:
     assert _run(tmp_path, "exit 0", "self-test").returncode == 0
-    assert {each.name for each in (tmp_path / "results").glob("*.txt")} == {"summary.txt", "self-test.txt"}
+    assert {file.name for file in (tmp_path / "results").glob("*.txt")} == {"summary.txt", "self-test.txt"}
     ended = _run(tmp_path, "exit 0", "selftest")
     assert ended.returncode == 2
     assert "no step selftest" in ended.stderr

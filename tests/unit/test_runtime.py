@@ -84,7 +84,7 @@ def test_environment() -> None:
 def test_environment_without_wishes() -> None:
     environment = engine_environment(Path("/extension"), environ={})
     wishes = {"FOLDER", "GPU", "GPU_GB", "IDLE_MINUTES"}
-    assert not {"OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", *(f"SPLAT_MATTE_{each}" for each in wishes)} & set(
+    assert not {"OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", *(f"SPLAT_MATTE_{wish}" for wish in wishes)} & set(
         environment
     )
 

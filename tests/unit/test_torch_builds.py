@@ -69,10 +69,10 @@ class Row:
             self.machine.processor, ", Intel processor" if self.machine.platform == "darwin" else ""
         )
         driver = ".".join(map(str, self.machine.driver)) or "of unknown version"
-        gpus = [f"{each.name} ({'.'.join(map(str, each.capability)) or '?'})" for each in self.machine.gpus]
+        gpus = [f"{gpu.name} ({'.'.join(map(str, gpu.capability)) or '?'})" for gpu in self.machine.gpus]
         parts = [system, *gpus]
         parts += [f"driver {driver}"] if self.machine.nvidia else []
-        parts += [f"AMD {each}" for each in self.machine.amd]
+        parts += [f"AMD {chip}" for chip in self.machine.amd]
         return ", ".join([*parts, f"PyTorch Build: {self.chosen}"] if self.chosen != "auto" else parts)
 
 
@@ -153,7 +153,7 @@ class Outcome:
 def outcome(row: Row, agreed: str = "") -> Outcome:
     try:
         choice = choose(row.machine, row.chosen, row.python)
-        build = settle(choice, lambda each: each.local not in row.out)
+        build = settle(choice, lambda build: build.local not in row.out)
     except EngineError as error:
         return Outcome(None, note=f"{error.message} {error.hint}".strip())
     try:
@@ -188,10 +188,10 @@ def test_more_than_announced_is_asked_about() -> None:
 
 
 def test_every_build_is_for_some_system() -> None:
-    for each in (*CHOICES.values(), APPLE, PYPI_CUDA, PYPI_CPU):
-        for platform in each.torch:
-            assert each.download(platform) > each.torch[platform]
-            assert each.disk(platform) > each.download(platform)
+    for build in (*CHOICES.values(), APPLE, PYPI_CUDA, PYPI_CPU):
+        for platform in build.torch:
+            assert build.download(platform) > build.torch[platform]
+            assert build.disk(platform) > build.download(platform)
 
 
 def test_what_nvidias_tool_says() -> None:

@@ -124,12 +124,12 @@ def test_checkpoints() -> None:
     assert checkpoints_folder().parent == user_folder()
     assert EMBEDDED_CONFIG.is_file()
     assert len(OFFICIAL) == 8
-    assert len({each.sha256 for each in OFFICIAL.values()}) == 8
-    for name, each in OFFICIAL.items():
-        assert each.name == name
-        assert each.url.endswith(f"/{each.file}")
-        assert re.fullmatch(r"[0-9a-f]{64}", each.sha256)
-        assert 150e6 < each.bytes < 900e6
+    assert len({checkpoint.sha256 for checkpoint in OFFICIAL.values()}) == 8
+    for name, checkpoint in OFFICIAL.items():
+        assert checkpoint.name == name
+        assert checkpoint.url.endswith(f"/{checkpoint.file}")
+        assert re.fullmatch(r"[0-9a-f]{64}", checkpoint.sha256)
+        assert 150e6 < checkpoint.bytes < 900e6
 
 
 # --- what is in an environment, and whether it is ready
@@ -143,7 +143,7 @@ def requirements(environment: Environment) -> list[str]:
     return engine + [line for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("environment", EVERY_ENVIRONMENT, ids=lambda each: each.name)
+@pytest.mark.parametrize("environment", EVERY_ENVIRONMENT, ids=lambda environment: environment.name)
 def test_every_requirement_is_exact_and_has_one_version(environment: Environment) -> None:
     versions: dict[str, str] = {}
     for line in requirements(environment):
@@ -163,7 +163,7 @@ def test_every_file_of_the_engine_has_a_hash() -> None:
         name, version = re.split(r"==|;", line)[:2]
         found = pins.hashes_of(name, version, "")
         assert found, f"{line}: run `python3 vendor_setup hashes`"
-        assert all(re.fullmatch(r"[0-9a-f]{64}", each) for each in found)
+        assert all(re.fullmatch(r"[0-9a-f]{64}", pin) for pin in found)
     version = pins.version_of("torch")
     for python in ("cp311", "cp312", "cp313", "cp314"):
         for platform in ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "win_amd64"):
@@ -212,20 +212,20 @@ def test_the_engines_pins_are_pins_of_its_environment(tmp_path: Path, monkeypatc
 
 def test_parts() -> None:
     every = checks.all_checks(BLENDERS)
-    assert checks.choose([], every) == ([each for each in every if each.part != "gui-long"], [])
+    assert checks.choose([], every) == ([check for check in every if check.part != "gui-long"], [])
     chosen, rest = checks.choose(["unit", "blender"], every)
-    assert {each.part for each in chosen} == {"unit", "blender"}
-    assert len([each for each in chosen if each.part == "blender"]) == len(BLENDERS)
+    assert {check.part for check in chosen} == {"unit", "blender"}
+    assert len([check for check in chosen if check.part == "blender"]) == len(BLENDERS)
     assert rest == []
 
 
 def test_arguments_for_pytest() -> None:
     every = checks.all_checks(BLENDERS)
     chosen, rest = checks.choose(["engine", "-k", "unit", "-x"], every)
-    assert [each.part for each in chosen] == ["engine"]
+    assert [check.part for check in chosen] == ["engine"]
     assert rest == ["-k", "unit", "-x"]
     chosen, rest = checks.choose(["-k", "resume"], every)
-    assert {each.part for each in chosen} == set(checks.PARTS) - {"lint", "types", "gui", "gui-long"}
+    assert {check.part for check in chosen} == set(checks.PARTS) - {"lint", "types", "gui", "gui-long"}
     assert rest == ["-k", "resume"]
 
 
@@ -278,7 +278,7 @@ def test_command_line() -> None:
 def test_every_package_and_its_version_is_documented() -> None:
     """docs/dependencies.md names each with its licence."""
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    for line in [each for environment in EVERY_ENVIRONMENT for each in requirements(environment)] + [
+    for line in [requirement for environment in EVERY_ENVIRONMENT for requirement in requirements(environment)] + [
         f"uv=={uv.VERSION}"
     ]:
         name, version = re.split(r"==|[; ]", line)[:2]
@@ -298,7 +298,7 @@ def test_the_gui_test_says_what_it_lacks() -> None:
 
 @pytest.mark.parametrize(("code", "word", "passed"), [(0, "ok", True), (77, "NOT RUN", True), (1, "FAILED", False)])
 def test_a_gui_test_that_did_not_run_is_no_failure(code: int, word: str, passed: bool) -> None:
-    (check,) = (each for each in checks.all_checks([]) if each.part == "gui")
+    (check,) = (check for check in checks.all_checks([]) if check.part == "gui")
     assert checks._outcome(check, code, []).strip() == word
     assert checks._passed(check, code, []) is passed
     other = checks.all_checks([])[0]

@@ -79,7 +79,7 @@ def test_what_runs_after_a_change_here() -> None:
     assert "addon/contract/exif.py" in files
     assert not [file for file in files if file.startswith((".", "dist/")) or file.endswith(".pyc")]
     every = all_checks(BLENDERS[:1])
-    lines = [" ".join(each[1:]) for each in watch.commands(every, {"addon/contract/exif.py"}, files, ["-x"])]
+    lines = [" ".join(command[1:]) for command in watch.commands(every, {"addon/contract/exif.py"}, files, ["-x"])]
     assert "-m ruff check ." in lines
     (unit,) = (line for line in lines if "tests/unit" in line)
     assert "tests/unit/test_orientation.py" in unit
