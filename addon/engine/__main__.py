@@ -1,8 +1,9 @@
 """The engine's command line: `python -m addon.engine VERB ...`.
 
-`serve` is how Blender starts it. `run` carries out a Job file; `track`, `transients`, `things` and `parts` make the Job
-from their arguments. The last line of their output is the finished version's folder (or the matte store's, without
-an export). `review` says where what is tracked of a Job file is doubtful. Exit codes are errors.ExitCode.
+`serve` is how Blender starts it. `run` carries out Job files, several with a table at the end; `track`, `transients`,
+`things` and `parts` make the Job from their arguments. The last line of their output is the finished version's folder
+(or the matte store's, without an export). `review` says where what is tracked of a Job file is doubtful. Exit codes are
+errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..contract.boundary import unexpected
-from ..contract.errors import ExitCode, JobError
+from ..contract.errors import ExitCode, JobError, MatteError
 from ..contract.job import Job
 from ..contract.job_types import Device
 from ..contract.layout import work_folder
@@ -56,12 +57,16 @@ def main(arguments: list[str] | None = None) -> int:
             return _test(options.device)
         if options.command == "clean":
             return _clean(options)
-        job = Job.load(options.job) if options.command in ("run", "review") else job_of(options)
-        if options.command not in ("run", "review") and options.save_job:
+        if options.command == "run":
+            return _run(options)
+        if options.command == "review":
+            return _review(Job.load(options.job), options.poses)
+        job = job_of(options)
+        if options.save_job:
             _save(job, options.save_job.absolute())
             print(options.save_job)
             return ExitCode.OK
-        return _review(job, options.poses) if options.command == "review" else _carry_out(job)
+        return _carry_out(job)
     except BrokenPipeError:  # whoever read the progress has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.CANCELLED
@@ -102,11 +107,8 @@ def _save(job: Job, path: Path) -> None:
         write_file(path, lambda file: write_bytes(file, job.to_json().encode()))
 
 
-def _carry_out(job: Job) -> int:
-    _import_torch()
-    from .sam2.model import make_deterministic
-    from .session import Session
-
+def _stop_on_signals() -> threading.Event:
+    """Set once a person or a farm asks for an end."""
     stop = threading.Event()
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
@@ -114,6 +116,34 @@ def _carry_out(job: Job) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
+    return stop
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .farm import report, shots
+
+    if options.jobs < 1:
+        raise JobError(f"{options.jobs} engines can't do anything.", where="--jobs", hint="Give at least 1.")
+    found = shots.read_shots([path.absolute() for path in options.job], options.scope)
+    if len(found) == 1 and options.report is None:
+        (shot,) = found
+        if isinstance(shot.job, MatteError):
+            raise shot.job
+        return _carry_out(shot.job)
+    stop = _stop_on_signals()
+    rows = shots.run(found, options.jobs, lambda words: print(words, flush=True), stop.is_set)
+    if options.report is not None:
+        report.write(options.report.absolute(), rows)
+    print(report.in_words(rows))
+    return report.exit_code(rows)
+
+
+def _carry_out(job: Job) -> int:
+    _import_torch()
+    from .sam2.model import make_deterministic
+    from .session import Session
+
+    stop = _stop_on_signals()
     make_deterministic()
     session = Session(
         _Printer().show, stop.is_set, on_warning=lambda words: print(f"Warning: {words}", file=sys.stderr)

@@ -46,8 +46,11 @@ def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="engine", description="Splat Matte's engine: SAM 2 without Blender.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="answer Blender's requests (JSON lines on stdin and stdout)")
-    run = commands.add_parser("run", help="carry out a Job file")
-    run.add_argument("job", type=Path, metavar="JOB.json")
+    run = commands.add_parser("run", help="carry out Job files: what one fails with stops no other")
+    run.add_argument("job", type=Path, nargs="+", metavar="JOB.json", help="or a folder of them")
+    run.add_argument("--jobs", type=int, default=1, metavar="N", help="engines at a time; default: %(default)s")
+    run.add_argument("--scope", choices=get_args(Scope), help="which frames are written; default: each Job's own")
+    run.add_argument("--report", type=Path, metavar="FILE", help="write what became of each Job, as JSON")
     review = commands.add_parser("review", help="say where what is tracked of a Job file is doubtful, and why")
     review.add_argument("job", type=Path, metavar="JOB.json")
     review.add_argument(

@@ -1,0 +1,4 @@
+"""Many shots: several Jobs in one go, with one report.
+
+Imports `contract` and `runtime`.
+"""
