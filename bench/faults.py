@@ -379,33 +379,67 @@ def disks(room: Path, count: int, seed: int) -> str:
 
 
 def vanishing(room: Path, count: int, seed: int) -> str:
-    """`work`, the matte folder or the footage is deleted at a call: an error, or the right version."""
-    shot = Shot(room)
-    output, plates = room / "out", room / "plates"
-    shutil.copytree(plates, room / "kept")
-    done = told = 0
+    """`work`, the matte folder or the footage is deleted at a call: an error, or the right result."""
     chance = random.Random(seed)
     with silent():
-        while done < count:
-            at, folder = chance.randint(1, 120), chance.choice([work_folder(output), output, plates])
-            shutil.rmtree(output, ignore_errors=True)
-            shutil.copytree(shot.room / f"right{_OLD}", output)
-            kind = chance.choice(list(KINDS))
+        tracked = _vanishing_while_tracking(room / "track", max(1, count // 8), chance)
+        exported = _vanishing_while_exporting(room / "export", count - max(1, count // 8), chance)
+    return f"folders deleted on the way: {exported} while exporting, {tracked} while tracking"
 
-            def do(at: int = at, folder: Path = folder, kind: str = kind) -> None:
-                at_call(at, functools.partial(shutil.rmtree, folder, ignore_errors=True))
-                shot.export(output, _NEW, **KINDS[kind])
 
-            code = wait(fork(do))
-            assert code in (0, ExitCode.FOOTAGE, ExitCode.OUTPUT, ExitCode.JOB), (
-                f"{folder} at {at}, {kind}: it ended with {code}"
-            )
-            shot.check(output, mended=False)
-            done, told = done + 1, told + (code != 0)
-            if not plates.exists() or len(list(plates.iterdir())) < FRAMES:
-                shutil.rmtree(plates, ignore_errors=True)
-                shutil.copytree(room / "kept", plates)
-    return f"{done} folders deleted on the way, {told} of them told"
+def _told(do: Callable[[], None], what: str) -> bool:
+    """Whether it ended with an error; one that says what is wrong."""
+    code = wait(fork(do))
+    assert code in (0, ExitCode.FOOTAGE, ExitCode.OUTPUT, ExitCode.JOB), f"{what}: it ended with {code}"
+    return code != 0
+
+
+def _restore(plates: Path, kept: Path, count: int) -> None:
+    if not plates.exists() or len(list(plates.iterdir())) < count:
+        shutil.rmtree(plates, ignore_errors=True)
+        shutil.copytree(kept, plates)
+
+
+def _vanishing_while_exporting(room: Path, count: int, chance: random.Random) -> str:
+    shot = Shot(room)
+    output, plates, kept = room / "out", room / "plates", room / "kept"
+    shutil.copytree(plates, kept)
+    told = 0
+    for _ in range(count):
+        at, folder = chance.randint(1, 120), chance.choice([work_folder(output), output, plates])
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.copytree(shot.room / f"right{_OLD}", output)
+        kind = chance.choice(list(KINDS))
+
+        def do(at: int = at, folder: Path = folder, kind: str = kind) -> None:
+            at_call(at, functools.partial(shutil.rmtree, folder, ignore_errors=True))
+            shot.export(output, _NEW, **KINDS[kind])
+
+        told += _told(do, f"{folder} at {at}, {kind}")
+        shot.check(output, mended=False)
+        _restore(plates, kept, FRAMES)
+    return f"{count} ({told} told)"
+
+
+def _vanishing_while_tracking(room: Path, count: int, chance: random.Random) -> str:
+    track = Track(room)
+    output, kept = room / "out", room / "kept"
+    shutil.copytree(track.plates, kept)
+    told = 0
+    for _ in range(count):
+        at, folder = chance.randint(1, 150), chance.choice([work_folder(output), output, track.plates])
+        shutil.rmtree(output, ignore_errors=True)
+
+        def do(at: int = at, folder: Path = folder) -> None:
+            at_call(at, functools.partial(shutil.rmtree, folder, ignore_errors=True))
+            track.session(output)
+
+        ended = _told(do, f"{folder} at {at}, tracking")
+        told += ended
+        _restore(track.plates, kept, FRAMES)
+        track.session(output)  # it goes on, and all is as it should be
+        track.check(output)
+    return f"{count} ({told} told)"
 
 
 def at_once(room: Path, count: int, seed: int) -> str:

@@ -62,13 +62,13 @@ def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version 
         JobError: the named one is not there, or was written with others.
         OutputError: what an interrupted export left can't be put in place.
     """
-    if not matte_folder.is_dir():
-        numbers = []
-    else:
-        if any(any(work_folder(matte_folder).glob(f"{prefix}*")) for prefix in (_SWAP, _REPORT)):
-            with writing(matte_folder), filelock.FileLock(work_folder(matte_folder) / ".versions.lock"):
-                _mend(matte_folder)
-        numbers = sorted(set(_numbers(matte_folder)), reverse=True)
+    numbers: list[int] = []
+    if matte_folder.is_dir():
+        with writing(matte_folder):  # it may go away at any time
+            if any(any(work_folder(matte_folder).glob(f"{prefix}*")) for prefix in (_SWAP, _REPORT)):
+                with filelock.FileLock(work_folder(matte_folder) / ".versions.lock"):
+                    _mend(matte_folder)
+            numbers = sorted(set(_numbers(matte_folder)), reverse=True)
     for number in numbers:
         version = _load(version_folder(matte_folder, number))
         if version is None or name not in ("", version.folder.name):

@@ -63,22 +63,27 @@ def scan(path: Path, layer: str = "") -> tuple[Footage, list[str]]:
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links out of the folder)
     try:
-        if path.is_dir():
-            files, warnings = _scan_folder(path)
-        elif path.suffix.lower() in movie.SUFFIXES:
-            files, warnings = [path], []
-        elif path.suffix.lower() in images.SUFFIXES:
-            files, warnings = _scan_sequence(path)
-        else:
-            if path.exists():
-                _refuse_unread([path], path)
-            raise FootageError(
-                "This is not footage." if path.exists() else "There is no such file or folder.",
-                where=str(path),
-                hint="Name a folder of images, one of them, or a movie.",
-            )
+        return _scan(path, layer)
     except OSError as error:
-        raise FootageError(f"It can't be read: {error.strerror}.", where=str(path)) from None
+        raise FootageError(f"It can't be read: {error.strerror}.", where=str(error.filename or path)) from None
+
+
+def _scan(path: Path, layer: str) -> tuple[Footage, list[str]]:
+    """As `scan`. Raises FootageError, and OSError where a file or folder goes away meanwhile."""
+    if path.is_dir():
+        files, warnings = _scan_folder(path)
+    elif path.suffix.lower() in movie.SUFFIXES:
+        files, warnings = [path], []
+    elif path.suffix.lower() in images.SUFFIXES:
+        files, warnings = _scan_sequence(path)
+    else:
+        if path.exists():
+            _refuse_unread([path], path)
+        raise FootageError(
+            "This is not footage." if path.exists() else "There is no such file or folder.",
+            where=str(path),
+            hint="Name a folder of images, one of them, or a movie.",
+        )
     for file in files:
         _check_name(file)
     if files[0].suffix.lower() in movie.SUFFIXES:

@@ -318,8 +318,13 @@ class Store:
     def _folders(self, slug: str) -> list[Path]:
         """All takes of an object, newest first."""
         named = re.compile(re.escape(slug) + rf"-[0-9a-f]{{{_KEY_LENGTH}}}")
-        folders = [path for path in self.folder.glob("*") if named.fullmatch(path.name) and path.is_dir()]
-        return sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
+        times = {}
+        with contextlib.suppress(FileNotFoundError):  # all of it may be deleted while it is listed
+            for path in self.folder.glob("*"):
+                if named.fullmatch(path.name) and path.is_dir():
+                    with contextlib.suppress(FileNotFoundError):  # or pruned by another engine
+                        times[path] = path.stat().st_mtime
+        return sorted(times, key=times.__getitem__, reverse=True)
 
     def _prune(self, name: str, newest: Take) -> None:
         """Remove the oldest takes of an object, `newest` never."""
