@@ -56,6 +56,20 @@ def discard(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # the other one ended at the first file that it could not delete
 
 
+def newest_first(folder: Path) -> list[Path]:
+    """The folders in `folder` by their time of change; without those that vanish while they are listed.
+
+    Empty where `folder` itself is gone. Raises OSError for what can't be read.
+    """
+    changed = {}
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.is_dir():
+                with contextlib.suppress(FileNotFoundError):
+                    changed[path] = path.stat().st_mtime
+    return sorted(changed, key=changed.__getitem__, reverse=True)
+
+
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Turns an OSError into an OutputError that names `folder` and the way out."""

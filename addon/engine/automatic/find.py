@@ -14,7 +14,7 @@ import numpy as np
 
 from ...contract.automatic import Parts, Things, Transients, number_of, part_name, thing_name
 from ...contract.boundary import read_or
-from ...contract.disk import discard, write_bytes, write_file, writing
+from ...contract.disk import discard, newest_first, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.job import Job
 from ...contract.job_checks import MAX_OBJECTS
@@ -228,10 +228,10 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def _prune(folder: Path) -> None:
     """Remove the oldest neighbours that no engine holds or reads."""
-    others = [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
-    for old in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT - 1 :]:
+    others = [path for path in newest_first(folder.parent) if path != folder]
+    for old in others[_KEPT - 1 :]:
         with (
-            contextlib.suppress(filelock.Timeout),
+            contextlib.suppress(OSError),  # it is held (filelock.Timeout is one), or gone
             filelock.FileLock(old.with_name(old.name + ".lock")).acquire(blocking=False),
         ):
             if not is_read(old):

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ...contract.disk import discard, write_file
+from ...contract.disk import discard, newest_first, write_file
 from ...contract.job import Job
 from ...contract.layout import frame_name, work_folder
 from . import checked_file
@@ -77,8 +77,8 @@ def _is_map(value: Any) -> bool:
 
 def _drop_others(folder: Path, budget: int) -> int:
     """Remove the oldest neighbours of `folder` until half of the budget is free or none is left; bytes still used."""
-    used = {other: _size(other) for other in folder.parent.glob("*") if other.is_dir()}
-    for other in sorted(used.keys() - {folder}, key=lambda path: path.stat().st_mtime):
+    used = {other: _size(other) for other in newest_first(folder.parent)}
+    for other in reversed([path for path in used if path != folder]):
         if sum(used.values()) <= budget // 2:
             break
         discard(other)

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.boundary import reading
-from ...contract.disk import discard, patiently, write_bytes, write_file, writing
+from ...contract.disk import discard, explained, newest_first, patiently, write_bytes, write_file, writing
 from ...contract.errors import OutputError
 from ...contract.job import Job
 from ...contract.layout import TAKE_FILE, frame_name, frames_in, matte_file, mattes_folder, takes_folder
@@ -275,6 +275,8 @@ class Store:
                         where=str(take.folder),
                         hint="Wait until it is done or stop it.",
                     ) from None
+                except OSError as error:  # the folder may have vanished since
+                    raise explained(error, self.folder) from error
             yield
             for name, (take, _) in takes.items():
                 self._prune(name, take)
@@ -318,13 +320,7 @@ class Store:
     def _folders(self, slug: str) -> list[Path]:
         """All takes of an object, newest first."""
         named = re.compile(re.escape(slug) + rf"-[0-9a-f]{{{_KEY_LENGTH}}}")
-        times = {}
-        with contextlib.suppress(FileNotFoundError):  # all of it may be deleted while it is listed
-            for path in self.folder.glob("*"):
-                if named.fullmatch(path.name) and path.is_dir():
-                    with contextlib.suppress(FileNotFoundError):  # or pruned by another engine
-                        times[path] = path.stat().st_mtime
-        return sorted(times, key=times.__getitem__, reverse=True)
+        return [path for path in newest_first(self.folder) if named.fullmatch(path.name)]
 
     def _prune(self, name: str, newest: Take) -> None:
         """Remove the oldest takes of an object, `newest` never."""
@@ -335,7 +331,7 @@ class Store:
                 with lock.acquire(blocking=False):
                     if not is_read(path):
                         discard(path)
-            except filelock.Timeout:
+            except OSError:  # it is held (filelock.Timeout is one), or gone
                 continue
 
 
