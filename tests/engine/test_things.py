@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from addon.contract.automatic import Things
-from addon.contract.errors import JobError
+from addon.contract.errors import JobError, OutputError
 from addon.contract.job import Job
 from addon.contract.job_types import Model
+from addon.contract.layout import matte_file
 from addon.engine.automatic import things
 from addon.engine.automatic.grid import iou, to_mask
 from addon.engine.automatic.masks import Settings
@@ -55,3 +56,9 @@ def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
     with pytest.raises(JobError, match="no 999"):
         session.export(replace(job, things=replace(job.things, subjects=(number, 999))))
     assert np.unique([take.folder.name for take in tracked.takes.values()]).size == len(tracked.takes)
+
+    gone = chosen.takes[f"thing {number}"]
+    frame = gone.frames()[0]
+    matte_file(gone.folder, frame).unlink()
+    with pytest.raises(OutputError, match=f"frame {frame} was found and is gone"):
+        session.export(replace(job, things=replace(job.things, subjects=(number,))))

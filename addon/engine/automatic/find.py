@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ from .transients import NAME, Refinement
 SEGMENTS = "segments"  # the target that takes all parts as they are
 # What searches are called in keys: never changed, so that what was found by earlier releases is found again.
 _IN_KEYS = {Transients: "Transients", Things: "Promptless", Parts: "Everything"}
+_FRAMES_FILE = "frames.json"  # beside FOUND_FILE: of each take its frames with a matte
 _KEPT = 4  # folders kept, newest first
 
 
@@ -177,20 +179,45 @@ def _marked(job: Job, take: Take) -> Prompt:
 
 
 def _known(folder: Path) -> dict[str, Take] | None:
-    """What an earlier run has found; None unless it came to its end."""
+    """What an earlier run has found; None unless it came to its end.
+
+    Raises OutputError if a matte of it is gone since: a thing that is not there would look the same.
+    """
 
     def read() -> dict[str, Take] | None:
         names = json.loads((folder / FOUND_FILE).read_text(encoding="utf-8"))
         found = {name: Take(folder / place) for name, place in names.items()}
         return {name if name == NAME else thing_name(number_of(name)): take for name, take in found.items()}
 
-    return read_or(None, read)
+    found = read_or(None, read)
+    for name, frames in _frames_found(folder).items() if found else ():
+        gone = sorted(set(frames) - set(Take(folder / name).frames()))
+        if gone:
+            raise OutputError(
+                f"The matte of frame {gone[0]} was found and is gone.",
+                where=str(folder / name),
+                hint=f"Something deletes files there. Delete the folder {folder} and find again.",
+            )
+    return found
+
+
+def _frames_found(folder: Path) -> dict[str, list[int]]:
+    """The frames on which each take had a matte when it was finished; empty if nobody noted them."""
+
+    def read() -> dict[str, list[int]]:
+        noted = json.loads((folder / _FRAMES_FILE).read_text(encoding="utf-8"))
+        return {str(name): [int(frame) for frame in frames] for name, frames in noted.items()}
+
+    return read_or({}, read)
 
 
 def _keep(folder: Path, found: dict[str, Take]) -> None:
-    text = json.dumps({name: take.folder.name for name, take in found.items()}).encode()
+    frames = {take.folder.name: take.frames() for take in found.values()}
+    names = {name: take.folder.name for name, take in found.items()}
     with writing(folder):
-        write_file(folder / FOUND_FILE, lambda file: write_bytes(file, text), sync=False)
+        for file_name, content in ((_FRAMES_FILE, frames), (FOUND_FILE, names)):
+            text = json.dumps(content).encode()
+            write_file(folder / file_name, functools.partial(write_bytes, data=text), sync=False)
 
 
 def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take]:

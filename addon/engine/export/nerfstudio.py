@@ -100,17 +100,16 @@ def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
     found: dict[int, str] = {}
     for entry in json.loads(text.removeprefix(_BOM))["frames"]:
         frame = names.find(entry["file_path"])
+        name = " ".join(entry["file_path"].split())  # a line break in it would tear the message
         if frame is None:
             raise JobError(
-                f"{' '.join(entry['file_path'].split())} is no image of this footage.",
+                f"{name} is no image of this footage.",
                 where=job.transforms,
                 hint="Open the images of the data set as footage, or name its own transforms.json.",
             )
         if frame in found:
-            raise JobError(
-                f"{found[frame]} and {entry['file_path']} both match {reader.file_name(frame)}.", where=job.transforms
-            )
-        found[frame] = entry["file_path"]
+            raise JobError(f"{found[frame]} and {name} both match {reader.file_name(frame)}.", where=job.transforms)
+        found[frame] = name
     return list(found)
 
 
