@@ -20,7 +20,7 @@ from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .clip.to_job import own_files
 from .contract.errors import Cancelled, CheckpointError, ExitCode, MatteError
-from .contract.job_types import Direction, PlateAlpha, Refine, Scope
+from .contract.job_types import Direction, EdgeColours, PlateAlpha, Refine, Scope
 from .contract.layout import work_folder
 from .contract.targets import TARGETS
 from .settings.clip_settings import settings_of
@@ -94,6 +94,8 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.export_into = options.into
     if options.plate_alpha:
         settings.plate_alpha = options.plate_alpha
+    if options.edge_colours:
+        settings.edge_colours = options.edge_colours
     if options.poses:
         settings.poses = str(Path(options.poses).absolute())
     if options.output:
@@ -148,6 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--into", choices=("new", "latest"), help="which version gets them; default: the clip's")
     parser.add_argument(
         "--plate-alpha", choices=get_args(PlateAlpha), help="alpha the footage has; default: the clip's"
+    )
+    parser.add_argument(
+        "--edge-colours", choices=get_args(EdgeColours), help="colours at the subject's edge; default: the clip's"
     )
     parser.add_argument("--output", default="", metavar="DIR", help="folder of versions; default: the clip's")
     return parser

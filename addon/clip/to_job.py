@@ -92,6 +92,7 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
         "" if rules.one_file or settings.export_into == "new" else settings.export_into,
         settings.plate_alpha if rules.has_alpha else "replace",
         0.0 if footage.movie or not rules.one_file else render.fps / render.fps_base,
+        settings.edge_colours if rules.edge_colours else "as_shot",
     )
 
 

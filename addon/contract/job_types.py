@@ -20,6 +20,7 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Refine = Literal["auto", "off", "filter", "windows"]
 Scope = Literal["all", "missing", "changed"]
 PlateAlpha = Literal["replace", "multiply"]
+EdgeColours = Literal["as_shot", "subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class Delivery:
         of the same target, if there is one; "v003" = on with that one.
     plate_alpha: the matte replaces alpha that the footage has, or is multiplied with it.
     frame_rate: of exported movies, frames a second; 0 = that of movie footage, 24 of images.
+    edge_colours: beside and under its edge the plate's, or the subject's own, continued outwards.
     """
 
     scope: Scope = "all"
@@ -200,6 +202,7 @@ class Delivery:
     into: str = ""
     plate_alpha: PlateAlpha = "replace"
     frame_rate: float = 0.0
+    edge_colours: EdgeColours = "as_shot"
 
 
 def refining(refine: Refine, width: int, height: int) -> Refine:

@@ -22,6 +22,7 @@ class Rules:
     every_frame: the whole footage gets files, also frames that nothing was tracked on.
     invertible: whether inverting it means anything.
     has_alpha: images with alpha are written, so that alpha of the footage may count.
+    edge_colours: the subject's colours can be continued beyond its edge.
     soft: mattes may have greys; otherwise they are 0 or 255 and nothing between.
     found: only parts that were found without a click are written so, never what was marked.
     one_file: all frames are in one, so it is always written anew as a whole; {clip} in its pattern: the footage's name.
@@ -35,6 +36,7 @@ class Rules:
     every_frame: bool = False
     invertible: bool = True
     has_alpha: bool = False
+    edge_colours: bool = False
     soft: bool = False
     one_file: bool = False
     flat: bool = False
@@ -57,12 +59,12 @@ TARGETS: dict[str, Target] = {
     "postshot": Target(
         "Postshot",
         "PNGs with the matte as straight alpha; the colours stay as they are. Zero alpha is reconstructed as empty",
-        Rules("postshot", has_alpha=True),
+        Rules("postshot", has_alpha=True, edge_colours=True),
     ),
     "compositing": Target(
         "Compositing",
         "PNGs with the matte as straight alpha, as for Postshot, but with soft edges where an object is feathered",
-        Rules("postshot", has_alpha=True, soft=True),
+        Rules("postshot", has_alpha=True, edge_colours=True, soft=True),
     ),
     "masks": Target(
         "Masks",
@@ -99,7 +101,7 @@ TARGETS: dict[str, Target] = {
     "tiff": Target(
         "TIFF with Alpha",
         "TIFFs of 8 or 16 bits with the matte as straight alpha; the colours stay as they are",
-        Rules("rgba_tiff", "{stem}.tif", has_alpha=True, soft=True),
+        Rules("rgba_tiff", "{stem}.tif", has_alpha=True, edge_colours=True, soft=True),
     ),
     "exr": Target(
         "EXR with Alpha",

@@ -18,6 +18,7 @@ from ..contract.job_types import (
     Delivery,
     Device,
     Direction,
+    EdgeColours,
     Footage,
     Mask,
     MatteObject,
@@ -147,6 +148,12 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
     track.add_argument(
         "--plate-alpha", choices=get_args(PlateAlpha), default="replace", help="what becomes of alpha the footage has"
     )
+    track.add_argument(
+        "--edge-colours",
+        choices=get_args(EdgeColours),
+        default="as_shot",
+        help="subject: its own colours go on beyond its edge, for who shrinks images; targets with alpha",
+    )
     track.add_argument("--fps", type=float, default=0.0, help="of an exported movie; default: the footage's, or 24")
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
 
@@ -210,7 +217,12 @@ def job_of(options: argparse.Namespace) -> Job:
         refine=options.refine,
         transforms=str(options.transforms.absolute()) if options.transforms else "",
         delivery=Delivery(
-            options.scope, _range(options.frames, "--frames"), options.into, options.plate_alpha, options.fps
+            options.scope,
+            _range(options.frames, "--frames"),
+            options.into,
+            options.plate_alpha,
+            options.fps,
+            options.edge_colours,
         ),
         **_search(options),  # type: ignore[arg-type]  # by the field's name
     )

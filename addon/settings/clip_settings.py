@@ -288,6 +288,18 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("multiply", "Multiply", "What is transparent in the footage stays so inside the matte"),
         ],
     )
+    edge_colours: EnumProperty(
+        name="Edge Colours",
+        description="Colours beside and under the subject's edge, which programs that shrink images mix into it",
+        items=[
+            ("as_shot", "As Shot", "The plate's, value for value: the background's shows at the edge when shrunk"),
+            (
+                "subject",
+                "Subject's",
+                "The subject's own, continued outwards: no fringes when shrunk. Alpha and all other pixels stay",
+            ),
+        ],
+    )
     export_scope: EnumProperty(
         name="Write",
         description="Which frames are written, as against the version before",

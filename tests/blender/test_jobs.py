@@ -216,6 +216,10 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
     settings.export_scope, settings.export_into, settings.export_use_range = "changed", "latest", True
     settings.export_start, settings.export_end = 2, 900
     settings.plate_alpha = "multiply"
+    settings.edge_colours = "subject"
+    job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
+    assert job.delivery.edge_colours == "subject"
+    settings.edge_colours = "as_shot"
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
     assert job.delivery == part("contract.job_types").Delivery("changed", (2, COUNT), "latest", "multiply")
     bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 24, 1.001
@@ -223,6 +227,9 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
     assert (job.delivery.scope, job.delivery.into) == ("all", "")
     assert job.delivery.frame_rate == pytest.approx(24000 / 1001)
+    settings.edge_colours = "subject"  # a movie's stay as shot
+    job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
+    assert job.delivery.edge_colours == "as_shot"
     settings.target = "postshot"
     settings.export_start = 1000
     assert settings.export_end == 1000

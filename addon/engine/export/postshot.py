@@ -1,7 +1,8 @@
 """Postshot, and compositing: straight alpha in the plate's own PNG.
 
 Postshot reconstructs nothing where alpha is 0, and takes RGB as it is, also there: so RGB stays the source's, value
-for value, at its own depth. Camera data (EXIF) and colour profile go along. (Jawset Postshot's user guide, "Masking".)
+for value, at its own depth; unless the Job asks for the subject's colours at its edge. Camera data (EXIF) and colour
+profile go along. (Jawset Postshot's user guide, "Masking".)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..footage import ocio
 from ..footage.images import to_integers
+from . import edge_colours
 from .alpha import alpha_of, in_words, to_integer_alpha
 from .png import write_rgba
 from .writer import BaseWriter, MatteOf, Write
@@ -31,9 +33,17 @@ class Writer(BaseWriter):
             plate = self.reader.plate(frame, alpha=self.job.delivery.plate_alpha == "multiply")
             alpha = to_integer_alpha(alpha_of(plate, frame, matte, self.job))
             pixels = to_integers(plate.pixels, self.reader.to_srgb)
+            if self._continues_colours:
+                own = self.reader.own_pixels(plate)
+                pixels = to_integers(own) if pixels is plate.pixels else pixels
+                edge_colours.continue_colours(pixels, alpha)
             self.write_image(file, pixels, alpha, plate.icc, plate.exif, plate.xmp, plate.cicp)
 
         return {self.path(frame): write}
+
+    @property
+    def _continues_colours(self) -> bool:
+        return self.job.delivery.edge_colours == "subject"
 
     def describe(self) -> Mapping[str, Any]:
         """Depth and curve depend on the footage."""
@@ -47,4 +57,7 @@ class Writer(BaseWriter):
             if self.reader.cicp:
                 primaries, transfer = self.reader.cicp
                 kept += f", colours not converted: primaries {primaries}, transfer {transfer} of ISO/IEC 23091-2"
+        if self._continues_colours:
+            reach = edge_colours.reach(self.job.footage.height, self.job.footage.width)
+            kept += f", but for the subject's own colours at its edge and up to {reach} pixels beyond"
         return {"files": f"straight RGBA {self.kind}, {kept}{in_words(self.job)}"}

@@ -24,7 +24,7 @@ from ...contract.exif import read_orientation
 from ...contract.job_types import Footage
 from . import images, ocio, panorama
 from .camera_files import is_raw
-from .images import Plate, read_header, read_model_input, read_plate, squash, to_8_bit
+from .images import Pixels, Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
 from .ocio import ToSrgb, to_srgb_of
 from .scan import join, scan
@@ -268,6 +268,12 @@ class Reader:
             last.frame, last.alpha = frame, alpha
         plate: Plate = last.plate
         return plate
+
+    def own_pixels(self, plate: Plate) -> Pixels:
+        """The pixels of what `plate` returned last on this thread, for the caller to change: no longer kept."""
+        self._last.frame = self._last.plate = None
+        shared = self._footage.movie or not plate.pixels.flags.writeable  # a movie keeps frames of its own
+        return plate.pixels.copy() if shared else plate.pixels
 
     def _read(self, frame: int, alpha: bool) -> Plate:
         if self._footage.movie:

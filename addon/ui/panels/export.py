@@ -31,6 +31,8 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.invertible:
             layout.prop(settings, "invert")
         layout.prop(settings, "refine")
+        if rules.edge_colours:
+            layout.prop(settings, "edge_colours")
         layout.prop(settings, "output", placeholder=translated("beside the footage"))
         _draw_advanced(layout, context, settings, rules)
         if rules.found:

@@ -1,0 +1,102 @@
+"""Scenes whose subject is also known alone: its own colours, its exact alpha; rendered when they are first needed.
+
+The subject is rendered in front of nothing, the scene without the subject in view (its shadow stays), both as linear
+light; the picture is one over the other. So in every pixel picture = alpha x subject + (1 - alpha) x background.
+
+Run as a program in a Python that has bpy, it renders one: python -m bench._alone NAME WIDTH HEIGHT FOLDER.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._thin import ROOT, SEEDS
+
+Linear = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """picture: uint8 (H, W, 3), sRGB; alone: float32 (H, W, 3), sRGB of 0 to 255, 0 where there is no subject;
+    alpha: float32 (H, W), 0 to 1."""  # fmt: skip
+
+    picture: NDArray[np.uint8]
+    alone: Linear
+    alpha: Linear
+
+
+def scene(name: str, width: int, height: int, folder: Path) -> Scene:
+    """A scene, rendered if it is not there."""
+    import OpenImageIO
+
+    place = folder / f"{name}_alone_{width}x{height}"
+    if not place.exists():
+        from vendor_setup.environments import python_of
+        from vendor_setup.package import newest_blender
+
+        print(f"rendering {name}, {width} x {height}: some minutes", flush=True)
+        command = [str(python_of(newest_blender())), "-m", "bench._alone", name, str(width), str(height), str(place)]
+        subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def read(kind: str, channels: int) -> Linear:
+        opened = OpenImageIO.ImageInput.open(str(place / kind / "0001.exr"))
+        assert opened is not None, OpenImageIO.geterror()
+        pixels = opened.read_image(0, 0, 0, channels, "float")
+        opened.close()
+        return np.asarray(pixels, np.float32)
+
+    subject, background = read("subject", 4), read("background", 3)
+    alpha = np.clip(subject[..., 3:], 0, 1)
+    together = subject[..., :3] + (1 - alpha) * background
+    alone = np.where(alpha > 0, subject[..., :3] / np.maximum(alpha, 1e-4), 0)
+    return Scene(np.rint(_encoded(together)).astype(np.uint8), _encoded(alone), alpha[..., 0])
+
+
+def _encoded(linear: Linear) -> Linear:
+    """sRGB of 0 to 255, by IEC 61966-2-1."""
+    linear = np.clip(linear, 0, 1)
+    curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(255 * curve, np.float32)
+
+
+def main(arguments: list[str]) -> None:
+    """Render one scene into a folder that appears when it is whole."""
+    import bpy
+
+    from training.scenes.blender import SUBJECT_ID, build
+    from training.scenes.shot import Shot
+
+    name, width, height, place = arguments[0], int(arguments[1]), int(arguments[2]), Path(arguments[3])
+    unfinished = place.with_name(f".{place.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    build(Shot(SEEDS[name], name, width, height, frames=1, orbit=0, clutter=7, fill=0.6))
+    at: Any = bpy.context.scene
+    at.frame_start = at.frame_end = 1
+    r, c = at.render, at.cycles
+    r.engine, r.threads_mode, r.threads = "CYCLES", "FIXED", 2
+    r.resolution_x, r.resolution_y, r.resolution_percentage = width, height, 100
+    r.image_settings.file_format, r.image_settings.color_depth = "OPEN_EXR", "16"
+    c.device, c.samples, c.use_adaptive_sampling = "CPU", 10, False
+    c.max_bounces, c.diffuse_bounces, c.glossy_bounces, c.sample_clamp_indirect = 3, 2, 2, 3.0
+    c.use_denoising, c.denoiser, c.denoising_prefilter, c.denoising_quality = True, "OPENIMAGEDENOISE", "NONE", "FAST"
+    for kind in ("subject", "background"):
+        r.film_transparent = kind == "subject"
+        r.image_settings.color_mode = "RGBA" if kind == "subject" else "RGB"
+        for thing in at.objects:
+            if thing.type == "MESH":
+                thing.visible_camera = (thing.pass_index == SUBJECT_ID) == (kind == "subject")
+        r.filepath = str(unfinished / kind / "####")
+        bpy.ops.render.render(animation=True)
+    unfinished.rename(place)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
