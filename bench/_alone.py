@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> None:
     r.engine, r.threads_mode, r.threads = "CYCLES", "FIXED", 2
     r.resolution_x, r.resolution_y, r.resolution_percentage = width, height, 100
     r.image_settings.file_format, r.image_settings.color_depth = "OPEN_EXR", "16"
-    c.device, c.samples, c.use_adaptive_sampling = "CPU", 10, False
+    c.device, c.samples, c.use_adaptive_sampling = "CPU", 6, False
     c.max_bounces, c.diffuse_bounces, c.glossy_bounces, c.sample_clamp_indirect = 3, 2, 2, 3.0
     c.use_denoising, c.denoiser, c.denoising_prefilter, c.denoising_quality = True, "OPENIMAGEDENOISE", "NONE", "FAST"
     for kind in ("subject", "background"):

@@ -188,7 +188,7 @@ def _unmixed(seen: Colours, own: Colours, colours: Colours, behind: Colours) -> 
     share = (above * way).sum(1) + doubt * prior
     share /= (way * way).sum(1) + doubt
     share = np.clip(share, 0, 1)[:, None]
-    return np.rint(np.clip(colours + share * (above - share * way), 0, levels))
+    return np.asarray(np.rint(np.clip(colours + share * (above - share * way), 0, levels)))
 
 
 def _enlarged(grid: Colours, tile: _Tile, cell: int, shape: tuple[int, ...]) -> Any:
