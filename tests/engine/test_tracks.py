@@ -26,7 +26,7 @@ def test_a_batch_is_what_its_objects_are(clip, checkpoint: Model, reverse: bool)
     with loaded.computing():
         alone = []
         for mask in masks:
-            state = predictor.start(Images(reader, side), FRAMES, 1)
+            state = predictor.start(Images(reader, predictor), FRAMES, 1)
             predictor.prompt(state, 0, order[0], points=[], labels=[], box=None, mask=torch.from_numpy(mask))
             outputs = [predictor.track(state, 0, index, reverse=reverse) for index in order[1:]]
             alone.append([output["pred_masks"][0, 0].float().numpy() for output in outputs])

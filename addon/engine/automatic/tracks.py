@@ -59,7 +59,7 @@ class Tracker:
 
     def __init__(self, predictor: Predictor, reader: Reader, frame_count: int) -> None:
         self.predictor = predictor
-        self._images = Images(reader, predictor.image_size)
+        self._images = Images(reader, predictor)
         self.state = predictor.start(self._images, frame_count, 0)
 
     @property

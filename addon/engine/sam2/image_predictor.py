@@ -26,7 +26,7 @@ class EncodedPicture:
 
     def __init__(self, predictor: Predictor, picture: NDArray[np.uint8]) -> None:
         self._predictor = predictor
-        image, side = normalise(picture)[None], predictor.image_size
+        image, side = normalise(picture, torch.device("cpu"))[None], predictor.image_size
         if image.shape[2:] != (side, side):  # in floats: what a rounding moves can be another mask
             image = functional.interpolate(image, (side, side), mode="bilinear", antialias=True)
         backbone = predictor.forward_image(image.to(predictor.device))

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import torch
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
-from ..store.feature_cache import FeatureCache
+from ..store.feature_cache import Maps
 
 State = dict[str, Any]  # upstream's inference_state
 Output = dict[str, Any]  # upstream's output of one object on one frame
@@ -35,14 +35,24 @@ class Frames(Protocol):
         """Frame `index` (from 0): float32 (3, S, S), normalised as SAM 2 wants it, S = image_size."""
 
 
+class Features(Protocol):
+    """Where feature maps are kept, by clip frame (store/feature_cache.py)."""
+
+    def get(self, frame: int, device: torch.device) -> Maps | None:
+        """Those of a frame, on `device`; None if they are not there."""
+
+    def put(self, frame: int, maps: Maps) -> None:
+        """Keep those of a frame."""
+
+
 class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
     """SAM2VideoPredictor for footage of any length and size."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(fill_hole_area=0, add_all_frames_to_correct_as_cond=True, **kwargs)
-        self._ious: list[float] = []
+        self._ious = torch.empty(0)
 
-    def start(self, frames: Frames, frame_count: int, object_count: int, features: FeatureCache | None = None) -> State:
+    def start(self, frames: Frames, frame_count: int, object_count: int, features: Features | None = None) -> State:
         """A fresh state for `object_count` objects, ids and indices 0, 1, ...
 
         frame_count is the whole clip's: below 16 it enters the object pointers' position encoding. Frames whose image
@@ -173,7 +183,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         prompted.clear()
 
     def _get_image_feature(self, inference_state: State, frame_idx: int, batch_size: int) -> Any:
-        cache: FeatureCache | None = inference_state["feature_cache"]
+        cache: Features | None = inference_state["feature_cache"]
         if cache is None or frame_idx in inference_state["cached_features"]:
             return super()._get_image_feature(inference_state, frame_idx, batch_size)
         maps = cache.get(frame_idx + 1, self.device)
@@ -201,11 +211,10 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
 
     def _track_step(self, *args: Any, **kwargs: Any) -> Any:
         result = super()._track_step(*args, **kwargs)
-        predicted_ious = result[1][2]  # sam_outputs = (multimasks, high-res multimasks, ious, ...)
-        self._ious = predicted_ious.amax(dim=-1).tolist()
+        self._ious = result[1][2].amax(dim=-1)  # sam_outputs = (multimasks, high-res multimasks, ious, ...)
         return result
 
     def _run_single_frame_inference(self, *args: Any, **kwargs: Any) -> Any:
         output, masks = super()._run_single_frame_inference(*args, **kwargs)
-        output["iou"] = self._ious[0] if len(self._ious) == 1 else self._ious  # of a batch, one an object
+        output["iou"] = self._ious  # (n,), one an object: on the device, since reading it would wait for the frame
         return output, masks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,33 @@ from ..store import checked_file
 from ..store.matte_store import Matte, Take
 
 
+def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch.Tensor]]:
+    """Start to copy tensors to the computer's memory; returns what waits for the copies and has them.
+
+    A CUDA GPU copies while it goes on to compute, into pinned memory. What is there already is not copied, so nobody
+    may write to it any more.
+    """
+    if not any(each.is_cuda for each in tensors.values()):
+        copies = {name: each.cpu() for name, each in tensors.items()}
+        return lambda: copies
+    copies = {
+        name: torch.empty(each.shape, dtype=each.dtype, pin_memory=True).copy_(each, non_blocking=True)
+        for name, each in tensors.items()
+    }
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+
+    def wait() -> dict[str, torch.Tensor]:
+        copied.synchronize()
+        return copies
+
+    return wait
+
+
 def save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:
     """Keep the output of frame `index` (from 0) as far as later frames read it. Raises OutputError."""
-    kept = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits", "iou")}
+    kept = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits")}
+    kept["iou"] = float(output["iou"])
     if conditioning:
         positions = [encoding.clone() for encoding in output["maskmem_pos_enc"]]  # a view of more otherwise
         kept |= {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
@@ -62,10 +87,11 @@ def matte_of(output: Output, footage: Footage) -> Matte:
     """What the store keeps of an output. Raises EngineError: the model gave something that is no number."""
     logits = output["pred_masks"][0, 0].float().cpu().numpy()
     score = float(output["object_score_logits"])
-    if not (np.isfinite(logits).all() and math.isfinite(score) and math.isfinite(output["iou"])):
+    iou = float(output["iou"])
+    if not (np.isfinite(logits).all() and math.isfinite(score) and math.isfinite(iou)):
         raise EngineError(
             "The model's answer is not a number.",
             hint="Choose the precision float32, another device or another checkpoint; its weights may be damaged.",
         )
     half = logits.astype(np.float16)
-    return Matte(panorama.narrow(half) if footage.panorama else half, output["iou"], score)
+    return Matte(panorama.narrow(half) if footage.panorama else half, iou, score)

@@ -72,7 +72,7 @@ class Previewer:
         if prompt is None:
             return None
         predictor = self.loaded.predictor
-        state = predictor.start(Images(reader, predictor.image_size), job.footage.frame_count, 1, features)
+        state = predictor.start(Images(reader, predictor), job.footage.frame_count, 1, features)
         state["cached_features"] = self._features
         corrects = prompt in corrections(matte_object) and self._take_up(
             state, prompt, store, matte_object.name, job.footage

@@ -22,25 +22,32 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
+import queue
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ...contract.errors import Cancelled, JobError
 from ...contract.job import Job
 from ...contract.job_types import MatteObject, Prompt
 from ..footage.footage import Reader, read_ahead
 from ..sam2.model import Loaded
-from ..sam2.predictor import REACH, Predictor, State
+from ..sam2.predictor import REACH, Output, Predictor, State
 from ..sam2.prompting import Images, give
-from ..store.feature_cache import FeatureCache
+from ..store.feature_cache import FeatureCache, Maps
 from ..store.matte_store import STORE_VERSION, Store, Take
 from . import memory
 from .plan import Plan, frames_of, merge, plan_of
+from .writer import Writer
 
 READ_AHEAD = 4  # frames
+_MATTE = ("pred_masks", "object_score_logits", "iou")  # of an output, what is written
+_MEMORY = (*_MATTE, "maskmem_features", "obj_ptr")
 _MILESTONE = 128  # frames: so often, what is needed to go on from there stays on disk
 
 Takes = dict[str, tuple[Take, dict[str, Any]]]  # by object: where its mattes are, and the facts that decide them
@@ -170,7 +177,7 @@ class _Propagation:
         self.on_frame = on_frame
         self.cancelled = cancelled
         self.features = features
-        self.images = Images(reader, predictor.image_size)
+        self.images = Images(reader, predictor)
         self.subjects = [
             _Subject(
                 i,
@@ -181,11 +188,18 @@ class _Propagation:
             )
             for i, matte_object in enumerate(objects)
         ]
-        self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects), features)
+        self.writer = Writer()
+        kept = _WrittenLater(features, self.writer)
+        self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects), kept)
+        self.written: queue.SimpleQueue[int] = queue.SimpleQueue()  # frames whose files are all there
         self.done = 0
         self.total = 0
 
     def run(self) -> None:
+        with self.writer:
+            self._run()
+
+    def _run(self) -> None:
         new = [s for s in self.subjects if not self._load_conditioning(s)]
         left = {s.id: self._left(s) for s in self.subjects}
         for reverse in (False, True):
@@ -218,6 +232,7 @@ class _Propagation:
                         give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
                     self._trim(s, index)
                 self._finished(index)
+            self.writer.flush()
         for s in new:
             # the passes start from the prompts alone, whatever was tracked on the way to the corrections
             self.predictor.tracked(self.state, s.id).clear()
@@ -300,13 +315,36 @@ class _Propagation:
                     continue
                 prompted = self.predictor.conditioning(self.state, s.id).get(index)
                 output = prompted or self.predictor.track(self.state, s.id, index, reverse=reverse)
-                if prompted is None:
-                    # before the matte: a matte whose memory is missing could not be gone on from
-                    memory.save(s.take, index, output, conditioning=False)
-                s.take.put_matte(index + 1, memory.matte_of(output, self.job.footage))
+                names = _MATTE if prompted else _MEMORY
+                copied = memory.on_host({name: output[name] for name in names if torch.is_tensor(output[name])})
+                self.writer.do(functools.partial(self._write, s, index, output, copied, reverse, bool(prompted)))
                 self._trim(s, index)
-                self._trim_disk(s, index, reverse)
-            self._finished(index)
+            self.writer.do(functools.partial(self.written.put, index))
+            self._tell()
+        self.writer.flush()
+        self._tell()
+
+    def _write(
+        self,
+        s: _Subject,
+        index: int,
+        output: Output,
+        copied: Callable[[], dict[str, torch.Tensor]],
+        reverse: bool,
+        prompted: bool,
+    ) -> None:
+        """Keep a frame of an object; in the writer's thread."""
+        here = output | copied()
+        if not prompted:
+            # before the matte: a matte whose memory is missing could not be gone on from
+            memory.save(s.take, index, here, conditioning=False)
+        s.take.put_matte(index + 1, memory.matte_of(here, self.job.footage))
+        self._trim_disk(s, index, reverse)
+
+    def _tell(self) -> None:
+        """Tell of the frames that have been written meanwhile."""
+        while not self.written.empty():
+            self._finished(self.written.get())
 
     def _finished(self, index: int) -> None:
         self.done += 1
@@ -338,6 +376,19 @@ class _Propagation:
                 if index not in encoded:
                     self.images.put(index, next(decoded)[1])
                 yield index
+
+
+class _WrittenLater:
+    """The feature cache, whose files a writer writes."""
+
+    def __init__(self, features: FeatureCache, writer: Writer) -> None:
+        self._writer = writer
+        self._features = features
+        self.get = features.get
+
+    def put(self, frame: int, maps: Maps) -> None:
+        copied = memory.on_host({str(level): each for level, each in enumerate(maps)})
+        self._writer.do(lambda: self._features.put(frame, list(copied().values())))
 
 
 def _facts(prompt: Prompt) -> Any:
