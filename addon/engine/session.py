@@ -402,6 +402,8 @@ class Session:
 
     def _make_room(self, device: torch.device) -> None:
         self._previewer = None
+        if self._loaded is not None:
+            self._loaded.make_room()
         give_back(device)
 
     def _fitting(self, source: model.Source, work: Callable[[bool], _T]) -> _T:

@@ -27,6 +27,8 @@ from . import device_memory
 from .config import build, read_bytes
 from .cpu import faster_modules
 from .cpu.linear import can_fuse
+from .cuda.graphs import CudaRecorder, Graphs, works
+from .cuda.modules import GraphPredictor, cast_weights, use_graphs
 from .placement import Only
 from .predictor import Predictor
 
@@ -77,11 +79,18 @@ class Loaded:
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
         """Inference mode at the model's precision."""
+        device = self.source.device.type
         precision: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         if self.source.precision != "float32":
-            precision = torch.autocast(self.source.device.type, _TYPES[self.source.precision])
-        with torch.inference_mode(), precision:
+            # on CUDA weights have the type already, and a graph may not keep what autocast keeps for a while
+            precision = torch.autocast(device, _TYPES[self.source.precision], cache_enabled=device != "cuda")
+        with torch.inference_mode(), precision, contextlib.nullcontext() if device == "cpu" else forward_only():
             yield
+
+    def make_room(self) -> None:
+        """Hold no more of the device's memory than computing takes, from now on."""
+        if isinstance(self.predictor, GraphPredictor):
+            self.predictor.graphs.give_up()
 
 
 def find(choice: contract.Model) -> Source:
@@ -103,6 +112,12 @@ def load(source: Source) -> Loaded:
         faster_modules.replace_modules(predictor)
         faster_modules.merge_projections(predictor)
         can_fuse(_TYPES[source.precision])  # asked before the first frame
+    if source.device.type == "cuda":
+        if source.precision != "float32":
+            cast_weights(predictor, _TYPES[source.precision])
+        recorder = CudaRecorder(source.device)
+        if works(recorder, source.device):
+            use_graphs(predictor, Graphs(recorder))
     return Loaded(predictor.to(source.device).eval(), source)
 
 
@@ -232,6 +247,23 @@ def make_deterministic() -> None:
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing here reads such memory
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True  # stays where `forward_only` leaves the rest out
+
+
+@contextlib.contextmanager
+def forward_only() -> Iterator[None]:
+    """Leave out of torch's deterministic mode what makes gradients deterministic, of which there are none here.
+
+    On a GPU it makes an enlargement of 41 operations, so that its gradient is. Forward, of what SAM 2 does, only
+    convolutions may add in a changing order, which cuDNN's own switch rules out, and running sums: those of ones, which
+    are exact in any order (PositionEmbeddingRandom).
+    """
+    mode = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("default")
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
 
 
 def _load_weights(predictor: Predictor, path: Path) -> None:
