@@ -11,6 +11,7 @@ from .clip import undo
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
+from .operators.clean_splat import SPLATMATTE_OT_clean_splat
 from .operators.clear_picked import SPLATMATTE_OT_clear_picked
 from .operators.click import SPLATMATTE_OT_click
 from .operators.copy_diagnostics import SPLATMATTE_OT_copy_diagnostics
@@ -54,6 +55,7 @@ CLASSES = (
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_check_cameras,
+    SPLATMATTE_OT_clean_splat,
     SPLATMATTE_OT_suggest,
     SPLATMATTE_OT_find,
     SPLATMATTE_OT_pick,

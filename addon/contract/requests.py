@@ -99,6 +99,22 @@ class Review(Request):
 
 
 @dataclass(frozen=True)
+class Clean(Request):
+    """Hold a trained splat against the mattes of the Job's latest version that has them as images.
+
+    splat: the trainer's PLY, which is never changed; poses: that it was trained with, as of Review.
+    views: cameras that must see a Gaussian outside; floaters: also those go that some cameras see on the subject.
+    write: the rest into a new file beside it, which `done` carries; otherwise they are only counted.
+    """
+
+    splat: str
+    poses: str
+    views: int
+    floaters: bool
+    write: bool
+
+
+@dataclass(frozen=True)
 class Outlines(Request):
     """Of tracked mattes, as they are exported, for Blender's mask splines; `done` carries the file.
 

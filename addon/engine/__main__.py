@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -167,30 +168,25 @@ def _review(job: Job, poses: Path | None) -> int:
 
 
 def _clean(options: argparse.Namespace) -> int:
-    from .review.cameras import read_poses
-    from .splats.clean import judge
-    from .splats.splat_file import read_splat
+    from .splats.clean_file import clean_file
     from .splats.version_mattes import open_version
 
-    if options.views < 1:
-        raise JobError(f"{options.views} cameras can't see anything.", where="--views", hint="Give at least 1.")
-    path: Path = options.splat.absolute()
-    output: Path = (options.output or path.with_name(f"{path.stem}_clean.ply")).absolute()
-    version = open_version(options.mattes.absolute())
-    cameras = read_poses(options.poses.absolute(), version.job.footage)
-    splat = read_splat(path)
-    verdict = judge(splat.places, cameras, version.frames(), version.matte, options.views)
-    removed = verdict.outside | verdict.floaters if options.remove_floaters else verdict.outside
-    if removed.all():
-        raise JobError(
-            "Every Gaussian lies outside the mattes.",
-            where=str(path),
-            hint="The splat's world is not that of the poses: name the poses that it was trained with.",
-        )
-    splat.write(output, ~removed)
-    print(f"{len(removed)} Gaussians, {verdict.cameras} cameras: {verdict.outside.sum()} lie outside and are removed")
-    print(f"{verdict.floaters.sum()} floaters are {'removed, too' if options.remove_floaters else 'kept'}")
-    print(output)
+    printer = _Printer()
+    done = clean_file(
+        options.splat.absolute(),
+        options.poses.absolute(),
+        open_version(options.mattes.absolute()),
+        views=options.views,
+        remove_floaters=options.remove_floaters,
+        write=not options.count,
+        output=options.output and options.output.absolute(),
+        on_frame=functools.partial(printer.show, "clean"),
+    )
+    are = "would be" if options.count else "are"
+    print(f"{done.gaussians} Gaussians, {done.cameras} cameras: {done.outside} lie outside and {are} removed")
+    print(f"{done.floaters} floaters {are} {'removed, too' if options.remove_floaters else 'kept'}")
+    if done.file is not None:
+        print(done.file)
     return ExitCode.OK
 
 

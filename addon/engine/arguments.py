@@ -66,6 +66,7 @@ def command_line() -> argparse.ArgumentParser:
     clean.add_argument("--poses", type=Path, metavar="PATH", required=True, help="that it was trained with: as review")
     clean.add_argument("--mattes", type=Path, metavar="VERSION", required=True, help="a version's folder, such as v003")
     clean.add_argument("--output", type=Path, metavar="FILE", help="default: SPLAT_clean.ply, beside it")
+    clean.add_argument("--count", action="store_true", help="say what would be removed, and write nothing")
     clean.add_argument("--views", type=int, default=3, help="cameras that must see it outside; default: %(default)s")
     clean.add_argument("--remove-floaters", action="store_true", help="also what some cameras see on the subject")
     test = commands.add_parser("self-test", help="does this runtime work here, how fast, how exactly?")

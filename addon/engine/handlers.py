@@ -6,7 +6,19 @@ import functools
 from pathlib import Path
 
 from ..contract.protocol import Answer
-from ..contract.requests import Export, Finish, Found, Outlines, Preview, Request, Retrack, Review, Suggest, Track
+from ..contract.requests import (
+    Clean,
+    Export,
+    Finish,
+    Found,
+    Outlines,
+    Preview,
+    Request,
+    Retrack,
+    Review,
+    Suggest,
+    Track,
+)
 from .session import Session, Tracked
 
 
@@ -36,6 +48,20 @@ def _export(request: Export, session: Session) -> Answer:
 def _review(request: Review, session: Session) -> Answer:
     found = session.review(request.job, Path(request.poses) if request.poses else None)
     return {"suspects": sum(map(len, found.values()))}
+
+
+@carry_out.register
+def _clean(request: Clean, session: Session) -> Answer:
+    cleaned = session.clean(
+        request.job,
+        Path(request.splat),
+        Path(request.poses),
+        views=request.views,
+        remove_floaters=request.floaters,
+        write=request.write,
+    )
+    counts: Answer = {"gaussians": cleaned.gaussians, "floaters": cleaned.floaters, "removed": cleaned.removed}
+    return {**counts, "file": str(cleaned.file)} if cleaned.file else counts
 
 
 @carry_out.register

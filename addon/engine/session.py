@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..contract.errors import JobError, OutputError
+from ..contract.errors import Cancelled, JobError, OutputError
 from ..contract.job import Job
 from ..contract.job_types import Footage, MatteObject
 from ..contract.protocol import Stage
@@ -43,6 +43,8 @@ from .review.cameras import read_poses
 from .review.find_suspects import review
 from .sam2 import model
 from .sam2.device_memory import fitting, give_back
+from .splats.clean_file import Cleaned, clean_file
+from .splats.version_mattes import latest_version
 from .store.feature_cache import FeatureCache
 from .store.matte_store import Store, Take, holding, key_of
 from .tracking.plan import frames_of, plan_of
@@ -128,6 +130,22 @@ class Session:
             for take in kept.values():
                 visual_hull.check(take, cameras)
         return _review(job, kept)
+
+    def clean(self, job: Job, splat: Path, poses: Path, *, views: int, remove_floaters: bool, write: bool) -> Cleaned:
+        """Hold a trained splat against the mattes of the latest version of a Job. Raises MatteError.
+
+        splats/clean_file.py says what the arguments mean.
+        """
+
+        def on_frame(done: int, total: int, frame: int) -> None:
+            self._progress("clean", done, total, frame)
+            if self._cancelled():
+                raise Cancelled("Stopped. The splat is as it was.")
+
+        version = latest_version(job.matte_folder)
+        return clean_file(
+            splat, poses, version, views=views, remove_floaters=remove_floaters, write=write, on_frame=on_frame
+        )
 
     def preview(self, job: Job, frame: int) -> Path:
         """The mattes of one clip frame, without tracking. Returns the file that holds them. Raises MatteError.

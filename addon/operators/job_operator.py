@@ -108,7 +108,11 @@ class JobOperator(OperatorMixin):
 
     def _fail(self, error: MatteError) -> Result:
         if isinstance(error, Cancelled):
-            self.report({"WARNING"}, translated("Stopped. What was tracked is kept"))
+            is_clean = self.verb == "clean"
+            self.report(
+                {"WARNING"},
+                translated("Stopped. The splat is as it was" if is_clean else "Stopped. What was tracked is kept"),
+            )
             return {"CANCELLED"}
         return fail(self, error)
 
@@ -135,6 +139,11 @@ def outcome(run: job_run.Run) -> str:
     result = run.result
     if result is None:
         return ""
+    if run.verb == "clean":
+        counts = f"{result.get('removed', 0):,}", f"{result.get('gaussians', 0):,}", f"{result.get('floaters', 0):,}"
+        if file := result.get("file"):
+            return translated("{1} of {2} Gaussians are removed. Saved: {3}", *counts[:2], Path(file).name)
+        return translated("{1} of {2} Gaussians would go. Floaters: {3}", *counts)
     suspects = result.get("suspects", 0)
     if run.verb == "review":
         return count_of(suspects, "suspect") if suspects else translated("No suspects")

@@ -369,6 +369,24 @@ class ClipSettings(bpy.types.PropertyGroup):
         "Empty: the clip's solved camera",
         subtype="FILE_PATH",
     )
+    splat: StringProperty(
+        name="Splat",
+        description="The PLY that a trainer has made of this footage. It is never changed",
+        subtype="FILE_PATH",
+        options=RELATIVE_PATH,
+    )
+    clean_views: IntProperty(
+        name="Views",
+        description="What so many cameras see beside the subject, and none on it, is removed",
+        default=3,
+        min=1,
+        max=1000,
+    )
+    clean_floaters: BoolProperty(
+        name="Remove Floaters",
+        description="Remove also what some cameras see on the subject and many beside it. "
+        "Parts of the subject that are hidden in many photos look the same: compare the results",
+    )
     suspects: CollectionProperty(
         type=SuspectSettings, name="Suspects", description="Frames where the matte is doubtful, worst first"
     )

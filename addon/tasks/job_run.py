@@ -17,11 +17,12 @@ from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
 from ..contract.automatic import Search
-from ..contract.errors import Cancelled, EngineError, MatteError
+from ..contract.errors import Cancelled, EngineError, JobError, MatteError
 from ..contract.job import Job
 from ..contract.layout import cameras_file
 from ..contract.protocol import Event
 from ..contract.requests import (
+    Clean,
     Export,
     Finish,
     Found,
@@ -44,9 +45,14 @@ from ..settings.preferences import device, preferences
 
 _LOG = logging.getLogger(__name__)
 
-Verb = Literal["track", "export", "review"]
+Verb = Literal["track", "export", "review", "clean"]
 
-_STAGES = {"model": "Loading the model", "track": "Tracking", "export": "Exporting"}
+_STAGES = {
+    "model": "Loading the model",
+    "track": "Tracking",
+    "export": "Exporting",
+    "clean": "Looking from all cameras",
+}
 
 
 @dataclass(slots=True)
@@ -152,7 +158,7 @@ class Run:
             _LOG.warning("%s of %s: %s", self.verb, self.clip, self.warnings[-1])
         elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"], self.pictures)
-        elif event["event"] == "done" and self.clip in bpy.data.movieclips:
+        elif event["event"] == "done" and self.verb != "clean" and self.clip in bpy.data.movieclips:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
             if "found" in event:
@@ -249,13 +255,37 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     """
     _refuse_second()
     job, notes = _job(clip, export=False)
+    return _send(Review(job, str(_poses_of(clip, job))), "review", clip, notes)
+
+
+@logged
+def start_clean(clip: bpy.types.MovieClip, write: bool) -> Run:
+    """Send the clip's splat with its cameras, to count what lies outside the mattes of the latest version.
+
+    Args:
+        write: what stays, into a new file.
+
+    Raises:
+        MatteError: as of `start`; no splat is named, or the clip has no cameras.
+    """
+    _refuse_second()
     settings = settings_of(clip)
-    if settings.poses:
-        poses = Path(bpy.path.abspath(settings.poses, library=clip.library))
-    else:
-        poses = cameras_file(job.matte_folder)
-        write_poses(clip, poses)
-    return _send(Review(job, str(poses)), "review", clip, notes)
+    if not settings.splat:
+        raise JobError("No splat is chosen.", hint="Choose the PLY that the trainer has written.")
+    job = _job_to_find(clip, "things")  # nothing has to be marked
+    splat = bpy.path.abspath(settings.splat, library=clip.library)
+    poses = str(_poses_of(clip, job))
+    request = Clean(job, splat, poses, settings.clean_views, settings.clean_floaters, write)
+    return _send(request, "clean", clip, [])
+
+
+def _poses_of(clip: bpy.types.MovieClip, job: Job) -> Path:
+    """The file of the clip's cameras: the one that is named, or its solved camera, written. Raises MatteError."""
+    if named := settings_of(clip).poses:
+        return Path(bpy.path.abspath(named, library=clip.library))
+    poses = cameras_file(job.matte_folder)
+    write_poses(clip, poses)
+    return poses
 
 
 def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:

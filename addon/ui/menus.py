@@ -86,6 +86,7 @@ class SPLATMATTE_MT_mattes(bpy.types.Menu):
         layout.operator("splat_matte.export")
         layout.operator("splat_matte.to_mask")
         layout.operator("splat_matte.to_compositor")
+        layout.operator("splat_matte.clean_splat")
 
 
 CLASSES = (SPLATMATTE_MT_jump, SPLATMATTE_MT_mattes)

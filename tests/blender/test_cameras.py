@@ -96,6 +96,55 @@ def test_a_wrong_matte_is_a_suspect(solved) -> None:
     assert worst.frame == 7 and "other cameras" in worst.reason
 
 
+def test_a_splat_is_cleaned_by_the_latest_version(solved, tmp_path: Path) -> None:
+    """Two clouds of Gaussians: one where every matte is, one that all cameras see beside it."""
+    assert bpy.ops.splat_matte.track() == {"FINISHED"}
+    take = Path(solved.splat_matte.take_of("subject"))
+    grid_y, grid_x = np.mgrid[: SIZE[1], : SIZE[0]] + 0.5
+    for frame in range(1, COUNT + 1):
+        x, y = seen(np.zeros((1, 3)), frame)[0]
+        logits = np.where(np.hypot(grid_x - x, grid_y - y) < 12, 6, -6).astype(np.float16)
+        np.savez_compressed(take / "matte" / f"{frame:06d}.npz", logits=logits, iou=0.95, object_score=8.0)
+    solved.splat_matte.target = "masks"
+    solved.splat_matte.output = str(tmp_path / "empty")
+    random = np.random.default_rng(4)
+    places = np.concatenate([random.normal(0, 0.05, (50, 3)), random.normal((0, 0, 1.1), 0.05, (30, 3))])
+    rows = np.zeros(80, [(name, "<f4") for name in ("x", "y", "z", "opacity")])
+    rows["x"], rows["y"], rows["z"] = places.T
+    rows["opacity"] = np.arange(80)
+    header = "".join(f"property float {name}\n" for name in rows.dtype.names)
+    splat = tmp_path / "point_cloud.ply"
+    splat.write_bytes(
+        f"ply\nformat binary_little_endian 1.0\nelement vertex 80\n{header}end_header\n".encode() + rows.tobytes()
+    )
+    frames = []
+    for frame in range(1, COUNT + 1):
+        rotation, translation = camera(frame)
+        to_world = np.eye(4)
+        to_world[:3, :3] = (np.diag([1, -1, -1]) @ rotation).T
+        to_world[:3, 3] = -rotation.T @ translation
+        frames.append({"file_path": f"shot.{frame:04d}.png", "transform_matrix": to_world.tolist()})
+    poses = tmp_path / "transforms.json"
+    poses.write_text(json.dumps({"fl_x": FOCAL, "w": SIZE[0], "h": SIZE[1], "frames": frames}))
+    solved.splat_matte.poses = str(poses)
+    assert not bpy.ops.splat_matte.clean_splat.poll(), "no splat is chosen"
+    solved.splat_matte.splat = str(splat)
+    with pytest.raises(RuntimeError, match="no version here"):
+        bpy.ops.splat_matte.clean_splat(count=True)
+    solved.splat_matte.output = ""
+    assert bpy.ops.splat_matte.export() == {"FINISHED"}
+    before = splat.read_bytes()
+    for write, made in ((False, []), (True, ["point_cloud_clean.ply"]), (True, ["point_cloud_clean_2.ply"])):
+        there = set(tmp_path.glob("*.ply"))
+        assert bpy.ops.splat_matte.clean_splat(count=not write) == {"FINISHED"}
+        result = part("tasks.job_run").latest().result
+        assert (result["gaussians"], result["removed"], result["floaters"]) == (80, 30, 0)
+        assert sorted(path.name for path in set(tmp_path.glob("*.ply")) - there) == made
+    assert splat.read_bytes() == before
+    kept = (tmp_path / "point_cloud_clean.ply").read_bytes()
+    assert kept.endswith(rows[:50].tobytes()) and b"element vertex 50" in kept
+
+
 def test_without_a_camera(solved) -> None:
     solved.splat_matte.poses = str(Path(solved.filepath).with_name("nowhere"))
     with pytest.raises(RuntimeError, match="no poses"):

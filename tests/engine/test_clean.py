@@ -113,6 +113,21 @@ def test_floaters_go_on_request(version: dict[str, Path], splat: tuple[Path, np.
     assert share(kind != SUBJECT, removed) >= 0.98, "precision"
 
 
+def test_counting_writes_nothing_and_names_are_never_taken_twice(
+    version: dict[str, Path], splat: tuple[Path, np.ndarray]
+) -> None:
+    path, kind = splat
+    there = sorted(path.parent.iterdir())
+    done = clean(path, version, "masks", "--count")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert f"{(kind == AROUND).sum()} floaters would be kept" in done.stdout
+    assert sorted(path.parent.iterdir()) == there
+    path.with_name("point_cloud_clean.ply").write_bytes(b"somebody's")
+    done = clean(path, version, "masks")
+    assert done.stdout.splitlines()[-1] == str(path.with_name("point_cloud_clean_2.ply"))
+    assert path.with_name("point_cloud_clean.ply").read_bytes() == b"somebody's"
+
+
 def test_a_file_that_is_there_stays(version: dict[str, Path], splat: tuple[Path, np.ndarray]) -> None:
     path, _ = splat
     done = clean(path, version, "masks", "--output", path)

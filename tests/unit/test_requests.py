@@ -10,6 +10,7 @@ from addon.contract.job import Job
 from addon.contract.job_types import Footage, MatteObject, Point, Prompt
 from addon.contract.requests import (
     Cancel,
+    Clean,
     Export,
     Finish,
     Found,
@@ -35,6 +36,7 @@ SENT = [
     Retrack(JOB),
     Export(JOB, "/mattes/work/automatic/abc"),
     Review(JOB, "/poses"),
+    Clean(JOB, "/splats/cloud.ply", "/poses", 3, False, True),
     Outlines(JOB, (3, 1), 32),
     Suggest(JOB, 4),
     Preview(JOB, 5),

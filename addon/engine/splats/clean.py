@@ -46,6 +46,7 @@ def judge(
     frames: Sequence[int],
     matte: Callable[[int], Matte],
     views: int,
+    on_frame: Callable[[int, int, int], None] = lambda done, total, frame: None,
 ) -> Verdict:
     """Hold the centres of Gaussians against mattes.
 
@@ -55,6 +56,7 @@ def judge(
         frames: the clip frames that have a matte.
         matte: of a clip frame, bool (H, W), upright.
         views: cameras that have to see a Gaussian outside, before it counts as outside.
+        on_frame: told of each frame: how many are done, of how many, which clip frame; what it raises ends the work.
 
     Raises:
         JobError: fewer frames than `views` have both a matte and a pose.
@@ -68,13 +70,14 @@ def judge(
         )
     inside = np.zeros(len(places), np.uint32)
     outside = np.zeros(len(places), np.uint32)
-    for frame in chosen:
+    for done, frame in enumerate(chosen, 1):
         subject = _widened(matte(frame))
         for start in range(0, len(places), _CHUNK):
             part = slice(start, start + _CHUNK)
             seen, on_subject = _looked_up(cameras[frame], places[part], subject)
             inside[part] += on_subject
             outside[part] += seen & ~on_subject
+        on_frame(done, len(chosen), frame)
     nowhere = (outside >= views) & (inside == 0)
     doubtful = (outside >= views) & (inside > 0) & (outside > _MISTAKEN * (inside + outside))
     return Verdict(nowhere, doubtful, len(chosen))

@@ -12,12 +12,13 @@ from PIL import Image
 from ...contract.boundary import bounded_text, check_pixels, reading
 from ...contract.errors import JobError, OutputError
 from ...contract.job import Job
-from ...contract.layout import version_document
+from ...contract.layout import version_document, version_folder, version_number
 from ...contract.targets import TARGETS
 from ..export import prepare
 from ..footage.footage import Reader
 
 _MAX_DOCUMENT = 1_000_000_000  # bytes of a Job and its report, which has scores for each frame
+_HINT = "Name the folder of a finished version, such as v003."
 _WRITERS = ("postshot", "masks", "nerfstudio")  # one image a frame, which says where the subject is
 
 
@@ -57,6 +58,20 @@ class VersionMattes:
         return self._folder / self._writer.path(frame)
 
 
+def latest_version(matte_folder: Path) -> VersionMattes:
+    """The latest version whose files say where the subject is. Raises as `open_version`, or JobError: there is none."""
+    numbers = {version_number(path.name) for path in matte_folder.glob("v*") if path.is_dir()}
+    for number in sorted((each for each in numbers if each is not None), reverse=True):
+        folder = version_folder(matte_folder, number)
+        if version_document(folder).is_file() and _says_where(_job_of(folder)):
+            return open_version(folder)
+    raise JobError(
+        "There is no version here that says where the subject is.",
+        where=str(matte_folder),
+        hint="Export one for Postshot or one of masks first.",
+    )
+
+
 def open_version(folder: Path) -> VersionMattes:
     """A finished version by its folder (`v003`).
 
@@ -64,16 +79,23 @@ def open_version(folder: Path) -> VersionMattes:
         JobError: it is no version, or its target's files don't say where the subject is.
         FootageError: the footage that it was made from is gone.
     """
-    document = version_document(folder)
-    hint = "Name the folder of a finished version, such as v003."
-    if not folder.is_dir() or not document.is_file():
-        raise JobError("There is no version here.", where=str(folder), hint=hint)
-    with reading(JobError, "The Job of this version can't be read", where=str(document), hint=hint):
-        job = Job.from_dict(json.loads(bounded_text(document, _MAX_DOCUMENT))["job"])
-    if TARGETS[job.target].rules.writer not in _WRITERS:
+    if not folder.is_dir() or not version_document(folder).is_file():
+        raise JobError("There is no version here.", where=str(folder), hint=_HINT)
+    job = _job_of(folder)
+    if not _says_where(job):
         raise JobError(
             f"The target {job.target} has no image for each frame that says where the subject is.",
             where=str(folder),
             hint="Export a version for masks, and name that one.",
         )
     return VersionMattes(folder, job)
+
+
+def _says_where(job: Job) -> bool:
+    return job.target in TARGETS and TARGETS[job.target].rules.writer in _WRITERS
+
+
+def _job_of(folder: Path) -> Job:
+    document = version_document(folder)
+    with reading(JobError, "The Job of this version can't be read", where=str(document), hint=_HINT):
+        return Job.from_dict(json.loads(bounded_text(document, _MAX_DOCUMENT))["job"])

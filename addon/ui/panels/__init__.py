@@ -9,6 +9,7 @@ from .footage import SPLATMATTE_PT_footage
 from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
 from .overlay import SPLATMATTE_PT_overlay
 from .review import SPLATMATTE_PT_review, SPLATMATTE_UL_suspects
+from .splat import SPLATMATTE_PT_splat
 from .track import SPLATMATTE_PT_track
 
 CLASSES = (
@@ -22,4 +23,5 @@ CLASSES = (
     SPLATMATTE_PT_overlay,
     SPLATMATTE_PT_finish,
     SPLATMATTE_PT_export,
+    SPLATMATTE_PT_splat,
 )
