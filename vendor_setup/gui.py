@@ -2,6 +2,7 @@
 
     python3 vendor_setup test gui
     python3 vendor_setup test gui-long     the long stories, which are not told unless they are asked for
+    python3 -m vendor_setup.gui STORY ... [--scale 1.5] [--light]     some of them, in another look
 
 The Blender is the one that BLENDER names, with a display (or xvfb-run, which makes one), xdotool and ImageMagick's
 `import`; else one of Debian's packages, which is set up in .runtime where that is possible. Without either nothing is
@@ -10,9 +11,12 @@ tested, which is said loudly and is no failure: exit code NOT_RUN. Pictures of e
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,23 +24,43 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from addon.contract.errors import EngineError
+from addon.installer import pins
+from addon.installer.install import collect
+from addon.installer.plan import InstallPlan
+from addon.installer.pythons import find_engine_python
+from addon.installer.torch_build import ANY
+from addon.runtime.lock import only_one
 from addon.runtime.processes import quiet_environment
 
 from . import debian_blender
-from .environments import ROOT
-from .say import say
+from .environments import ROOT, RUNTIME
+from .say import SayWatch, say
 
 NOT_RUN = 77  # as automake counts it: neither passed nor failed
 
 SHORT = ("short",)
 LANGUAGES = ("languages",)  # a script, not told by hand
-LONG = ("long", "files", "picking", "to_mask")
+LONG = ("long", "files", "editors", "picking", "to_mask", "install")
 
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"
 _PICTURES = ROOT / "dist" / "gui"
+_WHEELS = RUNTIME / "wheels"
 _SIZE = (1600, 1000)
-_MINUTES = 15
+_MINUTES = 20
+_PATIENCE = 5.0  # seconds that a Blender gets to end, when its story took too long
+
+_LOOK = """
+import pathlib
+import bpy
+import rna_xml
+bpy.context.preferences.view.ui_scale = {scale}
+if {light}:
+    found = [pathlib.Path(each) / "Blender_Light.xml" for each in bpy.utils.preset_paths("interface_theme")]
+    rna_xml.xml_file_run(bpy.context, str(next(each for each in found if each.exists())),
+                         bpy.types.USERPREF_MT_interface_theme_presets.preset_xml_map)
+bpy.ops.wm.save_userpref()
+"""
 
 
 def missing(
@@ -60,19 +84,26 @@ def missing(
 _TOOLS = {"xdotool": "package xdotool", "import": "package imagemagick"}
 
 
-def main(arguments: Sequence[str], footage: Path = _FOOTAGE) -> int:
+def main(arguments: Sequence[str], footage: Path = _FOOTAGE, minutes: float = _MINUTES) -> int:
     """Tell the stories: of `arguments`, or the short one. The exit code of the first that fails, or NOT_RUN.
 
     Args:
         footage: a folder of images, of which each story gets a copy.
+        minutes: that a story may take.
     """
+    parser = argparse.ArgumentParser(prog="vendor_setup.gui", description="stories by hand in a real Blender window")
+    parser.add_argument("stories", nargs="*", metavar="STORY", default=SHORT, help="files of tests/gui")
+    parser.add_argument("--scale", type=float, default=1.0, help="of Blender's interface; default: %(default)s")
+    parser.add_argument("--light", action="store_true", help="Blender's light theme instead of the dark one")
+    options = parser.parse_args(arguments)
     try:
         blender, around = _find_blender()
     except EngineError as error:
         say(f"NOT RUN: {error}")
         return NOT_RUN
-    for story in arguments or SHORT:
-        if code := _tell(story, blender, around, footage):
+    look = _LOOK.format(scale=options.scale, light=options.light) if options.light or options.scale != 1 else ""
+    for story in options.stories:
+        if code := _tell(story, blender, around, footage, look, minutes):
             say(f"The story {story} failed; pictures: {_PICTURES}")
             return code
     say(f"Pictures: {_PICTURES}")
@@ -95,7 +126,7 @@ def _find_blender() -> tuple[list[str], _Around]:
     return ["blender"], debian_blender.command
 
 
-def _tell(story: str, blender: Sequence[str], around: _Around, images: Path) -> int:
+def _tell(story: str, blender: Sequence[str], around: _Around, images: Path, look: str, minutes: float) -> int:
     with tempfile.TemporaryDirectory(prefix="splat-matte-gui-") as folder:
         room = Path(folder)
         package = room / "splat_matte.zip"
@@ -107,10 +138,11 @@ def _tell(story: str, blender: Sequence[str], around: _Around, images: Path) -> 
         }
         (room / "blender").mkdir()
         shutil.copytree(images, room / "toy")
-        build = ["build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
-        for command in (build, ["install-file", "-r", "user_default", "-e", str(package)]):
-            extension = around([*blender, "--command", "extension", *command])
-            subprocess.run(extension, stdin=subprocess.DEVNULL, env=environment, check=True, stdout=subprocess.DEVNULL)
+        build = ["--command", "extension", "build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
+        install = ["--command", "extension", "install-file", "-r", "user_default", "-e", str(package)]
+        for command in (build, install, *([["--background", "--python-expr", look]] if look else [])):
+            prepared = around([*blender, *command])
+            subprocess.run(prepared, stdin=subprocess.DEVNULL, env=environment, check=True, stdout=subprocess.DEVNULL)
         footage = min((room / "toy").iterdir())
         width, height = _SIZE
         screen = ["xvfb-run", "-a", "-s", f"-screen 0 {width}x{height}x24"]
@@ -120,11 +152,45 @@ def _tell(story: str, blender: Sequence[str], around: _Around, images: Path) -> 
                 *blender,
                 *("--window-geometry", "0", "0", str(width), str(height)),
                 *("-P", str(_STORIES / f"{story}.py"), "--", str(footage), str(_PICTURES)),
+                *(_bring_wheels() if story == "install" else ()),
             ]
         )
-        return subprocess.run(
-            told, stdin=subprocess.DEVNULL, env=environment, check=False, timeout=60 * _MINUTES
-        ).returncode
+        return wait_for(told, environment, minutes)
+
+
+def _bring_wheels() -> tuple[str, str]:
+    """A folder of all that the engine needs on a CPU, made once, and the Python that it is for. Raises EngineError."""
+    python = find_engine_python("")
+    with only_one(_WHEELS.with_name("wheels.lock"), "wheels", SayWatch()):
+        made_from = _WHEELS / "ready.txt"
+        if not made_from.exists() or made_from.read_text(encoding="ascii") != pins.digest():
+            _WHEELS.mkdir(parents=True, exist_ok=True)
+            plan = InstallPlan(_WHEELS, "cpu", agreed=ANY)
+            collect(_WHEELS, python, plan, _WHEELS / "pip.log", SayWatch())
+            made_from.write_text(pins.digest(), encoding="ascii")
+    return str(_WHEELS), os.path.realpath(sys.executable)
+
+
+def wait_for(command: Sequence[str], environment: Mapping[str, str], minutes: float) -> int:
+    """Run it to its end, and return its exit code; what takes longer is ended with all that it has started."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True) as process:
+        try:
+            return process.wait(60 * minutes)
+        except subprocess.TimeoutExpired:
+            say(f"Ended: it took longer than {minutes:g} minutes")
+            return 1
+        finally:
+            if process.poll() is None:
+                _end(process)
+
+
+def _end(leader: subprocess.Popen[bytes]) -> None:
+    """The leader of a group of processes, and the group: X takes its lock file away when it is asked to end."""
+    os.killpg(leader.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        leader.wait(_PATIENCE)
+    with contextlib.suppress(ProcessLookupError):  # none is left
+        os.killpg(leader.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

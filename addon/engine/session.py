@@ -369,9 +369,11 @@ class Session:
         where = takes(job, store, fingerprint, source.facts)
         frames = sorted({frame for matte_object in job.objects for frame in frames_of(job, matte_object)})
         if not frames:
+            first, last = job.wanted[0], job.wanted[-1]
             raise JobError(
-                f"Tracking {job.direction} from the prompts reaches none of the frames {job.wanted[0]} to "
-                f"{job.wanted[-1]}.",
+                f"Tracking {job.direction} from the prompts does not reach frame {first}."
+                if first == last
+                else f"Tracking {job.direction} from the prompts reaches none of the frames {first} to {last}.",
                 where="part",
                 hint="Track both ways, or mark a frame there.",
             )
@@ -407,8 +409,10 @@ class Session:
         untracked = sorted(set(job.wanted) - set(frames))
         if untracked:
             self._on_warning(
-                f"{len(untracked)} frames have no matte ({untracked[0]} is the first): tracking {job.direction} "
-                "from the prompts does not reach them."
+                f"Frame {untracked[0]} has no matte: tracking {job.direction} from the prompts does not reach it."
+                if len(untracked) == 1
+                else f"{len(untracked)} frames have no matte (frame {untracked[0]} is the first): tracking "
+                f"{job.direction} from the prompts does not reach them."
             )
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began, _review(job, kept))
 

@@ -191,7 +191,8 @@ def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Pa
     sizes = sizes_of(packages)
     total = sum(sizes)
     if total:
-        watch.note(f"{sum(size > 0 for size in sizes)} files to download, {megabytes(total)}.")
+        count, whole = sum(size > 0 for size in sizes), megabytes(total)
+        watch.note(f"1 file to download, {whole}." if count == 1 else f"{count} files to download, {whole}.")
     files = []
     done = 0
     for package, size in zip(packages, sizes, strict=True):

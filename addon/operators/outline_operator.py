@@ -185,7 +185,7 @@ class OutlineOperator(OperatorMixin):
         """Take the smallest at a place of the plate."""
         chosen = smallest_at(self._found, place)
         if chosen is None:
-            self.report({"WARNING"}, translated(f"None of the {len(self._found)} outlines is here"))
+            self.report({"WARNING"}, translated("No outline is here"))
             return {"CANCELLED"}
         result = self._take(context, chosen)
         redraw()

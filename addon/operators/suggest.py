@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..clip.names import follow_names
+from ..clip.prompts import count_of
 from ..language import translated
 from ..results.outlines import ObjectOutlines, Suggestion
 from ..runtime.engine_client import Reply
@@ -26,7 +27,7 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
         return job_run.request_suggestions(clip, frame)
 
     def _words(self) -> str:
-        return translated(f"{len(self._found)} suggestions: click on one to take it")
+        return translated("{1}: click on one to take it", count_of(len(self._found), "suggestion"))
 
     def _look(self, suggestion: Suggestion) -> Look:
         return (*colour_of(suggestion.number), 0.9), 1.5

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from ..clip.footage import active_clip, matte_folder
+from ..clip.prompts import count_of
 from ..clip.sequence import pattern_of
 from ..clip.summary import summary_of
 from ..contract.targets import TARGETS
@@ -70,7 +71,8 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
             alpha.parent, alpha.location = frame, (2 * _GAP, below - i * _GAP)
             tree.links.new(plate.outputs["Image"], alpha.inputs["Image"])
             tree.links.new(matte.outputs["Alpha" if has_alpha else "Image"], alpha.inputs["Alpha"])
-        self.report({"INFO"}, translated(f"{version.name} is in the compositor: {len(sequences)} image sequences"))
+        count = count_of(len(sequences), "image sequence")
+        self.report({"INFO"}, translated("{1} is in the compositor: {2}", version.name, count))
         return {"FINISHED"}
 
 

@@ -11,6 +11,7 @@ import bpy
 from ..clip.coordinates import ClipCoordinates
 from ..clip.footage import active_clip, coordinates_of, read_footage, shown_frame
 from ..clip.frame_status import lane_of
+from ..clip.prompts import count_of
 from ..contract.errors import MatteError
 from ..language import translated
 from ..language.properties import EnumProperty, IntProperty
@@ -120,7 +121,8 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         found = read_outlines(Path(answer[1]["file"]))
         mask = make_mask(context, clip, coordinates_of(clip, read_footage(clip)[0]), found)
         keys = len({frame for outlines in found.values() for frame in outlines.frames})
-        self.report({"INFO"}, translated(f"{mask.name}: {len(found)} layers, keyed on {keys} frames"))
+        layers, on = count_of(len(found), "layer"), count_of(keys, "frame")
+        self.report({"INFO"}, translated("{1}: {2}, keyed on {3}", mask.name, layers, on))
         return {"FINISHED"}
 
     def _frames(self, context: bpy.types.Context, clip: bpy.types.MovieClip) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..contract.errors import EngineError, MatteError, from_exit_code
+from ..contract.frame_numbers import shifted
 from ..contract.protocol import PROTOCOL_VERSION, Event
 from ..contract.requests import Cancel, Quit, Request
 from .json_line_process import JsonLineProcess
@@ -22,10 +23,15 @@ _HINT = "What was finished is kept: start again to go on."
 
 
 class Reply:
-    """The events of one request: iterate over them, or poll."""
+    """The events of one request: iterate over them, or poll.
 
-    def __init__(self, cancel: Callable[[], None]) -> None:
+    Args:
+        shift: what is added to the frames that warnings and errors name.
+    """
+
+    def __init__(self, cancel: Callable[[], None], shift: int = 0) -> None:
         self.cancel = cancel  # ask for an end of this request alone; it ends with Cancelled
+        self.shift = shift
         self.result: Event | None = None  # the `done` event, once it came
         self._events: queue.SimpleQueue[Event | MatteError] = queue.SimpleQueue()
 
@@ -102,12 +108,12 @@ class Engine:
         """Its process id."""
         return self._process.pid
 
-    def request(self, request: Request) -> Reply:
-        """Send it; returns at once."""
+    def request(self, request: Request, shift: int = 0) -> Reply:
+        """Send it; returns at once. `shift`: from the clip's frames to those that a person reads, as Reply has it."""
         with self._lock:
             self._last_id += 1
             number = self._last_id
-            reply = Reply(lambda: self._process.send(Cancel(number).to_plain(0)))
+            reply = Reply(lambda: self._process.send(Cancel(number).to_plain(0)), shift)
             if self._end is not None:
                 reply.put(self._end)
                 return reply
@@ -139,12 +145,14 @@ class Engine:
             reply.put(
                 from_exit_code(
                     event.get("exit_code", 1),
-                    event.get("message", ""),
+                    shifted(event.get("message", ""), reply.shift),
                     where=event.get("where", ""),
-                    hint=event.get("hint", ""),
+                    hint=shifted(event.get("hint", ""), reply.shift),
                 )
             )
         else:
+            if kind == "warning":
+                event["message"] = shifted(event.get("message", ""), reply.shift)
             reply.put(event)
 
     def _finish(self, code: int, error: Exception | None) -> None:

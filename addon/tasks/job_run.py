@@ -240,8 +240,8 @@ def _send(request: Request, verb: Verb, clip: bpy.types.MovieClip, notes: list[s
     _LOG.info("%s of %s", verb, clip.name)
     engine = _engine()
     job = request.job
-    reply = engine.request(request)
     pictures, shift = pictures_of(job.footage), clip.frame_start - 1
+    reply = engine.request(request, shift)
     _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind, pictures, shift)
     return _current
 
@@ -295,7 +295,7 @@ def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
         MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
     job, _ = _job(clip, export=False)
-    return _engine().request(Preview(job, frame))
+    return _ask(clip, Preview(job, frame))
 
 
 def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, str]) -> Reply:
@@ -309,7 +309,7 @@ def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, 
     """
     job, _ = _job(clip, export=False)
     job = dataclasses.replace(job, target=settings_of(clip).target)
-    return _engine().request(Finish(job, frame, dict(takes)))
+    return _ask(clip, Finish(job, frame, dict(takes)))
 
 
 def _job(clip: bpy.types.MovieClip, *, export: bool) -> tuple[Job, list[str]]:
@@ -326,7 +326,7 @@ def request_outlines(clip: bpy.types.MovieClip, frames: Sequence[int], points: i
         MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
     job, _ = make_job(clip, device(), export=False)
-    return _engine().request(Outlines(job, tuple(frames), points))
+    return _ask(clip, Outlines(job, tuple(frames), points))
 
 
 def request_suggestions(clip: bpy.types.MovieClip, frame: int) -> Reply:
@@ -335,7 +335,7 @@ def request_suggestions(clip: bpy.types.MovieClip, frame: int) -> Reply:
     Raises:
         MatteError: what is wrong with footage, settings or the runtime.
     """
-    return _engine().request(Suggest(_job_to_find(clip, "things"), frame))
+    return _ask(clip, Suggest(_job_to_find(clip, "things"), frame))
 
 
 def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
@@ -344,12 +344,16 @@ def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
     Raises:
         MatteError: what is wrong with footage, settings or the runtime.
     """
-    return _engine().request(Found(_job_to_find(clip, kind), frame))
+    return _ask(clip, Found(_job_to_find(clip, kind), frame))
 
 
 def _job_to_find(clip: bpy.types.MovieClip, kind: str) -> Job:
     job, _ = make_automatic_job(clip, device(), export=False, **search_of(kind, ()))
     return job
+
+
+def _ask(clip: bpy.types.MovieClip, request: Request) -> Reply:
+    return _engine().request(request, clip.frame_start - 1)
 
 
 def _engine() -> Engine:

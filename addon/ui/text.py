@@ -1,6 +1,14 @@
-"""Sentences in panels: Blender cuts labels off, so they are wrapped here to the width that there is."""
+"""Sentences in panels: Blender cuts labels off, so they are wrapped here to the width that there is.
+
+Between words, and in Japanese and Chinese between characters: there no line begins with what closes, such as a full
+stop, and none ends with what opens (JIS X 4051, W3C's Requirements for Chinese Text Layout).
+"""
 
 from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
 
 import blf
 import bpy
@@ -11,6 +19,13 @@ from ..language import translated
 _FONT = 0  # the interface's own
 _MARGIN = 85  # pixels at scale 1: tabs, the borders of panel and box, an icon
 _POINTS = 11
+
+_OPENS = "「『（〈《【〔“‘"
+_CLOSES = "、。，．：；？！」』）〉》】〕”’ー～…々％ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
+_WIDE = rf"(?:(?![{_OPENS}{_CLOSES}])[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef])"
+_LOANWORD = r"[\u30a1-\u30fa\u30fc]+"  # katakana, which is read as one
+_WORD = rf"(?:(?!{_WIDE})[^\s{_OPENS}{_CLOSES}])+"
+_UNIT = re.compile(rf"(\s*)([{_OPENS}]*(?:{_LOANWORD}|{_WIDE}|{_WORD})?[{_CLOSES}]*[.,;:!?)]*)")
 
 
 def draw_text(
@@ -28,12 +43,11 @@ def draw_text(
         lines: at least so many, so that what stands below stays where it is when the text becomes another.
     """
     scale = context.preferences.system.ui_scale
-    blf.size(_FONT, _POINTS * scale)
     width = max(60 * scale, context.region.width - _MARGIN * scale)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for paragraph in (translated(text) if translate else text).splitlines():
-        for line in _wrap(paragraph, width):
+        for line in _wrap(paragraph, width, _POINTS * scale):
             column.label(text=line, icon=icon, translate=False)  # type: ignore[arg-type]
             icon = "BLANK1"
             lines -= 1
@@ -48,16 +62,25 @@ def draw_error(layout: bpy.types.UILayout, context: bpy.types.Context, error: Ma
         draw_text(layout, context, error.where, translate=False)
 
 
-def _wrap(text: str, width: float) -> list[str]:
+@functools.lru_cache(maxsize=1024)  # a panel is drawn anew far more often than its texts change
+def _wrap(text: str, width: float, points: float) -> tuple[str, ...]:
+    blf.size(_FONT, points)
     lines = [""]
-    for word in text.split():
-        for piece in _pieces(word, width):
-            longer = f"{lines[-1]} {piece}" if lines[-1] else piece
+    for space, unit in _units(text):
+        gap = " " if space else ""
+        for piece in _pieces(unit, width):
+            longer = f"{lines[-1]}{gap}{piece}" if lines[-1] else piece
             if lines[-1] and blf.dimensions(_FONT, longer)[0] > width:
                 lines.append(piece)
             else:
                 lines[-1] = longer
-    return lines
+            gap = ""
+    return tuple(lines)
+
+
+def _units(text: str) -> Iterator[tuple[str, str]]:
+    """What a line may be broken between, each with the white space before it."""
+    return (found.groups() for found in _UNIT.finditer(text) if found[2])  # type: ignore[misc]
 
 
 def _pieces(word: str, width: float) -> list[str]:

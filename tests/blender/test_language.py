@@ -71,4 +71,15 @@ def test_a_filled_text_is_recognised_as_what_it_is() -> None:
         assert patterns
         for text, _ in patterns:
             filled = text.format("", *(f"{number}.jpg" for number in range(1, 10)))
-            assert next(template for template, pattern in patterns if pattern.fullmatch(filled)) == text, filled
+            assert next(each for each, pattern in patterns if pattern.fullmatch(filled)) == text, filled
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_lines_are_broken_where_the_language_allows_it(language: str) -> None:
+    wrap = part("ui.text")._wrap
+    for text in catalogue(language)["words"].values():
+        for width in (130.0, 190.0):
+            lines = wrap(text, width, 11.0)
+            assert "".join("".join(lines).split()) == "".join(text.split()), "nothing is lost"
+            assert not [each for each in lines[1:] if each[:1] in set("、。，．：；？！」）』”,.;:!?)")], lines
+            assert not [each for each in lines[:-1] if each[-1:] in set("「（『“")], lines

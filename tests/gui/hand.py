@@ -24,7 +24,7 @@ from mathutils import Matrix
 
 PACKAGE = "bl_ext.user_default.splat_matte"
 MOMENT = 0.35  # seconds that Blender gets to notice an input, on software GL too
-PATIENCE = 240.0  # seconds that a condition may take
+PATIENCE = 400.0  # seconds that a condition may take
 LIKE = 0.8  # correlation from which on it is the same word
 
 FOOTAGE, PICTURES = (Path(path) for path in sys.argv[sys.argv.index("--") + 1 :][:2])
@@ -168,9 +168,9 @@ def correlation(shown: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return np.asarray(dot / np.sqrt(np.maximum(spread, 1e-3) * (kernel**2).sum()))
 
 
-def at(u: float, v: float) -> np.ndarray:
+def at(u: float, v: float, area: bpy.types.Area | None = None) -> np.ndarray:
     """The mean colour around a place of the frame, 0..255 each."""
-    x, y = pixel(u, v)
+    x, y = pixel(u, v, area)
     return look()[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0)
 
 
@@ -201,9 +201,9 @@ def moment(seconds: float = MOMENT) -> Condition:
     return lambda: time.monotonic() > until
 
 
-def pixel(u: float, v: float) -> tuple[int, int]:
-    """Where on the display a place of the frame is, 0..1 from its bottom left."""
-    view = region("WINDOW")
+def pixel(u: float, v: float, area: bpy.types.Area | None = None) -> tuple[int, int]:
+    """Where on the display a place of the frame is, 0..1 from its bottom left; in the largest editor, or in one."""
+    view = region("WINDOW", area)
     x, y = view.view2d.view_to_region(u, v, clip=False)
     return view.x + x, window().height - view.y - y
 
@@ -352,9 +352,9 @@ def type_into(label: str, *values: str) -> Steps:
         yield moment()
 
 
-def edit_beside(label: str) -> Steps:
+def edit_beside(label: str, within: Callable[[], Box] = sidebar) -> Steps:
     """The mouse over the first field beside a label, which is being edited then."""
-    spots = seen(label, sidebar())
+    spots = seen(label, within())
     assert spots, f"{label!r} is not on the screen"
     scale = bpy.context.preferences.system.ui_scale
     yield from move(spots[0][0] + round(75 * scale), spots[0][1])
@@ -366,6 +366,49 @@ def choose_from(menu: str, entry: str) -> Steps:
     """An entry of one of the sidebar's drop-down menus, which shows `menu` just now."""
     yield from press_in_sidebar(menu)
     yield from press(entry)
+
+
+def preferences() -> Box:
+    """What the window of Blender's preferences shows, but for its list of chapters."""
+    other = _other_window()
+    assert other is not None, "the preferences are not open"
+    return box(region("WINDOW", other.screen.areas[0]), other)
+
+
+def preferences_are_open() -> bool:
+    other = _other_window()
+    return other is not None and other.screen.areas[0].type == "PREFERENCES"
+
+
+def _other_window() -> bpy.types.Window | None:
+    others = bpy.context.window_manager.windows[1:]
+    return others[0] if others else None
+
+
+def open_add_on() -> Steps:
+    """The preferences, by the menu, with this extension in their list."""
+    yield from press("Edit")
+    yield from press("Preferences...")
+    yield preferences_are_open
+    yield moment(1.0)
+    yield from press("Add-ons", chapters)
+    yield moment(1.0)
+
+
+def chapters() -> Box:
+    other = _other_window()
+    assert other is not None, "the preferences are not open"
+    return box(region("UI", other.screen.areas[0]), other)
+
+
+def close_preferences() -> Steps:
+    """By the cross of the window's frame, which this display has not: its message is what reaches Blender."""
+    for found in subprocess.run(
+        ["xdotool", "search", "--onlyvisible", "--name", "Preferences"], capture_output=True, text=True, check=True
+    ).stdout.split():
+        xdotool("windowquit", found)
+    yield lambda: _other_window() is None
+    yield moment()
 
 
 def header(area: bpy.types.Area) -> Box:

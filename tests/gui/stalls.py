@@ -2,13 +2,16 @@
 
 Blender's main loop is watched by a timer: what lies between two of its calls, beyond the pause that it asked for, is
 a stall, during which no key and no click is taken. Beside the seconds of the clock stands the time that Blender's own
-main thread computed meanwhile: on a machine with other work the first says as much about that as about us.
+main thread computed meanwhile: on a machine with other work the first says as much about that as about us. Another
+thread notes every few milliseconds which of our functions the main thread is in: those of the longest stall are named.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,13 +24,18 @@ PAUSE = 0.004  # seconds between two looks at the loop
 SCRUBBED = 12  # frames
 
 
+OURS = f"{hand.PACKAGE.replace('.', '/')}/".rpartition("bl_ext/")[2]  # in the path of each of our files
+
 drawn: dict[str, list[float]] = {"UI": [], "WINDOW": []}  # when regions of clip editors were, by kind
 _gaps: list[tuple[float, float]] = []  # between two looks at the loop: seconds, and of them computed
 _last = [0.0, 0.0]
+_seen: deque[tuple[float, str]] = deque(maxlen=20_000)  # when the main thread was in which function of ours
+_worst: tuple[float, list[str]] = (0.0, [])  # of one gap: seconds computed, and where
 
 
 def watch() -> None:
     """Begin to look."""
+    threading.Thread(target=_sample, daemon=True).start()
     for kind in drawn:
         bpy.types.SpaceClipEditor.draw_handler_add(_note_drawing, (kind,), kind, "POST_PIXEL")
     bpy.app.timers.register(_look, first_interval=PAUSE, persistent=True)
@@ -37,9 +45,25 @@ def _note_drawing(kind: str) -> None:
     drawn[kind].append(time.monotonic())
 
 
+def _sample() -> None:
+    main = threading.main_thread().ident
+    while True:
+        time.sleep(PAUSE)
+        frame = sys._current_frames().get(main)
+        while frame is not None and OURS not in frame.f_code.co_filename:
+            frame = frame.f_back
+        where = f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}" if frame else "Blender"
+        _seen.append((time.monotonic(), where))
+
+
 def _look() -> float:
+    global _worst
     now = [time.monotonic(), time.thread_time()]
-    _gaps.append((now[0] - _last[0], now[1] - _last[1]))
+    computed = now[1] - _last[1]
+    _gaps.append((now[0] - _last[0], computed))
+    if computed > _worst[0]:
+        places = Counter(where for at, where in _seen if at > _last[0])
+        _worst = computed, [f"{where} {count}" for where, count in places.most_common(6)]
     _last[:] = now
     return PAUSE
 
@@ -64,12 +88,14 @@ def press(text: str, which: int = 0) -> hand.Steps:
 
 def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
     """Wait for it, and print how long that and the longest stall were."""
+    global _worst
     since = time.monotonic()
     _gaps.clear()
+    _worst = 0.0, []
     yield condition
     stall, computed = (max(gaps) for gaps in zip(*_gaps, strict=True))
     words = f"{time.monotonic() - since:.2f} s, longest stall {stall:.3f} s, of one at most {computed:.3f} s computed"
-    print(f"MEASURED {what}: {words}", flush=True)
+    print(f"MEASURED {what}: {words} (seen in: {', '.join(_worst[1])})", flush=True)
 
 
 def previewed() -> int:

@@ -7,7 +7,7 @@ import bpy
 from ...clip.prompts import count_of
 from ...clip.summary import shown_summary_of
 from ...contract.errors import FootageError
-from ...language import CONTEXT
+from ...language import CONTEXT, translated
 from ...settings.clip_settings import settings_of
 from ..text import draw_error, draw_text
 from .base import Panel, clip_of
@@ -35,8 +35,9 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
             return
         footage = summary.coordinates.footage
         draw_text(layout, context, clip.name, "SEQUENCE" if not footage.movie else "FILE_MOVIE", translate=False)
-        size = f"{footage.width} x {footage.height} pixels"
-        draw_text(layout, context, f"{count_of(footage.frame_count, 'frame')}, {size}")
+        count = count_of(footage.frame_count, "frame")
+        words = translated("{1}, {2} x {3} pixels", count, footage.width, footage.height)
+        draw_text(layout, context, words, translate=False)
         if footage.layer:
             draw_text(layout, context, f"Layer {footage.layer}")
         layout.prop(settings_of(clip), "panorama")

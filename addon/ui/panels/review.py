@@ -6,6 +6,7 @@ import bpy
 
 from ...clip.footage import scene_frame, shown_frame
 from ...clip.summary import shown_summary_of
+from ...contract.frame_numbers import shifted
 from ...language import CONTEXT, translated
 from ...settings.clip_settings import ClipSettings, SuspectSettings, settings_of
 from ...tasks import job_run
@@ -34,7 +35,7 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
         clip: bpy.types.MovieClip = data.id_data  # type: ignore[assignment]
         split.label(text=str(scene_frame(clip, item.frame)), translate=False, icon="ERROR")
         several = len({suspect.object_name for suspect in data.suspects}) > 1
-        reason = _in_words(item)
+        reason = _in_words(clip, item)
         split.label(text=f"{item.object_name}: {reason}" if several else reason, translate=False)
 
     def filter_items(  # type: ignore[override]  # lists are what Blender wants, whatever its stubs say
@@ -91,11 +92,11 @@ def _draw_words(
     for suspect in here:
         first, last = scene_frame(clip, suspect.first), scene_frame(clip, suspect.last)
         run = translated("{1} to {2}", first, last) if first < last else str(first)
-        draw_text(layout, context, f"{suspect.object_name}, {run}: {_in_words(suspect)}.", lines=2, translate=False)
+        draw_text(layout, context, f"{suspect.object_name}, {run}: {_in_words(clip, suspect)}.", lines=2, translate=False)
     if not here:
         draw_text(layout, context, "", lines=2)
 
 
-def _in_words(suspect: SuspectSettings) -> str:
+def _in_words(clip: bpy.types.MovieClip, suspect: SuspectSettings) -> str:
     """Why it is doubtful: reasons, the strongest first."""
-    return "; ".join(translated(part) for part in suspect.reason.split("; "))
+    return "; ".join(translated(shifted(part, clip.frame_start - 1)) for part in suspect.reason.split("; "))
