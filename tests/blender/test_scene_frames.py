@@ -81,3 +81,13 @@ def test_a_range_is_tracked_with_what_its_mattes_depend_on(late) -> None:
 
 def take_of(clip):  # noqa: F811
     return Path(clip.splat_matte.take_of("Camera"))
+
+
+def test_what_the_engine_says(late) -> None:
+    """It counts the clip's frames; a message of its names those that the timeline has."""
+    late.tracking.objects["Camera"].tracks[0].markers.insert_frame(3, co=(0.5, 0.5))
+    late.tracking.objects["Camera"].tracks[0].markers.delete_frame(1)
+    late.splat_matte.direction = "backward"
+    bpy.context.scene.frame_set(FIRST + 3)
+    with pytest.raises(RuntimeError, match=f"does not reach frame {FIRST + 3}"):
+        bpy.ops.splat_matte.track(towards="END")
