@@ -10,6 +10,7 @@ from . import cli, language
 from .clip import undo
 from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
+from .operators.change_queue import SPLATMATTE_OT_change_queue
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
 from .operators.clean_splat import SPLATMATTE_OT_clean_splat
 from .operators.clear_picked import SPLATMATTE_OT_clear_picked
@@ -63,6 +64,7 @@ CLASSES = (
     SPLATMATTE_OT_refine_transients,
     SPLATMATTE_OT_export,
     SPLATMATTE_OT_cancel,
+    SPLATMATTE_OT_change_queue,
     SPLATMATTE_OT_find_footage,
     SPLATMATTE_OT_jump,
     SPLATMATTE_OT_wipe,

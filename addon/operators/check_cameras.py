@@ -21,7 +21,7 @@ class SPLATMATTE_OT_check_cameras(JobOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Cameras, and nothing running."""
+        """Cameras."""
         clip = active_clip(context)
         if clip is not None and not (settings_of(clip).poses or is_solved(clip)):
             cls.poll_message_set(translated("Solve the camera, or name its poses"))

@@ -9,7 +9,7 @@ import bpy
 from ..clip.editors import clip_editors, redraw, redraw_sidebars
 from ..clip.footage import active_clip, find_clip, shown_frame
 from ..clip.prompts import count_of
-from ..contract.errors import Cancelled, MatteError
+from ..contract.errors import Cancelled, EngineError, MatteError
 from ..contract.job_types import FINE
 from ..language import translated
 from ..language.properties import StringProperty
@@ -32,9 +32,7 @@ class JobOperator(OperatorMixin):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip, and nothing running."""
-        if not job_run.nothing_runs(cls):
-            return False
+        """A clip. If something runs, it waits its turn."""
         if not bpy.data.movieclips:
             cls.poll_message_set(translated("Open footage first"))
             return False
@@ -49,17 +47,20 @@ class JobOperator(OperatorMixin):
         self._words = ""
         self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
         context.window_manager.modal_handler_add(self)
+        if self._run.waits:
+            self.report({"INFO"}, translated(f"It waits its turn: {len(job_run.pending()) - 1} before it"))
         self._show(context)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Esc asks to stop; everything else passes through."""
-        if event.type == "ESC" and event.value == "PRESS" and not self._run.stopping:
+        """Esc asks what runs to stop; everything else passes through."""
+        if event.type == "ESC" and event.value == "PRESS" and not (self._run.waits or self._run.stopping):
             self._run.stop()
             self._show(context)
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
+        job_run.go_on()
         try:
             self._run.step()
         except MatteError as error:
@@ -74,6 +75,8 @@ class JobOperator(OperatorMixin):
     def execute(self, context: bpy.types.Context) -> Result:
         """Without a window, or from a script: wait for the end."""
         try:
+            if job_run.pending():
+                raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
             self._run = self._start(context)
             self._run.wait(lambda words: print(words, flush=True))
         except MatteError as error:
@@ -94,25 +97,29 @@ class JobOperator(OperatorMixin):
 
     def _show(self, context: bpy.types.Context) -> None:
         words = self._run.in_words()
+        if not self._run.waits and (others := len(job_run.waiting())):
+            words = translated(f"{words}; {others} waiting")
         if words != self._words:
             self._words = words
-            say_status(context, f"Splat Matte: {words}    Esc: stop")
+            if not self._run.waits:
+                say_status(context, f"Splat Matte: {words}    Esc: stop")
             redraw_sidebars()
             if _is_seen(self._run):
                 redraw()
 
     def _finish(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
-        say_status(context, None)
+        if self._run.reply is not None:
+            say_status(context, None)
         redraw()
 
     def _fail(self, error: MatteError) -> Result:
         if isinstance(error, Cancelled):
-            is_clean = self.verb == "clean"
-            self.report(
-                {"WARNING"},
-                translated("Stopped. The splat is as it was" if is_clean else "Stopped. What was tracked is kept"),
-            )
+            words = "Taken out of the queue"
+            if self._run.reply is not None:
+                is_clean = self.verb == "clean"
+                words = "Stopped. The splat is as it was" if is_clean else "Stopped. What was tracked is kept"
+            self.report({"WARNING"}, translated(words))
             return {"CANCELLED"}
         return fail(self, error)
 

@@ -18,7 +18,7 @@ class SPLATMATTE_OT_restart_engine(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Nothing running."""
-        return job_run.running() is None
+        return not job_run.pending()
 
     def execute(self, context: bpy.types.Context) -> Result:
         """End it."""

@@ -1,9 +1,13 @@
-"""The Job that is running: started, watched and stopped by the operators, the panel and the command line alike."""
+"""The Job that is running and those that wait for it: started, watched and stopped by operators, panels, command line.
+
+One runs at a time. What is asked for meanwhile waits its turn, as the Job that it was when it was asked for.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +21,7 @@ from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_job
 from ..clip.transport import Towards, towards
 from ..contract.automatic import Search
-from ..contract.errors import Cancelled, EngineError, JobError, MatteError
+from ..contract.errors import Cancelled, JobError, MatteError
 from ..contract.job import Job
 from ..contract.layout import cameras_file
 from ..contract.protocol import Event
@@ -57,8 +61,9 @@ _STAGES = {
 
 @dataclass(slots=True)
 class Run:
-    """One Job on its way.
+    """One Job, on its way or waiting.
 
+    request: what the engine is asked.
     clip: name of the clip.
     shift: from clip frames to those of the scene, which the artist reads.
     pictures: which files of the footage it is about, as clip.footage.pictures_of has it.
@@ -68,13 +73,14 @@ class Run:
     warnings: what the engine has to say.
     progress: the latest progress event.
     error: what it ended with; None while it runs and when it succeeded.
+    engine, reply: None as long as it waits.
+    number: tells it from all others of this session.
     """
 
     verb: Verb
+    request: Request
     clip: str
     folder: Path
-    engine: Engine
-    reply: Reply
     notes: list[str]
     kind: str = ""
     pictures: str = ""
@@ -83,16 +89,34 @@ class Run:
     progress: Event | None = None
     stopping: bool = False
     error: MatteError | None = None
+    engine: Engine | None = None
+    reply: Reply | None = None
+    number: int = field(default_factory=itertools.count(1).__next__)
 
     @property
     def result(self) -> Event | None:
         """The `done` event, once it came."""
-        return self.reply.result
+        return self.reply.result if self.reply is not None else None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its turn has not come yet."""
+        return self.reply is None and self.error is None
 
     @property
     def active(self) -> bool:
-        """Whether it still runs."""
+        """Whether it still runs, or waits."""
         return self.result is None and self.error is None
+
+    def begin(self) -> None:
+        """Its turn has come: send it. Raises MatteError if the engine can't be started."""
+        _LOG.info("%s of %s", self.verb, self.clip)
+        try:
+            self.engine = _engine()
+        except MatteError as error:
+            self.error = error
+            raise
+        self.reply = self.engine.request(self.request, self.shift)
 
     @property
     def fraction(self) -> float:
@@ -102,6 +126,10 @@ class Run:
     @logged
     def step(self) -> None:
         """Take in what has happened since the last call, without waiting. Raises MatteError: what it ended with."""
+        if self.error is not None:
+            raise self.error
+        if self.reply is None:
+            return
         try:
             for event in self.reply.poll():
                 self._note(event)
@@ -116,6 +144,7 @@ class Run:
         for note in self.notes:
             show(f"Note: {note}")
         last = ""
+        assert self.reply is not None, "only what was begun can be waited for"
         try:
             for event in self.reply:
                 self._note(event)
@@ -132,14 +161,19 @@ class Run:
             raise
 
     def stop(self) -> None:
-        """Ask the engine to stop; the run ends when it has."""
+        """Ask the engine to stop; the run ends when it has. What waits ends at once."""
         self.stopping = True
-        self.reply.cancel()
+        if self.reply is None:
+            self.error = self.error or Cancelled()
+        else:
+            self.reply.cancel()
 
     def in_words(self) -> str:
         """For example: Tracking 12/200, frame 57, 1:30 left."""
         if self.stopping:
             return translated("Stopping")
+        if self.waits:
+            return translated("Waiting")
         event = self.progress
         if event is None:
             return translated("Checking" if self.verb == "review" else "Starting the engine")
@@ -167,17 +201,57 @@ class Run:
 
 
 _current: Run | None = None
+_last: dict[str, Run] = {}  # by the clip's name: what was begun last
+_queue: list[Run] = []  # what waits, the next one first
 _asked: set[int] = set()  # session_uid of clips
 
 
-def latest() -> Run | None:
-    """The last run of this session; it may have ended."""
-    return _current
+def latest(clip: str = "") -> Run | None:
+    """The run that was begun last in this session, of all or of one clip; it may have ended."""
+    return _last.get(clip) if clip else _current
 
 
 def running() -> Run | None:
     """The run that goes on just now."""
     return _current if _current is not None and _current.active else None
+
+
+def waiting() -> list[Run]:
+    """What waits, the next one first."""
+    _queue[:] = [run for run in _queue if run.waits]
+    return list(_queue)
+
+
+def pending() -> list[Run]:
+    """What runs, then what waits."""
+    run = running()
+    return [run, *waiting()] if run is not None else waiting()
+
+
+def pending_of(verb: Verb, clip: bpy.types.MovieClip) -> Run | None:
+    """What runs or waits of one kind for one clip, the first of it."""
+    return next((run for run in pending() if run.verb == verb and run.clip == clip.name), None)
+
+
+def move(run: Run, places: int) -> None:
+    """Let what waits come later by so many places, or sooner, below zero."""
+    at = waiting().index(run)
+    _queue.insert(max(0, at + places), _queue.pop(at))
+
+
+def go_on() -> None:
+    """Begin what waits next, if nothing runs. An error is what that run ends with, for whoever watches it."""
+    if running() is None and (waits := waiting()):
+        with contextlib.suppress(MatteError):
+            _begin(waits[0])
+
+
+def _begin(run: Run) -> None:
+    global _current
+    if run in _queue:
+        _queue.remove(run)
+    _current = _last[run.clip] = run
+    run.begin()
 
 
 def was_asked(clip: bpy.types.MovieClip) -> bool:
@@ -186,7 +260,7 @@ def was_asked(clip: bpy.types.MovieClip) -> bool:
 
 
 def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
-    """For `poll`; says what to do where something does."""
+    """For `poll` of what has no place in the queue; says what to do where something runs."""
     if running() is not None:
         operator.poll_message_set(translated("Something is running already: wait for it, or stop it"))
         return False
@@ -195,16 +269,15 @@ def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
 
 @logged
 def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: int = 0, again: bool = False) -> Run:
-    """Make the clip's Job and send it.
+    """Make the clip's Job and send it; if another runs, it waits its turn.
 
     Args:
         where: how far to track, as seen from clip frame `here`.
         again: forget the mattes of these frames first.
 
     Raises:
-        MatteError: what is wrong with footage, prompts, settings or the runtime; or another Job is running.
+        MatteError: what is wrong with footage, prompts, settings or the runtime.
     """
-    _refuse_second()
     job, notes = _job(clip, export=verb == "export")
     job = towards(job, where, here)
     request = Export(job) if verb == "export" else Retrack(job) if again else Track(job)
@@ -225,25 +298,19 @@ def start_find(
     Raises:
         MatteError: as of `start`.
     """
-    _refuse_second()
     job, notes = make_automatic_job(clip, device(), verb == "export", **search)
     return _send(Export(job, picked_from) if verb == "export" else Track(job), verb, clip, notes, kind)
 
 
-def _refuse_second() -> None:
-    if running() is not None:
-        raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
-
-
 def _send(request: Request, verb: Verb, clip: bpy.types.MovieClip, notes: list[str], kind: str = "") -> Run:
-    global _current
-    _LOG.info("%s of %s", verb, clip.name)
-    engine = _engine()
     job = request.job
     pictures, shift = pictures_of(job.footage), clip.frame_start - 1
-    reply = engine.request(request, shift)
-    _current = Run(verb, clip.name, job.matte_folder, engine, reply, notes, kind, pictures, shift)
-    return _current
+    run = Run(verb, request, clip.name, job.matte_folder, notes, kind, pictures, shift)
+    if pending():
+        _queue.append(run)
+    else:
+        _begin(run)
+    return run
 
 
 @logged
@@ -253,7 +320,6 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     Raises:
         MatteError: as of `start`; or the clip has no cameras.
     """
-    _refuse_second()
     job, notes = _job(clip, export=False)
     return _send(Review(job, str(_poses_of(clip, job))), "review", clip, notes)
 
@@ -268,7 +334,6 @@ def start_clean(clip: bpy.types.MovieClip, write: bool) -> Run:
     Raises:
         MatteError: as of `start`; no splat is named, or the clip has no cameras.
     """
-    _refuse_second()
     settings = settings_of(clip)
     if not settings.splat:
         raise JobError("No splat is chosen.", hint="Choose the PLY that the trainer has written.")
@@ -384,8 +449,10 @@ def abandon(run: Run) -> None:
 
 
 def forget() -> None:
-    """Stop what is running and forget it."""
+    """Stop what is running, and forget it and all that waits."""
     global _current
-    if (run := running()) is not None:
+    for run in pending():
         run.stop()
+    _queue.clear()
+    _last.clear()
     _current = None

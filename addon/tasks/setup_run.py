@@ -115,7 +115,7 @@ def start(verb: Verb, *arguments: str) -> Task:
         EngineError: something else is running.
     """
     global _current
-    if active() is not None or job_run.running() is not None:
+    if active() is not None or job_run.pending():
         raise EngineError("Something is running already.", hint="Wait for it, or stop it.")
     if verb in _CLOSES_THE_ENGINE:
         stop_shared_engine()

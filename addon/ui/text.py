@@ -1,7 +1,8 @@
 """Sentences in panels: Blender cuts labels off, so they are wrapped here to the width that there is.
 
 Between words, and in Japanese and Chinese between characters: there no line begins with what closes, such as a full
-stop, and none ends with what opens (JIS X 4051, W3C's Requirements for Chinese Text Layout).
+stop, and none ends with what opens (JIS X 4051, W3C's Requirements for Chinese Text Layout). French has spaces before
+some of it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _CLOSES = "、。，．：；？！」』）〉》】〕”’ー～…々％ぁ
 _WIDE = rf"(?:(?![{_OPENS}{_CLOSES}])[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef])"
 _LOANWORD = r"[\u30a1-\u30fa\u30fc]+"  # katakana, which is read as one
 _WORD = rf"(?:(?!{_WIDE})[^\s{_OPENS}{_CLOSES}])+"
-_UNIT = re.compile(rf"(\s*)([{_OPENS}]*(?:{_LOANWORD}|{_WIDE}|{_WORD})?[{_CLOSES}]*[.,;:!?)]*)")
+_UNIT = re.compile(rf"(\s*)([{_OPENS}]*(?:{_LOANWORD}|{_WIDE}|{_WORD})?[{_CLOSES}]*(?:\s?\.{{3}}|[.,)]|\s?[;:!?»])*)")
 
 
 def draw_text(

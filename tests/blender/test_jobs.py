@@ -262,3 +262,36 @@ def test_command_line_errors(blend: Path, arguments: list[str], code: int, words
     result = command_line(blend, *arguments)
     assert result.returncode == code, result.stdout + result.stderr
     assert words in result.stderr
+
+
+def test_what_is_asked_for_meanwhile_waits_its_turn(clip, tmp_path: Path) -> None:
+    """Three over two clips: one moved up, one taken out. Each is the Job that it was when it was asked for."""
+    runs = part("tasks.job_run")
+    other = tmp_path / "other"
+    shutil.copytree(Path(clip.filepath).parent, other)
+    second = bpy.data.movieclips.load(str(other / "shot.0001.png"))
+    second.name = "second"
+    track = second.tracking.objects["Camera"].tracks.new(name="Track", frame=1)
+    track.markers.insert_frame(1, co=(36 / SIZE[0], 0.5))
+    first = runs.start("track", clip)
+    exported, other_export = runs.start("export", clip), runs.start("export", second)
+    tracked = runs.start("track", second)
+    assert runs.pending() == [first, exported, other_export, tracked]
+    assert [run.waits for run in runs.pending()] == [False, True, True, True]
+    runs.move(tracked, -2)
+    assert runs.waiting() == [tracked, exported, other_export]
+    with pytest.raises(RuntimeError, match="running already"):
+        bpy.ops.splat_matte.track()
+    other_export.stop()
+    bpy.data.movieclips.remove(second)
+    begun = []
+    while runs.pending():
+        runs.go_on()
+        begun.append(runs.running())
+        begun[-1].wait(print)
+    assert begun == [first, tracked, exported]
+    assert type(other_export.error).__name__ == "Cancelled"
+    assert [run.error for run in begun] == [None] * 3
+    assert versions(clip) == ["v001", "v001.json"]
+    assert sorted(folder.name for folder in (other / "shot_matte").iterdir()) == ["work"]
+    assert runs.latest("second") is tracked and runs.latest() is exported

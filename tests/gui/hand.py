@@ -282,18 +282,29 @@ def press(text: str, within: Callable[[], Box] | None = None, *, turned: bool = 
 
 def press_in_sidebar(text: str, which: int = 0) -> Steps:
     """Scrolled to, if need be."""
-    if not seen(text, sidebar()):
-        yield from scroll("4", 40)
-        for _ in range(12):
-            if len(seen(text, sidebar())) > which:
-                break
-            yield from scroll("5", 4)
-    yield from press(text, sidebar, which=which)
+    yield from press_scrolling(text, sidebar, which)
 
 
-def scroll(button: str, turns: int) -> Steps:
-    """The sidebar: 5 down, 4 up."""
-    left, top, right, bottom = sidebar()
+def press_scrolling(text: str, within: Callable[[], Box], which: int = 0) -> Steps:
+    """Scrolled to, if need be, from what is shown just now."""
+    yield from scroll_to(text, within, which)
+    yield from press(text, within, which=which)
+
+
+def scroll_to(text: str, within: Callable[[], Box], which: int = 0) -> Steps:
+    """Until the word is on the screen: up to the top, then down."""
+    if seen(text, within()):
+        return
+    yield from scroll("4", 40, within)
+    for _ in range(12):
+        if len(seen(text, within())) > which:
+            break
+        yield from scroll("5", 4, within)
+
+
+def scroll(button: str, turns: int, within: Callable[[], Box] = sidebar) -> Steps:
+    """With the wheel: 5 down, 4 up."""
+    left, top, right, bottom = within()
     yield from move((left + right) // 2 - 30, (top + bottom) // 2)
     for _ in range(turns):
         xdotool("click", button)

@@ -54,8 +54,8 @@ def naming() -> hand.Steps:
     yield lambda: bool(hand.seen("Install Engine", hand.preferences()))
     yield hand.moment(2.0)
     hand.shot("install-2-preferences")
-    yield from hand.press("Other Ways to Install", hand.preferences)
-    yield hand.moment(1.0)
+    yield from hand.press("Other Ways to Install", hand.preferences, which=-1)  # a sentence above names it, too
+    yield from hand.scroll_to("Folder of Wheels", hand.preferences)
     for label, value in (("Made From", PYTHON), ("Folder of Wheels", WHEELS)):
         yield from hand.edit_beside(label, hand.preferences)
         yield from hand.write(value)
@@ -67,10 +67,11 @@ def naming() -> hand.Steps:
 def asked() -> hand.Steps:
     """What was announced is not in the folder: nothing is installed before the person says yes to another build."""
     before = task()
-    yield from hand.press("Install Engine", hand.preferences)
+    yield from hand.press_scrolling("Install Engine", hand.preferences)
     yield lambda: task() is not before and not task().active
     assert task().asked == "cpu", (task().asked, task().error)
     yield hand.moment(1.0)
+    yield from hand.scroll_to("Install That", hand.preferences)
     hand.shot("install-other-build")
     yield from hand.press("Install That", hand.preferences)
     yield lambda: task().active and "Installing" in task().words
@@ -79,7 +80,7 @@ def asked() -> hand.Steps:
 
 def stopping() -> hand.Steps:
     """While packages are installed: it says so at once, and ends."""
-    yield from hand.press("Stop", hand.preferences)
+    yield from hand.press_scrolling("Stop", hand.preferences)
     yield lambda: task().stopping
     yield lambda: bool(hand.seen("Stopping", hand.preferences())) or not task().active
     yield lambda: not task().active
@@ -99,15 +100,7 @@ def installing() -> hand.Steps:
 def no_download() -> hand.Steps:
     """Blender's online access is off, as in a fresh one: *Download* says what to do, and starts nothing."""
     before = task()
-    for _ in range(8):
-        if hand.seen("Download", hand.preferences()):
-            break
-        left, top, right, bottom = hand.preferences()
-        yield from hand.move((left + right) // 2, (top + bottom) // 2)
-        for _ in range(4):
-            hand.xdotool("click", "5")
-        yield hand.moment(0.6)
-    yield from hand.press("Download", hand.preferences)
+    yield from hand.press_scrolling("Download", hand.preferences)
     yield hand.moment(1.0)
     hand.shot("install-6-no-download")
     assert task() is before

@@ -8,6 +8,7 @@ from .finish import SPLATMATTE_PT_finish
 from .footage import SPLATMATTE_PT_footage
 from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
 from .overlay import SPLATMATTE_PT_overlay
+from .queue import SPLATMATTE_PT_queue
 from .review import SPLATMATTE_PT_review, SPLATMATTE_UL_suspects
 from .splat import SPLATMATTE_PT_splat
 from .track import SPLATMATTE_PT_track
@@ -24,4 +25,5 @@ CLASSES = (
     SPLATMATTE_PT_finish,
     SPLATMATTE_PT_export,
     SPLATMATTE_PT_splat,
+    SPLATMATTE_PT_queue,
 )

@@ -6,7 +6,6 @@ import bpy
 
 from ...language import CONTEXT
 from ...settings.clip_settings import ClipSettings
-from ...tasks import job_run
 from ..text import draw_text
 from .base import ClipPanel
 from .job import missing_engine
@@ -21,7 +20,7 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Suggestions for this frame; what is found and picked; a trainer's folders and what is made of them."""
         layout = self.layout
-        layout.enabled = missing_engine() is None and job_run.running() is None
+        layout.enabled = missing_engine() is None
         layout.operator("splat_matte.suggest", icon="OUTLINER_OB_LIGHTPROBE")
         layout.separator()
         _draw_found(layout, context, settings)

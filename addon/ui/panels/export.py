@@ -38,7 +38,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.found:
             draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
         else:
-            draw_job(layout, "export", shown_summary_of(clip))
+            draw_job(layout, "export", clip, shown_summary_of(clip))
         row = layout.row(align=True)
         row.operator("splat_matte.to_compositor", text="To Compositor", text_ctxt=CONTEXT, icon="NODE_COMPOSITING")
         row.operator("splat_matte.to_mask", text="To Mask", text_ctxt=CONTEXT, icon="MOD_MASK")

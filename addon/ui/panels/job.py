@@ -30,17 +30,25 @@ def missing_engine() -> MatteError | None:
     return None
 
 
-def draw_job(layout: bpy.types.UILayout, verb: job_run.Verb, summary: Summary) -> None:
-    """The verb's button; while it runs, how far it is, in the same place."""
-    run = job_run.running()
+def draw_job(layout: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.MovieClip, summary: Summary) -> None:
+    """The verb's button; in the same place, while it runs or waits for this clip, how far it is."""
     row = layout.row(align=True)
     row.scale_y = _HEIGHT
-    if run is not None and run.verb == verb:
-        row.progress(factor=run.fraction, text=run.in_words(), translate=False)
-        row.operator("splat_matte.cancel", text="", icon="CANCEL")
+    if (run := job_run.pending_of(verb, clip)) is not None:
+        draw_run(row, run)
         return
     row.enabled = is_marked(summary) and missing_engine() is None
     row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
+
+
+def draw_run(row: bpy.types.UILayout, run: job_run.Run) -> None:
+    """How far it is, or that it waits, and the button that stops it."""
+    row.progress(factor=run.fraction, text=run.in_words(), translate=False)
+    if run.waits:
+        remove = row.operator("splat_matte.change_queue", text="", icon="X")
+        remove.number, remove.change = run.number, "REMOVE"
+    else:
+        row.operator("splat_matte.cancel", text="", icon="CANCEL")
 
 
 def draw_outcome(
@@ -55,8 +63,8 @@ def draw_outcome(
         draw_text(layout, context, summary.error.message, "ERROR")
     elif not is_marked(summary):
         draw_text(layout, context, "Mark the subject first: see Objects and Prompts.", "INFO")
-    run = job_run.latest()
-    if run is None or run.active or run.verb != verb or run.clip != clip.name:
+    run = job_run.latest(clip.name)
+    if run is None or run.active or run.verb != verb:
         return
     if run.error is None:
         draw_text(layout, context, outcome(run), "CHECKMARK", translate=False)

@@ -69,8 +69,8 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         row.enabled = missing_engine() is None
         row.operator("splat_matte.check_cameras", icon="CON_CAMERASOLVER")
         _draw_words(layout, context, clip, settings)
-        run = job_run.latest()
-        if run is not None and run.verb == "review" and run.clip == clip.name and run.error is not None:
+        run = job_run.latest(clip.name)
+        if run is not None and run.verb == "review" and run.error is not None:
             draw_error(layout, context, run.error)
 
 
@@ -92,7 +92,9 @@ def _draw_words(
     for suspect in here:
         first, last = scene_frame(clip, suspect.first), scene_frame(clip, suspect.last)
         run = translated("{1} to {2}", first, last) if first < last else str(first)
-        draw_text(layout, context, f"{suspect.object_name}, {run}: {_in_words(clip, suspect)}.", lines=2, translate=False)
+        draw_text(
+            layout, context, f"{suspect.object_name}, {run}: {_in_words(clip, suspect)}.", lines=2, translate=False
+        )
     if not here:
         draw_text(layout, context, "", lines=2)
 

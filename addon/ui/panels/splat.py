@@ -11,7 +11,7 @@ from ...settings.clip_settings import ClipSettings
 from ...tasks import job_run
 from ..text import draw_error, draw_text
 from .base import ClipPanel
-from .job import missing_engine
+from .job import draw_run, missing_engine
 
 
 class SPLATMATTE_PT_splat(ClipPanel, bpy.types.Panel):
@@ -27,17 +27,15 @@ class SPLATMATTE_PT_splat(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "poses", placeholder=translated("solved camera"))
         layout.prop(settings, "clean_views")
         layout.prop(settings, "clean_floaters")
-        run = job_run.latest()
-        is_this = run is not None and run.verb == "clean" and run.clip == clip.name
         row = layout.row(align=True)
-        if is_this and run is not None and run.active:
-            row.progress(factor=run.fraction, text=run.in_words(), translate=False)
-            row.operator("splat_matte.cancel", text="", icon="CANCEL")
+        if (run := job_run.pending_of("clean", clip)) is not None:
+            draw_run(row, run)
             return
         row.enabled = missing_engine() is None
         row.operator("splat_matte.clean_splat", text="Count", text_ctxt=CONTEXT, icon="VIEWZOOM").count = True
         row.operator("splat_matte.clean_splat", icon="BRUSH_DATA")
-        if not is_this or run is None:
+        run = job_run.latest(clip.name)
+        if run is None or run.verb != "clean":
             return
         if run.error is None:
             draw_text(layout, context, outcome(run), "CHECKMARK", translate=False)

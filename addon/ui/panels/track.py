@@ -53,8 +53,8 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             "splat_matte.preview", text=previews.waiting(clip.name) or "Preview", text_ctxt=CONTEXT, icon="HIDE_OFF"
         )
         row.prop(settings, "live", toggle=True)
-        draw_job(layout, "track", summary)
-        _draw_transport(layout, enabled=missing is None and is_marked(summary) and job_run.running() is None)
+        draw_job(layout, "track", clip, summary)
+        _draw_transport(layout, enabled=missing is None and is_marked(summary))
         if missing is not None:
             _draw_missing(layout, context, missing)
         _draw_download(layout, context, checkpoint_of(settings))

@@ -1,0 +1,36 @@
+"""Queue: what runs, of whichever clip, and what waits its turn."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...language import CONTEXT, translated
+from ...tasks import job_run
+from .base import Panel
+from .job import draw_run
+
+_VERBS = {"track": "Track", "export": "Export", "review": "Check in 3-D", "clean": "Clean Splat"}
+
+
+class SPLATMATTE_PT_queue(Panel, bpy.types.Panel):
+    """What runs, and what waits its turn."""
+
+    bl_label = "Queue"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something runs."""
+        return bool(job_run.pending())
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """A row each, in the order of their turns."""
+        for run in job_run.pending():
+            column = self.layout.column(align=True)
+            row = column.row(align=True)
+            verb = bpy.app.translations.pgettext_iface(_VERBS[run.verb], CONTEXT)
+            row.label(text=translated("{1}: {2}", run.clip, verb), translate=False, icon="SEQUENCE")
+            if run.waits:
+                for change, icon in (("UP", "TRIA_UP"), ("DOWN", "TRIA_DOWN")):
+                    move = row.operator("splat_matte.change_queue", text="", icon=icon)  # type: ignore[arg-type]
+                    move.number, move.change = run.number, change
+            draw_run(column.row(align=True), run)
