@@ -156,6 +156,8 @@ def _carry_out(job: Job) -> int:
     _print_suspects(tracked.suspects)
     print(f"{len(tracked.frames)} frames, {tracked.model}, tracked in {tracked.seconds:.1f} s")
     print(folder)
+    while not stop.is_set() and session.tidy():
+        pass
     return ExitCode.OK
 
 

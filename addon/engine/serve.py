@@ -88,6 +88,8 @@ class Server:
 
     def _next(self) -> _Todo | None:
         """The next request, however long it takes to come; None: the end."""
+        while self._todo.empty() and self._session.tidy():
+            pass
         if self._patience:
             try:
                 return self._todo.get(timeout=self._patience)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
+import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -46,7 +48,8 @@ from .sam2.device_memory import fitting, give_back
 from .splats.clean_file import Cleaned, clean_file
 from .splats.version_mattes import latest_version
 from .store.feature_cache import FeatureCache
-from .store.matte_store import Store, Take, holding, key_of
+from .store.matte_store import Store, Take, compressing, holding, key_of
+from .tracking.cache_speed import is_worth_reading
 from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
 from .tracking.propagate import READ_AHEAD, Takes, missing, propagate, takes
@@ -98,6 +101,8 @@ class Session:
         self._on_warning = on_warning
         self._loaded: model.Loaded | None = None
         self._previewer: Previewer | None = None
+        self._slow_caches: dict[Path, bool] = {}  # folders of features, and whether reading takes longer than computing
+        self._uncompressed: Iterator[None] = iter(())  # each step compresses one matte
         self._previewed: dict[tuple[Path, int], dict[str, NDArray[np.float16]]] = {}  # by matte folder and clip frame
         self._opened: tuple[Footage, Reader] | None = None  # the last previewed
         self._suggested: tuple[object, list[dict[str, Any]]] | None = None  # what the last suggestions are of, and they
@@ -158,6 +163,8 @@ class Session:
         store = Store(job)
         where = takes(job, store, reader.fingerprint(), source.facts)
         features = FeatureCache(job, reader.fingerprint(), source.facts)
+        if self._slow_caches.get(features.folder):
+            features.switch_off()
 
         def look(less: bool) -> dict[str, NDArray[np.float16]]:
             loaded = self._model(source)
@@ -384,20 +391,28 @@ class Session:
             features = FeatureCache(job, fingerprint, source.facts)
 
             def run(less: bool) -> None:
+                loaded, ahead = self._model(source), 1 if less else _ahead(source)
+                if features.folder not in self._slow_caches:
+                    is_worth = is_worth_reading(features, loaded, reader, frames[0], ahead)
+                    self._slow_caches[features.folder] = not is_worth
+                if self._slow_caches[features.folder]:
+                    features.switch_off()
                 # What is tracked stays, so the second try goes on from there, and its mattes are the same to the bit.
                 for objects in [[matte_object] for matte_object in job.objects] if less else [job.objects]:
                     propagate(
                         job,
-                        self._model(source),
+                        loaded,
                         reader,
                         where,
                         features,
                         lambda done, total, frame: self._progress("track", done, total, frame),
                         self._cancelled,
                         objects=objects,
-                        ahead=1 if less else READ_AHEAD,
+                        ahead=ahead,
                     )
 
+            if source.is_gpu:
+                self._uncompressed = itertools.chain(self._uncompressed, compressing(kept.values()))
             with store.open_for_writing(where):
                 self._fitting(source, run)
             if missing(job, where):
@@ -415,6 +430,10 @@ class Session:
                 f"{job.direction} from the prompts does not reach them."
             )
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began, _review(job, kept))
+
+    def tidy(self) -> bool:
+        """Where nothing else is to be done: make a matte take less room. False once there is nothing left to do."""
+        return next(self._uncompressed, self) is not self
 
     def release(self) -> None:
         """Give back the memory of the model; the next request that needs it loads it again."""
@@ -439,6 +458,11 @@ class Session:
             self._loaded = model.load(source)
             self._progress("model", 1, 1, 0)
         return self._loaded
+
+
+def _ahead(source: model.Source) -> int:
+    """How many frames are decoded ahead: a GPU wants them faster than four threads decode large photos."""
+    return min(2 * READ_AHEAD, max(READ_AHEAD, (os.cpu_count() or 1) // 2)) if source.is_gpu else READ_AHEAD
 
 
 def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Refined:

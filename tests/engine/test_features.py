@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +14,30 @@ from conftest import Clip
 
 from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, Model, Point, Prompt
-from addon.engine.footage.footage import Reader
+from addon.contract.layout import matte_file
+from addon.engine.footage.footage import Reader, decoding_threads
+from addon.engine.sam2 import model
+from addon.engine.sam2.predictor import Predictor
 from addon.engine.session import Session
+from addon.engine.store.feature_cache import FeatureCache
+from addon.engine.tracking import cache_speed
+
+
+class Clock:
+    """A clock that runs only while what it was told of is done, which takes as many seconds as it was told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def let_last(self, function: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        def lasting(*args: Any, **kwargs: Any) -> Any:
+            self.now += seconds
+            return function(*args, **kwargs)
+
+        return lasting
 
 
 class Engine:
@@ -125,3 +150,45 @@ def test_features_of_other_footage_go_first(engine: Engine, job: Job, clip: Clip
     engine.track(tight)
     assert not any(path.exists() for path in old)
     assert len(cached(tight)) == 7
+
+
+@pytest.mark.parametrize(
+    ("reading", "encoding", "decoding", "kept"),
+    [(1, 2, 0, True), (2, 1, 0, False), (2, 1, 3, True)],  # decoding: all threads together
+)
+def test_on_a_gpu_they_are_kept_where_reading_is_faster(
+    engine: Engine,
+    job: Job,
+    small_checkpoint: Model,
+    monkeypatch: pytest.MonkeyPatch,
+    reading: float,
+    encoding: float,
+    decoding: float,
+    kept: bool,
+) -> None:
+    """The CPU stands in for the GPU. Mattes are the same either way, and compressed once nothing else is to be done."""
+    short = dataclasses.replace(job, model=small_checkpoint, frame_range=(1, 2))
+    expected = engine.track(dataclasses.replace(short, output=job.output + "2"))
+    clock = Clock()
+    monkeypatch.setattr(cache_speed, "time", clock)
+    monkeypatch.setattr(model.Source, "is_gpu", True)
+    threads = decoding_threads(4)
+    for kind, name, seconds in (
+        (FeatureCache, "get", reading),
+        (Predictor, "forward_image", encoding),
+        (Reader, "model_input", decoding * threads),
+    ):
+        monkeypatch.setattr(kind, name, clock.let_last(getattr(kind, name), seconds))
+    assert engine.track(short) == expected
+    assert [file.name for file in cached(short)] == (["000001.pt", "000002.pt"] if kept else [])
+    (take,) = engine.session.track(short).takes.values()
+
+    def compressed() -> list[bool]:
+        files = [zipfile.ZipFile(matte_file(take.folder, frame)) for frame in (1, 2)]
+        return [entry.compress_type != zipfile.ZIP_STORED for file in files for entry in file.infolist()]
+
+    assert not any(compressed())
+    while engine.session.tidy():
+        pass
+    assert all(compressed())
+    assert engine.track(short) == expected

@@ -12,11 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from conftest import Clip
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
 from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.engine.sam2 import model
@@ -64,7 +62,7 @@ def name_of(operator: Any) -> str:
 
 
 def tensors(found: Any) -> list[torch.Tensor]:
-    return [found] if isinstance(found, torch.Tensor) else [each for each in found if isinstance(each, torch.Tensor)]
+    return [found] if isinstance(found, torch.Tensor) else [item for item in found if isinstance(item, torch.Tensor)]
 
 
 class Gpu:
@@ -101,22 +99,17 @@ class Wrong(Gpu):
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
         _, results = super().record(compute)
-        return lambda: [each.zero_() for each in results], results  # type: ignore[return-value]
+        return lambda: [result.zero_() for result in results], results  # type: ignore[return-value]
 
 
 @pytest.fixture
-def job(clip: Clip) -> Job:
-    """Two objects, whose memories have the same length on each of three frames, by a model with a small input."""
-    config = yaml.safe_load(EMBEDDED_CONFIG.read_text(encoding="utf-8"))
-    config["model"]["image_size"] = 256
-    path = clip.room / "small.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    small = Model(str(EMBEDDED_WEIGHTS), str(path), device="cpu", precision="float32", trust=True)
+def job(clip: Clip, small_checkpoint: Model) -> Job:
+    """Two objects, whose memories have the same length on each of three frames."""
     objects = tuple(
         MatteObject(name, (Prompt(1, (Point(*where),)),))
         for name, where in (("toy", clip.subject), ("floor", clip.elsewhere))
     )
-    return Job(clip.take(3), objects, small, output=str(clip.room / "out"), target="", cache_megabytes=0)
+    return Job(clip.take(3), objects, small_checkpoint, output=str(clip.room / "out"), target="", cache_megabytes=0)
 
 
 def loaded(job: Job, recorder: Recorder | None) -> model.Loaded:
@@ -152,9 +145,9 @@ def test_weights_in_the_type_that_autocast_converts_them_to(job: Job) -> None:
     half = dataclasses.replace(job.model, precision="bfloat16")  # which this computer may have to emulate
     short = dataclasses.replace(job, objects=job.objects[:1], frame_range=(1, 2), model=half)
     straight, cast = loaded(short, None), loaded(short, None)
-    before = sum(each.nbytes for each in cast.predictor.parameters())
+    before = sum(weights.nbytes for weights in cast.predictor.parameters())
     cast_weights(cast.predictor, torch.bfloat16)
-    assert sum(each.nbytes for each in cast.predictor.parameters()) < 0.6 * before
+    assert sum(weights.nbytes for weights in cast.predictor.parameters()) < 0.6 * before
     assert mattes(short, cast, "cast") == mattes(short, straight, "straight")
 
 
@@ -167,7 +160,7 @@ def test_each_shape_is_recorded_once_it_has_come_often() -> None:
     some = Graphs(gpu)
     with torch.inference_mode():
         kept = [some.run("double", double, torch.full((shape,), float(i)))[0] for i in range(40) for shape in (2, 3)]
-        assert [each.tolist() for each in kept] == [[2.0 * i] * shape for i in range(40) for shape in (2, 3)]
+        assert [result.tolist() for result in kept] == [[2.0 * i] * shape for i in range(40) for shape in (2, 3)]
         assert gpu.recorded == 2
         some.run("double", double, torch.zeros(4))
         some.run("another", double, torch.zeros(2))

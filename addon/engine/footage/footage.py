@@ -29,7 +29,7 @@ from .movie import Movie
 from .ocio import ToSrgb, to_srgb_of
 from .scan import join, scan
 
-__all__ = ["Plate", "Reader", "join", "read_ahead", "scan"]
+__all__ = ["Plate", "Reader", "decoding_threads", "join", "read_ahead", "scan"]
 
 
 def _facts(file: str, root: Path) -> list[Any]:
@@ -302,6 +302,11 @@ class Reader:
             return self._opened
 
 
+def decoding_threads(depth: int) -> int:
+    """How many threads `read_ahead` decodes in: half of what the machine has at most, as others want some too."""
+    return min(depth, max(1, (os.cpu_count() or 1) // 2))
+
+
 def read_ahead(
     reader: Reader, frames: Iterable[int], side: int, depth: int
 ) -> Generator[tuple[int, NDArray[np.uint8]], None, None]:
@@ -310,7 +315,7 @@ def read_ahead(
     At most `depth` frames are decoded ahead or being decoded. Closing the iterator ends the threads. An error is
     raised where its frame's turn comes.
     """
-    threads = min(depth, max(1, (os.cpu_count() or 1) // 2))
+    threads = decoding_threads(depth)
     order = iter(frames)
     ahead: deque[tuple[int, Future[NDArray[np.uint8]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="read-ahead")

@@ -56,6 +56,11 @@ class Source:
     precision: contract.Precision  # never "auto"
 
     @property
+    def is_gpu(self) -> bool:
+        """Whether a GPU computes: then the processor is free meanwhile, and what it does takes longer in comparison."""
+        return self.device.type != "cpu"
+
+    @property
     def facts(self) -> dict[str, str]:
         """What the matte store keys on: another device or torch may differ in the last bit."""
         return {
@@ -84,7 +89,7 @@ class Loaded:
         if self.source.precision != "float32":
             # on CUDA weights have the type already, and a graph may not keep what autocast keeps for a while
             precision = torch.autocast(device, _TYPES[self.source.precision], cache_enabled=device != "cuda")
-        with torch.inference_mode(), precision, contextlib.nullcontext() if device == "cpu" else forward_only():
+        with torch.inference_mode(), precision, contextlib.nullcontext() if not self.source.is_gpu else forward_only():
             yield
 
     def make_room(self) -> None:

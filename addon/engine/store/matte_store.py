@@ -23,6 +23,7 @@ import json
 import os
 import re
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,17 +138,41 @@ class Take:
                     raise ValueError("it unpacks to more than any matte")
                 yield data
 
-    def put_matte(self, frame: int, matte: Matte) -> None:
-        """Raises OutputError if it can't be written."""
+    def put_matte(self, frame: int, matte: Matte, *, compressed: bool = True) -> None:
+        """Keep the matte of a frame. Raises OutputError if it can't be written.
+
+        Compressing takes most of the time, which `compress` can do later.
+        """
+        save = np.savez_compressed if compressed else np.savez
         self._write(
             matte_file(self.folder, frame),
-            lambda file: np.savez_compressed(
+            lambda file: save(
                 file,
                 logits=matte.logits,
                 iou=np.float32(matte.iou),
                 object_score=np.float32(matte.object_score),
             ),
         )
+
+    def compress(self, frame: int) -> None:
+        """Let the matte of a frame take less room, if it is not compressed and nobody is tracking.
+
+        It stays as old as it is: who shows it need not read it again. Raises OutputError.
+        """
+        with self._reading(frame) as data:
+            if data is None or all(entry.compress_type != zipfile.ZIP_STORED for entry in data.zip.infolist()):
+                return
+        path = matte_file(self.folder, frame)
+        with writing(self.folder), contextlib.suppress(filelock.Timeout), self.lock().acquire(blocking=False):
+            matte = self.matte(frame)  # once more: whoever was tracking may have forgotten it meanwhile
+            if matte is not None:
+                made = path.stat().st_mtime_ns
+                self.put_matte(frame, matte)
+                os.utime(path, ns=(made, made))
+
+    def lock(self) -> filelock.BaseFileLock:
+        """What an engine that tracks holds."""
+        return filelock.FileLock(self.folder.with_name(self.folder.name + ".lock"))
 
     def put_state(self, frame: int, save: Callable[[BinaryIO], None], *, conditioning: bool) -> None:
         """Keep SAM 2's memory of `frame`, as `save` writes it. Raises OutputError if it can't be written."""
@@ -185,6 +210,18 @@ class Take:
         """Forget everything: used when what is there can't be continued."""
         for kind in ("matte", "memory", "conditioning"):
             discard(self.folder / kind)
+
+
+def compressing(takes: Iterable[Take]) -> Iterator[None]:
+    """Compress what was kept uncompressed, a matte a step; what can't be is left as it is."""
+    for take in takes:
+        frames: list[int] = []
+        with contextlib.suppress(OutputError, OSError):
+            frames = take.frames()
+        for frame in frames:
+            with contextlib.suppress(OutputError):
+                take.compress(frame)
+            yield
 
 
 @contextlib.contextmanager
@@ -266,9 +303,8 @@ class Store:
         with contextlib.ExitStack() as locks:
             for name, (take, facts) in sorted(takes.items()):
                 take.describe({"name": name, **facts})
-                lock = filelock.FileLock(take.folder.with_name(take.folder.name + ".lock"))
                 try:
-                    locks.enter_context(lock.acquire(blocking=False))
+                    locks.enter_context(take.lock().acquire(blocking=False))
                 except filelock.Timeout:
                     raise OutputError(
                         f"Another engine is tracking {name!r} of this clip right now.",

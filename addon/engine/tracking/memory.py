@@ -23,12 +23,12 @@ def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch
     A CUDA GPU copies while it goes on to compute, into pinned memory. What is there already is not copied, so nobody
     may write to it any more.
     """
-    if not any(each.is_cuda for each in tensors.values()):
-        copies = {name: each.cpu() for name, each in tensors.items()}
+    if not any(tensor.is_cuda for tensor in tensors.values()):
+        copies = {name: tensor.cpu() for name, tensor in tensors.items()}
         return lambda: copies
     copies = {
-        name: torch.empty(each.shape, dtype=each.dtype, pin_memory=True).copy_(each, non_blocking=True)
-        for name, each in tensors.items()
+        name: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+        for name, tensor in tensors.items()
     }
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record()

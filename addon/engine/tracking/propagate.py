@@ -154,7 +154,10 @@ def propagate(
         FootageError, JobError, OutputError: as they say.
     """
     with loaded.computing():
-        _Propagation(job, objects, loaded.predictor, reader, where, features, on_frame, cancelled, ahead).run()
+        compressed = not loaded.source.is_gpu  # which may make a matte in less time than compressing one takes
+        _Propagation(
+            job, objects, loaded.predictor, reader, where, features, on_frame, cancelled, ahead, compressed
+        ).run()
 
 
 class _Propagation:
@@ -169,8 +172,10 @@ class _Propagation:
         on_frame: OnFrame,
         cancelled: Callable[[], bool],
         ahead: int,
+        compressed: bool,
     ) -> None:
         self.job = job
+        self.compressed = compressed
         self.ahead = ahead
         self.predictor = predictor
         self.reader = reader
@@ -338,7 +343,8 @@ class _Propagation:
         if not prompted:
             # before the matte: a matte whose memory is missing could not be gone on from
             memory.save(s.take, index, here, conditioning=False)
-        s.take.put_matte(index + 1, memory.matte_of(here, self.job.footage))
+        matte = memory.matte_of(here, self.job.footage)
+        s.take.put_matte(index + 1, matte, compressed=self.compressed)
         self._trim_disk(s, index, reverse)
 
     def _tell(self) -> None:

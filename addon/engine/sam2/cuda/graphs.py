@@ -67,7 +67,7 @@ class Graph:
     """One that is recorded, with the memory that it computes on. Raises RuntimeError, as Recorder.record."""
 
     def __init__(self, recorder: Recorder, compute: Compute, inputs: Tensors) -> None:
-        self._inputs = tuple(torch.empty_like(each).copy_(each) for each in inputs)
+        self._inputs = tuple(torch.empty_like(given).copy_(given) for given in inputs)
         self._again, self._results = recorder.record(lambda: compute(*self._inputs))
 
     def __call__(self, inputs: Tensors) -> Tensors:
@@ -94,7 +94,7 @@ class Graphs:
             compute: without a look into a tensor, which would have to wait for it.
             inputs: on the device, none of them kept anywhere after it was changed.
         """
-        key = (part, *((each.shape, each.stride(), each.dtype) for each in inputs))
+        key = (part, *((given.shape, given.stride(), given.dtype) for given in inputs))
         if key in self._graphs:
             self._graphs.move_to_end(key)
             return self._graphs[key](inputs)
@@ -157,5 +157,5 @@ def _tell(error: RuntimeError) -> None:
 
 def _copied(tensors: Tensors) -> Tensors:
     """Each in memory of its own; what was given twice is the same twice."""
-    copies = {id(each): each.clone() for each in tensors}
-    return tuple(copies[id(each)] for each in tensors)
+    copies = {id(tensor): tensor.clone() for tensor in tensors}
+    return tuple(copies[id(tensor)] for tensor in tensors)

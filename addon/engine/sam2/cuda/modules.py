@@ -70,11 +70,11 @@ class GraphPredictor(Predictor):
         """As upstream's: what is the same for every frame is made once, and needs no copies."""
         encode = super().forward_image
         maps = list(self.graphs.run("image encoder", lambda image: tuple(encode(image)["backbone_fpn"]), img_batch))
-        key = tuple((each.shape, each.dtype) for each in maps)
+        key = tuple((level.shape, level.dtype) for level in maps)
         kept = self.__dict__.setdefault("_positions", {})
         if key not in kept:
             encoding = self.image_encoder.neck.position_encoding
-            kept[key] = [encoding(each).to(each.dtype) for each in maps]
+            kept[key] = [encoding(level).to(level.dtype) for level in maps]
         return {"vision_features": maps[-1], "vision_pos_enc": list(kept[key]), "backbone_fpn": maps}
 
     def _forward_sam_heads(

@@ -1,0 +1,70 @@
+"""Whether it pays to keep image features: a CPU encodes a second what it reads in milliseconds, a GPU is measured."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from ..footage.footage import Reader, decoding_threads
+from ..sam2.model import Loaded
+from ..sam2.prompting import normalise
+from ..store.feature_cache import FeatureCache, Maps
+
+_RUNS = 30  # of the encoder: at first libraries choose their ways, and graphs are recorded
+_PATIENCE = 1.0  # seconds for them: where one takes longer than a tenth, reading is faster anyway
+_PROBE = 0  # a frame that no clip has
+
+
+def is_worth_reading(features: FeatureCache, loaded: Loaded, reader: Reader, frame: int, ahead: int) -> bool:
+    """Whether features of a frame are read from disk in less time than it takes to make them.
+
+    Results don't depend on it: what is read is what was computed, to the last bit.
+
+    Args:
+        features: where they would be.
+        loaded: the model.
+        reader: of the footage.
+        frame: a clip frame that may be decoded to see how long that takes; frames whose features are read are not.
+        ahead: how many frames are decoded ahead.
+
+    Raises FootageError.
+    """
+    if not loaded.source.is_gpu:
+        return True
+    predictor = loaded.predictor
+    side: int = predictor.image_size
+    with loaded.computing():
+        image = normalise(np.zeros((side, side, 3), np.uint8), predictor.device)[None]
+        first = time.perf_counter()
+        encoding, maps = _encode(loaded, image)
+        for _ in range(_RUNS):
+            if time.perf_counter() - first > _PATIENCE:
+                break
+            encoding, maps = _encode(loaded, image)
+        features.put(_PROBE, maps)
+        began = time.perf_counter()
+        found = features.get(_PROBE, predictor.device)
+        if found is not None:
+            _wait(found)
+        reading = time.perf_counter() - began
+        features.forget(_PROBE)
+    if found is None or reading < encoding:  # None: there is no room for any
+        return True
+    began = time.perf_counter()
+    reader.model_input(frame, side)
+    return reading < (time.perf_counter() - began) / decoding_threads(ahead)
+
+
+def _encode(loaded: Loaded, image: torch.Tensor) -> tuple[float, Maps]:
+    """Seconds, and the features."""
+    began = time.perf_counter()
+    maps: Maps = loaded.predictor.forward_image(image)["backbone_fpn"]
+    _wait(maps)
+    return time.perf_counter() - began, maps
+
+
+def _wait(maps: Maps) -> None:
+    """Until a device has computed them: it is asked for a value."""
+    maps[-1].flatten()[0].item()
