@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 else:
     OperatorMixin = object
 
+_INTERVAL = 0.1  # seconds between two calls of `modal` by a timer
+
 Result = set[Literal["RUNNING_MODAL", "CANCELLED", "FINISHED", "PASS_THROUGH", "INTERFACE"]]
 
 
@@ -44,3 +46,13 @@ def say_status(context: bpy.types.Context, words: str | None) -> None:
     """In the status bar; None gives it back to Blender. While another file is loaded there is none."""
     if context.workspace is not None:
         context.workspace.status_text_set(translated(words) if words else None)
+
+
+def start_watching(operator: bpy.types.Operator, context: bpy.types.Context) -> bpy.types.Timer:
+    """Call the operator's `modal` from now on: at each event of its window, and ten times a second.
+
+    Returns the timer, which the operator removes at its end.
+    """
+    timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
+    context.window_manager.modal_handler_add(operator)
+    return timer

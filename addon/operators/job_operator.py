@@ -14,9 +14,7 @@ from ..contract.job_types import FINE
 from ..language import translated
 from ..language.properties import StringProperty
 from ..tasks import job_run
-from .base import OperatorMixin, Result, fail, say_status
-
-_INTERVAL = 0.1  # seconds
+from .base import OperatorMixin, Result, fail, say_status, start_watching
 
 
 class JobOperator(OperatorMixin):
@@ -45,8 +43,7 @@ class JobOperator(OperatorMixin):
         except MatteError as error:
             return self._fail(error)
         self._words = ""
-        self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        self._timer = start_watching(self, context)
         if self._run.waits:
             self.report({"INFO"}, translated(f"It waits its turn: {len(job_run.pending()) - 1} before it"))
         self._show(context)

@@ -20,10 +20,9 @@ from ..runtime.engine_client import Reply
 from ..runtime.log_file import logged
 from ..tasks import job_run
 from ..viewer.latest_request import LatestRequest
-from .base import OperatorMixin, Result, fail, in_clip_editor, is_open, say_status
+from .base import OperatorMixin, Result, fail, in_clip_editor, is_open, say_status, start_watching
 from .click import over_other_region
 
-_INTERVAL = 0.1  # seconds
 _NOWHERE = (-1.0, -1.0)
 
 Look = tuple[tuple[float, float, float, float], float]  # colour, and width in pixels
@@ -99,9 +98,8 @@ class OutlineOperator(OperatorMixin):
         except MatteError as error:
             return fail(self, error)
         self._area = context.area
-        self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
+        self._timer = start_watching(self, context)
         self._handle: Any = bpy.types.SpaceClipEditor.draw_handler_add(self._draw, (), "WINDOW", "POST_PIXEL")
-        context.window_manager.modal_handler_add(self)
         say_status(context, "Splat Matte: looking    Esc: stop")
         return {"RUNNING_MODAL"}
 

@@ -20,9 +20,7 @@ from ..results.take_reader import tracked_frames
 from ..settings.clip_settings import settings_of
 from ..tasks import job_run
 from ..viewer.latest_request import LatestRequest
-from .base import Result, fail, in_clip_editor, is_open, say_status
-
-_INTERVAL = 0.1  # seconds
+from .base import Result, fail, in_clip_editor, is_open, say_status, start_watching
 
 
 class SPLATMATTE_OT_to_mask(bpy.types.Operator):
@@ -82,8 +80,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         except MatteError as error:
             return fail(self, error)
         self._area = context.area
-        self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
-        context.window_manager.modal_handler_add(self)
+        self._timer = start_watching(self, context)
         say_status(context, "Splat Matte: taking the outlines    Esc: stop")
         return {"RUNNING_MODAL"}
 
