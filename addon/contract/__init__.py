@@ -1,5 +1,5 @@
-"""What both processes agree on: the Job, the protocol, targets, errors, and what lies where on disk.
+"""The contract between Blender and the engine: the Job, the protocol, export targets, errors and the layout on disk.
 
-Standard library only (`rle` may use numpy), so that either process, the installer and the command line can import it.
-It imports nothing else of the extension.
+These modules use the standard library only (`rle` also uses numpy), so both processes, the installer and the command
+line can import them. They import nothing else from the extension.
 """

@@ -1,8 +1,8 @@
-"""Searches: what a Job may ask for instead of objects, to be found without a click. Standard library only.
+"""Searches: objects that the engine finds by itself, without a prompt. Standard library only.
 
-Names and defaults of parameters are those of the pipelines that they follow: T-3DGS's video segmentor (Pryadilshchikov
-et al., arXiv 2412.00155) for transients and for things, which is its promptless mode; sam2-full-video-tracking for
-parts.
+A Job asks for at most one search, instead of listing objects. Parameters have the names and defaults of the published
+pipelines: T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155) for transients and, in its promptless
+mode, for things; sam2-full-video-tracking for parts.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ MAX_TRACKS = 65_535  # ids of 16 bits
 
 @dataclass(frozen=True, slots=True)
 class Transients:
-    """What moves through a static capture, from a splat trainer's rough masks and differences.
+    """A search for everything that moves through a static capture, starting from a splat trainer's rough masks.
 
-    masks: absolute folder of rough masks, one an image, named as the images are.
-    diffs: absolute folder of L1 differences between render and photo, 8 bits, likewise.
-    polarity: the colour of what moves in `masks`; auto: the colour under which photo and render differ more.
-    memory_size: frames that a track is carried on from.
-    lambda_ref: a proposal counts if more than this part of it is in the rough mask.
-    lambda_val: a mask counts, in tracking and in the filter, if more than this part of it is.
-    lambda_merge: tracks whose masks have a higher IoU on a frame are one.
-    filter_threshold: tracks with a lower value (their difference where the rough masks show them, times the part that
-        these show) are false alarms.
-    seed: of the points.
+    masks: absolute path of the folder of rough masks, one image per frame, named like the frames.
+    diffs: absolute path of the folder of 8-bit L1 differences between render and photo, named like the frames.
+    polarity: which colour marks moving areas in `masks`. "auto" takes the colour under which render and photo differ
+        more.
+    memory_size: number of frames that a track is propagated from.
+    lambda_ref: a proposal is accepted if more than this share of its area (0..1) lies inside the rough mask.
+    lambda_val: a mask is accepted, in tracking and in the filter, if more than this share of its area (0..1) lies
+        inside the rough mask.
+    lambda_merge: two tracks are merged if the IoU of their masks (0..1) on a frame is higher than this.
+    filter_threshold: a track is a false alarm if its value is lower than this. The value is the mean difference inside
+        the rough masks times the share of the track that they cover.
+    seed: seed of the random points.
     """
 
     masks: str
@@ -48,12 +50,12 @@ class Transients:
 
 @dataclass(frozen=True, slots=True)
 class Things:
-    """Things: whatever is seen, each once, under one number in all frames.
+    """A search for things: every separate thing in the clip gets one number, which it keeps on all frames.
 
-    start_points_per_side: of the grid that asks on the first frame.
-    prompt_points_per_side: of the grid that asks on later frames, where nothing is labelled yet.
-    memory_size, lambda_merge: as in Transients.
-    subjects: numbers of the things to be exported; empty = all.
+    start_points_per_side: points per side of the grid of prompts on the first frame.
+    prompt_points_per_side: points per side of the grid of prompts on later frames, in areas that have no label yet.
+    memory_size, lambda_merge: see `Transients`.
+    subjects: numbers of the things to export; empty: all of them.
     """
 
     start_points_per_side: int = 16
@@ -65,15 +67,16 @@ class Things:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Parts: every part and part of a part, each tracked, overlapping.
+    """A search for parts: every part, and every part of a part, is tracked. Parts may overlap.
 
-    step: frames between key frames.
-    points_per_side, pred_iou_thresh, stability_score_thresh: of the automatic masks of key frames.
-    max_masks: tracked at a time, and taken from a key frame: the largest.
-    disappear_threshold: part of the picture's area below which a track ends.
-    iou_threshold: a track that arrives at a key frame is the mask there with the best IoU, if that is higher.
-    max_tracks: tracks in all; the smallest masks of later key frames are left out.
-    subjects: numbers of the parts to be exported; empty = all.
+    step: number of frames from one key frame to the next.
+    points_per_side, pred_iou_thresh, stability_score_thresh: parameters of the automatic masks of key frames.
+    max_masks: the largest number of masks that are taken from a key frame and tracked at the same time; the largest
+        masks are taken.
+    disappear_threshold: a track ends when its area is below this share (0..1) of the picture.
+    iou_threshold: at a key frame a track continues as the mask with the best IoU, if that IoU is higher than this.
+    max_tracks: the largest number of tracks in total; the smallest masks of later key frames are left out.
+    subjects: numbers of the parts to export; empty: all of them.
     """
 
     step: int = 5
@@ -100,22 +103,22 @@ _COUNTS = {
 
 
 def thing_name(number: int) -> str:
-    """What the object made of a thing is called."""
+    """The name of the object that is made from a thing: `thing 3`."""
     return f"thing {number}"
 
 
 def part_name(number: int) -> str:
-    """What the object made of a part is called."""
+    """The name of the object that is made from a part: `part 3`."""
     return f"part {number}"
 
 
 def number_of(name: str) -> int:
-    """Of a thing's or part's name, its number. Releases that called them `label 3` and `segment 3` are understood."""
+    """The number in the name of a thing or part. Also accepts `label 3` and `segment 3`, as older releases wrote."""
     return int(name.rpartition(" ")[2])
 
 
 def check(search: Search, where: str) -> None:
-    """Raises JobError that names the field."""
+    """Check the values of a search. `where` is the Job's field. Raises JobError that names the field."""
     for field in dataclasses.fields(search):
         name, value = field.name, getattr(search, field.name)
         place = f"{where}.{name}"

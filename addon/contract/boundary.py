@@ -1,8 +1,8 @@
-"""Where data from outside comes in: one way to turn whatever its reader throws into an error that names the place.
+"""The boundary for data from outside: any exception of a reader becomes an error that names the file or field.
 
-Decoders raise what they like on a damaged or hostile file (struct.error, SyntaxError, RecursionError, MemoryError and
-kinds of their own), and a list of kinds is never complete. So a boundary takes all of them, and logs the traceback at
-level debug, so that people see the short message only. Standard library only; both processes import it.
+A decoder may raise anything on a damaged or hostile file: struct.error, SyntaxError, RecursionError, MemoryError or an
+exception of its own. No list of types is ever complete, so a boundary catches every Exception. It logs the traceback at
+level debug and shows people the short message only. Standard library only; both processes import it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 from .disk import explained
 from .errors import EngineError, MatteError, OutputError
 
-# Pixels of one image: more than the largest panoramas have. A small file can claim any size, which decoders allocate.
+# Pixels of one image, more than the largest panoramas have. A small file can claim any size, and decoders allocate it.
 MAX_PIXELS = 1 << 30
 
 _MAX_WORDS = 200  # characters of a foreign message that are quoted
@@ -26,13 +26,13 @@ _T = TypeVar("_T")
 
 @contextlib.contextmanager
 def reading(kind: type[MatteError], message: str, *, where: str = "", hint: str = "") -> Iterator[None]:
-    """Turn whatever is raised inside into a `kind`; a MatteError passes as it is.
+    """Turn any exception that is raised inside into an error of the type `kind`. A MatteError passes unchanged.
 
     Args:
-        kind: of the error.
-        message: what could not be read, without a full stop: the reason follows in brackets.
-        where: the file or field.
-        hint: what to do about it.
+        kind: the type of the error to raise.
+        message: what could not be read, without a full stop; the reason is added in brackets.
+        where: the file or field concerned.
+        hint: what the user can do about it.
     """
     try:
         yield
@@ -44,7 +44,7 @@ def reading(kind: type[MatteError], message: str, *, where: str = "", hint: str 
 
 
 def read_or(otherwise: _T, read: Callable[[], _T]) -> _T:
-    """What `read` gives of a file; `otherwise` if that is missing or damaged: for what can do without, or be remade."""
+    """The result of `read`, or `otherwise` if the file is missing or damaged. For files that can be made again."""
     try:
         with reading(OutputError, "This file is missing or damaged"):
             return read()
@@ -53,7 +53,7 @@ def read_or(otherwise: _T, read: Callable[[], _T]) -> _T:
 
 
 def unexpected(error: Exception) -> MatteError:
-    """What nobody foresaw, said in short; its traceback goes to the log. A MatteError stays as it is."""
+    """A short MatteError for an unforeseen exception; its traceback goes to the log. A MatteError is returned as is."""
     if isinstance(error, MatteError):
         return error
     _log.error("Unexpected", exc_info=error)
@@ -65,7 +65,7 @@ def unexpected(error: Exception) -> MatteError:
 
 
 def in_words(error: BaseException) -> str:
-    """The first line of what was raised, short: for a message to a person."""
+    """The first line of an exception's text, shortened, for a message to a person."""
     if isinstance(error, MemoryError):
         return "it needs more memory than there is"
     if isinstance(error, RecursionError):
@@ -77,7 +77,7 @@ def in_words(error: BaseException) -> str:
 
 
 def check_pixels(width: int, height: int, kind: type[MatteError], where: str) -> None:
-    """Refuse a size before anything is decoded. Raises `kind`."""
+    """Check an image's size, in pixels, before anything is decoded. Raises `kind` if it is above MAX_PIXELS."""
     if not (width > 0 and height > 0 and width * height <= MAX_PIXELS):
         raise kind(
             f"It says that it has {width} x {height} pixels; up to {MAX_PIXELS:,} in all can be read.",
@@ -87,7 +87,7 @@ def check_pixels(width: int, height: int, kind: type[MatteError], where: str) ->
 
 
 def bounded_text(path: Path, limit: int) -> str:
-    """A text file, UTF-8, of at most `limit` bytes. Raises OSError, ValueError."""
+    """The content of a UTF-8 text file of at most `limit` bytes. Raises OSError or ValueError."""
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:

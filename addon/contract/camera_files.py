@@ -1,4 +1,4 @@
-"""Photos in the cameras' own formats, by the ends of their names: the engine reads them, Blender does not.
+"""Camera raw files, recognised by their suffixes. The engine reads them; Blender does not.
 
 Standard library only; both processes import it.
 """

@@ -1,4 +1,4 @@
-"""Writing files so that they are there whole or not at all, and saying what to do when they can't be."""
+"""Atomic writing of files: a file is complete or absent. Errors say what the user can do."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ MAX_PATH = 260  # characters of a whole path on Windows (Microsoft, "Maximum Pat
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-# Windows while another program has a file open: access denied, sharing violation, lock violation, folder not empty.
+# Windows error codes while another program has a file open: access denied, sharing violation, lock violation, folder
+# not empty.
 _HELD = {5, 32, 33, 145}
 _PAUSES = (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.5)  # seconds before each further try
-_WINDOWS_TOO_LONG = 206  # ERROR_FILENAME_EXCED_RANGE, which Python takes for a file that is not there
+_WINDOWS_TOO_LONG = 206  # ERROR_FILENAME_EXCED_RANGE, which Python reports as FileNotFoundError
 _RENAME_EXCHANGE = 2  # renameat2(2), Linux 3.15; macOS has renamex_np(2) with the same flag
 _AT_FDCWD = -100
 _count = itertools.count()
@@ -32,12 +33,13 @@ _T = TypeVar("_T")
 
 
 def patiently(do: Callable[[], _T]) -> _T:
-    """`do()`, which replaces, renames or deletes; tried again for some seconds where Windows says that it is held.
+    """Call `do`, which replaces, renames or deletes files, and retry for some seconds if Windows says they are in use.
 
-    A virus scanner, an indexer or a synchronised folder opens each new file for a moment. Other systems don't mind.
+    A virus scanner, an indexer or a folder synchroniser opens every new file for a moment. On other systems an open
+    file can be renamed and deleted.
 
     Raises:
-        OSError: of the last try.
+        OSError: the error of the last try.
     """
     for pause in _PAUSES:
         try:
@@ -50,7 +52,7 @@ def patiently(do: Callable[[], _T]) -> _T:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder and all that is in it, if it is there; what stays held stays, and is no error."""
+    """Remove a folder with its content, if it exists. Files that another program holds open are left without error."""
     with contextlib.suppress(OSError):
         patiently(lambda: shutil.rmtree(folder))
     shutil.rmtree(folder, ignore_errors=True)  # the other one ended at the first file that it could not delete
@@ -72,7 +74,7 @@ def newest_first(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turns an OSError into an OutputError that names `folder` and the way out."""
+    """Turn an OSError that is raised inside into an OutputError that names `folder` and says what to do."""
     try:
         yield
     except OSError as error:
@@ -80,7 +82,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def explained(error: OSError, where: Path | str) -> OutputError:
-    """What the system says of files that are written, with the way out."""
+    """The OutputError for an OSError that was raised while writing to `where`, with what to do about it."""
     if error.errno in _FULL:
         message = "The disk is full."
         hint = "Free some space and run it again: what is finished is kept. Or choose another output folder."
@@ -100,7 +102,7 @@ def explained(error: OSError, where: Path | str) -> OutputError:
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that are free where `folder` is or will be; 0 if nobody knows."""
+    """Free bytes on the disk where `folder` is or will be made; 0 if that is unknown."""
     for candidate in (folder, *folder.parents):
         if candidate.exists():
             try:
@@ -111,7 +113,7 @@ def free_space(folder: Path) -> int:
 
 
 def long_paths() -> bool:
-    """Whether this Windows was told to allow long paths."""
+    """Whether long paths are enabled in the settings of this Windows."""
     if sys.platform != "win32":
         return True
     import winreg
@@ -124,7 +126,15 @@ def long_paths() -> bool:
 
 
 def check_length(path: PurePath, *, long: bool) -> None:
-    """Raises OutputError if a file of that path could be made, but opened by no program. long: as `long_paths` says."""
+    """Check that programs can open a file at `path`; on Windows a path may be too long for them.
+
+    Args:
+        path: the path of a file that is to be written.
+        long: whether long paths are enabled, see `long_paths`.
+
+    Raises:
+        OutputError: the path is too long.
+    """
     if isinstance(path, PureWindowsPath) and not long and len(str(path)) >= MAX_PATH:
         raise OutputError(
             f"A file would have a path of {len(str(path))} characters, {path.name} in {path.parent}; Windows allows "
@@ -135,12 +145,13 @@ def check_length(path: PurePath, *, long: bool) -> None:
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = True) -> None:
-    """Let `write` fill a file under a temporary name, sync it to the disk, give it its name.
+    """Let `write` fill a file under a temporary name, sync it to the disk, then rename it to `path`.
 
-    Without `sync` it survives the end of this process, but not a power cut: enough for what can be made again.
+    Without `sync` the file survives the end of this process but perhaps not a power cut. That is enough for files that
+    can be made again.
 
     Raises:
-        OSError: it can't be written; then neither it nor the temporary file is there.
+        OSError: the file can't be written. Neither it nor the temporary file exists then.
     """
     # a name of its own, as others may write the same file; a short one, as the file's may be as long as names can be
     temporary = path.with_name(f".{os.getpid()}-{next(_count)}.part")
@@ -158,12 +169,12 @@ def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = Tr
 
 
 def write_bytes(file: BinaryIO, data: bytes) -> None:
-    """For `write_file`, of data that is there already."""
+    """Write `data` to `file`. For use with `write_file` when the data is in memory already."""
     file.write(data)
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two names at once, where the system can: at every moment both are there. False where it can't."""
+    """Swap the names of two files or folders in one atomic step. Returns False where the system can't do that."""
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "linux":
@@ -178,7 +189,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """See that the names in `folder` survive a power cut, where the system lets one ask for that."""
+    """Sync the names in `folder` to the disk, so that they survive a power cut, where the system supports that."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

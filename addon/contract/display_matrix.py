@@ -1,6 +1,6 @@
-"""How a movie is turned in its header, as phones do it: the display matrix of MP4 and MOV, the roll of Matroska files.
+"""The orientation in a movie's header, as phones write it: the display matrix of MP4 and MOV, the roll of Matroska.
 
-Blender turns such movies since 4.4 (measured: 4.2 does not, 4.4.0, 4.5.15 and 5.0.1 do); a Job is upright in all.
+Blender rotates such movies since 4.4 (measured: 4.2 does not; 4.4.0, 4.5.15 and 5.0.1 do). A Job is always upright.
 Standard library only; no pixels are read.
 
 Sources: ISO/IEC 14496-12 (ISO base media file format), 4.2 "Object structure", 8.3.2 "Track header box", 8.4.3
@@ -19,17 +19,18 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT, _TRACKS, _TRACK, _TRACK_TYPE = 0x18538067, 0x1654AE6B, 0xAE, 0x83
 _VIDEO, _PROJECTION, _ROLL = 0xE0, 0x7670, 0x7675
 _IS_VIDEO = b"\x01"
-_ROLLS = {90: 8, 180: 3, 270: 6}  # degrees, as the EXIF orientation that turns alike
-_MAX_BOXES = 10_000  # in one box, or one after the other: no camera writes as many
-# signs of a, b, c, d of the matrix, as the EXIF orientation that turns alike
+_ROLLS = {90: 8, 180: 3, 270: 6}  # degrees, and the EXIF orientation of the same rotation
+_MAX_BOXES = 10_000  # boxes inside one box; no camera writes as many
+# signs of a, b, c, d of the matrix, and the EXIF orientation of the same rotation
 _ORIENTATIONS = {(1, 0, 0, 1): 1, (0, 1, -1, 0): 6, (-1, 0, 0, -1): 3, (0, -1, 1, 0): 8}
 
 
 def read_movie_orientation(path: str | os.PathLike[str]) -> int:
-    """How the first track of pictures is to be turned, as an EXIF orientation.
+    """The orientation of a movie's first video track, as an EXIF orientation.
 
     Returns:
-        1, 3, 6 or 8; 1 too for other formats than MP4, MOV, MKV and WebM, and for what is cut short or mirrored.
+        1, 3, 6 or 8. Also 1 (upright) for formats other than MP4, MOV, MKV and WebM, for files that are cut short, and
+        for mirrored tracks.
 
     Raises:
         OSError: the file can't be read.
@@ -49,7 +50,7 @@ def read_movie_orientation(path: str | os.PathLike[str]) -> int:
 
 
 def _matroska(file: BinaryIO, end: int) -> int:
-    """Of the first track of pictures. Raises struct.error."""
+    """The orientation of the first video track of a Matroska file. Raises struct.error."""
     for segment, segment_stop in _elements(file, 0, end, _SEGMENT):
         for tracks, tracks_stop in _elements(file, segment, segment_stop, _TRACKS):
             for track, stop in _elements(file, tracks, tracks_stop, _TRACK):
@@ -61,7 +62,7 @@ def _matroska(file: BinaryIO, end: int) -> int:
 
 
 def _roll(file: BinaryIO, start: int, stop: int) -> float:
-    """Degrees, counterclockwise. Raises struct.error."""
+    """The roll of a track in degrees, counterclockwise. Raises struct.error."""
     for video, video_stop in _elements(file, start, stop, _VIDEO):
         for projection, projection_stop in _elements(file, video, video_stop, _PROJECTION):
             for at, end in _elements(file, projection, projection_stop, _ROLL):
@@ -72,7 +73,7 @@ def _roll(file: BinaryIO, start: int, stop: int) -> float:
 
 
 def _elements(file: BinaryIO, start: int, stop: int, wanted: int) -> Iterator[tuple[int, int]]:
-    """As `_boxes`, of EBML. Raises struct.error."""
+    """Start and end of the content of every EBML element `wanted` between two positions. Raises struct.error."""
     for _ in range(_MAX_BOXES):
         if start >= stop:
             return
@@ -89,7 +90,7 @@ def _elements(file: BinaryIO, start: int, stop: int, wanted: int) -> Iterator[tu
 
 
 def _number(file: BinaryIO) -> tuple[int, int]:
-    """A variable-size integer with its marker, and how many bytes it has. Raises struct.error."""
+    """An EBML variable-size integer, marker included, and its length in bytes. Raises struct.error."""
     (first,) = struct.unpack("B", file.read(1))
     length = 9 - first.bit_length()
     rest = file.read(length - 1)
@@ -99,7 +100,7 @@ def _number(file: BinaryIO) -> tuple[int, int]:
 
 
 def _boxes(file: BinaryIO, start: int, stop: int, wanted: bytes) -> Iterator[tuple[int, int]]:
-    """Start and end of what is inside, of the boxes of a kind between two places. Raises struct.error."""
+    """Start and end of the content of every box `wanted` between two positions. Raises struct.error."""
     for _ in range(_MAX_BOXES):
         if stop - start < 8:
             return

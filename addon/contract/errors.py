@@ -1,7 +1,7 @@
-"""What can go wrong, said so that an artist knows what to do next.
+"""Errors that tell an artist what to do next.
 
-Every error that reaches a person is a `MatteError`: it names the file or the field, says what to do,
-and carries the exit code of the headless commands. Standard library only; both processes import it.
+Every error that reaches a person is a `MatteError`. It names the file or field, says what to do and carries the exit
+code of the headless commands. Standard library only; both processes import it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def _short(text: str) -> str:
 
 
 class MatteError(Exception):
-    """An error with a place (`where`: file or field) and a way out (`hint`).
+    """An error that names the file or field concerned and says what to do about it.
 
     Args:
-        message: what happened, one sentence without the place.
+        message: what happened, in one sentence that does not repeat `where`.
         where: the file, folder or Job field concerned; empty if there is none.
-        hint: what to do about it; empty if nothing can be said.
+        hint: what the user can do about it; empty if there is nothing.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.UNEXPECTED
@@ -99,5 +99,5 @@ _BY_CODE: dict[int, type[MatteError]] = {
 
 
 def from_exit_code(code: int, message: str, *, where: str = "", hint: str = "") -> MatteError:
-    """The error that `code` stands for, as it travels from the engine to its client."""
+    """The error with the exit code `code`, made again from an engine's message in its client."""
     return _BY_CODE.get(code, MatteError)(message, where=where, hint=hint)

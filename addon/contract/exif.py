@@ -1,7 +1,7 @@
-"""EXIF orientation: how a stored image is turned and mirrored to stand upright.
+"""EXIF orientation: how a stored image is rotated and mirrored to be upright.
 
-Blender's clip editor ignores it, cameras and people don't; a Job is in upright pixels. Standard library only; both
-processes import it.
+Blender's clip editor ignores it, but other programs don't. Coordinates in a Job are pixels of the upright image.
+Standard library only; both processes import it.
 
 Sources: EXIF 2.32 and TIFF 6.0, tag 274 "Orientation"; JPEG: ITU-T T.81 annex B; PNG (third edition) 11.3.5.5 "eXIf";
 WebP container specification, chunk "EXIF". Orientation in XMP or in a PNG's text chunks is not read.
@@ -20,7 +20,7 @@ _MAX_OFFSET = 1 << 40  # bytes: no file is larger, and systems refuse to seek fa
 
 
 def read_orientation(path: str | os.PathLike[str]) -> int:
-    """EXIF orientation of a JPEG, PNG, TIFF (also BigTIFF) or WebP file, told apart by content, not by name.
+    """EXIF orientation of a JPEG, PNG, TIFF, BigTIFF or WebP file. The format is recognised by content, not by name.
 
     Reads headers and directories only, never pixels.
 
@@ -50,9 +50,9 @@ def oriented_size(width: int, height: int, orientation: int) -> tuple[int, int]:
 
 
 def to_oriented(x: float, y: float, width: int, height: int, orientation: int) -> tuple[float, float]:
-    """A place in the stored image (width x height pixels) as a place in the upright one.
+    """Convert a position in the stored image, of width x height pixels, to the upright image.
 
-    Both have their origin top left, x right, y down, pixel centres at .5.
+    Both images have their origin at the top left, x to the right, y down, and pixel centres at .5.
     """
     if orientation == 2:
         return width - x, y
@@ -72,14 +72,14 @@ def to_oriented(x: float, y: float, width: int, height: int, orientation: int) -
 
 
 def to_stored(x: float, y: float, width: int, height: int, orientation: int) -> tuple[float, float]:
-    """The inverse of `to_oriented`: width and height are still those of the stored image."""
-    # Going back is the same move in the upright image, except that the two quarter turns swap.
+    """Convert a position in the upright image to the stored image, whose width and height are given."""
+    # The inverse is the same rotation in the upright image, except that the two quarter turns swap.
     back = {6: 8, 8: 6}.get(orientation, orientation)
     return to_oriented(x, y, *oriented_size(width, height, orientation), back)
 
 
 def orientation_field(file: BinaryIO, start: int) -> tuple[int, str] | None:
-    """Where the value of IFD0's orientation is kept in the TIFF structure that begins at byte `start` of `file`.
+    """Find the value of IFD0's orientation in the TIFF structure that begins at byte `start` of `file`.
 
     Returns:
         Byte position in the file and struct format, byte order included; None if there is none.
@@ -117,9 +117,9 @@ def orientation_field(file: BinaryIO, start: int) -> tuple[int, str] | None:
 
 
 def find_exif(file: BinaryIO) -> tuple[int, int] | None:
-    """Position and size, in bytes, of the EXIF data inside a JPEG, PNG or WebP file: a TIFF structure, header first.
+    """Position and size, in bytes, of the EXIF data (a TIFF structure) inside a JPEG, PNG or WebP file.
 
-    None for every other file, TIFF included, and where there is none.
+    None if there is no EXIF data, and for every other format, TIFF included.
 
     Raises:
         struct.error: the file is cut short.

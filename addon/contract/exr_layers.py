@@ -1,7 +1,8 @@
-"""Which pictures an OpenEXR file holds: its parts and layers, from the header alone.
+"""The layers of an OpenEXR file, read from its header.
 
-A layer is what its channels' names have before the last point: ViewLayer.Combined.R. Standard library only; both
-processes import it, so that what Blender shows and what the engine reads is decided here alone.
+The name of a layer is the part of its channels' names before the last point: `ViewLayer.Combined` for the channel
+`ViewLayer.Combined.R`. Standard library only; both processes import it, so Blender and the engine choose the same
+layer.
 
 Source: OpenEXR, "OpenEXR File Layout" (header attributes, channel lists, multi-part files).
 """
@@ -25,11 +26,11 @@ _COLOURS = ("r", "g", "b")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A picture in red, green and blue.
+    """A layer with the channels red, green and blue.
 
-    part: index of the part that it is in, from 0.
-    title: what the part is called; may be empty.
-    prefix: what its channels' names begin with, without the point; empty of those called R, G, B.
+    part: index of the part that contains it, from 0.
+    title: the name of the part; may be empty.
+    prefix: the beginning of its channels' names, without the point; empty for channels called R, G and B.
     """
 
     part: int
@@ -38,14 +39,14 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """What it is called where one is chosen; empty if it has no name."""
+        """The name by which it is chosen; empty if it has none."""
         return self.prefix or self.title
 
 
 def read_layers(path: str | os.PathLike[str]) -> list[Layer]:
-    """All layers with red, green and blue, in the order of the file.
+    """All layers with red, green and blue channels, in the order of the file.
 
-    Empty too of other formats and of what is cut short. Raises OSError.
+    The list is empty for other formats and for files that are cut short. Raises OSError if the file can't be read.
     """
     with open(path, "rb") as file:  # noqa: PTH123 (a str may come in)
         try:
@@ -59,10 +60,11 @@ def read_layers(path: str | os.PathLike[str]) -> list[Layer]:
 
 
 def shown_layer(layers: Sequence[Layer]) -> Layer | None:
-    """Which of them Blender's clip editor shows; None of none.
+    """The layer that Blender's clip editor shows; None if there are no layers.
 
-    In a file without several parts R, G and B without a layer; else the layer or part called Combined; else the first
-    (measured in 4.2, 4.5, 5.0 and 5.2; blenkernel/intern/movieclip.cc, movieclip_convert_multilayer_add_pass).
+    In a single-part file it shows the channels R, G and B without a layer name, if there are any. Otherwise it shows
+    the layer or part called Combined, or else the first layer (measured in 4.2, 4.5, 5.0 and 5.2;
+    blenkernel/intern/movieclip.cc, movieclip_convert_multilayer_add_pass).
     """
     one_part = not any(layer.part for layer in layers)
     plain = (layer for layer in layers if one_part and not layer.prefix)
@@ -71,13 +73,13 @@ def shown_layer(layers: Sequence[Layer]) -> Layer | None:
 
 
 def layer_called(name: str, layers: Sequence[Layer]) -> Layer | None:
-    """The layer that is meant, by its own name or its part's; None if there is none."""
+    """The layer with this name, or the layer in a part with this name; None if there is neither."""
     named = (layer for layer in layers if layer.name == name)
     return next(named, None) or next((layer for layer in layers if name in (layer.title, layer.prefix)), None)
 
 
 def _is_combined(name: str) -> bool:
-    """Whether it is Blender's picture itself: ViewLayer.Combined."""
+    """Whether a layer is Blender's rendered picture: ViewLayer.Combined."""
     return name.rpartition(".")[2].casefold() == "combined"
 
 
@@ -90,7 +92,7 @@ def _prefixes(channels: list[str]) -> list[str]:
 
 
 def _parts(file: BinaryIO) -> Iterator[tuple[str, list[str]]]:
-    """Name and channels of each part. Raises struct.error, ValueError."""
+    """The name and the channel names of each part. Raises struct.error or ValueError."""
     if file.read(4) != _MAGIC:
         return
     (version,) = struct.unpack("<I", file.read(4))
@@ -127,7 +129,7 @@ def _channels(value: bytes) -> Iterator[str]:
 
 
 def _text(file: BinaryIO) -> str:
-    """A name that ends with 0. Raises struct.error, ValueError."""
+    """Read a zero-terminated name. Raises struct.error or ValueError."""
     data = bytearray()
     while (byte := file.read(1)) != b"\0":
         if not byte or len(data) >= _MAX_NAME:

@@ -1,7 +1,7 @@
-"""The Job: everything the engine has to know, as plain data.
+"""The Job: everything that the engine needs to know, as plain data.
 
-Blender (or a command line) makes a Job, the engine carries it out. The same Job on the same machine gives the same
-bytes. Standard library only; both processes import it. job_types.py says what its coordinates and frames are.
+Blender or a command line makes a Job and the engine carries it out. The same Job on the same machine gives the same
+bytes. job_types.py defines its coordinates and frames. Standard library only; both processes import it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _RENAMED = {"export": "target", "promptless": "things", "everything": "parts"}  
 class Job:
     """What to segment, how, and where the mattes go.
 
-    frame_range: first and last frame to track, both included; None = all.
-    part: first and last frame of those that are wanted now; None = all of them. Other than outside the range, prompts
-        outside the part count, and frames that its mattes depend on are tracked on the way.
-    output: absolute folder of versions; empty = `<name>_matte` beside the footage.
-    target: a name of targets.TARGETS: who reads what is exported; empty = track only.
-    invert: swap the subject and the rest in what is exported.
-    refine: whether exported mattes follow the plate's own edges at native resolution: by an edge-aware filter, or by
-        that after the model has looked again, in windows along the edge; "auto": see `refining`.
-    cache_megabytes: disk space, beside the mattes, for image features, so that a correction is tracked sooner. No matte
-        depends on it.
-    transforms: for the target nerfstudio, the absolute path of the transforms.json that gets the masks.
-    delivery: which frames of it are written, and into which version.
-    transients, things, parts: at most one of them, instead of objects: what is to be found without a click.
+    frame_range: first and last clip frame to track, both included; None: all frames.
+    part: first and last clip frame whose mattes are wanted now; None: the whole range. Prompts outside the part still
+        count, and frames on which its mattes depend are tracked as well.
+    output: absolute path of the folder of versions; empty: `<name>_matte` beside the footage.
+    target: a name in targets.TARGETS, which decides the exported files; empty: track only.
+    invert: swap the subject and the background in exported files.
+    refine: how exported mattes follow the plate's edges at native resolution. "filter": by an edge-aware filter.
+        "windows": the model first looks again, in windows along the edge. "auto": see `refining`.
+    cache_megabytes: disk space beside the mattes for image features, which make corrections faster. It never changes a
+        matte.
+    transforms: for the target nerfstudio, the absolute path of the transforms.json to which the masks are added.
+    delivery: which frames are exported, and into which version.
+    transients, things, parts: at most one search, which replaces `objects`.
     """
 
     footage: Footage
@@ -71,31 +71,31 @@ class Job:
 
     @property
     def search(self) -> Search | None:
-        """What is to be found without a click, if anything."""
+        """The search that replaces objects, if there is one."""
         return self.transients or self.things or self.parts
 
     @property
     def refining(self) -> Refine:
-        """`refine`, decided."""
+        """`refine`, with "auto" replaced by what it stands for."""
         return refining(self.refine, self.footage.width, self.footage.height)
 
     @property
     def wanted(self) -> range:
-        """The frames that get their mattes now, in clip order."""
+        """The clip frames whose mattes are wanted now, in clip order."""
         return range(self.part[0], self.part[1] + 1) if self.part else self.frames
 
     @property
     def matte_folder(self) -> Path:
-        """Where versions and the matte store live."""
+        """The folder of the versions and of the matte store."""
         return Path(self.output) if self.output else default_matte_folder(self.footage)
 
     def to_json(self) -> str:
-        """Canonical JSON: equal Jobs are equal texts."""
+        """The Job as canonical JSON: equal Jobs give equal texts."""
         return json_codec.encode(self)
 
     @staticmethod
     def from_json(text: str) -> Job:
-        """Raises JobError that names the field."""
+        """The Job in a JSON text. Raises JobError that names the field."""
         return Job.from_dict(json_codec.parse(text))
 
     @staticmethod
@@ -128,7 +128,7 @@ class Job:
 
 
 def _check(job: Job) -> None:
-    """Everything that the types do not say. Raises JobError that names the field."""
+    """Check everything that the types do not express. Raises JobError that names the field."""
     check_footage(job.footage)
     check_range(job.frame_range, job.footage, "frame_range")
     check_delivery(job.delivery, job.footage)
@@ -141,7 +141,7 @@ def _check(job: Job) -> None:
         if path := getattr(job, name):
             check_path(path, name)
     if not 0 <= job.cache_megabytes <= MAX_CACHE:
-        raise JobError(f"{job.cache_megabytes} MB are not 0 to {MAX_CACHE}.", where="cache_megabytes")
+        raise JobError(f"The cache must be 0 to {MAX_CACHE} MB, not {job.cache_megabytes}.", where="cache_megabytes")
     if job.search is not None:
         _check_search(job, job.search)
         return
@@ -155,19 +155,19 @@ def _check(job: Job) -> None:
 def _check_search(job: Job, search: Search) -> None:
     names = [name for name in _SEARCHES if getattr(job, name) is not None]
     if len(names) > 1:
-        raise JobError(f"A Job asks for one thing, not for {' and '.join(names)}.", where=names[1])
+        raise JobError(f"A Job can have only one search, not {' and '.join(names)}.", where=names[1])
     if job.objects:
-        raise JobError(f"With {names[0]!r} objects are found, not given.", where="objects", hint="Leave them out.")
+        raise JobError(f"A Job with {names[0]!r} can't list objects, too.", where="objects", hint="Leave them out.")
     if job.footage.panorama:
-        raise JobError(f"{names[0]!r} does not know panoramas.", where="footage.panorama", hint="Mark the subject.")
+        raise JobError(f"{names[0]!r} does not support panoramas.", where="footage.panorama", hint="Mark the subject.")
     if job.part is not None:
-        raise JobError(f"{names[0]!r} looks at the whole range.", where="part", hint="Give a frame_range.")
+        raise JobError(f"{names[0]!r} always needs the whole range.", where="part", hint="Give a frame_range.")
     automatic.check(search, names[0])
 
 
 def _upgrade(data: dict[str, Any]) -> dict[str, Any]:
-    """A Job of version 1 as one of version 2: the same, under other names. Raises JobError if it has both."""
+    """Convert a Job of version 1 to version 2, which renamed fields. Raises JobError for a field with both names."""
     for old, new in _RENAMED.items():
         if old in data and new in data:
-            raise JobError(f"Version 1 knows no {new!r}, which is {old!r} there.", where=new)
+            raise JobError(f"A Job of version 1 has no {new!r}: it is called {old!r} there.", where=new)
     return {_RENAMED.get(name, name): value for name, value in data.items()} | {"version": 2}

@@ -1,4 +1,4 @@
-"""What a Job's parts have to be beyond their types: every error names the field. Standard library only."""
+"""Checks of a Job's values beyond their types. Every error names the field. Standard library only."""
 
 from __future__ import annotations
 
@@ -37,20 +37,22 @@ def check_footage(footage: Footage) -> None:
     try:
         _ = footage.root
     except ValueError:  # Windows: on several drives
-        raise JobError("The images have no folder above all of them.", where="footage.files") from None
+        raise JobError("The images have no common folder.", where="footage.files") from None
     if not 1 <= footage.frame_count <= MAX_FRAMES:
-        raise JobError(f"{footage.frame_count} frames are not 1 to {MAX_FRAMES}.", where="footage.frame_count")
+        raise JobError(
+            f"The number of frames must be 1 to {MAX_FRAMES}, not {footage.frame_count}.", where="footage.frame_count"
+        )
     if footage.movie and len(footage.files) != 1:
-        raise JobError("A movie is one file.", where="footage.files")
+        raise JobError("A movie must be exactly one file.", where="footage.files")
     if not footage.movie and footage.frame_count != len(footage.files):
         raise JobError(
-            f"{footage.frame_count} differs from the number of files, {len(footage.files)}.",
+            f"The frame count is {footage.frame_count}, but there are {len(footage.files)} files.",
             where="footage.frame_count",
         )
     if footage.movie_offset < 0:
-        raise JobError("It can't be negative.", where="footage.movie_offset")
+        raise JobError("The movie offset can't be negative.", where="footage.movie_offset")
     if bool(footage.colour_space) != bool(footage.colour_config):
-        raise JobError("Colour space and config are both given or neither.", where="footage.colour_space")
+        raise JobError("Give both a colour space and a config, or neither.", where="footage.colour_space")
     if footage.colour_config:
         check_path(footage.colour_config, "footage.colour_config")
     check_text(footage.layer, "footage.layer")
@@ -61,24 +63,24 @@ def check_delivery(delivery: Delivery, footage: Footage) -> None:
     check_range(delivery.frame_range, footage, "delivery.frame_range")
     if not (delivery.frame_rate == 0 or MIN_RATE <= delivery.frame_rate <= MAX_RATE):
         raise JobError(
-            f"{delivery.frame_rate:g} is no frame rate ({MIN_RATE:g} to {MAX_RATE:g}).", where="delivery.frame_rate"
+            f"{delivery.frame_rate:g} is not a frame rate ({MIN_RATE:g} to {MAX_RATE:g}).", where="delivery.frame_rate"
         )
     if not re.fullmatch(r"|latest|v\d{3,}", delivery.into):
         raise JobError(
-            f"{delivery.into!r} is no version.",
+            f"{delivery.into!r} is not a version.",
             where="delivery.into",
             hint='Name one, such as "v003", or "latest"; leave it empty for a new one.',
         )
 
 
 def check_objects(objects: Sequence[MatteObject], footage: Footage, frames: range) -> None:
-    """Objects of a Job that tracks `frames`. Raises JobError that names the field."""
+    """Check the objects of a Job that tracks the clip frames `frames`. Raises JobError that names the field."""
     if not objects:
         raise JobError(
             "Nothing is marked.", where="objects", hint="Add a marker on the subject, or give --point, --box or --mask."
         )
     if len(objects) > MAX_OBJECTS:
-        raise JobError(f"More than {MAX_OBJECTS} objects.", where="objects")
+        raise JobError(f"There are more than {MAX_OBJECTS} objects.", where="objects")
     names = [matte_object.name for matte_object in objects]
     for i, matte_object in enumerate(objects):
         if not matte_object.name or names.index(matte_object.name) != i:
@@ -89,7 +91,7 @@ def check_objects(objects: Sequence[MatteObject], footage: Footage, frames: rang
 
 
 def check_range(frame_range: tuple[int, int] | None, footage: Footage, where: str) -> None:
-    """First and last frame, inside the clip. Raises JobError at `where`."""
+    """Check that a first and last frame lie inside the clip. Raises JobError that names `where`."""
     if frame_range is not None and not 1 <= frame_range[0] <= frame_range[1] <= footage.frame_count:
         raise JobError(
             f"{frame_range[0]} to {frame_range[1]} is not inside the clip's frames 1 to {footage.frame_count}.",
@@ -98,14 +100,14 @@ def check_range(frame_range: tuple[int, int] | None, footage: Footage, where: st
 
 
 def check_path(path: str, where: str, hint: str = "") -> None:
-    """An absolute path, of this system or of Windows. Raises JobError at `where`."""
+    """Check that a path is absolute, on this system or on Windows. Raises JobError that names `where`."""
     if "\0" in path or not (Path(path).is_absolute() or re.match(r"[A-Za-z]:[\\/]|\\\\", path)):
         raise JobError(f"{path!r} is not an absolute path.", where=where, hint=hint)
     check_text(path, where)
 
 
 def check_text(text: str, where: str) -> None:
-    """Text that can be written as UTF-8. Raises JobError at `where`."""
+    """Check that a text can be written as UTF-8. Raises JobError that names `where`."""
     try:
         text.encode()
     except UnicodeEncodeError:  # a file name in another encoding than the system's comes as lone surrogates
@@ -132,16 +134,16 @@ def _check_prompts(matte_object: MatteObject, footage: Footage, frames: range, w
                 hint="Widen the range or remove the marker.",
             )
         if prompt.frame <= previous:
-            raise JobError("Prompts are ordered by frame, one a frame.", where=f"{place}.frame")
+            raise JobError("Prompts must be ordered by frame, at most one per frame.", where=f"{place}.frame")
         previous = prompt.frame
         _check_prompt(prompt, footage, place)
 
 
 def _check_prompt(prompt: Prompt, footage: Footage, where: str) -> None:
     if not prompt.points and prompt.box is None and prompt.mask is None:
-        raise JobError("It is empty.", where=where)
+        raise JobError("This prompt has no points, box or mask.", where=where)
     if len(prompt.points) > MAX_POINTS_PER_FRAME:
-        raise JobError(f"More than {MAX_POINTS_PER_FRAME} points on one frame.", where=f"{where}.points")
+        raise JobError(f"There are more than {MAX_POINTS_PER_FRAME} points on one frame.", where=f"{where}.points")
     for i, point in enumerate(prompt.points):
         _check_inside(point.x, point.y, footage, f"{where}.points[{i}]")
     if prompt.box is not None:
@@ -152,7 +154,7 @@ def _check_prompt(prompt: Prompt, footage: Footage, where: str) -> None:
         _check_inside(box.x1, box.y1, footage, f"{where}.box")
     if prompt.mask is not None:
         if bool(prompt.mask.file) == bool(prompt.mask.polygons):
-            raise JobError("A mask is a file or polygons.", where=f"{where}.mask")
+            raise JobError("A mask must be either a file or polygons.", where=f"{where}.mask")
         if prompt.mask.file:
             check_path(prompt.mask.file, f"{where}.mask.file")
         _check_polygons(prompt.mask.polygons, f"{where}.mask.polygons")
@@ -161,9 +163,9 @@ def _check_prompt(prompt: Prompt, footage: Footage, where: str) -> None:
 def _check_polygons(polygons: Polygons, where: str) -> None:
     for i, polygon in enumerate(polygons):
         if len(polygon) < 3:
-            raise JobError("A polygon has at least three corners.", where=f"{where}[{i}]")
+            raise JobError("A polygon needs at least three corners.", where=f"{where}[{i}]")
         if not all(math.isfinite(value) for corner in polygon for value in corner):
-            raise JobError("A corner is not a number.", where=f"{where}[{i}]")
+            raise JobError("The coordinates of a corner must be numbers.", where=f"{where}[{i}]")
 
 
 def _check_finishing(matte_object: MatteObject, names: list[str], where: str) -> None:
@@ -181,7 +183,7 @@ def _check_finishing(matte_object: MatteObject, names: list[str], where: str) ->
             raise JobError(f"{value} is not between {least} and {most}.", where=f"{where}.{name}")
     if finishing.subtract and (finishing.subtract not in names or finishing.subtract == matte_object.name):
         raise JobError(
-            f"{finishing.subtract!r} is no other object.",
+            f"There is no other object called {finishing.subtract!r}.",
             where=f"{where}.subtract",
             hint=f"Choose another than {matte_object.name!r}, and mark it.",
         )
@@ -194,11 +196,11 @@ def _check_garbage(finishing: Finishing, where: str) -> None:
         shapes = [tuple(map(len, key.polygons)) for key in garbage.keys]
         frames = [key.frame for key in garbage.keys]
         if not shapes or not shapes[0]:
-            raise JobError("Nothing is drawn.", where=place)
+            raise JobError("This garbage matte has no outlines.", where=place)
         if any(shape != shapes[0] for shape in shapes):
-            raise JobError("Keys differ in the number of outlines or corners.", where=place)
+            raise JobError("All keys must have the same number of outlines and corners.", where=place)
         if any(first >= second for first, second in itertools.pairwise(frames)):
-            raise JobError("Keys are ordered by frame, one a frame.", where=place)
+            raise JobError("Keys must be ordered by frame, at most one per frame.", where=place)
         for j, key in enumerate(garbage.keys):
             _check_polygons(key.polygons, f"{place}[{j}].polygons")
 

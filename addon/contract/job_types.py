@@ -1,8 +1,8 @@
-"""What a Job is made of: footage, objects with their prompts, model, delivery, as plain data.
+"""The types that a Job is made of: footage, objects with their prompts, model and delivery, as plain data.
 
 Coordinates are full-resolution image pixels *after* EXIF orientation: origin top left, x right, y down, pixel centres
-at .5. `frame` is a clip frame as the Movie Clip Editor counts them: the first is 1. job.py puts it together,
-job_checks.py says what values are allowed.
+at .5. `frame` is a clip frame as the Movie Clip Editor counts them: the first is 1. job.py has the Job itself,
+job_checks.py the checks of values.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ EdgeColours = Literal["as_shot", "subject"]
 class Footage:
     """The plate: an ordered image sequence, or one movie file.
 
-    files: absolute paths. Of a sequence, frame f is files[f - 1]; of a movie there is exactly one.
-    width, height: pixels, after EXIF orientation.
-    frame_count: frames that can be asked for; of a sequence, len(files).
-    movie_offset: frames of the movie file before frame 1 (Blender's clip.frame_offset).
-    colour_space: of float images, a name of the OpenColorIO config below; empty = linear with Rec. 709 primaries.
-    colour_config: absolute path of that config (Blender's is its own).
-    panorama: 360-degree equirectangular: the right border goes on at the left one.
-    layer: of EXR images with several layers or parts, the name of that which is read; empty = as Blender shows it
+    files: absolute paths. In a sequence, frame f is files[f - 1]. A movie is exactly one file.
+    width, height: size in pixels, after EXIF orientation.
+    frame_count: number of frames; for a sequence, len(files).
+    movie_offset: number of frames in the movie file before frame 1 (Blender's clip.frame_offset).
+    colour_space: colour space of float images, a name in the OpenColorIO config below; empty: linear with Rec. 709
+        primaries.
+    colour_config: absolute path of the OpenColorIO config, which Blender has its own of.
+    panorama: whether the footage is a 360-degree equirectangular panorama, whose left and right borders meet.
+    layer: name of the layer to read from EXR images with several layers or parts; empty: the layer that Blender shows
         (exr_layers.py).
     """
 
@@ -51,13 +52,13 @@ class Footage:
 
     @property
     def root(self) -> Path:
-        """The folder that all files are in or below: those of several cameras lie in folders of their own."""
+        """The deepest folder that contains all files. The files of several cameras are in folders below it."""
         return Path(os.path.commonpath([os.path.dirname(file) for file in self.files]))  # noqa: PTH120 (thousands)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A click: on the subject (include) or on what is not the subject."""
+    """A point prompt: on the subject (`include`) or on the background."""
 
     x: float
     y: float
@@ -66,7 +67,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle around the subject, x0 < x1, y0 < y1."""
+    """A box prompt: a rectangle around the subject, with x0 < x1 and y0 < y1."""
 
     x0: float
     y0: float
@@ -76,11 +77,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A drawn matte: an image file of the upright footage's size (docs/footage.md: what counts), or filled polygons.
+    """A mask prompt: an image file of the size of the upright footage, or filled polygons.
 
-    file: absolute path, or empty.
-    polygons: closed outlines of (x, y); where they overlap they are filled, or with `holes` by even-odd (both as
-        Blender's mask layers do, whose "Holes" is off at first).
+    file: absolute path of the image, or empty. docs/footage.md says which of its channels is used.
+    polygons: closed outlines of (x, y).
+    holes: where outlines overlap is outside (even-odd rule) instead of filled, like "Holes" of Blender's mask layers.
     """
 
     file: str = ""
@@ -90,7 +91,7 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """All that was marked of one object on one frame. Points beside a mask correct that mask."""
+    """All prompts for one object on one frame. Points together with a mask correct that mask."""
 
     frame: int
     points: tuple[Point, ...] = ()
@@ -99,13 +100,13 @@ class Prompt:
 
     @property
     def stands_alone(self) -> bool:
-        """Whether it says where the subject is; points that only exclude need a matte to correct."""
+        """Whether it locates the subject by itself. Exclude points alone can only correct an existing matte."""
         return self.mask is not None or self.box is not None or any(point.include for point in self.points)
 
 
 @dataclass(frozen=True, slots=True)
 class Outlines:
-    """Closed outlines of (x, y) as they are keyed on a clip frame, which may lie outside the clip."""
+    """Closed outlines of (x, y) that are keyed on a clip frame. The frame may lie outside the clip."""
 
     frame: int
     polygons: tuple[tuple[tuple[float, float], ...], ...]
@@ -113,12 +114,12 @@ class Outlines:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """A drawn area that the subject is not in, on every frame.
+    """A garbage matte: a drawn area that never contains the subject.
 
-    keys: ordered by frame, all with the same outlines and corners. Between two of them corners move in straight lines;
-        before the first and after the last they stand still.
-    holes: overlaps count as outside, as in Mask.
-    outside: the area is all but the inside of the outlines.
+    keys: ordered by frame, all with the same number of outlines and corners. Corners move in straight lines between
+        two keys, and stand still before the first and after the last one.
+    holes: see `Mask`.
+    outside: the area is everything outside the outlines.
     """
 
     keys: tuple[Outlines, ...]
@@ -128,17 +129,18 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Finishing:
-    """What is done to an object's tracked matte, in this order; it is never tracked again for that.
+    """The finishing steps of an object's tracked matte, in this order. None of them needs tracking again.
 
-    temporal: frames to either side; the median over them takes chatter away, and thin parts that move fast.
-    fill_holes: holes up to this area are filled; pixels of the plate.
-    remove_islands: separate parts up to this area are removed; pixels of the plate.
-    smooth: evens out bumps and notches; standard deviation of a Gaussian in pixels of the plate.
-    grow: moves the edge outwards by so many pixels of the plate; inwards if negative.
-    subtract: the name of an object whose matte (as it is before its own subtraction) is taken away; or empty.
-    invert: swaps the object and the rest.
-    feather: width of a soft edge in pixels of the plate; for targets that keep greys.
-    garbage: what lies in any of these areas is taken away.
+    temporal: number of frames to either side over which the median is taken. It removes chatter, but also thin parts
+        that move fast.
+    fill_holes: holes up to this area, in pixels of the plate, are filled.
+    remove_islands: separate islands up to this area, in pixels of the plate, are removed.
+    smooth: standard deviation, in pixels of the plate, of the Gaussian that evens out bumps and notches.
+    grow: distance, in pixels of the plate, by which the edge moves outwards; inwards if negative.
+    subtract: name of an object whose matte, before its own subtraction, is subtracted; or empty.
+    invert: swap the object and the background.
+    feather: width of a soft edge in pixels of the plate, for targets that keep grey values.
+    garbage: garbage mattes, which are subtracted.
     """
 
     temporal: int = 0
@@ -154,9 +156,9 @@ class Finishing:
 
 @dataclass(frozen=True, slots=True)
 class MatteObject:
-    """One SAM 2 object. Prompts are ordered by frame, one a frame.
+    """One SAM 2 object. Its prompts are ordered by frame, at most one per frame.
 
-    export: whether it is in what is exported; tracked it is in any case, to be subtracted from others, say.
+    export: whether it is exported. It is tracked in any case, for example to be subtracted from other objects.
     """
 
     name: str
@@ -167,12 +169,12 @@ class MatteObject:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Which weights, where they run.
+    """The model's weights, and the device and precision that it computes with.
 
-    checkpoint: "embedded", a name of addon.checkpoints.OFFICIAL, or the absolute path of a file.
-    config: for a file: the name of a config inside the sam2 package or the absolute path of a .yaml.
-    sha256: for a file: what it has to hash to; empty = not checked.
-    trust: use a file whose hash is neither given nor known.
+    checkpoint: "embedded", a name in addon.checkpoints.OFFICIAL, or the absolute path of a file.
+    config: for a file: the name of a config inside the sam2 package, or the absolute path of a .yaml file.
+    sha256: for a file: its expected hash; empty: it is not checked.
+    trust: use a file even if its hash is neither given nor known.
     """
 
     checkpoint: str = "embedded"
@@ -185,16 +187,17 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Which frames an export writes, into which version, and what beside the target's rules decides what is in them.
+    """Which frames an export writes, into which version, and how, as far as the target's rules leave that open.
 
-    scope: all; missing: frames that the version before has no files of; changed: those, and frames whose matte or
-        plate is another than they were written from.
-    frame_range: first and last frame to write, both included; None = all that have a matte.
-    into: empty = a new version, which takes over what isn't written from the one before; "latest" = on with the latest
-        of the same target, if there is one; "v003" = on with that one.
-    plate_alpha: the matte replaces alpha that the footage has, or is multiplied with it.
-    frame_rate: of exported movies, frames a second; 0 = that of movie footage, 24 of images.
-    edge_colours: beside and under its edge the plate's, or the subject's own, continued outwards.
+    scope: "all" frames; "missing": frames without files in the previous version; "changed": also frames whose matte or
+        plate has changed since their files were written.
+    frame_range: first and last clip frame to write, both included; None: all frames that have a matte.
+    into: empty: a new version, which takes over the files of the previous version for frames that are not written;
+        "latest": the latest version of the same target, if there is one; "v003": that version.
+    plate_alpha: whether the matte replaces the footage's own alpha or is multiplied with it.
+    frame_rate: frames per second of exported movies; 0: that of movie footage, or 24 for image sequences.
+    edge_colours: the colours beside and under the edge of the subject: those of the plate, or those of the subject,
+        continued outwards.
     """
 
     scope: Scope = "all"
@@ -206,7 +209,7 @@ class Delivery:
 
 
 def refining(refine: Refine, width: int, height: int) -> Refine:
-    """What "auto" is on plates of so many pixels: "filter" on fine ones, else "off"."""
+    """`refine` for a plate of width x height pixels: "auto" means "filter" for large plates, "off" for others."""
     if refine != "auto":
         return refine
     return "filter" if max(width, height) > FINE else "off"

@@ -1,7 +1,7 @@
-"""Plain dataclasses as JSON and back: generic, strict, and every error names its field.
+"""A strict JSON codec for plain dataclasses, whose errors name the field.
 
-Known are dataclasses, tuples, dicts by text, unions with None, Literal, str, bool, int and float. Nothing is guessed or
-converted but whole numbers where a float is expected. Standard library only; both processes import it.
+It supports dataclasses, tuples, dicts with str keys, unions with None, Literal, str, bool, int and float. Nothing is
+guessed or converted, except that whole numbers are accepted as floats. Standard library only; both processes import it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _type_hints = functools.cache(get_type_hints)  # evaluates source text, and a Jo
 
 
 def parse(text: str) -> Any:
-    """The data in a JSON text. Raises JobError: it is none, names a field twice, or is nested beyond all reason."""
+    """Parse a JSON text. Raises JobError if it is not JSON, names a field twice or is nested too deeply."""
     try:
         return json.loads(text, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError) as error:
@@ -30,14 +30,14 @@ def parse(text: str) -> Any:
 
 
 def encode(value: Any) -> str:
-    """Canonical JSON of a dataclass: sorted keys, floats as floats, so that equal values are equal texts."""
+    """Encode a dataclass as canonical JSON: keys are sorted and floats stay floats. Equal values give equal texts."""
     plain = json.loads(json.dumps(dataclasses.asdict(value)))
     typed = dataclasses.asdict(decode(plain, type(value)))
     return json.dumps(typed, sort_keys=True, ensure_ascii=False, indent=1)
 
 
 def decode(data: Any, kind: Any, root: str = "job") -> Any:
-    """Parsed JSON as the dataclass `kind`. Raises JobError that names the field; `root` stands for the whole."""
+    """Convert parsed JSON to the dataclass `kind`. Raises JobError that names the field; `root` names the whole."""
     return _dataclass(data, kind, root, "")
 
 
@@ -66,7 +66,7 @@ def _decode(data: Any, kind: Any, where: str) -> Any:
         return None if data is None else _decode(data, inner[0], where)
     if origin is Literal:
         if data not in get_args(kind):
-            raise JobError(f"{reprlib.repr(data)} is none of {', '.join(map(repr, get_args(kind)))}.", where=where)
+            raise JobError(f"{reprlib.repr(data)} is not one of {', '.join(map(repr, get_args(kind)))}.", where=where)
         return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         data = float(data) if abs(data) < 1 << 63 else math.inf  # no overflow: too large is refused below

@@ -1,29 +1,30 @@
-"""What lies where on disk: every path and file format that both processes know, or two of the engine's, said once.
+"""The layout on disk: every path and file format that several parts of the program share.
 
     <matte folder>/v001/                   a version: only images, named as the footage
     <matte folder>/v001.json               its Job and report
-    <matte folder>/work/                   deleting it loses nothing that the Job can't remake
-        objects/<object>-<key>/            a take: what was tracked of one object under one key
-            object.json                    TAKE_FILE: what the key stands for: `name`, `prompts` and more
-            matte/000012.npz               of clip frame 12: `logits` float16 (h, w), above 0 is subject, squashed from
-                                           the plate's aspect to the model's square; `iou`, `object_score`: float32
-            suspects.json                  suspects.py
-        automatic/<key>/                   what was found without a click
-            found.json                     FOUND_FILE, written last: of each thing's name its take's folder, inside here
-            index/000012.json              of clip frame 12, all parts: PARTS_KEY, a list of `id`, `area` and
+    <matte folder>/work/                   the matte store; the Job can make all of it again
+        objects/<object>-<key>/            a take: the tracked mattes of one object, under one key
+            object.json                    TAKE_FILE: the facts behind the key: `name`, `prompts` and more
+            matte/000012.npz               clip frame 12: `logits` float16 (h, w), above 0 inside the subject, squashed
+                                           from the plate's aspect to the model's square; `iou`, `object_score`: float32
+            suspects.json                  see suspects.py
+        automatic/<key>/                   the results of a search
+            found.json                     FOUND_FILE, written last: for each thing's name the folder of its take, which
+                                           is in here
+            index/000012.json              clip frame 12, all parts: PARTS_KEY, a list of `id`, `area` and
                                            `segmentation` (COCO RLE); `frame`, `key`, `size` (h, w); `crc32`
-        features/<key>/000012.pt           the engine's own: feature_cache.py
-        cameras.json                       the clip's cameras, as a transforms.json
-        preview-<pid>.npz ...              answers: read by who asked for them alone, overwritten by the next
+        features/<key>/000012.pt           image features, for the engine only: see feature_cache.py
+        cameras.json                       the clip's cameras, in the format of a transforms.json
+        preview-<pid>.npz ...              answers, which only the asking process reads and the next answer overwrites
 
-Answers, of one clip frame unless said:
+Answers for one clip frame, unless stated otherwise:
 
-- preview: `names` (n,) str; `logits` (n, h, w) float16 as in a take. n is 0 if nothing can be said of the frame.
-- finished: `names` (n,) str; `alpha` (n, h, w) uint8, upright. Objects without a matte are not among them.
-- outlines: JSON, of several frames: by object, `frames` that have a matte, and `paths`: of each path one curve a frame,
-  closed, of (x, y) in upright pixels of the plate.
-- suggestions, found: JSON: `frame`; `masks`, the largest first, of each `number`, `area` and `paths`, closed outlines
-  of (x, y) in upright pixels of the plate that fill by even-odd.
+- preview: `names` (n,) str; `logits` (n, h, w) float16 as in a take. n is 0 if nothing is known about the frame.
+- finished: `names` (n,) str; `alpha` (n, h, w) uint8, upright. Objects without a matte are left out.
+- outlines: JSON for several frames: for each object its `frames` that have a matte, and its `paths`. A path has one
+  closed curve per frame, a list of (x, y) in upright pixels of the plate.
+- suggestions, found: JSON: `frame`; `masks`, the largest first, each with `number`, `area` and `paths`: closed outlines
+  of (x, y) in upright pixels of the plate, filled by the even-odd rule.
 
 Standard library only; both processes import it.
 """
@@ -40,7 +41,7 @@ TAKE_FILE = "object.json"
 FOUND_FILE = "found.json"
 PARTS_KEY = "segments"
 
-# What cameras and phones call a frame, before its number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.
+# Names of files from cameras and phones, without the number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.
 CAMERA_BASE = re.compile(r"_?(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|mg)?[-_. \d]*", re.IGNORECASE)
 
 _VERSION = re.compile(r"v(\d{3,})")
@@ -49,8 +50,9 @@ _VERSION = re.compile(r"v(\d{3,})")
 def default_matte_folder(footage: Footage) -> Path:
     """`<name>_matte` beside the footage.
 
-    `<name>` is the sequence's base name, or its folder's where the base says nothing: only digits, or a camera's
-    (`IMG_0001.JPG`, `DSC_0001.NEF`), or the folder's above several. A movie's is its file name.
+    `<name>` is the base name of the sequence. Where the base name is only digits or a camera's (`IMG_0001.JPG`,
+    `DSC_0001.NEF`), it is the name of the folder, and for several cameras that of the folder above them. For a movie it
+    is the file name.
     """
     first = Path(footage.files[0])
     if footage.movie:
@@ -70,28 +72,28 @@ def version_folder(matte_folder: Path, number: int) -> Path:
 
 
 def version_number(name: str) -> int | None:
-    """The number of the version that a folder's or a document's name stands for; None if it is of something else."""
+    """The version's number in the name of a folder or document (`v003`, `v003.json`); None if it is not a version's."""
     match = _VERSION.fullmatch(name.removesuffix(".json"))
     return int(match[1]) if match else None
 
 
 def version_document(version: Path) -> Path:
-    """Where the Job and the report of a version are, which has the folder `version`."""
+    """The file with the Job and the report of the version in the folder `version`."""
     return version.with_name(f"{version.name}.json")
 
 
 def work_folder(matte_folder: Path) -> Path:
-    """Where all is that the Job can remake.
+    """The folder of everything that the Job can make again.
 
-    On Windows it is an extended-length path: what lies in it is up to 110 characters deeper, and a plain path ends at
-    260 (Microsoft, "Maximum Path Length Limitation").
+    On Windows it is an extended-length path: paths inside it are up to 110 characters longer, and a plain path has at
+    most 260 characters (Microsoft, "Maximum Path Length Limitation").
     """
     folder = matte_folder / "work"
     return type(folder)(_extended(str(folder))) if isinstance(folder, PureWindowsPath) else folder
 
 
 def _extended(path: str) -> str:
-    """An absolute path of Windows as one that may have 32,767 characters; a relative one, or one that may, as it is."""
+    """An absolute Windows path as an extended-length path of up to 32,767 characters. Other paths stay as they are."""
     if path.startswith(("\\\\?\\", "\\\\.\\")) or not PureWindowsPath(path).is_absolute():
         return path
     whole = ntpath.normpath(path)  # in an extended path "." and ".." are names as any others
@@ -99,46 +101,50 @@ def _extended(path: str) -> str:
 
 
 def takes_folder(matte_folder: Path) -> Path:
-    """Where the takes are."""
+    """The folder of the takes."""
     return work_folder(matte_folder) / "objects"
 
 
 def searches_folder(matte_folder: Path) -> Path:
-    """Where the folders are of what was found without a click."""
+    """The folder that contains a folder for each search."""
     return work_folder(matte_folder) / "automatic"
 
 
 def cameras_file(matte_folder: Path) -> Path:
-    """Where Blender writes the clip's cameras for the engine."""
+    """The file to which Blender writes the clip's cameras for the engine."""
     return work_folder(matte_folder) / "cameras.json"
 
 
 def mattes_folder(take: Path) -> Path:
-    """Where the mattes of a take are."""
+    """The folder of the mattes of a take."""
     return take / "matte"
 
 
 def matte_file(take: Path, frame: int) -> Path:
-    """The matte of a clip frame, once it is tracked."""
+    """The file of the matte of a clip frame, which exists once the frame is tracked."""
     return mattes_folder(take) / frame_name(frame, ".npz")
 
 
 def take_of(matte: Path) -> Path:
-    """The take that the file of a matte belongs to."""
+    """The folder of the take to which the file of a matte belongs."""
     return matte.parents[1]
 
 
 def parts_file(found: Path, frame: int) -> Path:
-    """All parts on a clip frame, in a folder of what was found."""
+    """The file of all parts on a clip frame, in the folder `found` of a search."""
     return found / "index" / frame_name(frame, ".json")
 
 
 def frame_name(frame: int, suffix: str) -> str:
-    """What a file of one clip frame is called: 000012.npz."""
+    """The name of a file of one clip frame: 000012.npz."""
     return f"{frame:06d}{suffix}"
 
 
 def frames_in(folder: Path, suffix: str) -> list[int]:
-    """The clip frames that have a file in `folder`, in clip order; other files don't count. Raises OSError."""
+    """The clip frames that have a file with this suffix in `folder`, in clip order. Other files are ignored.
+
+    Raises:
+        OSError: the folder can't be listed.
+    """
     stems = (path.name.removesuffix(suffix) for path in folder.glob(f"[0-9]*{suffix}"))
     return sorted(int(stem) for stem in stems if stem.isdecimal())

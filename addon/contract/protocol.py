@@ -1,11 +1,11 @@
-"""What Blender and the engine say to each other: JSON lines over the engine's stdin and stdout.
+"""The protocol between Blender and the engine: JSON lines over the engine's stdin and stdout.
 
-Requests have an `id` that the answers repeat. Nothing but these messages is ever written to the pipe: pixels travel
-through files. The engine ends when its stdin closes, so it never outlives Blender. Standard library only.
+Every request has an `id`, which its answers repeat. Nothing but these messages is ever written to the pipe; pixels
+travel through files. The engine ends when its stdin closes, so it never outlives Blender. Standard library only.
 
-A request is answered by any number of `takes`, `progress` and `warning` events, then by exactly one `done` or `error`.
-`cancel` and `quit` have no answer of their own: what they stop ends with `error`, exit_code CANCELLED. requests.py has
-what can be asked.
+The engine answers a request with any number of `takes`, `progress` and `warning` events, then with exactly one `done`
+or `error`. `cancel` and `quit` have no answer of their own: the request that they stop ends with an `error` whose
+exit_code is CANCELLED. requests.py lists the requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Stage = Literal["model", "track", "export", "clean"]
 
 
 class Answer(TypedDict, total=False):
-    """What `done` carries, depending on the request."""
+    """The fields of `done`, which depend on the request."""
 
     folder: str  # export: the finished version's folder
     file: str  # preview, finish, outlines, suggest, found: layout.py says what is in it; clean: the splat, if written
@@ -35,7 +35,7 @@ class Answer(TypedDict, total=False):
 
 
 class Event(Answer):
-    """Engine to client; which fields are there depends on `event`."""
+    """A message from the engine to its client. Its fields depend on `event`."""
 
     id: int  # of the request; 0 for `ready`
     event: Literal["ready", "takes", "progress", "warning", "done", "error"]
@@ -59,18 +59,18 @@ class Event(Answer):
 
 
 def encode(message: Mapping[str, object]) -> str:
-    """One line, ASCII, so that no locale or code page can break it."""
+    """Encode a message as one line of ASCII, which no locale or code page can break."""
     return json.dumps(message, ensure_ascii=True, separators=(",", ":"), allow_nan=False) + "\n"
 
 
 def lines(pipe: IO[str]) -> Iterator[str]:
-    """The lines of a pipe until its end; of one that is too long, pieces, which are no messages."""
+    """The lines of a pipe until its end. A line longer than MAX_LINE comes in pieces, which `decode` rejects."""
     while line := pipe.readline(MAX_LINE):
         yield line
 
 
 def decode(line: str) -> dict[str, Any]:
-    """Raises ValueError if the line is not one JSON object."""
+    """Decode a message. Raises ValueError if the line is not one JSON object."""
     try:
         message = json.loads(line)
     except RecursionError:

@@ -1,7 +1,7 @@
-"""What the engine can be asked: one frozen dataclass a request. A new one is its class here and its function there.
+"""The engine's requests, one frozen dataclass for each.
 
-Over the pipe a request is one JSON line: its `id`, `do`, which is its class's name in lower case, and its fields.
-engine/handlers.py has the function of each. Standard library only; both processes import it.
+Over the pipe a request is one JSON line with its `id`, its fields, and `do`: the name of its class in lower case. A new
+request needs a class here and a function in engine/handlers.py. Standard library only; both processes import it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _M = TypeVar("_M", bound="Message")
 
 
 class Message:
-    """All that Blender says to the engine.
+    """A message from Blender to the engine.
 
-    verb: its name in `do`.
-    kinds: every message by that name.
+    verb: the value of `do`.
+    kinds: the classes of all messages by their verbs.
     """
 
     verb: ClassVar[str]
@@ -32,12 +32,12 @@ class Message:
             Message.kinds[cls.verb] = cls
 
     def to_plain(self, request: int) -> dict[str, Any]:
-        """As it travels, under the id `request`."""
+        """The message as plain data for the pipe, with the id `request`."""
         return {"id": request, "do": self.verb, **dataclasses.asdict(self)}  # type: ignore[call-overload]
 
     @classmethod
     def from_plain(cls: type[_M], message: dict[str, Any]) -> _M:
-        """What `to_plain` gave. Raises JobError that names the field."""
+        """The inverse of `to_plain`. Raises JobError that names the field."""
         fields = {name: value for name, value in message.items() if name not in ("id", "do")}
         read: _M = json_codec.decode(fields, cls, cls.verb)
         return read
@@ -45,22 +45,22 @@ class Message:
 
 @dataclass(frozen=True)
 class Cancel(Message):
-    """The request of that id is not wanted any more: it ends with CANCELLED. Others go on. Not answered itself."""
+    """Stop the request with this id, which then ends with CANCELLED. Other requests continue. It has no answer."""
 
     request: int
 
 
 @dataclass(frozen=True)
 class Quit(Message):
-    """Nothing is wanted any more; the engine ends. Closing its stdin says the same."""
+    """End the engine, as closing its stdin does."""
 
 
 @dataclass(frozen=True)
 class Request(Message, abstract=True):
-    """What is answered, by `done` or `error`.
+    """A message that is answered by `done` or `error`.
 
-    newest_only: answered at once, also between two frames of a Job; one that waits is pointless when a newer one of its
-        kind comes, and ends with CANCELLED.
+    newest_only: the request is answered as soon as possible, even between two frames of a running Job. A waiting
+        request ends with CANCELLED when a newer one of its kind arrives.
     """
 
     newest_only: ClassVar[bool] = False
@@ -70,19 +70,19 @@ class Request(Message, abstract=True):
 
 @dataclass(frozen=True)
 class Track(Request):
-    """Fill the matte store with what the Job needs and the store lacks."""
+    """Track the frames that the Job needs and the matte store lacks."""
 
 
 @dataclass(frozen=True)
 class Retrack(Request):
-    """As Track, but what the store has of the frames that are wanted is forgotten first."""
+    """Delete the mattes of the wanted frames from the store, then track them again."""
 
 
 @dataclass(frozen=True)
 class Export(Request):
-    """Track, then write a version; `done` carries its folder.
+    """Track, then write a version. `done` has its folder.
 
-    picked_from: what `found` of `done` was when the Job's subjects were picked; empty: they weren't.
+    picked_from: the `found` folder that the Job's subjects were picked from; empty if nothing was picked.
     """
 
     picked_from: str = ""
@@ -90,9 +90,9 @@ class Export(Request):
 
 @dataclass(frozen=True)
 class Review(Request):
-    """Say again what is doubtful of what is tracked.
+    """Look for suspects in the tracked mattes again.
 
-    poses: a COLMAP model's folder or a transforms.json, to check it in 3-D too; empty: don't.
+    poses: path of a COLMAP model's folder or of a transforms.json, to check the mattes in 3-D as well; empty: no check.
     """
 
     poses: str = ""
@@ -116,9 +116,10 @@ class Clean(Request):
 
 @dataclass(frozen=True)
 class Outlines(Request):
-    """Of tracked mattes, as they are exported, for Blender's mask splines; `done` carries the file.
+    """The outlines of tracked mattes, as they would be exported, for Blender's mask splines. `done` has the file.
 
-    frames: clip frames; points: of each curve.
+    frames: clip frames.
+    points: number of points of each curve.
     """
 
     frames: tuple[int, ...]
@@ -127,14 +128,14 @@ class Outlines(Request):
 
 @dataclass(frozen=True)
 class Suggest(Request):
-    """The automatic masks of clip frame `frame`, as outlines; `done` carries the file."""
+    """The automatic masks of clip frame `frame`, as outlines. `done` has the file."""
 
     frame: int
 
 
 @dataclass(frozen=True)
 class Preview(Request):
-    """The mattes of clip frame `frame`, without tracking; `done` carries the file."""
+    """The mattes of clip frame `frame`, without tracking. `done` has the file."""
 
     newest_only: ClassVar[bool] = True
 
@@ -143,9 +144,9 @@ class Preview(Request):
 
 @dataclass(frozen=True)
 class Finish(Request):
-    """The finished mattes of clip frame `frame` for the overlay, without the model; `done` carries the file.
+    """The finished mattes of clip frame `frame` for the overlay, made without the model. `done` has the file.
 
-    takes: by object, the folder of its mattes; empty = the frame's last preview.
+    takes: the folder of each object's take, by the object's name; empty: the frame's last preview is used.
     """
 
     newest_only: ClassVar[bool] = True
@@ -156,9 +157,9 @@ class Finish(Request):
 
 @dataclass(frozen=True)
 class Found(Request):
-    """What was found on clip frame `frame` without a click, as outlines with numbers, from what is on disk.
+    """The things or parts that were found on clip frame `frame`, as numbered outlines, read from disk.
 
-    `done` carries the file, and the folder of all that was found.
+    `done` has the file, and the folder of the search's results.
     """
 
     newest_only: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Masks as run lengths, in COCO's format: small, exact, and read by every tool of the field.
+"""Masks as run lengths in COCO's format, which is small, lossless and widely supported.
 
 Runs go down the columns (Fortran order) and alternate between 0 and 1, beginning with 0. COCO's text packs each run,
 from the third on as the difference to the run before the last, into base-32 digits of six-bit ASCII
@@ -22,7 +22,7 @@ _SIGN = 0x10  # of the last digit: the number is negative
 
 @dataclass(frozen=True, slots=True)
 class Rle:
-    """A mask. height, width: pixels; runs: int64 (n,), lengths that begin with a run of 0, which may be empty."""
+    """A mask of height x width pixels. runs: int64 (n,), run lengths; the first run is of zeros and may be empty."""
 
     height: int
     width: int
@@ -30,7 +30,7 @@ class Rle:
 
     @staticmethod
     def of(mask: NDArray[np.bool_]) -> Rle:
-        """The run lengths of bool (h, w)."""
+        """Encode a mask, bool (h, w)."""
         flat = mask.ravel(order="F")
         changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
         edges = np.concatenate(([0], changes, [flat.size])) if flat.size else np.zeros(1, np.int64)
@@ -40,22 +40,22 @@ class Rle:
         return Rle(mask.shape[0], mask.shape[1], runs.astype(np.int64))
 
     def mask(self) -> NDArray[np.bool_]:
-        """Bool (h, w)."""
+        """Decode it to a mask, bool (h, w)."""
         values = np.arange(len(self.runs)) % 2 == 1
         return np.repeat(values, self.runs).reshape(self.width, self.height).T
 
     @property
     def area(self) -> int:
-        """Pixels of 1."""
+        """The number of pixels inside the mask."""
         return int(self.runs[1::2].sum())
 
     def to_coco(self) -> dict[str, Any]:
-        """As COCO's JSON has it: `size` (h, w) and `counts`, its text."""
+        """The mask in COCO's JSON format: `size` (h, w) and `counts`, the encoded text."""
         return {"size": [self.height, self.width], "counts": _pack(self.runs)}
 
     @staticmethod
     def from_coco(data: dict[str, Any]) -> Rle:
-        """Raises ValueError, KeyError or TypeError if it is not one, or does not fill its size."""
+        """Read COCO's JSON format. Raises ValueError, KeyError or TypeError if it is invalid or of a wrong length."""
         height, width = (int(side) for side in data["size"])
         if not (height >= 0 and width >= 0 and height * width <= MAX_PIXELS):
             raise ValueError(f"{height} x {width} is no size of a mask")

@@ -1,7 +1,6 @@
-"""Suspects: frames where the matte of an object is doubtful. The engine writes them, Blender reads them.
+"""Suspects: frames on which an object's matte is probably wrong. The engine writes them, Blender reads them.
 
-They lie with the mattes they are about, in `suspects.json` of the object's folder in the matte store. Standard library
-only; both processes import it.
+They are stored in `suspects.json` in the object's take. Standard library only; both processes import it.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from .boundary import read_or
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A run of doubtful frames of one object.
+    """A run of consecutive suspect frames of one object.
 
-    frame: the most doubtful clip frame of the run: where to look, and where a marker helps most.
-    first, last: the run, both included.
-    doubt: how doubtful that frame is; 1 is the limit from which a frame is listed.
-    reason: why, in words.
+    frame: the most doubtful clip frame of the run. It is the frame to look at, and where a marker helps most.
+    first, last: first and last clip frame of the run, both included.
+    doubt: how doubtful that frame is; frames with at least 1 are listed.
+    reason: the reason in words.
     """
 
     frame: int
@@ -32,7 +31,7 @@ class Suspect:
 
     @property
     def frames(self) -> range:
-        """All frames of the run."""
+        """All clip frames of the run."""
         return range(self.first, self.last + 1)
 
     def in_words(self) -> str:
@@ -42,17 +41,17 @@ class Suspect:
 
 
 def suspects_file(take: Path) -> Path:
-    """Where the suspects among the mattes in `take` are, once these were reviewed."""
+    """The file of the suspects of a take, which exists once the take has been reviewed."""
     return take / "suspects.json"
 
 
 def suspects_json(found: list[Suspect]) -> str:
-    """As they are kept."""
+    """The content of `suspects_file`: the suspects as JSON."""
     return json.dumps({"suspects": [dataclasses.asdict(suspect) for suspect in found]}, indent=1, ensure_ascii=False)
 
 
 def read_suspects(take: Path) -> list[Suspect]:
-    """The suspects among the mattes in `take`, worst first; none if these were never reviewed."""
+    """The suspects of a take, the worst first; empty if it has never been reviewed."""
 
     def read() -> list[Suspect]:
         data = json.loads(suspects_file(take).read_text(encoding="utf-8"))

@@ -1,7 +1,8 @@
-"""Export targets: one table of who reads the mattes and by which rules. Standard library only; both sides import it.
+"""The table of export targets: which program reads the mattes, and the rules for its files.
 
-A new target that follows a writer's rules is one line here; one with rules of its own is a line and a file in
-engine/export. docs/export-targets.md says the same for people.
+A new target that an existing writer can serve is one line in this table. A target with rules of its own also needs a
+file in engine/export. docs/export-targets.md is the documentation for users. Standard library only; both processes
+import it.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is written, and where.
+    """Which files are written, and where.
 
-    writer: the module of engine/export.
-    pattern: path of a frame's file inside the version. {stem}: the image's base name, {name}: its whole file name,
-        both with its folder if the footage has several; {object}: a folder for each object.
-    subject_is_white: of masks, unless the Job inverts it; the rest is black, or the other way round.
-    as_stored: masks lie as the image's pixels are stored, for programs that don't look at EXIF orientation;
-        otherwise upright. docs/export-targets.md says from which source each program's way is known.
-    every_frame: the whole footage gets files, also frames that nothing was tracked on.
-    invertible: whether inverting it means anything.
-    has_alpha: images with alpha are written, so that alpha of the footage may count.
-    edge_colours: the subject's colours can be continued beyond its edge.
-    soft: mattes may have greys; otherwise they are 0 or 255 and nothing between.
-    found: only parts that were found without a click are written so, never what was marked.
-    one_file: all frames are in one, so it is always written anew as a whole; {clip} in its pattern: the footage's name.
-    flat: its program looks for files by base name alone, so there are no folders for the footage's.
+    writer: name of the module in engine/export.
+    pattern: path of a frame's file inside the version. {stem} is the image's base name and {name} its file name, both
+        with its folder if the footage has several; {object} is a folder per object.
+    subject_is_white: whether the subject is white and the background black in masks, unless the Job inverts them.
+    as_stored: masks have the orientation of the stored pixels, for programs that ignore EXIF orientation. Otherwise
+        they are upright. docs/export-targets.md names the source for each program.
+    every_frame: every frame of the footage gets a file, even if nothing was tracked on it.
+    invertible: whether `invert` is possible.
+    has_alpha: images with an alpha channel are written, so the footage's own alpha can be used.
+    edge_colours: whether the colours of the subject can be continued beyond its edge.
+    soft: mattes may have grey values; otherwise they are 0 or 255.
+    found: the target is for parts that a search found, not for marked objects.
+    one_file: all frames are in one file, which is always written as a whole; {clip} in `pattern` is the footage's name.
+    flat: the program finds files by base name alone, so the footage's folders are not repeated.
     """
 
     writer: str
@@ -45,7 +46,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One reader of mattes: its label, and what it does with the files, for people."""
+    """A program that reads mattes: its label in the menu, a description, and the rules for its files."""
 
     label: str
     description: str

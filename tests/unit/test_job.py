@@ -300,7 +300,7 @@ def test_jobs_of_version_1_are_read(name: str) -> None:
     expected = VERSION_1[name]
     assert made == (expected if name == "objects" else dataclasses.replace(expected, footage=made.footage))
     assert json.loads(made.to_json())["version"] == contract.SCHEMA_VERSION
-    with pytest.raises(JobError, match="Version 1 knows no") as caught:
+    with pytest.raises(JobError, match="A Job of version 1 has no") as caught:
         Job.from_dict(saved | {"things": None})
     assert caught.value.where == "things"
     with pytest.raises(JobError, match="Unknown field 'everything'"):
@@ -363,14 +363,14 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
         for value in (-limits.MAX_LENGTH - 1, 1 << 40)
     ),
     (finishing(grow=math.nan), "objects[1].finishing.grow", "nan"),
-    (finishing(subtract="Actor"), "objects[1].finishing.subtract", "no other object"),
-    (finishing(subtract="nobody"), "objects[1].finishing.subtract", "no other object"),
-    (finishing(garbage=(Garbage(()),)), "objects[1].finishing.garbage[0].keys", "Nothing is drawn"),
-    (finishing(garbage=(Garbage((Outlines(1, ()),)),)), "objects[1].finishing.garbage[0].keys", "Nothing is drawn"),
+    (finishing(subtract="Actor"), "objects[1].finishing.subtract", "There is no other object"),
+    (finishing(subtract="nobody"), "objects[1].finishing.subtract", "There is no other object"),
+    (finishing(garbage=(Garbage(()),)), "objects[1].finishing.garbage[0].keys", "has no outlines"),
+    (finishing(garbage=(Garbage((Outlines(1, ()),)),)), "objects[1].finishing.garbage[0].keys", "has no outlines"),
     (
         finishing(garbage=(Garbage((Outlines(1, (TRIANGLE,)), Outlines(2, (TRIANGLE, TRIANGLE)))),)),
         "objects[1].finishing.garbage[0].keys",
-        "differ",
+        "same number",
     ),
     (
         finishing(garbage=(Garbage((Outlines(2, (TRIANGLE,)), Outlines(2, (TRIANGLE,)))),)),
@@ -403,9 +403,9 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"frame_range": (5, 4)}, "frame_range", "5 to 4"),
     ({"frame_range": (1, 11)}, "frame_range", "1 to 11"),
     ({"delivery": Delivery(frame_range=(5, 11))}, "delivery.frame_range", "5 to 11"),
-    ({"delivery": Delivery(into="../v001")}, "delivery.into", "no version"),
-    ({"delivery": Delivery(frame_rate=-1.0)}, "delivery.frame_rate", "-1 is no frame rate"),
-    ({"delivery": Delivery(into="v1")}, "delivery.into", "no version"),
+    ({"delivery": Delivery(into="../v001")}, "delivery.into", "not a version"),
+    ({"delivery": Delivery(frame_rate=-1.0)}, "delivery.frame_rate", "-1 is not a frame rate"),
+    ({"delivery": Delivery(into="v1")}, "delivery.into", "not a version"),
     ({"objects": ()}, "objects", "Nothing is marked"),
     ({"objects": (MatteObject("", (prompt(),)),)}, "objects[0].name", "empty"),
     ({"objects": tuple(MatteObject("a", (prompt(),)) for _ in range(2))}, "objects[1].name", "twice"),
@@ -417,7 +417,7 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"objects": (MatteObject("\ud800", (prompt(),)),)}, "objects[0].name", "Unicode"),
     (actor(), "objects[0].prompts", "no prompts"),
     (actor(Prompt(1)), "objects[0].prompts", ""),
-    (actor(prompt(1), Prompt(2)), "objects[0].prompts[1]", "empty"),
+    (actor(prompt(1), Prompt(2)), "objects[0].prompts[1]", "no points, box or mask"),
     (actor(Prompt(1, (Point(1, 1, include=False),))), "objects[0].prompts", "only exclude"),
     (
         actor(Prompt(1, (Point(1, 1, include=False),)), Prompt(4, (Point(2, 2, include=False),))),
@@ -430,7 +430,7 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (actor(prompt(1)) | {"frame_range": (2, 10)}, "objects[0].prompts[0].frame", "2 to 10"),
     (actor(prompt(10)) | {"frame_range": (2, 9)}, "objects[0].prompts[0].frame", "2 to 9"),
     (actor(prompt(5), prompt(3)), "objects[0].prompts[1].frame", "ordered"),
-    (actor(prompt(5), prompt(5)), "objects[0].prompts[1].frame", "one a frame"),
+    (actor(prompt(5), prompt(5)), "objects[0].prompts[1].frame", "one per frame"),
     (
         actor(Prompt(1, (Point(1, 1),) * (limits.MAX_POINTS_PER_FRAME + 1))),
         "objects[0].prompts[0].points",
