@@ -1,4 +1,4 @@
-"""Which weights there are: the published SAM 2 and 2.1 checkpoints, and the embedded one. Standard library only."""
+"""The table of known weights: the published SAM 2 and 2.1 checkpoints, and the embedded one. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _URL = "https://dl.fbaipublicfiles.com/segment_anything_2"
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """A checkpoint as Meta published it (Apache-2.0).
+    """A checkpoint that Meta published (Apache-2.0).
 
-    file: its name in `checkpoints_folder()`.
-    config: of the sam2 package.
-    bytes, sha256: of the file.
-    quality: J&F on SA-V test, as Meta publishes it (README of facebookresearch/sam2, "Model Description").
+    file: name of the file in `checkpoints_folder()`.
+    config: name of its config in the sam2 package.
+    bytes, sha256: size and hash of the file.
+    quality: J&F on the SA-V test set, as published (README of facebookresearch/sam2, "Model Description").
     """
 
     name: str
@@ -33,7 +33,7 @@ class Official:
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """The name that people see."""
         release, _, size = self.name.partition("_hiera_")
         return f"{release.upper().replace('SAM2', 'SAM 2')} {size.replace('_', ' ').capitalize()}"
 
@@ -71,5 +71,5 @@ OFFICIAL: dict[str, Official] = {checkpoint.name: checkpoint for checkpoint in (
 
 
 def checkpoints_folder() -> Path:
-    """Where downloaded checkpoints lie; it may not exist yet."""
+    """The folder of downloaded checkpoints, which may not exist yet."""
     return user_folder() / "checkpoints"

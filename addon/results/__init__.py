@@ -1,4 +1,4 @@
-"""Reading what the engine left on disk, for Blender: mattes of a take, picks, outlines.
+"""Readers of the engine's results on disk, for Blender: the mattes of a take, found things and parts, and outlines.
 
-Knows numpy and no bpy; imports `contract`.
+Uses numpy but not bpy; imports `contract`.
 """

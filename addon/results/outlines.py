@@ -1,4 +1,4 @@
-"""The engine's answers that hold outlines, as contract/layout.py describes them. Standard library only."""
+"""Readers of the engine's answers with outlines, whose format contract/layout.py describes. Standard library only."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ Path2 = tuple[Point2, ...]
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One mask: closed outlines in upright pixels of the plate, which fill by even-odd; area in the same.
+    """The outlines of one mask.
 
-    number: of what was found in all frames, the one that it keeps; of a frame's suggestions, its place among them.
+    number: the number of a thing or part, which is the same on all frames; for a suggestion its position in the list.
+    area: in pixels of the plate.
+    paths: closed outlines of (x, y) in upright pixels of the plate, filled by the even-odd rule.
     """
 
     number: int
@@ -27,7 +29,7 @@ class Suggestion:
     paths: tuple[Path2, ...]
 
     def holds(self, place: Point2) -> bool:
-        """Whether a place is inside."""
+        """Whether a position (x, y), in upright pixels of the plate, is inside the mask."""
         return sum(_crossings(path, place) for path in self.paths) % 2 == 1
 
 
@@ -36,8 +38,8 @@ class ObjectOutlines:
     """The outlines of one object over several frames.
 
     frames: the clip frames that have a matte, ascending.
-    paths: of each path one closed curve for each of `frames`, in upright pixels of the plate; all curves of a path have
-        the same number of points.
+    paths: a path has one closed curve of (x, y) for each of `frames`, in upright pixels of the plate. All curves of a
+        path have the same number of points.
     """
 
     frames: tuple[int, ...]
@@ -45,7 +47,7 @@ class ObjectOutlines:
 
 
 def read_suggestions(file: Path) -> list[Suggestion]:
-    """The masks of a frame, the largest first. Raises EngineError if the file is not such an answer."""
+    """The masks of one frame, the largest first. Raises EngineError if the file is not a valid answer."""
     with _answer(file):
         return [
             Suggestion(int(mask["number"]), float(mask["area"]), tuple(_path(path) for path in mask["paths"]))
@@ -54,7 +56,7 @@ def read_suggestions(file: Path) -> list[Suggestion]:
 
 
 def read_outlines(file: Path) -> dict[str, ObjectOutlines]:
-    """The outlines of tracked mattes, by object. Raises EngineError if the file is not such an answer."""
+    """The outlines of tracked mattes by object name. Raises EngineError if the file is not a valid answer."""
     with _answer(file):
         outlines = {
             name: ObjectOutlines(
@@ -71,7 +73,10 @@ def read_outlines(file: Path) -> dict[str, ObjectOutlines]:
 
 
 def smallest_at(found: list[Suggestion], place: Point2) -> int | None:
-    """Of those that hold a place, the smallest: parts lie above the whole."""
+    """The index of the smallest mask that contains a position, in upright pixels of the plate; None if there is none.
+
+    The smallest one is what a click means, as parts lie above the whole.
+    """
     holding = [i for i, outline in enumerate(found) if outline.holds(place)]
     return min(holding, key=lambda i: (found[i].area, i), default=None)
 
@@ -89,7 +94,7 @@ def _path(points: Any) -> Path2:
 
 
 def _crossings(path: Path2, place: Point2) -> int:
-    """How often a ray to the right crosses a closed path."""
+    """How often a ray from `place` to the right crosses a closed path."""
     x, y = place
     count = 0
     for (x0, y0), (x1, y1) in zip(path, path[1:] + path[:1], strict=True):

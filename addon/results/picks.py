@@ -1,7 +1,6 @@
-"""What was found without a click, as Blender reads it: files by name, and the mask of a part.
+"""Readers of the results of a search, for Blender: the files of things and parts, and the mask of a part.
 
-Knows neither bpy nor torch; needs the numpy that comes with Blender. contract/layout.py
-says what is on disk.
+Uses the numpy that comes with Blender, but neither bpy nor torch. contract/layout.py describes the files.
 """
 
 from __future__ import annotations
@@ -22,7 +21,13 @@ from ..contract.rle import Rle
 
 
 def thing_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, Path]:
-    """The matte of each thing, whether it is there or not; of those picked, if any are."""
+    """The matte files of things on a clip frame, by object name; the files need not exist.
+
+    Args:
+        folder: the folder of the search's results.
+        frame: the clip frame.
+        picked: numbers of the picked things; if it is empty, all things are returned.
+    """
     file = folder / FOUND_FILE
 
     def read() -> dict[str, Path]:
@@ -35,12 +40,12 @@ def thing_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, 
 
 
 def part_files(folder: Path, frame: int, picked: Collection[int]) -> dict[str, Path]:
-    """The frame's index for each part that is picked: there may be hundreds of others."""
+    """The index file of a clip frame for each picked part, by object name. Other parts are left out: there are many."""
     return {part_name(number): parts_file(folder, frame) for number in picked}
 
 
 def read_part(index: Path, number: int) -> NDArray[np.float32] | None:
-    """As mattes.read_logits, of one part of a frame's index; None if it is not on the frame."""
+    """The mask of one part in a frame's index, in the form of `take_reader.read_logits`; None if it is not there."""
 
     def read() -> NDArray[np.float32] | None:
         parts = _read(index, index.stat().st_mtime_ns)[PARTS_KEY]

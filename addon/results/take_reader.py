@@ -1,6 +1,6 @@
-"""The matte store as Blender reads it: one frame of one object, turned as the clip editor shows the plate.
+"""Readers of the matte store for Blender: one frame of one object, oriented like the plate in the clip editor.
 
-Knows neither bpy nor torch; needs the numpy that comes with Blender. contract/layout.py says what is on disk.
+Uses the numpy that comes with Blender, but neither bpy nor torch. contract/layout.py describes the files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from ..contract.layout import TAKE_FILE, frames_in, mattes_folder, version_docum
 
 
 def read_logits(file: Path) -> NDArray[np.float32] | None:
-    """float32 (h, w), above 0 is subject, upright, row 0 on top; None if it is not there, or damaged."""
+    """A matte's logits, float32 (h, w), above 0 inside the subject, upright with row 0 at the top.
+
+    None if the file does not exist or is damaged.
+    """
 
     def read() -> NDArray[np.float32] | None:
         with np.load(file, allow_pickle=False) as data:
@@ -30,7 +33,7 @@ def read_logits(file: Path) -> NDArray[np.float32] | None:
 
 
 def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
-    """The mattes of a preview by object, as `read_logits` gives them; empty if there is none."""
+    """The mattes of a preview by object name, in the form of `read_logits`; empty if there is none."""
 
     def read() -> dict[str, NDArray[np.float32]]:
         with np.load(file, allow_pickle=False) as data:
@@ -42,7 +45,7 @@ def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def read_finished(file: Path) -> dict[str, NDArray[np.uint8]]:
-    """Finished mattes by object, uint8 (h, w), upright; empty if there are none."""
+    """Finished mattes by object name, uint8 (h, w), upright; empty if there are none."""
 
     def read() -> dict[str, NDArray[np.uint8]]:
         with np.load(file, allow_pickle=False) as data:
@@ -52,7 +55,7 @@ def read_finished(file: Path) -> dict[str, NDArray[np.uint8]]:
 
 
 def tracked_frames(take: str) -> set[int]:
-    """Clip frames that have a matte, looked up again when the folder changed."""
+    """The clip frames that have a matte in a take. The folder is listed again only after it changed."""
     folder = mattes_folder(Path(take))
     try:
         return _frames_in(folder, folder.stat().st_mtime_ns) if take else set()
@@ -66,7 +69,7 @@ def _frames_in(folder: Path, changed: int) -> set[int]:
 
 
 def exported_frames(matte_folder: Path) -> set[int]:
-    """Clip frames of the latest version, looked up again when the folder changed."""
+    """The clip frames of the latest version. The folder is listed again only after it changed."""
     try:
         return _exported(matte_folder, matte_folder.stat().st_mtime_ns)
     except OSError:
@@ -82,7 +85,7 @@ def _exported(matte_folder: Path, changed: int) -> set[int]:
 
 
 def report_of(version: Path) -> dict[str, Any]:
-    """What its vNNN.json says of how a version was made. Raises OSError, ValueError or KeyError if that is damaged."""
+    """The report in a version's vNNN.json. Raises OSError, ValueError or KeyError if it is damaged."""
     report: dict[str, Any] = json.loads(version_document(version).read_text(encoding="utf-8"))["report"]
     return report
 
@@ -95,20 +98,20 @@ def latest_version(matte_folder: Path) -> Path | None:
 
 
 def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
-    """Whether a take is of just these prompts, or of others that were changed since."""
+    """Whether a take was tracked from exactly these prompts. False if they have changed since."""
     file = take / TAKE_FILE
     return read_or(False, lambda: _is_made_from(file, file.stat().st_mtime_ns, prompts))
 
 
 @functools.lru_cache(maxsize=64)
 def _is_made_from(file: Path, changed: int, prompts: tuple[Prompt, ...]) -> bool:
-    """Remembered until either changes: at most redraws neither has."""
+    """Cached until the file or the prompts change, as most redraws change neither."""
     made_from = json.loads(file.read_text(encoding="utf-8"))["prompts"]
     return bool(made_from == json.loads(json.dumps([dataclasses.asdict(prompt) for prompt in prompts])))
 
 
 def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Upright (h, w) pixels turned back to how the file stores them, which is what the clip editor shows."""
+    """Turn upright (h, w) pixels to the orientation of the stored file, which the clip editor shows."""
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):

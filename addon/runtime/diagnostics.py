@@ -1,7 +1,4 @@
-"""What helps to understand a problem on somebody else's computer, without saying whose files they are.
-
-Standard library only.
-"""
+"""Facts for a problem report from another computer, without names of files and folders. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,23 +6,23 @@ import re
 
 from ..contract.errors import MatteError
 
-# From a path's root to the end of what can belong to it: names may hold spaces and commas, so it is cut generously.
+# A path from its root to the end. Names may contain spaces and commas, so rather too much is cut than too little.
 _PATH = re.compile(r"(?:\b[A-Za-z]:[\\/]|\\\\|~?/)[^\n\"'<>|]*?(?=: |\. [A-Z]|[\"'<>|]|\.?$)", re.MULTILINE)
 
 
 def without_paths(text: str) -> str:
-    """`text` with every path replaced: names of folders and files are nobody else's business."""
+    """`text` with every path replaced by a placeholder, so that a report contains no names of files and folders."""
     return _PATH.sub("<path>", text)
 
 
 def describe_error(error: MatteError | None) -> str:
-    """An error without its place."""
+    """The text of an error without its `where`."""
     if error is None:
         return "none"
     return without_paths(f"{type(error).__name__}: {error.message}")
 
 
 def as_text(facts: dict[str, str]) -> str:
-    """One line a fact, to be pasted into a report."""
+    """The facts as text, one per line, to be pasted into a report."""
     width = max(map(len, facts))
     return "\n".join(f"{name + ':':{width + 1}} {without_paths(value)}" for name, value in facts.items())

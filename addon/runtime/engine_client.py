@@ -1,4 +1,4 @@
-"""Starts the engine, sends it requests, sorts its events by request. Knows no bpy."""
+"""The engine's client: starts the engine, sends it requests and sorts its events by request. Does not use bpy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HINT = "What was finished is kept: start again to go on."
 
 
 class Reply:
-    """The events of one request: iterate over them, or poll.
+    """The events of one request. Iterate over it to wait for them, or call `poll`.
 
     Args:
-        shift: what is added to the frames that warnings and errors name.
+        shift: number that is added to the clip frames in warnings and errors.
     """
 
     def __init__(self, cancel: Callable[[], None], shift: int = 0) -> None:
@@ -36,14 +36,14 @@ class Reply:
         self._events: queue.SimpleQueue[Event | MatteError] = queue.SimpleQueue()
 
     def put(self, item: Event | MatteError) -> None:
-        """For the engine's reader: the next event, or how the request ended."""
+        """Add the next event, or the error that the request ended with. Called by the thread that reads the engine."""
         self._events.put(item)
 
     def poll(self) -> list[Event]:
         """The events since the last call, without waiting.
 
         Raises:
-            MatteError: what the request ended with.
+            MatteError: the request ended with this error.
         """
         events = []
         while self.result is None:
@@ -54,7 +54,7 @@ class Reply:
         return events
 
     def __iter__(self) -> Iterator[Event]:
-        """Waits for each event; ends with `done`. Raises MatteError: what the request ended with."""
+        """Wait for each event until `done`. Raises the MatteError that the request ended with."""
         while self.result is None:
             try:
                 # On Windows a wait without a limit can't be interrupted by Ctrl-C.
@@ -76,7 +76,7 @@ class Engine:
 
     Args:
         command: the program and its arguments.
-        environment: all of the process's environment.
+        environment: the complete environment of the process.
 
     Raises:
         EngineError: it can't be started.
@@ -100,7 +100,7 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether it can take requests."""
+        """Whether the engine accepts requests."""
         return self._end is None and self._process.alive
 
     @property
@@ -109,7 +109,7 @@ class Engine:
         return self._process.pid
 
     def request(self, request: Request, shift: int = 0) -> Reply:
-        """Send it; returns at once. `shift`: from the clip's frames to those that a person reads, as Reply has it."""
+        """Send a request, without waiting for the answer. For `shift` see Reply."""
         with self._lock:
             self._last_id += 1
             number = self._last_id
@@ -122,7 +122,7 @@ class Engine:
         return reply
 
     def stop(self, *, wait: bool = True) -> None:
-        """End the process: a request, then, if it takes longer than a moment, by force; `wait` for that, or go on."""
+        """Ask the process to end, and kill it if that takes too long. With `wait`, return when it has ended."""
         self._process.stop(Quit().to_plain(0), _QUIT_SECONDS, wait=wait)
 
     def _sort(self, message: dict[str, Any]) -> None:
@@ -156,7 +156,7 @@ class Engine:
             reply.put(event)
 
     def _finish(self, code: int, error: Exception | None) -> None:
-        """Every open request ends, with the reason."""
+        """End every open request with an error that says why the process ended."""
         if isinstance(error, MatteError):
             end: MatteError = error
         elif error is not None:
@@ -179,12 +179,13 @@ _shared: tuple[Engine, list[str], dict[str, str]] | None = None
 
 
 def shared_engine(python: Path, environment: Mapping[str, str]) -> Engine:
-    """This Blender's one engine: kept warm, started when there is none, started anew when it died or settings changed.
+    """The one engine of this Blender. It is started at first, and again after it died or its settings changed.
 
-    Settings are what `environment` has beyond Blender's own: what others write into that is no reason for a new engine.
+    The settings are the variables that `environment` adds to Blender's own environment. Changes of Blender's own
+    environment don't start a new engine.
 
     Raises:
-        EngineError: it can't be started.
+        EngineError: the engine can't be started.
     """
     global _shared
     command = engine_command(python)
@@ -197,12 +198,12 @@ def shared_engine(python: Path, environment: Mapping[str, str]) -> Engine:
 
 
 def is_starting() -> bool:
-    """Whether this Blender's engine is on its way, and answers nothing yet."""
+    """Whether this Blender's engine is still starting, and does not answer yet."""
     return _shared is not None and _shared[0].alive and not _shared[0].ready
 
 
 def stop_shared_engine(*, wait: bool = True) -> None:
-    """End this Blender's engine, if there is one; `wait` until it is gone, as whoever deletes its files has to."""
+    """End this Blender's engine, if there is one. With `wait`, return when its files can be deleted."""
     global _shared
     if _shared is not None:
         engine, _shared = _shared[0], None
@@ -210,7 +211,7 @@ def stop_shared_engine(*, wait: bool = True) -> None:
 
 
 def engine_command(python: Path) -> list[str]:
-    """How `python` becomes the engine. -P: nothing in the working folder shadows a library."""
+    """The command that starts the engine with `python`. With -P no file in the working folder shadows a library."""
     return [str(python), "-P", "-m", "addon.engine", "serve"]
 
 

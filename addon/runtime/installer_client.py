@@ -1,4 +1,4 @@
-"""Starts the installer as a process of its own, and yields what it tells. Knows no bpy."""
+"""The installer's client: runs the installer as a child process and hands on its events. Does not use bpy."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .locate import engine_environment
 
 _QUOTED_LINES = 4
 _QUIT_SECONDS = 8.0
-_STOP = {"do": "stop"}  # whatever it reads, it stops
+_STOP = {"do": "stop"}  # the installer stops at any line that it reads
 
 
 class Installer:
-    """One task of `python -m addon.installer`.
+    """One task of the installer: a process of `python -m addon.installer`.
 
     Args:
-        python: that runs it; any will do, Blender's own as a rule.
-        arguments: the verb and what belongs to it.
-        gpu: as of `engine_environment`, for the self-test.
+        python: the Python that runs the installer, usually Blender's own.
+        arguments: the installer's verb and its arguments.
+        gpu: the GPU for the self-test, see `engine_environment`.
 
     Raises:
-        EngineError: it can't be started.
+        EngineError: the process can't be started.
     """
 
     def __init__(self, python: str, arguments: list[str], gpu: str = "") -> None:
@@ -41,10 +41,10 @@ class Installer:
         self._process.begin()
 
     def poll(self, wait: float = 0.0) -> list[dict[str, Any]]:
-        """The events since the last call; with `wait`, at most so many seconds for the first.
+        """The events since the last call. Waits for the first one for at most `wait` seconds.
 
         Raises:
-            MatteError: what it ended with.
+            MatteError: the task ended with this error.
         """
         events: list[dict[str, Any]] = []
         while True:
@@ -57,13 +57,13 @@ class Installer:
             events.append(item)
 
     def cancel(self) -> None:
-        """Ask it to stop; it ends with Cancelled."""
+        """Ask the installer to stop. It then ends with Cancelled."""
         self._process.send(_STOP)
 
     def stop(self, *, wait: bool = True) -> None:
-        """End it: a request, then, if it takes longer than some seconds, by force; `wait` for that, or go on.
+        """Ask the process to end, and kill it if that takes too long. With `wait`, return when it has ended.
 
-        What is downloaded is kept.
+        Downloaded files are kept.
         """
         self._process.stop(_STOP, _QUIT_SECONDS, wait=wait)
 
@@ -74,7 +74,7 @@ class Installer:
     def _finish(self, code: int, error: Exception | None) -> None:
         if not self._over:
             words = " ".join(self._process.last_words(_QUOTED_LINES))
-            if code == ExitCode.CANCELLED:  # it could not end by itself in time
+            if code == ExitCode.CANCELLED:  # it was killed, as it did not end by itself in time
                 self._events.put(Cancelled())
                 return
             self._events.put(EngineError(f"The installer ended unexpectedly (exit code {code}). {words}"))

@@ -1,7 +1,8 @@
-"""A child process that speaks JSON lines: its pipes, its threads, its end. Knows no bpy.
+"""A child process that communicates in JSON lines: its pipes, its threads and its end. Does not use bpy.
 
-Three threads a process, none of which ever touches Blender: one writes (a process that is still importing doesn't read,
-and a message can be larger than a pipe), one hands on what it hears, one keeps the end of the log.
+Each process has three threads, none of which calls Blender. One writes messages: a process that is still importing does
+not read, and a message can be larger than a pipe's buffer. One reads messages and hands them on. One reads the log and
+keeps its end.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ class JsonLineProcess:
     """One child process.
 
     Args:
-        name: of its threads.
-        command: the program and its arguments; it runs in the extension's folder.
-        environment: all of its environment.
-        hear: told of each message, in a thread of ours. What it raises, as a line that is no message, ends the process.
-        ended: told once, in that thread: the exit code, and what was wrong with what was heard, if that ended it.
+        name: beginning of the names of its threads.
+        command: the program and its arguments. Its working folder is the extension's.
+        environment: the complete environment of the process.
+        hear: called with each message, in the reading thread. The process is killed if this raises an exception, or if
+            a line is not a message.
+        ended: called once, in the same thread, with the exit code and the exception that the process was killed for,
+            if there was one.
 
     Raises:
-        OSError: it can't be started.
+        OSError: the process can't be started.
     """
 
     def __init__(
@@ -60,13 +63,13 @@ class JsonLineProcess:
         self._writer = threading.Thread(target=self._write, name=f"{name}-writer", daemon=True)
 
     def begin(self) -> None:
-        """Listen and speak from now on, when the owner can answer `hear` and `ended`: it may be gone already."""
+        """Start the threads. The owner calls this when it is ready for `hear` and `ended`, which may follow at once."""
         for thread in (self._log_reader, self._reader, self._writer):
             thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     @property
@@ -75,14 +78,16 @@ class JsonLineProcess:
         return self._process.pid
 
     def send(self, message: Message) -> None:
-        """Say something; returns at once."""
+        """Send a message, without waiting for it to be read."""
         self._messages.put(message)
 
     def stop(self, last: Message, patience: float, *, wait: bool = True) -> None:
-        """End it: `last` is said and its stdin closed; after `patience` seconds it is ended by force.
+        """End the process: send a last message and close its stdin, then kill it if it still runs.
 
         Args:
-            wait: for its end. Else a thread of ours does, and this returns at once.
+            last: the last message.
+            patience: seconds until the process is killed.
+            wait: return when the process has ended. Otherwise a thread waits, and this returns at once.
         """
         self._messages.put(last)
         self._messages.put(None)
@@ -99,7 +104,7 @@ class JsonLineProcess:
             self._process.wait()
 
     def last_words(self, count: int) -> list[str]:
-        """The last lines of its log that are not blank."""
+        """The last `count` lines of its log that are not blank."""
         return [line for line in list(self._log) if line.strip()][-count:]
 
     def _write(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the engine's Python is, and what it is started with. Standard library only."""
+"""Finding the engine's Python, and the environment that it is started with. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ GPU_VARIABLE = "SPLAT_MATTE_GPU_GB"
 GPU_CHOICE = "SPLAT_MATTE_GPU"
 IDLE_VARIABLE = "SPLAT_MATTE_IDLE_MINUTES"
 CURRENT = "current.txt"
-NO_BASE = 103  # what a virtual environment's launcher ends with on Windows, where the Python behind it is gone
+NO_BASE = 103  # exit code of a virtual environment's launcher on Windows when its base Python was removed
 
-# What a Blender, a farm or a shell may have set for another Python than the engine's.
+# Variables that Blender, a farm or a shell may have set for another Python than the engine's.
 _FOREIGN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONSAFEPATH", "PYTHONWARNINGS", "VIRTUAL_ENV")
 
 
@@ -30,14 +30,14 @@ def find_python(
     environ: Mapping[str, str] = os.environ,
     home: Path | None = None,
 ) -> Path:
-    """The Python that runs the engine: the preference, else SPLAT_MATTE_PYTHON, else the person's own runtime.
+    """The Python that runs the engine: from the preferences, else from SPLAT_MATTE_PYTHON, else the installed runtime.
 
     Args:
-        preference: of the extension; empty = not set.
-        folder: where runtime and checkpoints are; empty = `user_folder`.
+        preference: *Engine Python* in the extension's preferences; empty: not set.
+        folder: the folder of runtime and checkpoints; empty: `user_folder`.
 
     Raises:
-        EngineError: it isn't there.
+        EngineError: the Python does not exist or can't start.
     """
     for chosen, place in ((preference, "Preferences, Engine Python"), (environ.get(PYTHON_VARIABLE), PYTHON_VARIABLE)):
         if chosen:
@@ -63,10 +63,10 @@ def find_python(
 
 
 def current_runtime(runtimes: Path) -> Path | None:
-    """The virtual environment in use, of those in `runtimes`; None: nothing was ever installed.
+    """The virtual environment in use, a folder in `runtimes`; None if the engine has never been installed.
 
-    Each installation has a numbered folder, and `current.txt` names the one that counts: a new one takes the place of
-    the old one by a single renamed file, even while an engine has the old one's libraries open.
+    Each installation has a numbered folder, and `current.txt` names the one in use. So a new installation replaces the
+    old one by renaming one file, even while an engine has the old libraries open.
     """
     try:
         number = (runtimes / CURRENT).read_text(encoding="ascii").strip()
@@ -81,9 +81,10 @@ def runtime_python(runtime: Path, platform: str = sys.platform) -> Path:
 
 
 def can_start(python: Path, platform: str = sys.platform) -> bool:
-    """Whether `python` is there and, if it is a virtual environment's, the Python that it was made from too.
+    """Whether `python` exists and, if it belongs to a virtual environment, its base Python too.
 
-    On Windows it is a launcher, which stays when a new Blender replaces the one with its Python; elsewhere a link.
+    On Windows the Python of a virtual environment is a launcher, which stays when a new Blender replaces the one that
+    contains its base Python. On other systems it is a link.
     """
     if not python.is_file():
         return False
@@ -106,15 +107,16 @@ def engine_environment(
     gpu_gigabytes: float = 0.0,
     idle_minutes: float = 0.0,
 ) -> dict[str, str]:
-    """The environment of the engine process.
+    """The environment variables of the engine process.
 
     Args:
-        extension: the folder that holds `addon`.
-        folder: where runtime and checkpoints are; empty = `user_folder`.
-        threads: for the CPU; 0 = as many as torch likes.
-        gpu: the only one of NVIDIA's that the engine sees (measured.Gpu.uuid); empty = all.
-        gpu_gigabytes: the most that is taken of a GPU's memory; 0 = no limit.
-        idle_minutes: without a request, after which it gives the model's memory back; 0 = never.
+        extension: the folder that contains `addon`.
+        folder: the folder of runtime and checkpoints; empty: `user_folder`.
+        threads: number of CPU threads; 0: torch's default.
+        environ: the environment to start from.
+        gpu: the only NVIDIA GPU that the engine may use (measured.Gpu.uuid); empty: all of them.
+        gpu_gigabytes: limit of the GPU memory that is used; 0: no limit.
+        idle_minutes: minutes without a request after which the engine frees the model's memory; 0: never.
     """
     result = {name: value for name, value in environ.items() if name not in _FOREIGN}
     result |= {"PYTHONPATH": str(extension), "PYTHONNOUSERSITE": "1", "PYTHONUTF8": "1", "OMP_WAIT_POLICY": "PASSIVE"}

@@ -1,4 +1,4 @@
-"""One process at a time for a folder or a file."""
+"""Locks between processes: one process at a time works on a folder or file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from pathlib import Path
 
 from .watch import Watch
 
-_USERS = "users"  # a folder of a runtime: of each process that runs from it a file that it holds
+_USERS = "users"  # a folder in a runtime with a locked file for each process that runs from it
 
 
 @contextlib.contextmanager
 def only_one(lock: Path, what: str, watch: Watch) -> Iterator[None]:
-    """Hold the lock file `lock`, waiting for another process that holds it. The system frees it if we die."""
+    """Hold the lock file `lock`; wait while another process holds it. The system releases it when the process ends.
+
+    Args:
+        lock: path of the lock file.
+        what: what the other process is doing, for the message while waiting.
+        watch: told of the waiting, and asked whether to stop.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
     handle = _open(lock)
     try:
@@ -32,9 +38,10 @@ def only_one(lock: Path, what: str, watch: Watch) -> Iterator[None]:
 
 
 def use(runtime: Path) -> None:
-    """Keep `runtime` from being removed as unused until this process ends, however it does.
+    """Protect `runtime` from being removed as unused until this process ends in any way.
 
-    Raises OSError: nothing can be written there; then nobody removes it either.
+    Raises:
+        OSError: the folder is not writable, so nobody can remove it either.
     """
     users = runtime / _USERS
     users.mkdir(exist_ok=True)
@@ -46,7 +53,7 @@ def use(runtime: Path) -> None:
 
 
 def is_used(runtime: Path) -> bool:
-    """Whether a process runs from `runtime`, or may."""
+    """Whether a process runs from `runtime`; also true if that can't be found out."""
     for file in (runtime / _USERS).glob("*"):
         try:
             handle = _open(file)

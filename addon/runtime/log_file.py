@@ -1,7 +1,7 @@
-"""The log: a file in the person's folder that *Open Log* shows. Of the extension in Blender, and of engine commands.
+"""The log of the extension and of engine commands: a file in the user's folder, which *Open Log* shows.
 
-Each module logs to a logger of its own name; this hangs one file on the package above all of them. Standard library
-only.
+Each module logs to a logger of its own name. This module adds one file handler to the package's logger above them.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _handler: logging.Handler | None = None
 
 
 def log_file() -> Path:
-    """The newest log; older parts lie beside it as .1 and .2. It is there once something was logged."""
+    """The path of the log. Older parts are beside it as .1 and .2. The file exists once something has been logged."""
     return user_folder() / "splat_matte.log"
 
 
 class _File(RotatingFileHandler):
-    """Makes its folder only when there is something to write."""
+    """A handler that makes its folder only when there is something to write."""
 
     def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
         return super()._open()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """A log that can't be written stops nothing, and is not worth a traceback."""
+        """Ignore errors: a log that can't be written must not stop anything."""
 
 
 def logged(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
-    """Whatever is raised and was not foreseen is logged with its traceback, and raised on.
+    """Log an unforeseen exception of `function` with its traceback, and raise it again.
 
-    Not for an operator's own methods: Blender counts their arguments.
+    It can't decorate an operator's own methods, whose arguments Blender counts.
     """
 
     @functools.wraps(function)
@@ -63,7 +63,7 @@ def logged(function: Callable[Parameters, Returned]) -> Callable[Parameters, Ret
 
 
 def register() -> None:
-    """Start writing."""
+    """Start writing the log."""
     global _handler
     _handler = _File(log_file(), maxBytes=_MAX_BYTES, backupCount=2, encoding="utf-8", delay=True)
     _handler.setFormatter(logging.Formatter(_FORMAT))
@@ -73,7 +73,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Stop, and close the file."""
+    """Stop writing the log and close its file."""
     global _handler
     if _handler is not None:
         logging.getLogger(_PACKAGE).removeHandler(_handler)

@@ -1,4 +1,6 @@
-"""What the last self-test found on this computer. The engine writes it, Blender shows it. Standard library only."""
+"""The results of the last self-test on this computer. The engine writes them, Blender shows them. Standard library
+only.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ _MAX_BYTES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One of NVIDIA's; the uuid stays the same when others come or go."""
+    """An NVIDIA GPU. Its uuid stays the same when other GPUs are added or removed."""
 
     uuid: str
     name: str
@@ -25,13 +27,14 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A self-test's results.
+    """The results of a self-test.
 
-    device, precision: what the model ran on, in words, and what it computed in.
-    drift: the share of a matte that is another one than in float32, 1 - IoU of the two; 0 in float32 itself.
-    speeds: frames a second by checkpoint, of one object through the whole of tracking.
-    gpus: all that there are, if the engine has CUDA.
-    gpu_problem: why the GPU could not be used when it was tried last; empty if it could, or there is none.
+    device: the device that the model ran on, in words.
+    precision: the precision that the model computed with.
+    drift: 1 - IoU of a matte at this precision and the same matte in float32; 0 for float32 itself.
+    speeds: frames per second for each checkpoint, tracking one object.
+    gpus: all NVIDIA GPUs, if the engine has CUDA.
+    gpu_problem: why the GPU could not be used at the last try; empty if it could, or if there is no GPU.
     """
 
     device: str
@@ -43,7 +46,7 @@ class Measured:
 
     @property
     def words(self) -> str:
-        """For people, in a line."""
+        """The results in one line, for people."""
         drift = "" if self.precision == "float32" else f" ({self.drift:.2%} of a matte differ from float32)"
         embedded = self.speeds.get("embedded")
         speed = f", {embedded:g} frames/s with the embedded checkpoint" if embedded else ""
@@ -51,7 +54,7 @@ class Measured:
 
 
 def read(folder: Path) -> Measured | None:
-    """What is written in the data folder; None: no self-test has been made, or the file is damaged."""
+    """The results in the data folder `folder`; None if there has been no self-test or the file is damaged."""
     try:
         found: Measured = decode(parse(bounded_text(folder / _FILE, _MAX_BYTES)), Measured, _FILE)
     except (OSError, ValueError, MatteError):
@@ -60,14 +63,14 @@ def read(folder: Path) -> Measured | None:
 
 
 def write(folder: Path, measured: Measured) -> None:
-    """Keep it. Raises OutputError."""
+    """Write the results to the data folder `folder`. Raises OutputError."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_file(folder / _FILE, lambda file: write_bytes(file, encode(measured).encode()))
 
 
 def note_problem(folder: Path, problem: str) -> None:
-    """Keep why the GPU could not be used; whoever starts a self-test learns of a crash, not the engine itself."""
+    """Write down why the GPU could not be used. Called by the process that started the self-test, after a crash."""
     found = read(folder)
     if found is not None:
         write(folder, dataclasses.replace(found, gpu_problem=problem))

@@ -1,4 +1,4 @@
-"""Child processes: a clean environment variable block, output kept for when it is needed."""
+"""Child processes with a clean environment, whose output is kept for error messages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ..contract.errors import EngineError
 
-# What would lead a child into somebody else's packages.
+# Variables that would make a child import packages of another Python.
 _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 
-# No console window flashes up.
+# Without this a console window would flash up on Windows.
 if sys.platform == "win32":
     HIDDEN = subprocess.CREATE_NO_WINDOW
 else:
@@ -21,7 +21,7 @@ else:
 
 
 def quiet_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`environ` without what leads Python to packages outside its own environment; always UTF-8."""
+    """`environ` without the variables that lead Python to packages of another environment, and set to UTF-8."""
     return {key: value for key, value in environ.items() if key not in _FOREIGN} | {
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
@@ -40,14 +40,17 @@ def hear(
     folder: Path | None = None,
     patience: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end, out of sight, whatever it ends with.
+    """Run a command to its end, without a window, and return its result and output. Any exit code is accepted.
 
     Args:
-        patience: seconds that it may take.
+        command: the program and its arguments.
+        environment: the complete environment; None: `quiet_environment()`.
+        folder: the working folder; None: the current one.
+        patience: limit in seconds; None: no limit.
 
     Raises:
-        OSError: it can't be started.
-        subprocess.TimeoutExpired: it took longer.
+        OSError: the command can't be started.
+        subprocess.TimeoutExpired: it took longer than `patience`.
     """
     return subprocess.run(
         command,
@@ -67,11 +70,13 @@ def hear(
 def run_quietly(
     command: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> str:
-    """Run to the end; returns its stdout. Raises EngineError with its last words."""
+    """Run a command to its end and return its stdout. Raises EngineError with the last line of output if it fails."""
     try:
         done = hear(command, environment, folder)
     except OSError as error:
-        raise EngineError(f"It can't be started: {error.strerror}.", where=command[0]) from None
+        raise EngineError(f"This program can't be started: {error.strerror}.", where=command[0]) from None
     if done.returncode:
-        raise EngineError(last_line(done.stderr) or last_line(done.stdout) or f"It ended with {done.returncode}.")
+        raise EngineError(
+            last_line(done.stderr) or last_line(done.stdout) or f"The program ended with exit code {done.returncode}."
+        )
     return done.stdout

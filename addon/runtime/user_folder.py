@@ -1,4 +1,4 @@
-"""Where things live that are downloaded once per person: the runtime and the checkpoints. Standard library only."""
+"""The folder of everything that is downloaded once per user: the runtime and the checkpoints. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _NAME = "splat_matte"
 def user_folder(
     platform: str = sys.platform, environ: Mapping[str, str] = os.environ, home: Path | None = None
 ) -> Path:
-    """The folder for this person's data; it may not exist yet.
+    """The folder for this user's data, which may not exist yet.
 
-    Blender's own user folder is one per Blender version, and this holds gigabytes, so it lies beside it.
-    SPLAT_MATTE_FOLDER puts it elsewhere, on a larger disk for instance.
+    Blender has a user folder per Blender version. This folder contains gigabytes, so it is beside Blender's and serves
+    all versions. SPLAT_MATTE_FOLDER names another folder, for example on a larger disk.
 
     Args:
-        platform: as sys.platform.
-        home: default: this person's.
+        platform: a value of sys.platform.
+        environ: the environment variables.
+        home: the home folder; None: this user's.
 
     Sources: XDG Base Directory Specification; Windows known folder LocalAppData; Apple's File System Programming Guide.
     """
@@ -33,5 +34,5 @@ def user_folder(
     if platform == "darwin":
         return home / "Library" / "Application Support" / _NAME
     data = environ.get("XDG_DATA_HOME", "")
-    # The specification: a relative path is invalid and to be ignored.
+    # The specification says that a relative path is invalid and has to be ignored.
     return (Path(data) if Path(data).is_absolute() else home / ".local" / "share") / _NAME

@@ -1,4 +1,4 @@
-"""How a long task tells where it is, and learns that it is not wanted any more."""
+"""The interface through which a long task reports its progress and learns that it should stop."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from ..contract.errors import Cancelled
 
 
 class Watch:
-    """This one tells nobody and never stops; those who want to know more override it."""
+    """The base class, which reports nothing and never stops the task."""
 
     def progress(self, words: str, fraction: float) -> None:
-        """`words` say what is being done; `fraction` of it is done, 0..1."""
+        """Report the current step, in words, and the finished share of the task, 0..1."""
 
     def note(self, words: str) -> None:
-        """Something to be told once."""
+        """Report a message that is shown once."""
 
     def stopping(self) -> bool:
-        """Whether the person asked for an end."""
+        """Whether the user asked to stop."""
         return False
 
     def check(self) -> None:
-        """To be called between two steps. Raises Cancelled: what was downloaded is kept."""
+        """Called by the task between two steps. Raises Cancelled if the user asked to stop. Downloaded files stay."""
         if self.stopping():
             raise Cancelled("Stopped. What was downloaded is kept.")
 
 
 def megabytes(count: int) -> str:
-    """`count` bytes as people read sizes (1 MB = 10^6 bytes, as registries write it)."""
+    """A size of `count` bytes in words (1 MB = 10^6 bytes)."""
     return f"{count / 1e6:,.0f} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"

@@ -1,4 +1,5 @@
-"""What is saved: with a clip in the .blend, and for a person in Blender's preferences.
+"""Settings: those of a clip, saved in the .blend, and those of a user, saved in Blender's preferences.
 
-Property groups and what they mean; imports `contract`, `runtime`, `checkpoints`, `installer` and `results`.
+These are property groups and functions that interpret them. Imports `contract`, `runtime`, `checkpoints`, `installer`
+and `results`.
 """

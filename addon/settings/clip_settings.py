@@ -1,4 +1,4 @@
-"""Settings of a clip, saved with it in the .blend."""
+"""The settings of a clip, saved with it in the .blend."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .mask_changes import masks_changed
 from .palette import PALETTE
 from .pick_settings import KINDS, PickSettings
 
-# Paths of a clip may begin at the .blend's folder (//); Blender wants to be told so from 4.5 on.
+# Paths of a clip may be relative to the .blend (//). Since 4.5 Blender needs this option for that.
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
@@ -79,11 +79,11 @@ OVERLAY_STYLES = [
 ]
 
 
-_EARLIER = 3  # as many as the matte store keeps beside the newest
+_EARLIER = 3  # number of takes that the matte store keeps beside the newest one
 
 
 class ObjectSettings(bpy.types.PropertyGroup):
-    """What belongs to a tracking object or mask layer; found by its name, as those can't hold data themselves."""
+    """The settings of a tracking object or mask layer, which are found by its name: those can't hold data of ours."""
 
     use: BoolProperty(name="Use", description="Make a matte of this object", default=True)
     export: BoolProperty(
@@ -110,11 +110,11 @@ class ObjectSettings(bpy.types.PropertyGroup):
     finishing: PointerProperty(type=FinishingSettings)
 
     def takes(self) -> list[str]:
-        """The folders of what was tracked, the newest first."""
+        """The folders of its takes, the newest first."""
         return [take for take in (self.take, *self.earlier.splitlines()) if take]
 
     def keep_take(self, folder: str, pictures: str) -> None:
-        """Remember what is tracked now, and what was before."""
+        """Remember a new take's folder, and earlier ones. `pictures` identifies the footage's files."""
         self.earlier = "\n".join([take for take in self.takes() if take != folder][:_EARLIER])
         self.take, self.pictures = folder, pictures
 
@@ -127,7 +127,7 @@ def _show_suspect(settings: ClipSettings, _: bpy.types.Context) -> None:
 
 
 class SuspectSettings(bpy.types.PropertyGroup):
-    """A run of doubtful frames, as suspects.Suspect has it."""
+    """A run of suspect frames, with the fields of suspects.Suspect."""
 
     object_name: StringProperty(name="Object", description="Whose matte it is")
     frame: IntProperty(name="Frame", description="The worst clip frame of the run")
@@ -138,7 +138,7 @@ class SuspectSettings(bpy.types.PropertyGroup):
 
 
 def _scene_frame(name: str) -> dict[str, Any]:
-    """get and set of a property that shows the clip frame `name` as the timeline numbers it."""
+    """The get and set functions of a property that shows the clip frame in the property `name` as a scene frame."""
 
     def get(settings: ClipSettings) -> int:
         clip: bpy.types.MovieClip = settings.id_data  # type: ignore[assignment]
@@ -154,7 +154,7 @@ def _scene_frame(name: str) -> dict[str, Any]:
 SUSPECT_FIELDS = tuple(SuspectSettings.__annotations__)
 
 
-_live: set[int] = set()  # session_uid of clips: no .blend may say that something starts by itself
+_live: set[int] = set()  # session_uid of clips; not saved, so that no .blend starts anything when it is opened
 
 
 def _is_live(settings: ClipSettings) -> bool:
@@ -166,7 +166,7 @@ def _set_live(settings: ClipSettings, live: bool) -> None:
 
 
 class ClipSettings(bpy.types.PropertyGroup):
-    """What belongs to a clip."""
+    """All settings of a clip."""
 
     objects: CollectionProperty(type=ObjectSettings)
     names: StringProperty(
@@ -400,34 +400,34 @@ class ClipSettings(bpy.types.PropertyGroup):
 
     @property
     def found(self) -> PickSettings:
-        """What was found of the kind that is chosen."""
+        """The results of the search whose kind is chosen in the panel."""
         found: PickSettings = getattr(self, self.automatic)
         return found
 
     def uses(self, name: str) -> bool:
-        """Whether the object of that name gets a matte."""
+        """Whether the object called `name` gets a matte."""
         found = self.objects.get(name)
         return found is None or found.use
 
     def exports(self, name: str) -> bool:
-        """Whether the object of that name is in what is exported."""
+        """Whether the object called `name` is exported."""
         found = self.objects.get(name)
         return found is None or found.export
 
     def shows(self, name: str) -> bool:
-        """Whether the overlay shows the object of that name."""
+        """Whether the overlay shows the object called `name`."""
         found = self.objects.get(name)
         if any(entry.solo for entry in self.objects):
             return found is not None and found.solo
         return found is None or not found.hide
 
     def take_of(self, name: str) -> str:
-        """The folder that holds the object's mattes; empty if it was never tracked."""
+        """The folder of the object's newest take; empty if it has never been tracked."""
         found = self.objects.get(name)
         return found.take if found else ""
 
     def entry(self, name: str) -> ObjectSettings:
-        """What is kept of an object, made if there is nothing yet."""
+        """The settings of the object called `name`, which are added if there are none yet."""
         found: ObjectSettings | None = self.objects.get(name)
         if found is None:
             found = self.objects.add()
@@ -436,12 +436,12 @@ class ClipSettings(bpy.types.PropertyGroup):
         return found
 
     def keep_takes(self, takes: dict[str, str], pictures: str) -> None:
-        """Remember where the mattes of the objects are. `pictures`: which files of the footage they belong to."""
+        """Remember the folders of new takes by object name. `pictures` identifies the footage's files."""
         for name, folder in takes.items():
             self.entry(name).keep_take(folder, pictures)
 
     def keep_suspects(self) -> None:
-        """Take over what the engine found doubtful, worst first."""
+        """Read the suspects that the engine wrote, the worst first."""
         found = [
             (entry.name, suspect) for entry in self.objects if entry.take for suspect in read_suspects(Path(entry.take))
         ]
@@ -454,12 +454,12 @@ class ClipSettings(bpy.types.PropertyGroup):
                 setattr(item, field.name, getattr(suspect, field.name))
 
     def suspects_used(self) -> list[SuspectSettings]:
-        """Those of objects that get a matte, worst first."""
+        """The suspects of objects that get a matte, the worst first."""
         return [suspect for suspect in self.suspects if self.uses(suspect.object_name)]
 
 
 def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
-    """The clip's."""
+    """The settings of a clip."""
     settings: ClipSettings = clip.splat_matte  # type: ignore[attr-defined]
     return settings
 
@@ -468,10 +468,10 @@ CLASSES = (FinishingSettings, PickSettings, ObjectSettings, SuspectSettings, Cli
 
 
 def register() -> None:
-    """Hang the settings on clips."""
+    """Add the settings to Blender's clips."""
     bpy.types.MovieClip.splat_matte = PointerProperty(type=ClipSettings)  # type: ignore[attr-defined]
 
 
 def unregister() -> None:
-    """Take them off again."""
+    """Remove the settings from Blender's clips."""
     del bpy.types.MovieClip.splat_matte  # type: ignore[attr-defined]

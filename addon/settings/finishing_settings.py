@@ -1,4 +1,4 @@
-"""Settings of an object's finishing, saved with the clip in the .blend. job.Finishing says what they do."""
+"""The settings of an object's finishing, saved with the clip in the .blend. job_types.Finishing describes the steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _forget(settings: FinishingSettings, _: bpy.types.Context) -> None:
 
 
 def _others(settings: FinishingSettings, _: bpy.types.Context, __: str) -> list[str]:
-    """The clip's other objects, to choose one from."""
+    """The names of the clip's other objects, for the search menu."""
     clip: Any = settings.id_data
     entries = clip.splat_matte.objects
     names = {tracking_object.name for tracking_object in clip.tracking.objects} | {entry.name for entry in entries}
@@ -24,7 +24,7 @@ def _others(settings: FinishingSettings, _: bpy.types.Context, __: str) -> list[
 
 
 class FinishingSettings(bpy.types.PropertyGroup):
-    """What is done to an object's mattes after tracking."""
+    """The finishing steps of an object's mattes."""
 
     temporal: IntProperty(
         name="Steady",
@@ -95,12 +95,12 @@ class FinishingSettings(bpy.types.PropertyGroup):
     )
 
     def state(self) -> tuple[object, ...]:
-        """All of them, to see whether one changed."""
+        """The values of all settings, to be compared for changes."""
         garbage = self.garbage.name_full if self.garbage else ""
         numbers = (self.temporal, self.fill_holes, self.remove_islands, self.smooth, self.grow, self.feather)
         return (*numbers, self.subtract, self.invert, garbage)
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is done."""
+        """Whether any finishing step is on."""
         return any(self.state())

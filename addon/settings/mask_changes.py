@@ -1,4 +1,4 @@
-"""Counts the changes of masks, so that whoever keeps something that was read of a mask knows when to read it again."""
+"""A counter of changes of masks, by which caches of masks know when to read them again."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _changes = 0
 
 
 def masks_changed() -> None:
-    """To be called when a mask has changed, or another one is used, or another file is open."""
+    """Count a change. Called when a mask has changed, another mask is used, or another file is open."""
     global _changes
     _changes += 1
 
 
 def changes() -> int:
-    """Grows with each change of a mask."""
+    """The number of changes so far."""
     return _changes
 
 

@@ -1,4 +1,4 @@
-"""What was found without a click, and what of it was picked: settings, saved with the clip in the .blend."""
+"""The results of a search and the picked things or parts: settings that are saved with the clip in the .blend."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import bpy
 from ..contract.automatic import Parts, Search, Things
 from ..language.properties import StringProperty
 
-# What can be found: the Job's field for it is one of engine/automatic's pipelines.
+# The kinds of searches with results to pick from. The identifier is also the name of the Job's field.
 KINDS = [
     ("things", "Things", "Each thing once, in all frames: to pick the subject from"),
     (
@@ -21,7 +21,7 @@ KINDS = [
 
 
 class PickSettings(bpy.types.PropertyGroup):
-    """Of one kind: where it is, and what was picked."""
+    """The results of one kind of search: the folder, and the picked numbers."""
 
     folder: StringProperty(name="Found", description="The folder of what was found last", options={"HIDDEN"})
     numbers: StringProperty(
@@ -29,24 +29,24 @@ class PickSettings(bpy.types.PropertyGroup):
     )
 
     def picked(self) -> tuple[int, ...]:
-        """What was picked, the lowest number first."""
+        """The picked numbers, in ascending order."""
         return tuple(int(number) for number in self.numbers.split(",") if number.strip())
 
     def toggle(self, number: int) -> bool:
-        """Pick what has that number, or leave it out again; whether it is picked now."""
+        """Pick the thing or part with this number, or unpick it. Returns whether it is picked now."""
         picked = set(self.picked()) ^ {number}
         self.numbers = ", ".join(map(str, sorted(picked)))
         return number in picked
 
     def keep(self, folder: str) -> None:
-        """What was found is there. Other numbers mean other things, so what was picked of something else goes."""
+        """Remember the folder of a new result. Numbers are valid within one result only, so it clears the picks."""
         if PurePath(folder).name != PurePath(self.folder).name:
             self.numbers = ""
         self.folder = folder
 
 
 def search_of(kind: str, picked: tuple[int, ...]) -> dict[str, Search]:
-    """The Job's field for a kind."""
+    """The Job's field for a kind of search, with the picked numbers, as keyword arguments."""
     if kind == "parts":
         return {"parts": Parts(subjects=picked)}
     return {"things": Things(subjects=picked)}

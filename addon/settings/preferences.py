@@ -1,4 +1,4 @@
-"""Settings of the person, in Blender's preferences: what belongs to the computer and not to a clip."""
+"""The user's settings in Blender's preferences, which concern the computer and not a clip."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _items: list[tuple[str, str, str, str, int]] = []  # Blender keeps no reference 
 
 
 def _gpu_items(chosen: Preferences, context: bpy.types.Context | None) -> list[tuple[str, str, str, str, int]]:
-    """All GPUs that the last self-test saw, and the chosen one."""
+    """The items of the menu of GPUs: all GPUs that the last self-test found, and the chosen one."""
     found = measured.read(data_folder())
     names = {gpu.uuid: gpu.name for gpu in found.gpus} if found else {}
     if chosen.gpu and chosen.gpu not in names:
@@ -139,13 +139,13 @@ class Preferences:
 
 
 def data_folder() -> Path:
-    """Where runtime and checkpoints are."""
+    """The folder of the runtime and the checkpoints."""
     chosen = preferences().folder
     return Path(bpy.path.abspath(chosen)) if chosen else user_folder()
 
 
 def device() -> Device:
-    """What the model runs on: the CPU where a GPU failed the last self-test and nobody asks for it by name."""
+    """The device for the model. If a GPU failed the last self-test, "auto" means the CPU."""
     chosen: Device = preferences().device
     if chosen != "auto" or preferences().engine_python or os.environ.get(PYTHON_VARIABLE):
         return chosen
@@ -154,12 +154,12 @@ def device() -> Device:
 
 
 def preferences() -> Preferences:
-    """This extension's."""
+    """The preferences of this extension."""
     return bpy.context.preferences.addons[EXTENSION_PACKAGE].preferences  # type: ignore[return-value]
 
 
 def keep() -> None:
-    """Write down what is set: Blender forgets it when the extension is disabled."""
+    """Write the preferences to a file, as Blender forgets them when the extension is disabled."""
     chosen = preferences()
     values = {name: getattr(chosen, name) for name in Preferences.__annotations__ if chosen.is_property_set(name)}  # type: ignore[attr-defined]
     with contextlib.suppress(OSError):
@@ -167,7 +167,7 @@ def keep() -> None:
 
 
 def take_up() -> None:
-    """Set what was set when the extension was disabled, earlier in this session; once."""
+    """Restore the preferences that `keep` wrote earlier in this session, once."""
     file = _kept_file()
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
@@ -180,5 +180,5 @@ def take_up() -> None:
 
 
 def _kept_file() -> Path:
-    """In the folder that Blender has for this session alone, and deletes at its end."""
+    """The file for `keep`, in the folder that Blender deletes at the end of the session."""
     return Path(bpy.app.tempdir) / "splat_matte_preferences.json"

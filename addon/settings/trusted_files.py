@@ -1,6 +1,6 @@
-"""Which checkpoints and configs a person has said yes to, by what is in them; kept in the preferences.
+"""The checkpoints and configs that the user trusts, by their hashes, which are saved in the preferences.
 
-A .blend or a Job may come from anybody, and names files too; so the yes is not in it, and not by a file's name.
+A .blend or a Job may come from anybody. So trust is neither saved in them nor tied to a file's name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .preferences import preferences
 
 
 def trust(file: Path) -> None:
-    """Say yes to what is in a file now. Raises CheckpointError if it can't be read."""
+    """Trust the current content of a file. Raises CheckpointError if the file can't be read."""
     known = preferences().trusted.split()
     if (found := _hash(file)) not in known:
         preferences().trusted = " ".join([*known, found])
@@ -24,7 +24,7 @@ def trust(file: Path) -> None:
 
 
 def is_trusted(file: Path) -> bool:
-    """Whether a person has said yes to what is in a file now. Raises CheckpointError if it can't be read."""
+    """Whether the user trusts the current content of a file. Raises CheckpointError if the file can't be read."""
     return _hash(file) in preferences().trusted.split()
 
 
@@ -33,7 +33,9 @@ def _hash(file: Path) -> str:
         status = file.stat()
         return _remembered(file, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise CheckpointError(f"It can't be read: {error.strerror}.", where=str(file), hint="Choose another.") from None
+        raise CheckpointError(
+            f"This file can't be read: {error.strerror}.", where=str(file), hint="Choose another."
+        ) from None
 
 
 @functools.lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""What runs in the background: Jobs and the set-up of the engine, watched by operators, panels and the command line.
+"""Background tasks: Jobs and the set-up of the engine, which operators, panels and the command line watch.
 
-Imports `clip` and everything below it; knows no operator and no panel.
+Imports `clip` and everything below it, but no operator and no panel.
 """

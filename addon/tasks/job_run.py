@@ -1,6 +1,7 @@
-"""The Job that is running and those that wait for it: started, watched and stopped by operators, panels, command line.
+"""The running Job and the queue of waiting ones: starting, watching and stopping them.
 
-One runs at a time. What is asked for meanwhile waits its turn, as the Job that it was when it was asked for.
+Operators, panels and the command line use this. One Job runs at a time. A Job that is started meanwhile waits its turn;
+it is made when it is started, so later changes don't affect it.
 """
 
 from __future__ import annotations
@@ -61,20 +62,20 @@ _STAGES = {
 
 @dataclass(slots=True)
 class Run:
-    """One Job, on its way or waiting.
+    """One run of a Job, which may still be waiting.
 
-    request: what the engine is asked.
+    request: the request to the engine.
     clip: name of the clip.
-    shift: from clip frames to those of the scene, which the artist reads.
-    pictures: which files of the footage it is about, as clip.footage.pictures_of has it.
-    kind: what is found to be picked from, if that is what it does: a name of picking.KINDS.
-    folder: where its versions and its matte store are.
-    notes: what the artist should know of footage and prompts; the panel shows it anyway.
-    warnings: what the engine has to say.
+    shift: what is added to clip frames to get scene frames, which the artist sees.
+    pictures: identifies the footage's files, see clip.footage.pictures_of.
+    kind: for a search with results to pick from, its kind: an identifier in pick_settings.KINDS.
+    folder: the folder of its versions and its matte store.
+    notes: remarks about footage and prompts, which the panel shows as well.
+    warnings: the engine's warnings.
     progress: the latest progress event.
-    error: what it ended with; None while it runs and when it succeeded.
-    engine, reply: None as long as it waits.
-    number: tells it from all others of this session.
+    error: the error that it ended with; None while it runs and after success.
+    engine, reply: None while it waits.
+    number: a number that no other run of this session has.
     """
 
     verb: Verb
@@ -95,21 +96,21 @@ class Run:
 
     @property
     def result(self) -> Event | None:
-        """The `done` event, once it came."""
+        """The `done` event; None until it comes."""
         return self.reply.result if self.reply is not None else None
 
     @property
     def waits(self) -> bool:
-        """Whether its turn has not come yet."""
+        """Whether the Job is waiting in the queue."""
         return self.reply is None and self.error is None
 
     @property
     def active(self) -> bool:
-        """Whether it still runs, or waits."""
+        """Whether the Job is running or waiting."""
         return self.result is None and self.error is None
 
     def begin(self) -> None:
-        """Its turn has come: send it. Raises MatteError if the engine can't be started."""
+        """Send the Job to the engine. Raises MatteError if the engine can't be started."""
         _LOG.info("%s of %s", self.verb, self.clip)
         try:
             self.engine = _engine()
@@ -120,12 +121,12 @@ class Run:
 
     @property
     def fraction(self) -> float:
-        """How much of the current stage is done, 0..1."""
+        """The finished share of the current stage, 0..1."""
         return self.progress["done"] / max(1, self.progress["total"]) if self.progress else 0.0
 
     @logged
     def step(self) -> None:
-        """Take in what has happened since the last call, without waiting. Raises MatteError: what it ended with."""
+        """Process the events since the last call, without waiting. Raises the MatteError that the Job ended with."""
         if self.error is not None:
             raise self.error
         if self.reply is None:
@@ -140,7 +141,7 @@ class Run:
 
     @logged
     def wait(self, show: Callable[[str], None]) -> None:
-        """Until its end; `show` gets lines for the console. Raises MatteError: what it ended with."""
+        """Wait for the end; `show` gets lines for the console. Raises the MatteError that the Job ended with."""
         for note in self.notes:
             show(f"Note: {note}")
         last = ""
@@ -161,7 +162,7 @@ class Run:
             raise
 
     def stop(self) -> None:
-        """Ask the engine to stop; the run ends when it has. What waits ends at once."""
+        """Ask the engine to stop. A running Job ends when the engine answers, a waiting one at once."""
         self.stopping = True
         if self.reply is None:
             self.error = self.error or Cancelled()
@@ -207,40 +208,40 @@ _asked: set[int] = set()  # session_uid of clips
 
 
 def latest(clip: str = "") -> Run | None:
-    """The run that was begun last in this session, of all or of one clip; it may have ended."""
+    """The run that began last in this session, of any clip or of the clip called `clip`. It may have ended."""
     return _last.get(clip) if clip else _current
 
 
 def running() -> Run | None:
-    """The run that goes on just now."""
+    """The current run; None if no Job is running."""
     return _current if _current is not None and _current.active else None
 
 
 def waiting() -> list[Run]:
-    """What waits, the next one first."""
+    """The waiting runs, the next one first."""
     _queue[:] = [run for run in _queue if run.waits]
     return list(_queue)
 
 
 def pending() -> list[Run]:
-    """What runs, then what waits."""
+    """The current run, followed by the waiting ones."""
     run = running()
     return [run, *waiting()] if run is not None else waiting()
 
 
 def pending_of(verb: Verb, clip: bpy.types.MovieClip) -> Run | None:
-    """What runs or waits of one kind for one clip, the first of it."""
+    """The first running or waiting run of one verb for one clip; None if there is none."""
     return next((run for run in pending() if run.verb == verb and run.clip == clip.name), None)
 
 
 def move(run: Run, places: int) -> None:
-    """Let what waits come later by so many places, or sooner, below zero."""
+    """Move a waiting run back in the queue by a number of places, or forward if it is negative."""
     at = waiting().index(run)
     _queue.insert(max(0, at + places), _queue.pop(at))
 
 
 def go_on() -> None:
-    """Begin what waits next, if nothing runs. An error is what that run ends with, for whoever watches it."""
+    """Begin the next waiting run, if none is running. The run keeps its error for whoever watches it."""
     if running() is None and (waits := waiting()):
         with contextlib.suppress(MatteError):
             _begin(waits[0])
@@ -255,12 +256,12 @@ def _begin(run: Run) -> None:
 
 
 def was_asked(clip: bpy.types.MovieClip) -> bool:
-    """Whether anything was asked of the engine for this clip, since its file was opened."""
+    """Whether the engine has had a request for this clip since the file was opened."""
     return clip.session_uid in _asked
 
 
 def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
-    """For `poll` of what has no place in the queue; says what to do where something runs."""
+    """Whether no Job is running, for the `poll` of an operator that can't be queued. Otherwise sets the poll message."""
     if running() is not None:
         operator.poll_message_set(translated("Something is running already: wait for it, or stop it"))
         return False
@@ -269,14 +270,17 @@ def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
 
 @logged
 def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: int = 0, again: bool = False) -> Run:
-    """Make the clip's Job and send it; if another runs, it waits its turn.
+    """Make the clip's Job and send it. While another Job is running, it waits in the queue.
 
     Args:
-        where: how far to track, as seen from clip frame `here`.
-        again: forget the mattes of these frames first.
+        verb: what to do.
+        clip: the clip.
+        where: the direction and range of tracking, relative to the clip frame `here`.
+        here: a clip frame.
+        again: delete the mattes of these frames first.
 
     Raises:
-        MatteError: what is wrong with footage, prompts, settings or the runtime.
+        MatteError: footage, prompts, settings or the runtime can't be used.
     """
     job, notes = _job(clip, export=verb == "export")
     job = towards(job, where, here)
@@ -288,15 +292,17 @@ def start(verb: Verb, clip: bpy.types.MovieClip, where: Towards = "ALL", here: i
 def start_find(
     verb: Verb, clip: bpy.types.MovieClip, kind: str, search: Mapping[str, Search], picked_from: str = ""
 ) -> Run:
-    """As `start`, for what nobody marks.
+    """Make a Job with a search and send it.
 
     Args:
-        kind: what there will be to pick from, as Run has it.
-        search: the Job's field for it.
-        picked_from: the folder of what its subjects were picked from.
+        verb: what to do.
+        clip: the clip.
+        kind: the kind of the search, see `Run`.
+        search: the Job's field for the search.
+        picked_from: the folder of the results that the search's subjects were picked from.
 
     Raises:
-        MatteError: as of `start`.
+        MatteError: see `start`.
     """
     job, notes = make_automatic_job(clip, device(), verb == "export", **search)
     return _send(Export(job, picked_from) if verb == "export" else Track(job), verb, clip, notes, kind)
@@ -318,7 +324,7 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     """Send the clip's Job with its cameras, to check what is tracked in 3-D.
 
     Raises:
-        MatteError: as of `start`; or the clip has no cameras.
+        MatteError: see `start`; or the clip has no solved cameras.
     """
     job, notes = _job(clip, export=False)
     return _send(Review(job, str(_poses_of(clip, job))), "review", clip, notes)
@@ -326,13 +332,14 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
 
 @logged
 def start_clean(clip: bpy.types.MovieClip, write: bool) -> Run:
-    """Send the clip's splat with its cameras, to count what lies outside the mattes of the latest version.
+    """Send the clip's splat with its cameras, to count the splats outside the mattes of the latest version.
 
     Args:
-        write: what stays, into a new file.
+        clip: the clip.
+        write: also write the remaining splats to a new file.
 
     Raises:
-        MatteError: as of `start`; no splat is named, or the clip has no cameras.
+        MatteError: see `start`; or no splat is chosen, or the clip has no cameras.
     """
     settings = settings_of(clip)
     if not settings.splat:
@@ -345,7 +352,7 @@ def start_clean(clip: bpy.types.MovieClip, write: bool) -> Run:
 
 
 def _poses_of(clip: bpy.types.MovieClip, job: Job) -> Path:
-    """The file of the clip's cameras: the one that is named, or its solved camera, written. Raises MatteError."""
+    """The file of the clip's cameras: the chosen one, or a new one with its solved camera. Raises MatteError."""
     if named := settings_of(clip).poses:
         return Path(bpy.path.abspath(named, library=clip.library))
     poses = cameras_file(job.matte_folder)
@@ -354,23 +361,25 @@ def _poses_of(clip: bpy.types.MovieClip, job: Job) -> Path:
 
 
 def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
-    """Ask for the mattes of one clip frame; a Job that runs goes on.
+    """Ask for the mattes of one clip frame. A running Job continues.
 
     Raises:
-        MatteError: what is wrong with footage, prompts, settings or the runtime.
+        MatteError: footage, prompts, settings or the runtime can't be used.
     """
     job, _ = _job(clip, export=False)
     return _ask(clip, Preview(job, frame))
 
 
 def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, str]) -> Reply:
-    """Ask for the finished mattes of one clip frame, as the chosen target has them; a Job that runs goes on.
+    """Ask for the finished mattes of one clip frame, as the chosen target exports them. A running Job continues.
 
     Args:
-        takes: by object, the folder of its mattes; empty = its last preview.
+        clip: the clip.
+        frame: the clip frame.
+        takes: the folder of each object's take, by the object's name; empty: the last preview is used.
 
     Raises:
-        MatteError: what is wrong with footage, prompts, settings or the runtime.
+        MatteError: footage, prompts, settings or the runtime can't be used.
     """
     job, _ = _job(clip, export=False)
     job = dataclasses.replace(job, target=settings_of(clip).target)
@@ -388,7 +397,7 @@ def request_outlines(clip: bpy.types.MovieClip, frames: Sequence[int], points: i
     """Ask for the outlines of tracked mattes.
 
     Raises:
-        MatteError: what is wrong with footage, prompts, settings or the runtime.
+        MatteError: footage, prompts, settings or the runtime can't be used.
     """
     job, _ = make_job(clip, device(), export=False)
     return _ask(clip, Outlines(job, tuple(frames), points))
@@ -398,16 +407,16 @@ def request_suggestions(clip: bpy.types.MovieClip, frame: int) -> Reply:
     """Ask for the automatic masks of one clip frame.
 
     Raises:
-        MatteError: what is wrong with footage, settings or the runtime.
+        MatteError: footage, settings or the runtime can't be used.
     """
     return _ask(clip, Suggest(_job_to_find(clip, "things"), frame))
 
 
 def request_found(clip: bpy.types.MovieClip, frame: int, kind: str) -> Reply:
-    """Ask for what was found on one clip frame, of a kind of picking.KINDS; a newer request makes it pointless.
+    """Ask for the things or parts on one clip frame. `kind` is an identifier in pick_settings.KINDS.
 
     Raises:
-        MatteError: what is wrong with footage, settings or the runtime.
+        MatteError: footage, settings or the runtime can't be used.
     """
     return _ask(clip, Found(_job_to_find(clip, kind), frame))
 
@@ -437,19 +446,19 @@ def _engine() -> Engine:
 
 
 def warm_up() -> None:
-    """Start the engine before it is asked for anything: importing PyTorch takes seconds."""
-    with contextlib.suppress(MatteError):  # whoever asks for something is told
+    """Start the engine before the first request, as importing PyTorch takes seconds."""
+    with contextlib.suppress(MatteError):  # the first request reports it
         _engine()
 
 
 def abandon(run: Run) -> None:
-    """Stop a run that nobody watches any more: another can begin at once, and the engine drops what is left of it."""
+    """Stop a run without waiting for its end. Another run can start at once; the engine drops the rest of this one."""
     run.stop()
     run.error = Cancelled()
 
 
 def forget() -> None:
-    """Stop what is running, and forget it and all that waits."""
+    """Stop the current run, and forget it and all waiting ones."""
     global _current
     for run in pending():
         run.stop()

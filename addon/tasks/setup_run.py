@@ -1,4 +1,4 @@
-"""What the installer does just now: started by the operators, watched by a timer, shown in the preferences."""
+"""The running task of the installer: operators start it, a timer watches it, and the preferences show it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ _CLOSES_THE_ENGINE = ("install", "move", "remove")
 class Task:
     """One task of the installer.
 
-    notes: what was told once.
-    result: the last event, once it ended well. error: what it ended with, if it did not.
-    asked: the build of PyTorch that could be had in place of the planned one, if that is what it ended with.
+    notes: messages that are shown once.
+    result: the last event, after success.
+    error: the error that it ended with.
+    asked: if the task ended because the planned build of PyTorch is not available, the build that is.
     """
 
     verb: Verb
@@ -53,11 +54,11 @@ class Task:
 
     @property
     def active(self) -> bool:
-        """Whether it still runs."""
+        """Whether the task is still running."""
         return self.result is None and self.error is None
 
     def step(self, wait: float = 0.0) -> None:
-        """Take in what has happened since the last call, waiting at most `wait` seconds for something."""
+        """Process the events since the last call. Waits for the first one for at most `wait` seconds."""
         try:
             for event in self.installer.poll(wait):
                 if event["event"] == "progress":
@@ -75,7 +76,7 @@ class Task:
             self.error = error
 
     def wait(self, show: Callable[[str], None]) -> None:
-        """Until its end; `show` gets lines for the console. Raises MatteError: what it ended with."""
+        """Wait for the end; `show` gets lines for the console. Raises the MatteError that the task ended with."""
         said = ""
         while self.active:
             self.step(wait=0.5)
@@ -86,7 +87,7 @@ class Task:
             raise self.error
 
     def stop(self) -> None:
-        """Ask it to stop."""
+        """Ask the installer to stop."""
         self.stopping = True
         self.installer.cancel()
         _redraw()  # says so
@@ -99,12 +100,12 @@ _runs: dict[Path, bool | None] = {}  # by a runtime's Python: whether it starts;
 
 
 def latest() -> Task | None:
-    """The last task of this session; it may have ended."""
+    """The last task of this session, which may have ended; None if there was none."""
     return _current
 
 
 def active() -> Task | None:
-    """The task that goes on just now."""
+    """The current task; None if no task is running."""
     return _current if _current is not None and _current.active else None
 
 
@@ -112,7 +113,7 @@ def start(verb: Verb, *arguments: str) -> Task:
     """Start a task.
 
     Raises:
-        EngineError: something else is running.
+        EngineError: another task is running.
     """
     global _current
     if active() is not None or job_run.pending():
@@ -127,14 +128,14 @@ def start(verb: Verb, *arguments: str) -> Task:
 
 
 def plan() -> InstallPlan:
-    """What Install would do, as the preferences say."""
+    """The plan of an installation with the current preferences."""
     chosen = preferences()
     wheels = Path(bpy.path.abspath(chosen.wheels)) if chosen.wheels else None
     return InstallPlan(data_folder(), chosen.build, bpy.path.abspath(chosen.base_python), wheels)
 
 
 def machine(patience: float = 0.0) -> Machine | None:
-    """This computer. The drivers are asked in a thread, since that can take seconds; None until they have answered.
+    """This computer; None until its drivers have answered. They are asked in a thread, as that can take seconds.
 
     Args:
         patience: seconds to wait for them.
@@ -151,7 +152,7 @@ def machine(patience: float = 0.0) -> Machine | None:
 
 
 def engine_runs() -> bool:
-    """Whether the installed engine's Python starts, as far as is known: it is asked once, in a thread."""
+    """Whether the installed engine's Python can start. This is tried once, in a thread; True until it is known."""
     current = current_runtime(plan().runtimes)
     if current is None:
         return True
@@ -188,7 +189,7 @@ def _tick() -> float | None:
 
 
 def _take_over(result: dict[str, Any]) -> None:
-    """What a task changes in the preferences, and in what is known of this computer."""
+    """Update the preferences, and the facts about this computer, after a task."""
     if result.get("gpu_problem"):
         measured.note_problem(data_folder(), result["gpu_problem"])
     if folder := result.get("folder"):
@@ -203,7 +204,7 @@ def _redraw() -> None:
 
 
 def forget(*, wait: bool = True) -> None:
-    """Stop what is running and forget it; `wait` until it is gone."""
+    """Stop the current task and forget it. With `wait`, return when its process has ended."""
     global _current
     for timer in (_tick, _until_asked):
         if bpy.app.timers.is_registered(timer):

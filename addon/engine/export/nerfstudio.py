@@ -82,7 +82,7 @@ def _read(file: str) -> str:
         text = Path(file).read_bytes().decode()
         data = json.loads(text.removeprefix(_BOM))
     except OSError as error:
-        raise JobError(f"It can't be read: {error.strerror}.", where=file) from None
+        raise JobError(f"This file can't be read: {error.strerror}.", where=file) from None
     except (ValueError, RecursionError) as error:
         raise JobError(f"This is not JSON: {error}.", where=file) from None
     frames = data.get("frames") if isinstance(data, dict) else None

@@ -39,7 +39,7 @@ def _facts(file: str, root: Path) -> list[Any]:
         return [os.path.relpath(file, root), status.st_size, status.st_mtime_ns, read_orientation(file)]
     except OSError as error:
         raise FootageError(
-            f"It can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
+            f"This file can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
         ) from None
 
 
@@ -61,7 +61,7 @@ def _state(file: str) -> tuple[int, int, int]:
         status = os.stat(file)  # noqa: PTH116
     except OSError as error:
         raise FootageError(
-            f"It can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
+            f"This file can't be read: {error.strerror}.", where=file, hint="Put it back, or load the footage again."
         ) from None
     return status.st_size, status.st_mtime_ns, status.st_ino
 

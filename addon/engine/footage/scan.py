@@ -65,11 +65,11 @@ def scan(path: Path, layer: str = "") -> tuple[Footage, list[str]]:
     try:
         return _scan(path, layer)
     except OSError as error:
-        raise FootageError(f"It can't be read: {error.strerror}.", where=str(error.filename or path)) from None
+        raise FootageError(f"This file can't be read: {error.strerror}.", where=str(error.filename or path)) from None
 
 
 def _scan(path: Path, layer: str) -> tuple[Footage, list[str]]:
-    """As `scan`. Raises FootageError, and OSError where a file or folder goes away meanwhile."""
+    """Like `scan`. Raises FootageError, or OSError if a file or folder disappears meanwhile."""
     if path.is_dir():
         files, warnings = _scan_folder(path)
     elif path.suffix.lower() in movie.SUFFIXES:

@@ -329,7 +329,7 @@ def _hash_file(path: Path) -> str:
         status = path.stat()
         return _hash(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise CheckpointError(f"It can't be read: {error.strerror}.", where=str(path)) from None
+        raise CheckpointError(f"This file can't be read: {error.strerror}.", where=str(path)) from None
 
 
 @functools.lru_cache(maxsize=8)
