@@ -203,7 +203,7 @@ class Run:
 
 _current: Run | None = None
 _last: dict[str, Run] = {}  # by the clip's name: what was begun last
-_queue: list[Run] = []  # what waits, the next one first
+_queue: list[Run] = []  # waiting runs, the next one first
 _asked: set[int] = set()  # session_uid of clips
 
 
@@ -261,7 +261,7 @@ def was_asked(clip: bpy.types.MovieClip) -> bool:
 
 
 def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
-    """Whether no Job is running, for the `poll` of an operator that can't be queued. Otherwise sets the poll message."""
+    """Whether no Job is running, for `poll` of an operator that can't be queued. Otherwise sets the poll message."""
     if running() is not None:
         operator.poll_message_set(translated("Something is running already: wait for it, or stop it"))
         return False
