@@ -57,16 +57,19 @@ class Prompts:
         switched off or where nothing counts are not there.
     ignored: sentences, each with its reason.
     unexported: names of objects that are only tracked.
+    shadows: names of objects that are what the subject casts.
     """
 
     marks: dict[str, Marks] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     unexported: set[str] = field(default_factory=set)
+    shadows: set[str] = field(default_factory=set)
 
     def objects(self) -> tuple[MatteObject, ...]:
         """As the Job wants them."""
         return tuple(
-            MatteObject(name, marks.prompts(), export=name not in self.unexported) for name, marks in self.marks.items()
+            MatteObject(name, marks.prompts(), export=name not in self.unexported, shadow=name in self.shadows)
+            for name, marks in self.marks.items()
         )
 
     def in_words(self) -> str:
@@ -116,7 +119,12 @@ def read_prompts(
         for name, each_marks in marks.items():
             _restrict(clip, name, each_marks, range(frame_range[0], frame_range[1] + 1), ignored)
     sent = {name: each_marks for name, each_marks in marks.items() if each_marks.frames}
-    return Prompts(sent, ignored, {name for name in sent if not settings.exports(name)})
+    return Prompts(
+        sent,
+        ignored,
+        {name for name in sent if not settings.exports(name)},
+        {name for name in sent if name in settings.objects and settings.objects[name].shadow},
+    )
 
 
 def _read_tracks(

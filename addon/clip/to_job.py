@@ -93,6 +93,8 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
         settings.plate_alpha if rules.has_alpha else "replace",
         0.0 if footage.movie or not rules.one_file else render.fps / render.fps_base,
         settings.edge_colours if rules.edge_colours else "as_shot",
+        settings.ignored_band if rules.bands else 0,
+        settings.greys and rules.weighs,
     )
 
 

@@ -146,9 +146,11 @@ def _check(job: Job) -> None:
         _check_search(job, job.search)
         return
     check_objects(job.objects, job.footage, job.frames)
-    if job.target and not any(matte_object.export for matte_object in job.objects):
+    if job.target and not any(matte_object.export and not matte_object.shadow for matte_object in job.objects):
         raise JobError(
-            "No object is in the export.", where="objects", hint="Switch Export on for at least one of them."
+            "No object is in the export.",
+            where="objects",
+            hint="Switch Export on for at least one of them that is no shadow.",
         )
 
 

@@ -65,6 +65,8 @@ def check_delivery(delivery: Delivery, footage: Footage) -> None:
         raise JobError(
             f"{delivery.frame_rate:g} is not a frame rate ({MIN_RATE:g} to {MAX_RATE:g}).", where="delivery.frame_rate"
         )
+    if not 0 <= delivery.ignored_band <= MAX_LENGTH:
+        raise JobError(f"{delivery.ignored_band} pixels are not 0 to {MAX_LENGTH}.", where="delivery.ignored_band")
     if not re.fullmatch(r"|latest|v\d{3,}", delivery.into):
         raise JobError(
             f"{delivery.into!r} is not a version.",

@@ -159,12 +159,15 @@ class MatteObject:
     """One SAM 2 object. Its prompts are ordered by frame, at most one per frame.
 
     export: whether it is exported. It is tracked in any case, for example to be subtracted from other objects.
+    shadow: whether it is a shadow or a reflection of the subject: neither subject nor empty. It is not part of the
+        exported subject, and targets that distinguish ignored from empty pixels mark it as ignored.
     """
 
     name: str
     prompts: tuple[Prompt, ...]
     finishing: Finishing = field(default_factory=Finishing)
     export: bool = True
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,9 @@ class Delivery:
     frame_rate: frames per second of exported movies; 0: that of movie footage, or 24 for image sequences.
     edge_colours: the colours beside and under the edge of the subject: those of the plate, or those of the subject,
         continued outwards.
+    ignored_band: pixels on either side of the edge that are marked as ignored, for targets that distinguish ignored
+        from empty pixels.
+    greys: whether soft edges are kept as grey values, for targets whose program uses the greys of masks as weights.
     """
 
     scope: Scope = "all"
@@ -206,6 +212,8 @@ class Delivery:
     plate_alpha: PlateAlpha = "replace"
     frame_rate: float = 0.0
     edge_colours: EdgeColours = "as_shot"
+    ignored_band: int = 0
+    greys: bool = False
 
 
 def refining(refine: Refine, width: int, height: int) -> Refine:

@@ -24,6 +24,8 @@ class Rules:
     invertible: whether `invert` is possible.
     has_alpha: images with an alpha channel are written, so the footage's own alpha can be used.
     edge_colours: whether the colours of the subject can be continued beyond its edge.
+    weighs: the program uses grey values of masks as weights, so mattes may have them if the Job asks for it.
+    bands: the program distinguishes ignored pixels from those that have to be empty.
     soft: mattes may have grey values; otherwise they are 0 or 255.
     found: the target is for parts that a search found, not for marked objects.
     one_file: all frames are in one file, which is always written as a whole; {clip} in `pattern` is the footage's name.
@@ -38,10 +40,16 @@ class Rules:
     invertible: bool = True
     has_alpha: bool = False
     edge_colours: bool = False
+    weighs: bool = False
+    bands: bool = False
     soft: bool = False
     one_file: bool = False
     flat: bool = False
     found: bool = False
+
+    def keeps_greys(self, asked: bool) -> bool:
+        """Whether mattes may have greys, where the Job's delivery has asked for them or not."""
+        return self.soft or (self.weighs and asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class Target:
 
 _BY_STEM = Rules("masks")
 _MASKS_FOLDER = Rules("masks", "masks/{stem}.png", as_stored=True)
+_BESIDE_IMAGES = "A folder of masks to lie beside the images. "
 
 TARGETS: dict[str, Target] = {
     "postshot": Target(
@@ -92,8 +101,17 @@ TARGETS: dict[str, Target] = {
         "A folder of masks, and your transforms.json with mask_path added. Black is not trained on",
         Rules("nerfstudio", "masks/{stem}.png", as_stored=True),
     ),
-    "brush": Target("Brush", "A folder of masks to lie beside the images. Black is not trained on", _MASKS_FOLDER),
-    "lichtfeld": Target("LichtFeld Studio", "A folder of masks to lie beside the images. White is kept", _MASKS_FOLDER),
+    "brush": Target(
+        "Brush",
+        _BESIDE_IMAGES + "Black is not trained on",
+        Rules("masks", "masks/{stem}.png", as_stored=True, weighs=True),
+    ),
+    "lichtfeld": Target(
+        "LichtFeld Studio",
+        _BESIDE_IMAGES + "White is kept",
+        Rules("lichtfeld", "masks/{stem}.png", as_stored=True, bands=True),
+    ),
+    "spirula": Target("Spirula Studio", _BESIDE_IMAGES + "Black is ignored, or cut out", _MASKS_FOLDER),
     "t3dgs": Target(
         "T-3DGS",
         "What moves is marked as the subject: black there, white where the scene is static; a mask for every frame",

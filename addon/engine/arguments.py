@@ -155,6 +155,21 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         default="as_shot",
         help="subject: its own colours go on beyond its edge, for who shrinks images; targets with alpha",
     )
+    track.add_argument(
+        "--ignored-band",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="to either side of the edge; for targets that tell ignored from empty",
+    )
+    track.add_argument("--greys", action="store_true", help="keep soft edges in masks; for targets that weigh by greys")
+    track.add_argument(
+        "--shadow",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="this object is what the subject casts: neither subject nor empty; may be given again",
+    )
     track.add_argument("--fps", type=float, default=0.0, help="of an exported movie; default: the footage's, or 24")
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
 
@@ -194,13 +209,17 @@ def job_of(options: argparse.Namespace) -> Job:
         if prompt.mask is not None:
             raise JobError("An object has one mask a frame.", where=f"--mask {text}")
         prompts[number] = dataclasses.replace(prompt, mask=Mask(file=str(Path(file).absolute())))
+    for name in options.shadow:
+        if name not in marks:
+            raise JobError(f"No object is called {name!r}.", where="--shadow", hint=f"Marked: {', '.join(marks)}.")
     checkpoint = options.checkpoint
     if Path(checkpoint).suffix in (".pt", ".pth"):
         checkpoint = str(Path(checkpoint).absolute())
     return Job(
         footage=dataclasses.replace(footage, panorama=options.panorama),
         objects=tuple(
-            MatteObject(name, tuple(prompts[number] for number in sorted(prompts))) for name, prompts in marks.items()
+            MatteObject(name, tuple(prompts[number] for number in sorted(prompts)), shadow=name in options.shadow)
+            for name, prompts in marks.items()
         ),
         model=Model(
             checkpoint,
@@ -224,6 +243,8 @@ def job_of(options: argparse.Namespace) -> Job:
             options.plate_alpha,
             options.fps,
             options.edge_colours,
+            options.ignored_band,
+            options.greys,
         ),
         **_search(options),  # type: ignore[arg-type]  # by the field's name
     )

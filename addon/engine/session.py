@@ -201,7 +201,7 @@ class Session:
         }
         refined = _refiner(job, self._open_to_look(job)) if job.refining != "off" else None
         mattes = Mattes(job, logits, OVERLAY_SIDE, refined)
-        soft = job.target in TARGETS and TARGETS[job.target].rules.soft
+        soft = job.target in TARGETS and TARGETS[job.target].rules.keeps_greys(job.delivery.greys)
         names = [matte_object.name for matte_object in job.objects if mattes.has(frame, matte_object.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
 
@@ -315,8 +315,10 @@ class Session:
         mattes = Mattes(job, logits, refined=refined)
         writer.strength = mattes.strength
 
+        soft = writer.rules.keeps_greys(job.delivery.greys)
+
         def made(frame: int, name: str | None) -> NDArray[np.uint8]:
-            return mattes.finished(frame, name, soft=writer.rules.soft)
+            return mattes.finished(frame, name, soft=soft)
 
         report = {
             "model": tracked.model,

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from ..checkpoints import OFFICIAL
+from ..contract.job_checks import MAX_LENGTH
 from ..contract.job_types import FINE
 from ..contract.suspects import read_suspects
 from ..contract.targets import TARGETS
@@ -90,6 +91,11 @@ class ObjectSettings(bpy.types.PropertyGroup):
         name="Export",
         description="Have this object in what is exported. Off: it is tracked only, to be subtracted from others, say",
         default=True,
+    )
+    shadow: BoolProperty(
+        name="Shadow",
+        description="This is what the subject casts, a shadow or a reflection: neither subject nor empty. "
+        "Left out of the subject, and marked as ignored for programs that know it",
     )
     colour: FloatVectorProperty(
         name="Colour", description="Of this object in the overlay", subtype="COLOR_GAMMA", min=0.0, max=1.0
@@ -299,6 +305,19 @@ class ClipSettings(bpy.types.PropertyGroup):
                 "The subject's own, continued outwards: no fringes when shrunk. Alpha and all other pixels stay",
             ),
         ],
+    )
+    ignored_band: IntProperty(
+        name="Ignored Band",
+        description="Mark so many pixels to either side of the edge as ignored, where the matte is least sure",
+        default=0,
+        min=0,
+        max=MAX_LENGTH,
+        soft_max=50,
+        subtype="PIXEL",
+    )
+    greys: BoolProperty(
+        name="Soft Edges",
+        description="Keep the soft edges that Feather makes: the program counts grey pixels for less",
     )
     export_scope: EnumProperty(
         name="Write",

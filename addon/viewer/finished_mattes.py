@@ -107,7 +107,7 @@ def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -
     frames = (settings.direction, settings.use_range, settings.range_start, settings.range_end)
     shown = tuple(sorted(sources.items(), key=str))
     other = (clip.name, frame, shown, tuple(neighbours), finishing, changes(), settings.refine, *frames)
-    return _Key(TARGETS[settings.target].rules.soft, other)
+    return _Key(TARGETS[settings.target].rules.keeps_greys(settings.greys), other)
 
 
 def _is_on(clip: bpy.types.MovieClip) -> bool:

@@ -253,7 +253,7 @@ class TestFolders:
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-@pytest.mark.parametrize("target", ["brush", "lichtfeld", "t3dgs", "colmap", "realityscan", "metashape"])
+@pytest.mark.parametrize("target", ["brush", "lichtfeld", "spirula", "t3dgs", "colmap", "realityscan", "metashape"])
 def test_masks_for_programs_that_read_pixels_as_stored(tmp_path: Path, target: str, orientation: int) -> None:
     """Of a photo held upright, the mask lies on the pixels as they are stored, and keeps its camera's folder."""
     exif = Image.Exif()

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 
 from addon.contract.errors import Cancelled, FootageError, JobError
 from addon.contract.job import Job
-from addon.contract.job_types import MatteObject, Point, Prompt
+from addon.contract.job_types import Delivery, MatteObject, Point, Prompt
 from addon.contract.targets import TARGETS
 from addon.engine.export import export, prepare
 from addon.engine.export.nerfstudio import with_mask_paths
@@ -532,3 +532,43 @@ def test_colmap_finds_features_on_the_subject_only(tmp_path: Path, orientation: 
         assert on_subject(name, masked[name]).all()
         assert len(masked[name]) == on_subject(name, without[name]).sum() > 20
         assert not on_subject(name, without[name]).all()
+
+
+class TestIgnoredEmptyKept:
+    def test_bands_for_lichtfeld(self, plates: Path) -> None:
+        """White in the subject, black along its edge and on the shadow, grey elsewhere; without them as it was."""
+        objects = ("subject", "shadow")
+        job = job_of(plates, "lichtfeld", objects)
+        as_shadow = (job.objects[0], dataclasses.replace(job.objects[1], shadow=True))
+        job = dataclasses.replace(job, objects=as_shadow, delivery=Delivery(ignored_band=2))
+        version = write(job)
+        bands = read_grey(version / "masks" / "IMG_0001.png")
+        subject, shadow = (made(1, name, job) > 0 for name in objects)
+        away = [cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (subject, ~subject)]
+        np.testing.assert_array_equal(bands[away[0] > 3], 255)
+        np.testing.assert_array_equal(bands[(away[1] > 3) & ~shadow], 192)
+        np.testing.assert_array_equal(bands[shadow & ~subject], 0)
+        np.testing.assert_array_equal(bands[(away[0] > 0) & (away[0] < 2)], 0)
+        assert (shadow & ~subject).any()
+        told = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))["report"]["export"]
+        assert told["mask_mode"] == "segment_and_ignore"
+        assert "shadow (shadow)" in told["files"]
+        inverted = read_grey(write(dataclasses.replace(job, invert=True)) / "masks" / "IMG_0001.png")
+        np.testing.assert_array_equal(inverted[away[0] > 3], 192)
+        np.testing.assert_array_equal(inverted[shadow & ~subject], 0)
+        plain = dataclasses.replace(job, objects=job.objects[:1], delivery=Delivery())
+        assert set(np.unique(read_grey(write(plain) / "masks" / "IMG_0001.png"))) == {0, 255}
+
+    def test_greys_for_brush_alone(self, plates: Path) -> None:
+        rules = TARGETS["brush"].rules
+        assert rules.keeps_greys(asked=True)
+        assert not rules.keeps_greys(asked=False)
+        assert not TARGETS["spirula"].rules.keeps_greys(asked=True)
+        job = job_of(plates, "brush", delivery=Delivery(greys=True))
+        told = json.loads(write(job).with_suffix(".json").read_text(encoding="utf-8"))["report"]["export"]
+        assert "soft edges as greys" in told["files"]
+
+    def test_a_band_has_bounds(self, plates: Path) -> None:
+        for width in (-1, 1001):
+            with pytest.raises(JobError, match="0 to 1000"):
+                job_of(plates, "lichtfeld", delivery=Delivery(ignored_band=width))

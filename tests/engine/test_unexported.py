@@ -55,6 +55,25 @@ def test_it_is_in_no_export(job: Job) -> None:
     assert (alone & ~less).any()
 
 
+def test_a_shadow_is_no_part_of_the_subject(job: Job) -> None:
+    """It is left out where objects are together, and one of those that are apart."""
+    session = Session(lambda *_: None, lambda: False)
+
+    def alpha(**more: bool) -> np.ndarray:
+        objects = (dataclasses.replace(job.objects[0], **more), job.objects[1])
+        _, folder = session.export(dataclasses.replace(job, objects=objects, target="postshot"))
+        return np.asarray(Image.open(next(folder.glob("*.png"))))[..., 3]
+
+    np.testing.assert_array_equal(alpha(export=True, shadow=True), alpha(export=False))
+    both = tuple(dataclasses.replace(matte_object, export=True) for matte_object in job.objects)
+    shadow = (dataclasses.replace(both[0], shadow=True), both[1])
+    _, folder = session.export(dataclasses.replace(job, objects=shadow, target="objects"))
+    assert sorted(path.name for path in folder.iterdir()) == ["helper", "subject"]
+
+
 def test_an_export_of_nothing_is_refused(job: Job) -> None:
     with pytest.raises(JobError, match="No object is in the export"):
         dataclasses.replace(job, objects=job.objects[:1])
+    shadow = dataclasses.replace(job.objects[1], shadow=True)
+    with pytest.raises(JobError, match="No object is in the export"):
+        dataclasses.replace(job, objects=(job.objects[0], shadow))

@@ -1,6 +1,6 @@
 """Masks: one channel of 8 bits, 0 or 255 and nothing between, as trainers and photogrammetry read them.
 
-Some of them count any grey as white, so there is none. Names, folders and polarity are the target's rules.
+Some of them count any grey as white, so there is none, but for a program that takes greys as weights and on request. Names, folders and polarity are the target's rules.
 """
 
 from __future__ import annotations
@@ -37,4 +37,5 @@ class Writer(BaseWriter):
         """Polarity and orientation."""
         subject, rest = ("white", "black") if self.subject_is_white else ("black", "white")
         placed = "as the image's pixels are stored" if self.rules.as_stored else "upright"
-        return {"files": f"8-bit grey PNG, subject {subject}, the rest {rest}, {placed}"}
+        greys = ", soft edges as greys" if self.rules.weighs and self.job.delivery.greys else ""
+        return {"files": f"8-bit grey PNG, subject {subject}, the rest {rest}{greys}, {placed}"}

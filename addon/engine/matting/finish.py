@@ -117,9 +117,9 @@ def _shape(matte: FinishedMatte, finishing: Finishing, scale: float, wrap: bool)
         matte = _blurred(matte, finishing.smooth * scale, wrap)
         matte = np.where(matte >= 128, np.uint8(255), np.uint8(0))
     if finishing.grow > 0:
-        matte = _grown(matte, finishing.grow * scale, wrap)
+        matte = grown(matte, finishing.grow * scale, wrap)
     elif finishing.grow < 0:
-        matte = ~_grown(~matte, -finishing.grow * scale, wrap)
+        matte = ~grown(~matte, -finishing.grow * scale, wrap)
     return matte
 
 
@@ -175,7 +175,7 @@ def _parts(matte: FinishedMatte, most: float, connectivity: int) -> tuple[NDArra
     return labels.astype(np.int32, copy=False), small
 
 
-def _grown(matte: FinishedMatte, length: float, wrap: bool) -> FinishedMatte:
+def grown(matte: FinishedMatte, length: float, wrap: bool) -> FinishedMatte:
     """With its edge moved outwards: Euclidean distance from the edge, which lies half a pixel from pixel centres."""
 
     def grow(band: FinishedMatte) -> FinishedMatte:

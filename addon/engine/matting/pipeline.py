@@ -54,11 +54,13 @@ class Mattes:
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
         self.size = max(1, round(footage.width * self._scale)), max(1, round(footage.height * self._scale))
         self._finishing = {matte_object.name: matte_object.finishing for matte_object in job.objects}
-        self._exported = [matte_object.name for matte_object in job.objects if matte_object.export]
+        self._exported = [
+            matte_object.name for matte_object in job.objects if matte_object.export and not matte_object.shadow
+        ]
         self._frames = {matte_object.name: set(frames_of(job, matte_object)) for matte_object in job.objects}
 
     def finished(self, frame: int, name: str | None, *, soft: bool) -> NDArray[np.uint8]:
-        """The matte of an object, or with None of all that are exported, together, on a clip frame.
+        """The matte of an object, or with None of all that are exported and no shadows, together, on a clip frame.
 
         Returns:
             uint8 (h, w), upright, 0 or 255 unless `soft` allows greys; 0 where there is no matte.

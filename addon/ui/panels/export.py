@@ -33,6 +33,10 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "refine")
         if rules.edge_colours:
             layout.prop(settings, "edge_colours")
+        if rules.bands:
+            layout.prop(settings, "ignored_band")
+        if rules.weighs:
+            layout.prop(settings, "greys")
         layout.prop(settings, "output", placeholder=translated("beside the footage"))
         _draw_advanced(layout, context, settings, rules)
         if rules.found:

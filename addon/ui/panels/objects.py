@@ -126,11 +126,15 @@ def _draw_active(
 
 
 def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, settings: ClipSettings) -> None:
-    """Whether the chosen object is exported; in its place something of the same height, until it has settings."""
+    """Whether the chosen object is exported, and as what; in its place something of the same height, until it has settings."""
     active = tracking.objects.active
     entry = settings.objects.get(active.name) if active is not None else None
     if entry is not None:
-        layout.prop(entry, "export")
+        row = layout.row()
+        row.prop(entry, "export")
+        shadow = row.row()
+        shadow.active = entry.export
+        shadow.prop(entry, "shadow")
     else:
         layout.label()
 
