@@ -57,7 +57,8 @@ def made(frame: int, name: str | None, job: Job) -> NDArray[np.uint8]:
     """A disc that wanders; of several objects one below the other."""
     footage = job.footage
     if name is None:
-        return np.max([made(frame, matte_object.name, job) for matte_object in job.objects], axis=0)
+        together = [matte_object.name for matte_object in job.objects if not matte_object.shadow]
+        return np.max([made(frame, each_name, job) for each_name in together], axis=0)
     row = [matte_object.name for matte_object in job.objects].index(name)
     return np.roll(matte(frame, footage.width, footage.height), 15 * row, axis=0)
 

@@ -1,6 +1,7 @@
 """Masks: one channel of 8 bits, 0 or 255 and nothing between, as trainers and photogrammetry read them.
 
-Some of them count any grey as white, so there is none, but for a program that takes greys as weights and on request. Names, folders and polarity are the target's rules.
+Some of them count any grey as white, so there is none, but on request for a program that takes greys as weights. Names,
+folders and polarity are the target's rules.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def _draw_active(
 
 
 def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, settings: ClipSettings) -> None:
-    """Whether the chosen object is exported, and as what; in its place something of the same height, until it has settings."""
+    """Whether the chosen object is exported, and as what; until it has settings something of the same height."""
     active = tracking.objects.active
     entry = settings.objects.get(active.name) if active is not None else None
     if entry is not None:
