@@ -365,7 +365,7 @@ class TestMovies:
         file.write_bytes(b"".join(part.read_bytes() for part in parts))
         movie = Movie(file)
         assert movie.pixels(0).shape == (64, 64, 3)
-        with pytest.raises(FootageError, match=r"size of its pictures changes.* 96 x 96"):
+        with pytest.raises(FootageError, match=r"changes its size.* 96 x 96"):
             for i in range(len(movie)):
                 movie.pixels(i)
 

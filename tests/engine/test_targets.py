@@ -262,7 +262,7 @@ class TestSeveralCameras:
 
     @pytest.mark.parametrize("target", ["metashape", "t3dgs"])
     def test_programs_that_look_at_no_folders(self, cameras: Path, target: str) -> None:
-        with pytest.raises(FootageError, match=r"same base name as .*looks at no folders"):
+        with pytest.raises(FootageError, match=r"same base name as .*ignores folders"):
             write(job_of(cameras, target))
         for j in range(2):
             (cameras / "right" / f"IMG_000{j}.JPG").rename(cameras / "right" / f"IMG_001{j}.JPG")

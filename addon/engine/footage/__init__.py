@@ -1,4 +1,4 @@
-"""Footage in: image files and movies as upright pixels with their colours and names.
+"""Reading footage: image files and movies as upright pixels, with their colours and names.
 
-Imports `contract` and nothing else of the engine.
+Imports `contract`, and nothing else from the engine.
 """

@@ -1,11 +1,11 @@
-"""Photos in the cameras' own formats: HEIC of phones (HEIF with HEVC), and RAW.
+"""Photos in camera formats: HEIC from phones (HEIF with HEVC), and RAW.
 
-HEIC is decoded by libheif, which turns it upright by the container's own transformation, 10 and 12 bits as 16. RAW is
-developed by LibRaw to 16-bit sRGB, upright, by the camera's white balance. Nothing is adjusted to a picture's own
-brightness, so that a sequence does not flicker. Other programs will develop it otherwise: hand them what comes out
-here, or develop it before.
+libheif decodes HEIC and applies the transformations of the container, so the picture is upright; 10 and 12 bits become
+16. LibRaw develops RAW to upright 16-bit sRGB with the camera's white balance. Nothing adapts to the brightness of a
+single picture, so a sequence does not flicker. Other programs develop RAW differently: give them the exported images,
+or develop the files beforehand.
 
-Both libraries are imported when they are needed first: Blender's footage never needs them.
+Both libraries are imported at their first use, as footage from Blender never needs them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...contract.boundary import check_pixels
 from ...contract.camera_files import RAW_SUFFIXES
 from ...contract.errors import FootageError
 
-# ISO/IEC 23008-12, annex B: brands of pictures and sequences with HEVC
+# ISO/IEC 23008-12, annex B: the brands of pictures and sequences with HEVC
 _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _SRGB_CURVE = (2.4, 12.92)  # IEC 61966-2-1, as LibRaw has it: exponent, slope near black
 
@@ -30,7 +30,9 @@ _SRGB_CURVE = (2.4, 12.92)  # IEC 61966-2-1, as LibRaw has it: exponent, slope n
 class Heif:
     """An upright HEIC picture.
 
-    pixels: (H, W, 3) uint8 or uint16. alpha: (H, W) of the same dtype. exif: with its "Exif" mark, as stored.
+    pixels: uint8 or uint16 (H, W, 3), RGB.
+    alpha: (H, W) of the same dtype; None if it has none.
+    exif: the EXIF data as it is stored, with its "Exif" prefix.
     """
 
     pixels: NDArray[Any]
@@ -41,24 +43,24 @@ class Heif:
 
 
 def is_heif(head: bytes) -> bool:
-    """Whether a file that begins so, with 12 bytes, is HEIC."""
+    """Whether a file is HEIC, by its first 12 bytes."""
     return head[4:8] == b"ftyp" and head[8:12] in _BRANDS
 
 
 def is_raw(path: Path) -> bool:
-    """By the name alone: the content of most is that of a TIFF, whose picture is a thumbnail."""
+    """Whether a file is RAW, by its suffix alone: most RAW files look like a TIFF with a thumbnail inside."""
     return path.suffix.lower() in RAW_SUFFIXES
 
 
 def read_heif_header(path: Path) -> tuple[int, int, bool]:
-    """Width, height, and whether it has more than 8 bits. Raises FootageError, and what libheif raises."""
+    """Width and height in upright pixels; whether it has more than 8 bits. Raises FootageError or libheif's errors."""
     file = _open_heif(path)
     width, height = file.size
     return width, height, file.mode.endswith(";16")
 
 
 def read_heif(path: Path) -> Heif:
-    """Raises FootageError, and what libheif raises."""
+    """Decode a HEIC picture. Raises FootageError or libheif's errors."""
     file = _open_heif(path)
     samples: NDArray[Any] = np.asarray(file)
     if samples.ndim == 2:
@@ -80,16 +82,16 @@ def _open_heif(path: Path) -> Any:
 
 
 def read_raw_size(path: Path) -> tuple[int, int]:
-    """Upright width and height, without decoding. Raises FootageError, and what LibRaw raises."""
+    """Width and height in upright pixels, without decoding. Raises FootageError or LibRaw's errors."""
     with _open_raw(path) as raw:
         sizes = raw.sizes
         return (sizes.height, sizes.width) if sizes.flip in (5, 6) else (sizes.width, sizes.height)
 
 
 def read_raw(path: Path, *, at_least: int = 0) -> NDArray[np.uint16]:
-    """Developed: (H, W, 3) sRGB, upright. Raises FootageError, and what LibRaw raises.
+    """Develop a RAW file: uint16 (H, W, 3), sRGB, upright. Raises FootageError or LibRaw's errors.
 
-    at_least: pixels that either side needs; half the size will do where it has as many. 0: the full size.
+    at_least: pixels that both sides must have; the picture has half the size where that is enough. 0: the full size.
     """
     from rawpy import ColorSpace
 
@@ -111,7 +113,7 @@ def _open_raw(path: Path) -> Any:
     import rawpy
 
     raw = rawpy.RawPy()
-    with path.open("rb") as file:  # a buffer: LibRaw opens no path with letters beyond the code page on Windows
+    with path.open("rb") as file:  # from memory: on Windows LibRaw can't open paths with letters outside the code page
         raw.open_buffer(file)
     check_pixels(raw.sizes.width, raw.sizes.height, FootageError, str(path))
     return raw

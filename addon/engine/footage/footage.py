@@ -1,4 +1,4 @@
-"""A job.Footage as pixels."""
+"""Reading the frames of a Job's footage as pixels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["Plate", "Reader", "decoding_threads", "join", "read_ahead", "scan"]
 
 
 def _facts(file: str, root: Path) -> list[Any]:
-    """What changes when a file does, but not when the whole footage moves. Raises FootageError."""
+    """Facts that change when a file changes, but not when all footage moves to another folder. Raises FootageError."""
     try:
         status = os.stat(file)  # noqa: PTH116
         return [os.path.relpath(file, root), status.st_size, status.st_mtime_ns, read_orientation(file)]
@@ -44,7 +44,7 @@ def _facts(file: str, root: Path) -> list[Any]:
 
 
 def _hint(is_movie: bool, lies_across: bool) -> str:
-    """What to do about another size."""
+    """The hint for an image of another size."""
     if is_movie:
         return "Load the clip again: the file is another one, or is shown otherwise, than when it was marked."
     if lies_across:
@@ -56,7 +56,7 @@ def _hint(is_movie: bool, lies_across: bool) -> str:
 
 
 def _state(file: str) -> tuple[int, int, int]:
-    """What tells a file from one that took its place. Raises FootageError."""
+    """Facts by which a file differs from another one that replaced it. Raises FootageError."""
     try:
         status = os.stat(file)  # noqa: PTH116
     except OSError as error:
@@ -67,35 +67,37 @@ def _state(file: str) -> tuple[int, int, int]:
 
 
 def _same(name: str) -> str:
-    """What two names have in common that are one on some systems: in letter case, or how accents are spelt."""
+    """The normal form of a name. Two names with the same form are one file on systems that ignore case or accents."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 class Reader:
-    """A job.Footage as pixels. Thread-safe; frames are clip frames, the first is 1.
+    """The frames of a Job's footage as pixels. Thread-safe. `frame` is a clip frame; the first is 1.
 
-    Nothing is opened before it is asked for.
+    Files are opened when their frame is first read.
     """
 
     def __init__(self, footage: Footage) -> None:
         self._footage = footage
         self._lock = threading.Lock()
         self._opened: Movie | None = None
-        self._seen: dict[str, tuple[int, int, int]] = {}  # of each file, once the fingerprint was taken
+        self._seen: dict[str, tuple[int, int, int]] = {}  # by file, since the fingerprint was made
         self._last = threading.local()
 
     @functools.cached_property
     def to_srgb(self) -> ToSrgb:
-        """How float pixels become sRGB. Raises JobError if the colour space isn't known."""
+        """The function that converts float pixels to sRGB. Raises JobError if the colour space is unknown."""
         return to_srgb_of(self._footage)
 
     def check(self, last: int | None = None) -> None:
-        """See that every file can be opened and fits the others, by its header; and that a movie has enough frames.
+        """Check the header of every file, that all have the same size, and that a movie has enough frames.
 
-        last: the last clip frame that will be asked for; None = of the footage.
+        Args:
+            last: the last clip frame that will be read; None: the last one of the footage.
 
-        Raises FootageError that names the first file that is missing, no image, CMYK or of another size, or whose
-        output would have the name of another's.
+        Raises:
+            FootageError: names the first file that is missing, not an image, CMYK or of another size, or whose output
+                would have the same name as another file's.
         """
         footage = self._footage
         if footage.colour_space:
@@ -114,20 +116,20 @@ class Reader:
             name = self._below_root(Path(file).with_suffix(""))
             if _same(name) in names:
                 raise FootageError(
-                    f"It has the same base name as {names[_same(name)]}; both mattes would be called {name}.png.",
+                    f"It has the same base name as {names[_same(name)]}, so both mattes would be called {name}.png.",
                     where=file,
                     hint="Rename one, or take one of them out of the footage.",
                 )
             names[_same(name)] = Path(file).name
 
     def check_flat(self) -> None:
-        """Raises FootageError if two images differ in their folders only."""
+        """Check that no two images differ only in their folders. Raises FootageError."""
         names: dict[str, str] = {}
         for file in self._footage.files:
             name = _same(Path(file).stem)
             if name in names:
                 raise FootageError(
-                    f"It has the same base name as {names[name]}, and this target's program looks at no folders.",
+                    f"This image has the same base name as {names[name]}, and this target's program ignores folders.",
                     where=file,
                     hint="Rename one of them, or export each folder for itself.",
                 )
@@ -137,15 +139,15 @@ class Reader:
         wanted = (self._footage.width, self._footage.height)
         if (width, height) != wanted:
             raise FootageError(
-                f"It has {width} x {height} pixels, the footage {wanted[0]} x {wanted[1]}.",
+                f"This image has {width} x {height} pixels, but the footage has {wanted[0]} x {wanted[1]}.",
                 where=file,
                 hint=_hint(self._footage.movie, (width, height) == wanted[::-1]),
             )
 
     def fingerprint(self) -> str:
-        """sha256 that changes when the footage does: names, sizes, times, orientation. Raises FootageError.
+        """A sha256 that changes when a file's name, size, time or orientation changes. Raises FootageError.
 
-        As the footage was when this was asked first: of thousands of photos it takes a while.
+        It is made at the first call and then kept, as it takes a while for thousands of photos.
         """
         return self._fingerprint
 
@@ -165,20 +167,21 @@ class Reader:
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def check_unchanged(self, files: Sequence[str] | None = None) -> None:
-        """Raises FootageError if a file is not the one that the fingerprint was taken of; None = of all files.
+        """Check that files have not changed since the fingerprint was made; None: all files. Raises FootageError.
 
-        What was made from it would lie under the wrong key, and stay there when the file is put back.
+        Otherwise mattes of changed files would be stored under the wrong key, and stay there after the files are put
+        back.
         """
         for file in self._seen if files is None else files:
             if file in self._seen and _state(file) != self._seen[file]:
                 raise FootageError(
-                    "It was changed while it was read.",
+                    "This file was changed while it was read.",
                     where=file,
                     hint="Wait until nothing writes there and run it again: what fits the new files is kept.",
                 )
 
     def is_unchanged(self) -> bool:
-        """Whether all files are those that the fingerprint was taken of."""
+        """Whether no file has changed since the fingerprint was made."""
         try:
             self.check_unchanged()
         except FootageError:
@@ -186,7 +189,7 @@ class Reader:
         return True
 
     def fingerprint_of(self, frame: int) -> str:
-        """sha256 that changes when the frame's image, or the movie, does. Raises FootageError."""
+        """A sha256 that changes when the frame's image, or the movie, changes. Raises FootageError."""
         number = self._footage.movie_offset + frame if self._footage.movie else 0
         file = self._footage.files[0 if self._footage.movie else frame - 1]
         facts = [number, self._footage.colour_space, _facts(file, self._root)]
@@ -200,41 +203,41 @@ class Reader:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the first frame's `Plate.pixels`: uint8, uint16 or float32. Raises FootageError."""
+        """The dtype of the first frame's `Plate.pixels`: uint8, uint16 or float32. Raises FootageError."""
         return self._movie.dtype if self._footage.movie else self._header.dtype
 
     @property
     def is_raw(self) -> bool:
-        """Whether the footage's colours are a development of a camera's RAW files."""
+        """Whether the footage consists of RAW files, whose colours are developed here."""
         return is_raw(Path(self._footage.files[0]))
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Of a movie, frames a second; None of images, which have none. Raises FootageError."""
+        """A movie's frames per second; None for image sequences. Raises FootageError."""
         return self._movie.frame_rate if self._footage.movie else None
 
     @property
     def cicp(self) -> tuple[int, int] | None:
-        """As `Plate.cicp`, of a movie. Raises FootageError."""
+        """A movie's `Plate.cicp`. Raises FootageError."""
         return self._movie.cicp if self._footage.movie else None
 
     @property
     def float_format(self) -> str:
-        """Of the first frame's samples in its file, if they are float: half or float. Raises FootageError."""
+        """The type of the float samples in the first frame's file: half or float. Raises FootageError."""
         return images.float_format(Path(self._footage.files[0]), self._footage.layer)
 
     def path(self, frame: int) -> Path:
-        """The file that the frame is in."""
+        """The file that contains a frame."""
         return Path(self._footage.files[0]) if self._footage.movie else self._file(frame)
 
     def stem(self, frame: int) -> str:
-        """Base name of a frame's output: the image's own, or `<movie>_000001`; with its folder below the root."""
+        """The base name of a frame's output: the image's, with its folder below the root, or `<movie>_000001`."""
         if self._footage.movie:
             return f"{Path(self._footage.files[0]).stem}_{frame:06d}"
         return self._below_root(self._file(frame).with_suffix(""))
 
     def file_name(self, frame: int) -> str:
-        """A frame's image as programs beside this one call it: as `stem`, with its suffix, or `<movie>_000001.png`."""
+        """The name of a frame's image for other programs: `stem` with the image's suffix, or `<movie>_000001.png`."""
         return f"{self.stem(frame)}.png" if self._footage.movie else self._below_root(self._file(frame))
 
     def _below_root(self, file: Path) -> str:
@@ -245,20 +248,20 @@ class Reader:
         return self._footage.root
 
     def as_stored(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
-        """An upright (H, W) turned to where the frame's file has its pixels, before EXIF orientation."""
+        """Turn an upright image (H, W) to the orientation of the frame's stored pixels, before EXIF orientation."""
         return upright if self._footage.movie else images.as_stored(upright, images.orientation_of(self._file(frame)))
 
     def upright(self, stored: NDArray[Any], frame: int) -> NDArray[Any]:
-        """The reverse of `as_stored`."""
+        """The inverse of `as_stored`."""
         turned: NDArray[Any] = (
             stored if self._footage.movie else images.upright(stored, images.orientation_of(self._file(frame)))
         )
         return turned
 
     def plate(self, frame: int, *, alpha: bool = False) -> Plate:
-        """The frame at full size and depth, with its alpha if that is wanted. Raises FootageError.
+        """A frame at full size and depth, with its alpha channel if `alpha` is set. Raises FootageError.
 
-        Each thread keeps the last one, as what refines a matte and what writes it need the same; nobody changes it.
+        Each thread keeps its last plate, as refining and writing a matte need the same one. Callers must not change it.
         """
         last: Any = self._last
         if getattr(last, "frame", None) != frame or (alpha and not last.alpha):
@@ -270,7 +273,7 @@ class Reader:
         return plate
 
     def own_pixels(self, plate: Plate) -> Pixels:
-        """The pixels of what `plate` returned last on this thread, for the caller to change: no longer kept."""
+        """The pixels of the plate that `plate` last returned on this thread, which the caller may change."""
         self._last.frame = self._last.plate = None
         shared = self._footage.movie or not plate.pixels.flags.writeable  # a movie keeps frames of its own
         return plate.pixels.copy() if shared else plate.pixels
@@ -283,7 +286,7 @@ class Reader:
         return read_plate(self._file(frame), alpha=alpha, layer=self._footage.layer)
 
     def model_input(self, frame: int, side: int) -> NDArray[np.uint8]:
-        """The frame as SAM 2's input, uint8 (side, side, 3) sRGB; a panorama widened. Raises FootageError."""
+        """A frame as SAM 2's input: uint8 (side, side, 3) sRGB. A panorama is widened. Raises FootageError."""
         if self._footage.movie:
             pixels = squash(to_8_bit(self._movie.pixels(self._footage.movie_offset + frame - 1)), side)
         else:
@@ -303,17 +306,17 @@ class Reader:
 
 
 def decoding_threads(depth: int) -> int:
-    """How many threads `read_ahead` decodes in: half of what the machine has at most, as others want some too."""
+    """The number of threads for `read_ahead`: at most half of the machine's, to leave some for other work."""
     return min(depth, max(1, (os.cpu_count() or 1) // 2))
 
 
 def read_ahead(
     reader: Reader, frames: Iterable[int], side: int, depth: int
 ) -> Generator[tuple[int, NDArray[np.uint8]], None, None]:
-    """(frame, model input) in the order of `frames`, decoded in threads ahead of use.
+    """Yield (frame, model input) in the order of `frames`, decoded in threads ahead of use.
 
-    At most `depth` frames are decoded ahead or being decoded. Closing the iterator ends the threads. An error is
-    raised where its frame's turn comes.
+    At most `depth` frames are decoded, or being decoded, ahead. Closing the iterator ends the threads. An error is
+    raised when the turn of its frame comes.
     """
     threads = decoding_threads(depth)
     order = iter(frames)

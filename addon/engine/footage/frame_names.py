@@ -1,4 +1,4 @@
-"""Which frame of the footage another program means by a file name."""
+"""Finding the frame of the footage that belongs to a file name from another program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .footage import Reader
 
 
 class FrameNames:
-    """The frames of a clip by what their images are called."""
+    """The frames of a clip by the names of their images."""
 
     def __init__(self, reader: Reader, frame_count: int) -> None:
         self._reader = reader
@@ -19,10 +19,10 @@ class FrameNames:
                 self._images[PurePosixPath(key).name].append(frame)
 
     def find(self, path: str) -> int | None:
-        """The clip frame of an image; None if it is none of this footage.
+        """The clip frame of an image; None if the image is not in this footage.
 
-        Of frames with the same base name it is that whose folders are the path's too, from the last one up. Blender's
-        synthetic data sets leave the suffix out, and images may have been converted.
+        If several frames have the same base name, the last folders of the path decide. The suffix may differ or be
+        missing: Blender's synthetic data sets leave it out, and images may have been converted.
         """
         name = PurePosixPath(path.replace("\\", "/"))
         frames = self._images.get(name.name) or self._images.get(name.stem) or []

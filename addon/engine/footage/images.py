@@ -1,12 +1,12 @@
 """One image file: its size, its pixels, its colour profile and its EXIF data.
 
 JPEG and WebP are decoded by Pillow, as upstream SAM 2 does; PNG, TIFF and EXR by OpenImageIO, which keeps 16-bit and
-float samples; HEIC and RAW are in camera_files.py. But for RAW the content decides, not the file's name. Everything
-that leaves here is upright.
+float samples; HEIC and RAW are in camera_files.py. The format is recognised by content, except for RAW, which is
+recognised by the file's name. All results are upright.
 
-RGB is kept exactly as stored, whatever alpha there is beside it (OpenImageIO would multiply it in, unless told). EXR:
-the data window of the layer that is asked for by its name, or of that which Blender shows (contract/exr_layers.py).
-How float values become colours to look at, ocio.py says.
+RGB is kept exactly as stored, even if there is alpha (OpenImageIO is told not to multiply it in). From an EXR the data
+window of one layer is read: the chosen one, or the one that Blender shows (contract/exr_layers.py). ocio.py converts
+float values to sRGB.
 """
 
 from __future__ import annotations
@@ -42,14 +42,21 @@ from .camera_files import (
 )
 from .ocio import ToSrgb, srgb_curve
 
-# Pillow warns of large images as possible attacks; here `check_pixels` says how large they may be.
+# Pillow warns about large images as possible attacks. Here `check_pixels` limits their size.
 Image.MAX_IMAGE_PIXELS = None
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "TGA")  # of masks; Pillow hands others to programs, as EPS
+_FORMATS = (
+    "JPEG",
+    "PNG",
+    "TIFF",
+    "WEBP",
+    "BMP",
+    "TGA",
+)  # formats of masks; for others, such as EPS, Pillow runs programs
 _MAX_CHANNELS = 64  # of an EXR, read together
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp"}) | HEIF_SUFFIXES | RAW_SUFFIXES
-# Rubbish before a marker of a JPEG's header (ITU-T T.81 annex B: SOF, DQT, DRI, APPn, COM, EOI), as some cameras leave
-# it; before others (RST, DHT and SOS of later scans) it is what is left of damaged data.
+# libjpeg's warning about extra bytes before a marker of a JPEG's header (ITU-T T.81 annex B: SOF, DQT, DRI, APPn, COM,
+# EOI), as some cameras leave them. Before other markers (RST, DHT and SOS of later scans) they mean damaged data.
 _HARMLESS = re.compile(r"extraneous bytes before marker 0x(c[0-2]|d[9bd]|e.|fe)")
 _BAND = 512  # rows converted at a time, so that no second full frame is needed
 _SAMPLES: dict[str, Any] = {
@@ -59,7 +66,7 @@ _SAMPLES: dict[str, Any] = {
     "float": np.float32,
     "double": np.float32,
 }
-# What a TIFF file's first directory says about the picture rather than about how its pixels are stored
+# Tags of a TIFF file's first directory that describe the picture, not how its pixels are stored
 # (EXIF 2.32, 4.6.4): description, make, model, resolution, software, date, artist, copyright, EXIF, GPS.
 _TIFF_EXIF_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853)
 _ORIENTATION_TAG = 274
@@ -72,7 +79,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known without decoding. width, height: upright pixels; dtype: of `Plate.pixels`."""
+    """Facts that need no decoding. width, height: in upright pixels; dtype: that of `Plate.pixels`."""
 
     width: int
     height: int
@@ -83,13 +90,14 @@ class Header:
 class Plate:
     """A frame at full size and depth, upright.
 
-    pixels: (H, W, 3) RGB, the source's own values: uint8 or uint16 as encoded, float32 scene-linear. Grey is repeated.
-    icc: the source's colour profile, if it is one of RGB.
-    exif: the source's EXIF as a TIFF structure, untouched but for the orientation, which is 1.
-    alpha: (H, W) of the same dtype, if it was asked for and the source has it.
-    xmp: the source's XMP packet (poses and gimbal of drones), its orientation 1.
-    cicp: primaries and transfer function by ISO/IEC 23091-2 where they are not those of Rec. 709 or sRGB: wide gamut
-        and high dynamic range.
+    pixels: (H, W, 3) RGB with the source's own values: uint8 or uint16 as encoded, float32 scene-linear. Grey images
+        have three equal channels.
+    icc: the source's colour profile, if it is an RGB profile.
+    exif: the source's EXIF as a TIFF structure, unchanged except for the orientation, which is set to 1.
+    alpha: (H, W) of the same dtype; None if it was not asked for or the source has none.
+    xmp: the source's XMP packet (drones store poses in it), with the orientation set to 1.
+    cicp: colour primaries and transfer function (ISO/IEC 23091-2) of wide gamut and high dynamic range sources; None
+        for Rec. 709 and sRGB.
     """
 
     pixels: Pixels
@@ -101,7 +109,11 @@ class Plate:
 
 
 def read_header(path: Path, layer: str = "") -> Header:
-    """Raises FootageError if it is missing, no image, CMYK, has no such layer, or samples that no plate can hold."""
+    """Read an image's header.
+
+    Raises:
+        FootageError: the file is missing, not an image or CMYK, or it lacks the layer or has unsupported samples.
+    """
     with _reading(path):
         orientation = orientation_of(path)
         kind = _kind(path)
@@ -123,18 +135,21 @@ def read_header(path: Path, layer: str = "") -> Header:
 
 
 def orientation_of(path: Path) -> int:
-    """How what decoders give of a file is to be turned, as an EXIF orientation. Raises OSError."""
+    """The EXIF orientation that has to be applied to the decoded pixels of a file. Raises OSError."""
     return 1 if is_raw(path) else read_orientation(path)
 
 
 def float_format(path: Path, layer: str = "") -> str:
-    """How an image of float samples stores them: half, or float (double is read as float). Raises FootageError."""
+    """The type of an image's float samples: half or float (double is read as float). Raises FootageError."""
     with _reading(path), _openimageio(path, layer) as (file, _):
         return "half" if str(file.spec().format) == "half" else "float"
 
 
 def read_plate(path: Path, *, alpha: bool = False, layer: str = "") -> Plate:
-    """Decode at full size, with the source's alpha if that is wanted. layer: of an EXR. Raises FootageError."""
+    """Decode an image at full size, with its alpha channel if `alpha` is set. Raises FootageError.
+
+    layer: name of the layer of an EXR; empty: the one that Blender shows.
+    """
     with _reading(path):
         orientation = orientation_of(path)
         kind = _kind(path)
@@ -153,7 +168,7 @@ def read_plate(path: Path, *, alpha: bool = False, layer: str = "") -> Plate:
                 transparency: Pixels | None = np.asarray(image.getchannel("A")) if has_alpha else None
         else:
             pixels, transparency, icc = _decode(path, alpha, layer)
-        if icc is not None and icc[16:20] != b"RGB ":  # a grey profile says nothing about RGB pixels
+        if icc is not None and icc[16:20] != b"RGB ":  # a grey profile does not apply to RGB pixels
             icc = None
         if transparency is not None:
             transparency = upright(transparency, orientation)
@@ -161,11 +176,11 @@ def read_plate(path: Path, *, alpha: bool = False, layer: str = "") -> Plate:
 
 
 def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve, *, layer: str = "") -> NDArray[np.uint8]:
-    """The upright image squashed to (side, side, 3) sRGB, as SAM 2 takes it.
+    """The upright image squashed to uint8 (side, side, 3) sRGB, which is SAM 2's input. Raises FootageError.
 
-    Equal to upstream's `Image.open(path).convert("RGB").resize((side, side))` of the upright 8-bit image, bit for bit,
-    up to a shorter side of 4 x `side`. A larger JPEG is decoded at a reduced scale of its DCT, at least twice as large
-    as needed. 16-bit samples keep their upper byte, as Pillow does it. Raises FootageError.
+    It is bit for bit equal to upstream's `Image.open(path).convert("RGB").resize((side, side))` of the upright 8-bit
+    image, up to a shorter side of 4 x `side`. A larger JPEG is decoded at a reduced scale of its DCT, which is at least
+    twice as large as needed. 16-bit samples keep their upper byte, as in Pillow.
     """
     with _reading(path):
         orientation = orientation_of(path)
@@ -196,12 +211,12 @@ def read_model_input(path: Path, side: int, to_srgb: ToSrgb = srgb_curve, *, lay
 def squash(
     pixels: NDArray[np.uint8], side: int, box: tuple[float, float, float, float] | None = None
 ) -> NDArray[np.uint8]:
-    """uint8 (H, W, 3), or its part `box` (x0, y0, x1, y1), to (side, side, 3): Pillow's bicubic, as upstream."""
+    """Resize uint8 (H, W, 3), or its part `box` (x0, y0, x1, y1), to (side, side, 3) by Pillow's bicubic filter."""
     return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC, box))
 
 
 def upright(pixels: Any, orientation: int) -> Any:
-    """(H, W, ...) turned and mirrored as EXIF says, contiguous."""
+    """Rotate and mirror (H, W, ...) according to an EXIF orientation. The result is contiguous."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)  # 5; the others are mirrored from there
     if orientation in (2, 3, 6, 7):
@@ -212,12 +227,14 @@ def upright(pixels: Any, orientation: int) -> Any:
 
 
 def as_stored(pixels: Any, orientation: int) -> Any:
-    """The reverse of `upright`."""
-    return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))  # a mirror is its own reverse, a turn is not
+    """The inverse of `upright`."""
+    return upright(
+        pixels, {6: 8, 8: 6}.get(orientation, orientation)
+    )  # a mirror is its own inverse, a quarter turn is not
 
 
 def to_8_bit(pixels: Pixels, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8]:
-    """Any plate's pixels as 8-bit sRGB."""
+    """Convert a plate's pixels to 8-bit sRGB."""
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     if pixels.dtype == np.uint16:
@@ -229,9 +246,9 @@ def to_8_bit(pixels: Pixels, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8]:
 
 
 def to_integers(pixels: Pixels, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """A plate's pixels as a PNG can hold them: integers as they are, float as 16-bit sRGB.
+    """Convert a plate's pixels to integers, for a PNG: integers stay as they are, float becomes 16-bit sRGB.
 
-    Of float, 0 to 1 is kept, the rest clipped, NaN becomes 0.
+    Float values are clipped to 0..1; NaN becomes 0.
     """
     if pixels.dtype != np.float32:
         return cast("NDArray[np.uint8] | NDArray[np.uint16]", pixels)
@@ -243,7 +260,7 @@ def to_integers(pixels: Pixels, to_srgb: ToSrgb = srgb_curve) -> NDArray[np.uint
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """What decoders raise, as a FootageError that names the file."""
+    """Turn a decoder's exception into a FootageError that names the file."""
     damaged = "The image is damaged or incomplete"
     with reading(FootageError, damaged, where=str(path), hint="Copy or render it again."):
         try:
@@ -260,14 +277,14 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Pillow's image, not yet decoded, of a size that may be. Raises FootageError, and what Pillow raises."""
+    """Open an image with Pillow and check its size, without decoding it. Raises FootageError or Pillow's errors."""
     with Image.open(path, formats=_FORMATS) as image:
         check_pixels(*image.size, FootageError, str(path))
         yield image
 
 
 def _kind(path: Path) -> str:
-    """What decodes it: pillow (JPEG, WebP), openimageio, heif or raw. Raises FootageError if nothing does."""
+    """The decoder of an image: pillow (JPEG, WebP), openimageio, heif or raw. Raises FootageError if there is none."""
     with path.open("rb") as file:
         head = file.read(12)
     if not head:
@@ -287,9 +304,11 @@ def _kind(path: Path) -> str:
 
 @contextlib.contextmanager
 def _openimageio(path: Path, layer: str = "") -> Iterator[tuple[Any, str]]:
-    """An open OpenImageIO.ImageInput at the wanted layer's part, and what its channels' names begin with.
+    """An open OpenImageIO.ImageInput at the part with the layer, and the prefix of the layer's channels.
 
-    Raises OSError, FootageError.
+    Raises:
+        OSError: the file can't be opened.
+        FootageError: it has no such layer.
     """
     config = OpenImageIO.ImageSpec()
     config.attribute("oiio:UnassociatedAlpha", 1)
@@ -306,10 +325,10 @@ def _openimageio(path: Path, layer: str = "") -> Iterator[tuple[Any, str]]:
 
 
 def _decode_lossy(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np.uint8]:
-    """(H, W, 3) as stored, of an image whose size was drafted to be `factor` times smaller.
+    """Decode (H, W, 3) as stored, from an image that `Image.draft` made `factor` times smaller. Raises ValueError.
 
-    simplejpeg gives what Pillow gives, in half the time, and unlike Pillow says what libjpeg warns of: where data in
-    the middle is damaged, what follows is not the picture. What is merely odd Pillow reads. Raises ValueError.
+    simplejpeg gives the same pixels as Pillow in half the time. Unlike Pillow it reports libjpeg's warnings: after
+    damaged data in the middle the rest of the picture is wrong. Pillow reads files that are only unusual.
     """
     if image.format == "JPEG":
         # a mapping of its own goes back to the system at once; blocks of malloc's arenas, as large as photos, add up
@@ -328,7 +347,7 @@ def _decode_lossy(path: Path, image: Image.Image, factor: int = 1) -> NDArray[np
 
 
 def _decode(path: Path, alpha: bool = False, layer: str = "") -> tuple[Pixels, Pixels | None, bytes | None]:
-    """(H, W, 3) as stored; (H, W) of its alpha, if it is wanted and there; the colour profile."""
+    """Decode an image as stored: pixels (H, W, 3); alpha (H, W), if it is wanted and there; the colour profile."""
     with _openimageio(path, layer) as (file, prefix):
         spec = file.spec()
         dtype = _dtype(path, spec)
@@ -336,7 +355,7 @@ def _decode(path: Path, alpha: bool = False, layer: str = "") -> tuple[Pixels, P
         wanted = [*channels, *_alpha_channel(spec, channels)] if alpha else channels
         first, last = min(wanted), max(wanted) + 1
         if last - first > _MAX_CHANNELS:  # all between them are read together
-            raise ValueError(f"its colours are spread over {last - first} channels")
+            raise ValueError(f"its red, green and blue are spread over {last - first} channels")
         kind = "float" if dtype is np.float32 else str(spec.format)
         pixels = file.read_image(file.current_subimage(), 0, first, last, kind)
         if pixels is None or file.has_error:
@@ -353,7 +372,7 @@ def _dtype(path: Path, spec: Any) -> Any:
     kind = str(spec.format)
     if kind not in _SAMPLES:
         raise FootageError(
-            f"The image has {kind} samples, which are no colours.",
+            f"The image has {kind} samples, which can't be read as colours.",
             where=str(path),
             hint="Use 8 or 16 bits a channel, or float.",
         )
@@ -361,24 +380,24 @@ def _dtype(path: Path, spec: Any) -> Any:
 
 
 def _channels(path: Path, spec: Any, prefix: str) -> list[int]:
-    """Indices of R, G and B; of a grey image three times the same. Raises FootageError if there are none."""
+    """The indices of R, G and B, which are equal for a grey image. Raises FootageError if there are none."""
     names = [name.lower() for name in spec.channelnames]
     wanted = [f"{prefix}.{channel}".lower() if prefix else channel for channel in "rgb"]
     if all(name in names for name in wanted):
         return [names.index(name) for name in wanted]
     grey = [i for i, name in enumerate(names) if i != spec.alpha_channel and name not in ("a", "z")]
-    # TIFF 6.0: photometric 0 and 1 are grey, and what is beyond is extra (338), which OpenImageIO calls G
+    # TIFF 6.0: photometric 0 and 1 are grey. Further channels are extra samples (338), which OpenImageIO calls G.
     if len(grey) == 1 or spec.getattribute("tiff:PhotometricInterpretation") in (0, 1):
         return grey[:1] * 3
     raise FootageError(
-        f"The image has no red, green and blue; its channels are {', '.join(spec.channelnames)}.",
+        f"The image has no red, green and blue channels; it has {', '.join(spec.channelnames)}.",
         where=str(path),
         hint="Render or convert it to RGB.",
     )
 
 
 def _seek_layer(path: Path, file: Any, wanted: str) -> str:
-    """Go to the part of an EXR with the layer; returns what its channels' names begin with. Raises FootageError."""
+    """Seek to the part of an EXR with the layer. Returns the prefix of the layer's channels. Raises FootageError."""
     layers = read_layers(path)
     layer = layer_called(wanted, layers) if wanted else shown_layer(layers)
     if layer is None and wanted:
@@ -397,7 +416,7 @@ def _no_layer(path: Path, wanted: str) -> FootageError:
 
 
 def _alpha_channel(spec: Any, channels: list[int]) -> list[int]:
-    """The index of the alpha that goes with `channels`, in the same layer; none if there is none."""
+    """The index of the alpha channel in the same layer as `channels`; empty if there is none."""
     layer = spec.channelnames[channels[0]].rpartition(".")[0]
     name = f"{layer}.a" if layer else "a"
     named = [i for i, channel in enumerate(spec.channelnames) if channel.lower() == name]
@@ -407,7 +426,7 @@ def _alpha_channel(spec: Any, channels: list[int]) -> list[int]:
 def _refuse_cmyk(path: Path, is_cmyk: bool) -> None:
     if is_cmyk:
         raise FootageError(
-            "The image is CMYK, meant for print; turned into RGB, its values would change.",
+            "The image is CMYK, for print. Converting it to RGB would change its values.",
             where=str(path),
             hint="Convert the footage to RGB first.",
         )
@@ -431,17 +450,17 @@ def _exif(path: Path) -> bytes | None:
 
 
 def _xmp(path: Path) -> bytes | None:
-    """What Pillow finds in JPEG, PNG, TIFF and WebP; no other file has any, and a damaged one is none."""
+    """The XMP packet of a JPEG, PNG, TIFF or WebP file; None for other files, or if it is damaged."""
     try:
         with open_image(path) as image:
             found = image.info.get("xmp")
-    except Exception:  # decoders raise what they like; the pixels have been read
+    except Exception:  # a decoder may raise anything; the pixels have been read already
         return None
     return _upright_xmp(found)
 
 
 def _upright_xmp(found: Any) -> bytes | None:
-    """With its orientation set to 1; None of what is no XMP, or too much."""
+    """An XMP packet with its orientation set to 1; None if it is not XMP or too large."""
     if isinstance(found, str):
         found = found.encode()
     if not isinstance(found, bytes) or len(found) > _MAX_XMP:
@@ -450,7 +469,7 @@ def _upright_xmp(found: Any) -> bytes | None:
 
 
 def _upright_exif(exif: bytes) -> bytes:
-    """With its orientation set to 1 where it stands, so that nothing else moves (a MakerNote holds offsets)."""
+    """EXIF data with its orientation set to 1 in place, so that nothing else moves (a MakerNote contains offsets)."""
     try:
         field = orientation_field(io.BytesIO(exif), 0)
     except struct.error:
@@ -462,7 +481,7 @@ def _upright_exif(exif: bytes) -> bytes:
 
 
 def _tiff_exif(file: Any) -> bytes | None:
-    """EXIF data made from a TIFF file's own tags, which are mixed with those of its pixels there."""
+    """EXIF data made from a TIFF file's tags. In the file they are mixed with the tags about its pixels."""
     source = Image.Exif()
     source.load_from_fp(file)
     kept = Image.Exif()

@@ -1,8 +1,9 @@
-"""A mask that somebody has drawn, as an image file: what is the subject in it.
+"""Drawn masks as image files: which pixels are the subject.
 
-Programs mean it in several ways, and one rule covers each: alpha that varies is the mask, whatever the colours are; of
-a palette with colours, index 0 is the background (as in DAVIS and labelling programs); of 0 and 1 only, 1 is
-the subject; 16 bits and float count by their own full scale; of all else half the brightness decides.
+Programs write masks in several ways, which these rules cover. If the alpha channel varies, it is the mask, whatever the
+colours are. In an image with a colour palette index 0 is the background, as in DAVIS and labelling programs. If all
+values are 0 or 1, then 1 is the subject. In all other images the subject is at least half as bright as white, which is
+the full scale of 16-bit and float images.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .images import open_image, read_plate, upright
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
-    """(H, W) upright, 255 on the subject and 0 elsewhere. Raises FootageError, and what Pillow raises."""
+    """Read a mask: uint8 (H, W), upright, 255 on the subject, 0 elsewhere. Raises FootageError or Pillow's errors."""
     with path.open("rb") as file:
         is_exr = file.read(4) == b"\x76\x2f\x31\x01"
     if is_exr:
@@ -37,7 +38,7 @@ def _varies(values: NDArray[Any]) -> bool:
 
 
 def _inside(image: Image.Image) -> Any:
-    """bool (H, W), as stored."""
+    """The subject, bool (H, W), in the orientation of the stored pixels."""
     if image.has_transparency_data:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
         if _varies(alpha):

@@ -1,13 +1,12 @@
-"""Frames of a movie file, through PyAV: the same pixels in whatever order they are asked for.
+"""The frames of a movie file, read with PyAV. The pixels of a frame don't depend on the order of reading.
 
-A movie is read from front to back; asking for an earlier frame goes back to the last keyframe before it and decodes
-from there. What was decoded on the way stays, within bounds, so that reading backwards does not decode everything
-anew for each frame.
+A movie is decoded from front to back. For an earlier frame the reader seeks to the last keyframe before it and decodes
+from there. Frames that are decoded on the way are cached, within a limit, so reading backwards does not decode
+everything again for each frame.
 
-Frames are numbered as Blender's clip editor numbers them (imbuf/movie/intern/movie_read.cc, the same from 4.2 to 5.2):
-frame n is the picture that is shown n - 1 steps of the frame rate after the start, and the rate is what libavformat
-guesses. Of a constant rate, that is every picture once; of a variable one, some are shown for several frames, and some
-for none.
+Frames have the numbers of Blender's clip editor (imbuf/movie/intern/movie_read.cc, the same from 4.2 to 5.2): frame n
+is the picture that is shown n - 1 steps of the frame rate after the start, where the rate is libavformat's guess. At a
+constant rate each picture is one frame. At a variable rate some pictures are several frames and some are none.
 """
 
 from __future__ import annotations
@@ -40,31 +39,31 @@ from .images import upright
 SUFFIXES = frozenset(
     {".mov", ".mp4", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".mxf", ".ogv", ".wmv"}
 )
-# With more, ffmpeg now and then gets the rows wrong where two threads meet (sizes that are no multiple of 16): seen on
-# busy machines, in 1 of 10 frames and by half the range of values.
+# With more threads ffmpeg sometimes writes wrong rows where two threads meet (for sizes that are not a multiple of 16).
+# This was seen on busy machines, in 1 of 10 frames and by half the range of values.
 CONVERT_THREADS = 1
 _CACHE_BYTES = 256 * 1024 * 1024  # of decoded frames, as the codec delivers them
-_UNSPECIFIED = 2  # ISO/IEC 23091-2: it says nothing of its colours
+_UNSPECIFIED = 2  # ISO/IEC 23091-2: the file does not specify its colours
 _ORDINARY_PRIMARIES = (1, 5, 6, 7)  # Rec. 709, and Rec. 601 of both kinds
 _HIGH_RANGE = (16, 18)  # PQ (SMPTE ST 2084), HLG (ARIB STD-B67)
-_MOST_SHOWN = 1000  # frames that a picture is shown for on average, at most
-_ROUNDED = 2  # frames that a duration and a rate may be wrong by
-# counterclockwise degrees of a display matrix, as the EXIF orientation that turns alike
+_MOST_SHOWN = 1000  # limit of the average number of frames for which a picture is shown
+_ROUNDED = 2  # frames by which duration times rate may be wrong
+# counterclockwise degrees of a display matrix, and the EXIF orientation of the same rotation
 _ORIENTATIONS = {0: 1, 90: 8, 180: 3, -180: 3, 270: 6, -90: 6}
 
 
 def _moving(container: InputContainer) -> list[VideoStream]:
-    """Its tracks of moving pictures, without covers and thumbnails."""
+    """The video tracks of a file, without covers and thumbnails."""
     return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def _importance(track: VideoStream) -> tuple[bool, int]:
-    """The main track is the one that says so, else the largest; the first among equals, which Blender shows too."""
+    """The sort key of tracks: the main one is marked so, or else the largest. Blender shows the first of equal ones."""
     return bool(track.disposition & Disposition.default), track.width * track.height
 
 
 def _alpha_decoder(track: VideoStream) -> VideoCodecContext | None:
-    """What decodes VP8 and VP9 with their alpha, which ffmpeg's own decoders pass over; None if there is none."""
+    """A decoder of VP8 and VP9 with alpha, which ffmpeg's own decoders ignore; None if there is none."""
     name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(track.codec_context.codec.canonical_name)
     if name is None or ("alpha_mode", "1") not in {(key.casefold(), value) for key, value in track.metadata.items()}:
         return None
@@ -78,16 +77,17 @@ def _is_untagged_hd(frame: VideoFrame) -> bool:
 
 
 def _wide(primaries: int, transfer: int) -> tuple[int, int] | None:
-    """Primaries and transfer function by ISO/IEC 23091-2 if they are known and not those of ordinary video."""
+    """Colour primaries and transfer function (ISO/IEC 23091-2); None if unknown or those of ordinary video."""
     if _UNSPECIFIED in (primaries, transfer) or 0 in (primaries, transfer):
         return None
     return None if primaries in _ORDINARY_PRIMARIES and transfer not in _HIGH_RANGE else (primaries, transfer)
 
 
 class Movie:
-    """One movie file; thread-safe. `index` counts frames from 0 in the order they are shown.
+    """A movie file. Thread-safe. `index` counts frames from 0 in the order in which they are shown.
 
-    Raises FootageError if it can't be opened.
+    Raises:
+        FootageError: the file can't be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,7 +107,7 @@ class Movie:
         self._open()
         first = self._frame(0)
         self._stored_size = first.width, first.height
-        # what earlier versions assumed otherwise, so that what was kept of such movies is not taken for theirs
+        # facts that earlier versions assumed otherwise, so that mattes they made of such movies are not used
         self.assumed = ["numbered by time"] * (not self.has_constant_rate) + ["Rec. 709"] * _is_untagged_hd(first)
         self.cicp = _wide(int(first.color_primaries), int(first.color_trc))
         self.orientation = _ORIENTATIONS.get(round(first.rotation), 1)
@@ -118,21 +118,22 @@ class Movie:
         self._cache_size = max(2, _CACHE_BYTES // sum(plane.buffer_size for plane in first.planes))
 
     def __len__(self) -> int:
-        """Frames, as they are numbered."""
+        """The number of frames."""
         return len(self._shown)
 
     @property
     def missing(self) -> int:
-        """How many frames its container says there are, beyond those that it has: one that was cut short, mostly.
+        """The number of frames that are missing at the end, usually because the file was cut short.
 
-        By its duration and rate; 0 where these say nothing, and of a variable rate.
+        It follows from the container's duration and rate; 0 if these are unknown or the rate is variable.
         """
         return self._missing
 
     def check_count(self, count: int) -> None:
-        """Raises FootageError if whoever counted its frames found more than its container can be understood to have.
+        """Check the number of frames that the Job's maker counted. Raises FootageError if the file can't have so many.
 
-        Players count differently: by what it says, with what edits hide. What is not there can't be asked for anyway.
+        Players count differently: some trust the container, some include frames that an edit list hides. Frames that
+        are not there are never read.
         """
         lasts = Fraction(self._container.duration or 0, av.time_base) * (self.frame_rate or 0)
         most = max(len(self) + self.missing, self._stream.frames, math.ceil(lasts)) + _ROUNDED
@@ -144,7 +145,7 @@ class Movie:
             )
 
     def check_has(self, number: int) -> None:
-        """Raises FootageError unless it has frame `number`, from 1."""
+        """Check that frame `number`, counted from 1, exists. Raises FootageError."""
         if not 1 <= number <= len(self):
             cut = f" It says that it has {len(self) + self.missing}: it is cut short." if self.missing else ""
             raise FootageError(
@@ -155,39 +156,39 @@ class Movie:
 
     @property
     def has_constant_rate(self) -> bool:
-        """Whether all frames are shown for equally long, to two ticks of the file's clock."""
+        """Whether all frames have the same duration, within two ticks of the file's clock."""
         steps = np.diff(self._times)
         return not len(steps) or int(steps.max() - steps.min()) <= 2
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Frames a second, by which they are numbered, if the file says so."""
+        """Frames per second, on which their numbers are based; None if the file does not specify it."""
         return self._stream.average_rate if self.has_constant_rate else self._stream.guessed_rate
 
     @property
     def other_tracks(self) -> int:
-        """How many more moving pictures are in the file, which are not read; covers don't count."""
+        """The number of other video tracks in the file, which are not read. Covers don't count."""
         return len(_moving(self._container)) - 1
 
     def check_numbering(self, last: int) -> None:
-        """Raises FootageError if whoever numbered the frames of a variable rate counted others than `last`."""
+        """Check that a movie of variable rate has `last` frames, as the Job's maker counted. Raises FootageError."""
         if not self.has_constant_rate and last != len(self):
             raise FootageError(
-                f"It has a variable frame rate, and its numbering is not certain: {last} frames were counted where it "
+                f"It has a variable frame rate, and its frame numbers are uncertain: {last} frames were counted where it "
                 f"was marked, {len(self)} are counted here, at {float(self.frame_rate or 0):g} a second.",
                 where=str(self.path),
                 hint="Load the clip again; or convert it to a constant frame rate, or to an image sequence.",
             )
 
     def pixels(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """(H, W, 3) upright RGB, uint8, or uint16 where the movie has more than 8 bits. Raises FootageError."""
+        """A frame's pixels (H, W, 3), upright RGB, uint8, or uint16 for more than 8 bits. Raises FootageError."""
         with self._lock:
             rgb = self._converted(self._frame(self._picture(index)), self._pixel_format)
         pixels: NDArray[np.uint8] | NDArray[np.uint16] = upright(rgb, self.orientation)
         return pixels
 
     def alpha(self, index: int) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
-        """(H, W) upright, of the dtype of `pixels`; None if the movie has none. Raises FootageError."""
+        """A frame's alpha (H, W), upright, with the dtype of `pixels`; None if it has none. Raises FootageError."""
         with self._lock:
             frame = self._frame(self._picture(index))
             bits = next((component.bits for component in frame.format.components if component.is_alpha), None)
@@ -195,22 +196,22 @@ class Movie:
                 return None
             pixel_format = self._pixel_format.replace("rgb48", "rgba64").replace("rgb24", "rgba")
             alpha = self._converted(frame, pixel_format)[..., 3]
-        if 8 < bits < 16:  # ffmpeg shifts 10 and 12 bits to 16, so that opaque were less than 65535
+        if 8 < bits < 16:  # ffmpeg shifts 10 and 12 bits to 16, so opaque would be less than 65535
             most = (1 << bits) - 1
             alpha = ((alpha >> (16 - bits)).astype(np.uint32) * 65535 // most).astype(np.uint16)
         found: NDArray[np.uint8] | NDArray[np.uint16] = upright(alpha, self.orientation)
         return found
 
     def _converted(self, frame: VideoFrame, pixel_format: str) -> Any:
-        """RGB of a frame. What is high definition and says nothing of its colours is Rec. 709 (ITU-R BT.709)."""
+        """A frame as RGB. High-definition video of unspecified colour space is taken as Rec. 709 (ITU-R BT.709)."""
         space = Colorspace.ITU709 if _is_untagged_hd(frame) else None
         with self._reading():
             return frame.to_ndarray(format=pixel_format, src_colorspace=space, threads=CONVERT_THREADS)
 
     def _open(self) -> None:
-        """Start at the first frame."""
+        """Open the file at its first frame."""
         with self._reading():
-            # titles in old files are of any encoding, and nothing here reads them
+            # titles in old files may have any encoding, and they are not read here
             self._container = av.open(str(self.path), metadata_errors="replace")
             tracks = _moving(self._container)
             if not tracks:
@@ -223,7 +224,7 @@ class Movie:
         self._next, self._at_key = 0, True
 
     def _decode(self) -> Iterator[VideoFrame]:
-        """From where the container is."""
+        """Decode from the container's current position."""
         if self._decoder is None:
             yield from self._container.decode(self._stream)
             return
@@ -231,7 +232,7 @@ class Movie:
             yield from self._decoder.decode(packet if packet.size else None)
 
     def _drop_lost(self) -> None:
-        """Forget the first pictures if they need others before the file begins: it was cut from a longer one."""
+        """Drop the first pictures if they need references from before the start: the file was cut from a longer one."""
         with self._reading():
             first = next((frame.pts for frame in self._frames if frame.pts is not None), self._times[0])
         lost = bisect.bisect_left(self._times, first)
@@ -239,7 +240,7 @@ class Movie:
         self._keys = [key - lost for key in self._keys if key >= lost]
 
     def _number(self) -> list[int]:
-        """Which picture each frame shows."""
+        """The index of the picture that each frame shows."""
         pictures = range(len(self._times))
         rate, clock = self._stream.guessed_rate, self._stream.time_base
         if self.has_constant_rate or not rate or not clock:
@@ -248,12 +249,12 @@ class Movie:
         step = 1 / (rate * clock)
         count = round(self._seconds(start * clock) * rate)
         if not 1 <= count <= _MOST_SHOWN * len(pictures) + _ROUNDED:
-            return list(pictures)  # its clock is nonsense
+            return list(pictures)  # the file's times are wrong
         found = (bisect.bisect_right(self._times, round(i * step) + start) - 1 for i in range(count))
         return [max(0, value) for value in found]
 
     def _seconds(self, start: Fraction) -> Fraction:
-        """How long it lasts, as Blender reckons: the track, or of the whole what comes after sound begins."""
+        """The duration in seconds as Blender computes it: that of the track, or of the file after its sound begins."""
         stream, container = self._stream, self._container
         if stream.duration and stream.time_base:
             return Fraction(stream.duration * stream.time_base)
@@ -268,9 +269,9 @@ class Movie:
         return self._shown[index]
 
     def _scan(self) -> tuple[list[int], list[int]]:
-        """When each frame is shown, ascending, and the indices of those that decoding can start from.
+        """The time of each picture, ascending, and the indices of keyframes.
 
-        Reads packets, decodes nothing. A file that doesn't time its packets is decoded once to learn its times.
+        This reads packets without decoding them. A file whose packets have no times is decoded once.
         """
         with self._reading():
             packets = [
@@ -303,11 +304,11 @@ class Movie:
         return claimed - len(self) if claimed - len(self) > _ROUNDED else 0
 
     def _frame(self, index: int) -> VideoFrame:
-        """The picture with that index, of one size with the first."""
+        """The picture with this index. Raises FootageError if it has another size than the first one."""
         frame = self._decoded.get(index) or self._find(index)
         if self._stored_size not in (None, (frame.width, frame.height)):
             raise FootageError(
-                f"The size of its pictures changes: picture {index + 1} has {frame.width} x {frame.height} pixels.",
+                f"The movie changes its size: picture {index + 1} has {frame.width} x {frame.height} pixels.",
                 where=str(self.path),
                 hint="Convert it to a movie or an image sequence of one size.",
             )
@@ -345,7 +346,7 @@ class Movie:
         self._next, self._at_key = start, False
 
     def _forward(self) -> Iterator[tuple[int, VideoFrame]]:
-        """The next frames and their indices; after a seek not those before the keyframe, which lack references."""
+        """The next pictures and their indices. After a seek, pictures before the keyframe are skipped."""
         for frame in self._frames:
             index = self._indices.get(frame.pts) if frame.pts is not None else None
             self._at_key = self._at_key or index in self._key_set
@@ -355,7 +356,7 @@ class Movie:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """What PyAV raises, as a FootageError that names the file."""
+        """Turn PyAV's exceptions into a FootageError that names the file."""
         hint = "Copy or export it again, or convert it to an image sequence."
         with reading(FootageError, "The movie is damaged or can't be read", where=str(self.path), hint=hint):
             try:

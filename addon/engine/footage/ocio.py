@@ -1,8 +1,8 @@
-"""Colour spaces of float footage, through OpenColorIO (OpenImageIO brings it): what the model and integer files see.
+"""Colour spaces of float footage: the conversion to sRGB for the model and for integer files.
 
-Without a colour space in the Job, values are taken as scene-linear with Rec. 709 primaries, and get the sRGB curve
-(IEC 61966-2-1). With one, the config that Blender used converts them to its `sRGB`; what it calls data (Non-Color) is
-shown as if it were scene-linear, as Blender does. Nothing is tone-mapped.
+Without a colour space in the Job, values are scene-linear with Rec. 709 primaries and get the sRGB curve
+(IEC 61966-2-1). Otherwise OpenColorIO, which is part of OpenImageIO, converts them with Blender's config to its `sRGB`.
+Data (Non-Color) is converted like scene-linear values, as in Blender. Nothing is tone-mapped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DISPLAY = "sRGB"
 
 
 def srgb_curve(linear: Any) -> NDArray[np.float32]:
-    """Scene-linear float values, clipped to 0..1, with the sRGB curve."""
+    """Apply the sRGB curve to scene-linear float values, clipped to 0..1."""
     linear = _clipped(linear)
     curve: NDArray[np.float32] = np.where(
         linear <= 0.0031308, linear * np.float32(12.92), np.float32(1.055) * linear ** np.float32(1 / 2.4) - 0.055
@@ -34,7 +34,7 @@ def srgb_curve(linear: Any) -> NDArray[np.float32]:
 
 
 def to_srgb_of(footage: Footage) -> ToSrgb:
-    """How the footage's float values become sRGB. Raises JobError if its config lacks its colour space."""
+    """The function that converts the footage's float values to sRGB. Raises JobError if the colour space is unknown."""
     if not footage.colour_space:
         return srgb_curve
     check(footage)
@@ -44,23 +44,23 @@ def to_srgb_of(footage: Footage) -> ToSrgb:
 
 
 def check(footage: Footage) -> None:
-    """Raises JobError if the config can't be read or lacks the colour space."""
+    """Check that the config can be read and has the colour space. Raises JobError."""
     config = _config(footage.colour_config)
     if footage.colour_space not in (*config.getColorSpaceNames(), *config.getRoles()):
         raise JobError(
             f"The OpenColorIO config {footage.colour_config} has no colour space {footage.colour_space!r}.",
             where="footage.colour_space",
-            hint="Choose one of it in the clip's colour space settings.",
+            hint="Choose one of its colour spaces in the clip's settings.",
         )
 
 
 def interop_id(footage: Footage) -> str:
-    """The colour space's name as EXR files carry it (Color Interop Forum, attribute colorInteropID); may be empty."""
+    """The colour space's name for the EXR attribute colorInteropID (Color Interop Forum); may be empty."""
     return str(_config(footage.colour_config).get_color_interop_id(footage.colour_space) or "")
 
 
 def in_words(footage: Footage) -> str:
-    """For reports."""
+    """The colour space in words, for reports."""
     if not footage.colour_space:
         return "scene-linear Rec. 709 (assumed)"
     path = Path(footage.colour_config)
@@ -86,5 +86,5 @@ def _clipped(pixels: Any) -> NDArray[np.float32]:
 def _config(path: str) -> Any:
     config = OpenImageIO.ColorConfig(path)
     if error := config.geterror():
-        raise JobError(f"This is no OpenColorIO config ({error}).", where=path, hint="Name another one.")
+        raise JobError(f"This is not an OpenColorIO config ({error}).", where=path, hint="Name another one.")
     return config

@@ -1,7 +1,8 @@
-"""360-degree equirectangular footage: what leaves the frame at one side comes in at the other.
+"""360-degree equirectangular footage, whose left and right borders meet at a seam.
 
-SAM 2 sees such a frame with a strip of the other side beyond either border, so that a subject on the seam is whole at
-least once. Both copies of the strips are prompted, and both count: the matte is continuous over the seam.
+SAM 2 sees such a frame with a strip of the opposite side added at each border, so that a subject on the seam is whole
+at least once. Prompts are given in both copies of a strip, and both results are combined. So the matte is continuous
+over the seam.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_STRIPS = 10  # a strip is about this part of what SAM 2 sees; a multiple of 4 pixels, which are one pixel of its masks
+_STRIPS = 10  # a strip is about 1 / _STRIPS of SAM 2's input; a multiple of 4 pixels, which are one pixel of its masks
 
 
 def _strip(side: int) -> int:
@@ -20,7 +21,7 @@ def _strip(side: int) -> int:
 
 
 def widen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A frame or mask as SAM 2's input, uint8 (S, S) or (S, S, 3), with the strips beside it, of the same size."""
+    """Add the strips to SAM 2's input, a frame or mask uint8 (S, S) or (S, S, 3). The result has the same size."""
     side = pixels.shape[1]
     strip = _strip(side)
     narrow = np.asarray(Image.fromarray(pixels).resize((side - 2 * strip, side), Image.Resampling.BICUBIC))
@@ -28,7 +29,10 @@ def widen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def places(x: float, side: int) -> list[float]:
-    """Where on the widened frame a position is, once or twice; both in 0..1 of the width. side: of SAM 2's input."""
+    """The one or two positions on the widened frame of a position on the frame. Both are 0..1 of the width.
+
+    side: width of SAM 2's input in pixels.
+    """
     share = _strip(side) / side
     wide = share + x * (1 - 2 * share)
     copies = (wide, wide - (1 - 2 * share), wide + (1 - 2 * share))
@@ -36,7 +40,7 @@ def places(x: float, side: int) -> list[float]:
 
 
 def narrow(logits: NDArray[Any]) -> NDArray[Any]:
-    """Logits (s, s) of the widened frame as those of the frame, (s, s - strips): the greater, where there are two."""
+    """Remove the strips from logits (s, s): the result is (s, s - strips). Where there are two values it has the greater."""
     strip = _strip(4 * logits.shape[1]) // 4
     result = logits[:, strip:-strip].copy()
     np.maximum(result[:, :strip], logits[:, -strip:], out=result[:, :strip])
@@ -45,6 +49,6 @@ def narrow(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def widened(logits: NDArray[Any]) -> NDArray[Any]:
-    """What `narrow` was given, as far as it is known: (s, s)."""
+    """The inverse of `narrow`, as far as possible: logits (s, s) of the widened frame."""
     strip = (logits.shape[0] - logits.shape[1]) // 2
     return np.pad(logits, ((0, 0), (strip, strip)), mode="wrap")

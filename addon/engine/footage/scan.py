@@ -1,4 +1,4 @@
-"""What a path means as footage: which files, in which order, and what a person should know about them."""
+"""Finding the footage at a path: which files, in which order, with warnings for the user."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .camera_files import is_raw
 from .images import read_header
 from .movie import Movie
 
-_MANY = 10  # warnings of one kind that are spelled out
+_MANY = 10  # number of warnings of one kind that are listed
 _FRACTION = re.compile(r"(?<=\d)\.(\d+)$")
 _TIME = re.compile(r"\d{8}|\d{4}-\d\d-\d\d")  # a date, a time since 1970, or what no sequence counts up to
 _NUMBER = re.compile(r"(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)", re.DOTALL)
 
-# What cameras, phones, drones, messengers and players call a picture before its number or date, and what they append to
-# that: motion photos, portraits, exposures, lenses of a drone, copies.
+# Names that cameras, phones, drones, messengers and players give to pictures before their number or date, and the
+# endings that they add: for motion photos, portraits, exposures, lenses of a drone, copies.
 _MAKERS = re.compile(
     "burst|cimg|dji|dscf?|dscn|gopr|g[px]|hpim|img|imgp|mg|mvi|mvimg|p|pano|photo|pict|pxl|r|sam|screenshot|signal|"
     "telegram|vlcsnap|whatsapp|wp"
@@ -33,7 +33,7 @@ _KINDS = re.compile(
     "am|at|b|bokeh|bracketed|burst|copy|cover|d|dng|e|edit|edited|enhanced|hdr|hhht|image|img|jpe?g|lr|macro|mp|n|night|"
     "original|pano|photo|pm|portrait|s|t|timestamp|tourist|v|w|wa|wide|z|zoom"
 )
-# Folders that lie beside images by custom: of COLMAP, nerfstudio, Brush, LichtFeld Studio and file managers.
+# Folders that COLMAP, nerfstudio, Brush, LichtFeld Studio and file managers put beside images.
 _COMPANIONS = {
     **dict.fromkeys(("mask", "masks", "segmentation", "dynamic_masks"), "it holds masks"),
     **dict.fromkeys(("thumbnail", "thumbnails", "thumbs", "preview", "previews", "@eadir"), "it holds small copies"),
@@ -43,23 +43,24 @@ _AVIF = "Convert it to PNG, by ImageMagick (magick photo.avif photo.png) or a ph
 
 
 def scan(path: Path, layer: str = "") -> tuple[Footage, list[str]]:
-    """The footage that a path means, and warnings for a person. layer: of EXR images, as in Footage.
+    """The footage at a path, and warnings for the user. `layer` is Footage.layer.
 
-    A movie file is a movie. An image is its whole sequence: the images beside it with the same name but for the last
-    number in it, and the same extension; or, where a camera named it, the photos beside it that it named too. A folder
-    is
+    A movie file is a movie. An image stands for its whole sequence: the images beside it with the same suffix and the
+    same name except for its last number; or, if a camera named it, all photos beside it that a camera named. A folder
+    stands for
 
-    - the photos in it, in natural order, where a camera, a phone, a drone or a messenger named all of them, or where
-      most of them belong to no sequence;
-    - or the one sequence in it; single images beside it are passed over;
-    - or, without images, the one movie in it;
-    - or, without either, what is in the folders below it, one after the other: those of several cameras. Folders that
-      lie beside images by custom (masks, thumbnails, smaller copies) and this project's own results are passed over.
+    - its photos in natural order, if a camera, phone, drone or messenger named all of them, or if most of them are not
+      part of a sequence;
+    - or the only sequence in it, without single images beside it;
+    - or, if it has no images, the only movie in it;
+    - or, if it has neither, the images in the folders below it, one folder after the other, as from several cameras.
+      Folders that other programs put beside images (masks, thumbnails, smaller copies), and results of this program,
+      are left out.
 
-    Anything else is a question back. Warnings say what is missing in the numbering and what was passed over.
+    Anything else is an error that asks the user. Warnings list gaps in the numbers and the files that were left out.
 
     Raises:
-        FootageError: nothing usable, more than one sequence, or an unreadable first image.
+        FootageError: there is no usable footage or more than one sequence, or the first image can't be read.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links out of the folder)
     try:
@@ -112,7 +113,7 @@ def _scan(path: Path, layer: str) -> tuple[Footage, list[str]]:
 
 
 def _layers(file: Path) -> list[str]:
-    """Which of several is taken, where nobody chose."""
+    """A warning that says which of several EXR layers is used, if none was chosen."""
     layers = read_layers(file)
     shown = shown_layer(layers)
     if shown is None or (len(layers) == 1 and not shown.name):
@@ -124,26 +125,28 @@ def _layers(file: Path) -> list[str]:
 
 
 def _check_name(file: Path) -> None:
-    """Raises FootageError if a name, of another encoding than the system's, can't be passed on as text."""
+    """Check that a file's name is valid text in the system's encoding. Raises FootageError."""
     try:
         str(file).encode()
     except UnicodeEncodeError:
         raise FootageError(
-            "Its name is not valid Unicode.",
+            "The name of this file is not valid Unicode.",
             where=ascii(str(file)),
             hint="Rename it: convmv -f latin1 -t utf8 does it for many, or give it another name by hand.",
         ) from None
 
 
 def join(scanned: Sequence[tuple[Footage, list[str]]]) -> tuple[Footage, list[str]]:
-    """The footage of several cameras, one after the other, and all warnings. Raises FootageError if one is a movie."""
+    """Join the footage of several cameras, and all warnings. Raises FootageError if one of them is a movie."""
     parts = [footage for footage, _ in scanned]
     if len(parts) == 1:
         return scanned[0]
     for part in parts:
         if part.movie:
             raise FootageError(
-                "A movie can't be one of several.", where=part.files[0], hint="Name folders of images, or only this."
+                "A movie can't be joined with other footage.",
+                where=part.files[0],
+                hint="Name folders of images, or only this.",
             )
     files = [file for part in parts for file in part.files]
     warnings = [warning for _, warnings in scanned for warning in warnings]
@@ -154,16 +157,18 @@ def _scan_folder(folder: Path) -> tuple[list[Path], list[str]]:
     found = _look_into(folder, [os.path.realpath(folder)])
     if found is None:
         raise FootageError(
-            "There are no images in it.", where=str(folder), hint="Choose a folder of JPEG, PNG, TIFF, EXR or WebP."
+            "There are no images in this folder.",
+            where=str(folder),
+            hint="Choose a folder of JPEG, PNG, TIFF, EXR or WebP.",
         )
     return found
 
 
 def _look_into(folder: Path, visited: list[str]) -> tuple[list[Path], list[str]] | None:
-    """Files and warnings of a folder or what is below it; None if there is nothing.
+    """The files and warnings of a folder or of those below it; None if there are none.
 
-    visited: where it has been, the folder that was asked for first, links followed: each folder counts once. A link to
-        what lies below the first one is not followed, as that is come to anyway.
+    visited: real paths of the folders that were searched; the first is the one that was asked for. Each folder is
+        searched once. Links to folders below the first one are not followed, as these are searched anyway.
     """
     entries = sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=natural)
     files = [entry for entry in entries if entry.is_file()]
@@ -210,12 +215,17 @@ def _look_below(folder: Path, folders: list[Path], visited: list[str]) -> tuple[
     if not chosen:
         return None
     if any(file.suffix.lower() in movie.SUFFIXES for file in chosen):
-        raise FootageError("There are movies below it.", where=str(folder), hint="Name one of them.")
+        raise FootageError(
+            "There are movies in the folders below this one.", where=str(folder), hint="Name one of them."
+        )
     return chosen, warnings + _some(left, "folders were passed over")
 
 
 def _companion(folder: Path, beside: set[str]) -> str:
-    """Why a folder is no camera of its own, by its name and those beside it, casefolded; empty if it is one."""
+    """Why a folder does not contain a camera's images; empty if it may.
+
+    beside: casefolded names of the folders beside it.
+    """
     name = folder.name.casefold()
     if name.endswith("_matte") or (version_number(name) is not None and version_document(folder).is_file()):
         return "it holds mattes that were made here"
@@ -228,7 +238,7 @@ def _companion(folder: Path, beside: set[str]) -> str:
 
 
 def _choose(folder: Path, pictures: list[Path]) -> tuple[list[Path], list[str]]:
-    """Of a folder's images in natural order, the footage and warnings about gaps."""
+    """Choose the footage among a folder's images, which are in natural order. Also returns warnings about gaps."""
     pictures = in_order(pictures)
     groups: dict[tuple[str, str, str], list[Path]] = defaultdict(list)
     for picture in pictures:
@@ -264,14 +274,14 @@ def _scan_sequence(path: Path) -> tuple[list[Path], list[str]]:
 
 
 def _refuse_unread(files: list[Path], where: Path) -> None:
-    """Raises FootageError if there are pictures that nothing here reads, as that they are meant is likely."""
+    """Raise FootageError if there are pictures in an unsupported format, which the user probably meant."""
     for file in files:
         if file.suffix.lower() == ".avif":
             raise FootageError(f"{file.name} is an AVIF picture, which can't be read.", where=str(where), hint=_AVIF)
 
 
 def _ask_live_photo(pictures: list[Path], movies: list[Path], folder: Path) -> None:
-    """Raises FootageError if all there is is a picture with a moving one of the same name, as phones make them."""
+    """Raise FootageError if there is only one picture and a movie of the same name, as phones make them."""
     twins = [movie_file for movie_file in movies if movie_file.stem.casefold() == pictures[0].stem.casefold()]
     if len(pictures) == 1 and twins:
         raise FootageError(
@@ -282,15 +292,15 @@ def _ask_live_photo(pictures: list[Path], movies: list[Path], folder: Path) -> N
 
 
 def _without_developed(pictures: list[Path]) -> list[Path]:
-    """Without RAW files that lie beside a picture of the same name, which cameras write too, or somebody developed."""
+    """The pictures without RAW files that have another picture of the same name beside them."""
     developed = {picture.stem.casefold() for picture in pictures if not is_raw(picture)}
     return [picture for picture in pictures if not (is_raw(picture) and picture.stem.casefold() in developed)]
 
 
 def is_camera_name(stem: str) -> bool:
-    """Whether a camera, phone, drone or messenger gave this base name, so that its numbers are no frames of a shot.
+    """Whether a camera, phone, drone or messenger made this base name, so that its number is not a frame number.
 
-    By the words in it: IMG_0001, _DSC0001, 20260101_120000(0), PXL_20260101_120000000.MP, DJI_20260101120000_0001_V,
+    Examples: IMG_0001, _DSC0001, 20260101_120000(0), PXL_20260101_120000000.MP, DJI_20260101120000_0001_V,
     IMG-20260101-WA0001, WhatsApp Image 2026-01-01 at 12.00.00 (1), IMG_0001~2, or digits alone.
     """
     words = [word for word in re.split(r"[\W\d_]+", stem.casefold()) if word]
@@ -302,14 +312,14 @@ def is_camera_name(stem: str) -> bool:
 
 
 def _photos(path: Path) -> tuple[str, str, str]:
-    """As `_series`, what photos that belong together have in common: who named them, and the extension."""
+    """The key that is equal for photos that belong together: they were named by a camera and have the same suffix."""
     if not is_camera_name(path.stem):
         return path.stem, "", path.suffix.lower()
     return "#", re.match(r"_?([^\W\d_]*)", path.stem.casefold())[1], path.suffix.lower()  # type: ignore[index]
 
 
 def in_order(paths: list[Path]) -> list[Path]:
-    """In natural order; numbers behind a point are decimals where they can't be padded counters: 12.05 before 12.1."""
+    """Sort paths in natural order. Digits after a point are decimals unless they are padded counters: 12.05, 12.1."""
     fractions = [match[1] for path in paths if (match := _FRACTION.search(path.stem))]
     shortest = min(map(len, fractions), default=0)
     if not any(len(fraction) > shortest and fraction.startswith("0") for fraction in fractions):
@@ -328,11 +338,11 @@ def in_order(paths: list[Path]) -> list[Path]:
 
 
 def _series(path: Path) -> tuple[str, str, str]:
-    """What the files of one sequence have in common: name before the number, after it, extension."""
+    """The key that is equal for files of one sequence: the name before the number, the name after it, the suffix."""
     match = _NUMBER.fullmatch(path.stem)
     if match is None:
         return path.stem, "", path.suffix.lower()
-    # the mark tells `shot.png` from `shot1.png`
+    # the mark makes `shot.png` differ from `shot1.png`
     return f"{match['head']}#", match["tail"], path.suffix.lower()
 
 
@@ -342,10 +352,10 @@ def _number(path: Path) -> int | None:
 
 
 def _gaps(files: list[Path]) -> list[str]:
-    """What is missing in the numbering of a sequence in order."""
+    """Warnings about numbers that are missing in a sorted sequence."""
     warnings = []
     if any(_TIME.search(file.stem) or (is_camera_name(file.stem) and _FRACTION.search(file.stem)) for file in files):
-        return []  # they count no frames
+        return []  # the numbers are not frame numbers
     for one, two in itertools.pairwise(files):
         before, after = _number(one) or 0, _number(two) or 0
         between = f"missing between {one.name} and {two.name}."
@@ -359,7 +369,7 @@ def _gaps(files: list[Path]) -> list[str]:
 
 
 def _some(warnings: list[str], what: str) -> list[str]:
-    """The first of many."""
+    """The first _MANY of the warnings, and how many there are more."""
     more = len(warnings) - _MANY
     return warnings[:_MANY] + ([f"There are {more} more {what}."] if more > 0 else [])
 
@@ -369,6 +379,6 @@ def _span(files: list[Path]) -> str:
 
 
 def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sorts numbers in names by value: 9 before 10."""
+    """A sort key by which numbers in names are sorted by value: 9 before 10."""
     parts = re.split(r"(\d+)", path.name.casefold())
     return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
