@@ -40,7 +40,7 @@ def places(x: float, side: int) -> list[float]:
 
 
 def narrow(logits: NDArray[Any]) -> NDArray[Any]:
-    """Remove the strips from logits (s, s): the result is (s, s - strips). Where there are two values it has the greater."""
+    """Remove the strips from logits (s, s). The result is (s, s - strips) and has the greater of two values."""
     strip = _strip(4 * logits.shape[1]) // 4
     result = logits[:, strip:-strip].copy()
     np.maximum(result[:, :strip], logits[:, -strip:], out=result[:, :strip])
