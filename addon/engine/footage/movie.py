@@ -174,7 +174,7 @@ class Movie:
         """Check that a movie of variable rate has `last` frames, as the Job's maker counted. Raises FootageError."""
         if not self.has_constant_rate and last != len(self):
             raise FootageError(
-                f"It has a variable frame rate, so its frame numbers are uncertain: {last} frames were counted where it "
+                f"It has a variable frame rate, so its numbering is uncertain: {last} frames were counted where it "
                 f"was marked, {len(self)} are counted here, at {float(self.frame_rate or 0):g} a second.",
                 where=str(self.path),
                 hint="Load the clip again; or convert it to a constant frame rate, or to an image sequence.",
