@@ -17,11 +17,13 @@ from .operators.clear_picked import SPLATMATTE_OT_clear_picked
 from .operators.click import SPLATMATTE_OT_click
 from .operators.copy_diagnostics import SPLATMATTE_OT_copy_diagnostics
 from .operators.download_checkpoint import SPLATMATTE_OT_download_checkpoint
+from .operators.drop_frame import SPLATMATTE_OT_drop_frame
 from .operators.export import SPLATMATTE_OT_export
 from .operators.find import SPLATMATTE_OT_find
 from .operators.find_footage import SPLATMATTE_OT_find_footage
 from .operators.install_engine import SPLATMATTE_OT_install_engine
 from .operators.jump import SPLATMATTE_OT_jump
+from .operators.keep_all_frames import SPLATMATTE_OT_keep_all_frames
 from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
 from .operators.mark_include import SPLATMATTE_OT_mark_include
 from .operators.move_data import SPLATMATTE_OT_move_data
@@ -33,6 +35,7 @@ from .operators.preview import SPLATMATTE_OT_preview
 from .operators.refine_transients import SPLATMATTE_OT_refine_transients
 from .operators.remove_engine import SPLATMATTE_OT_remove_engine
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
+from .operators.select_frames import SPLATMATTE_OT_select_frames
 from .operators.self_test import SPLATMATTE_OT_self_test
 from .operators.stop_setup import SPLATMATTE_OT_stop_setup
 from .operators.suggest import SPLATMATTE_OT_suggest
@@ -57,6 +60,9 @@ CLASSES = (
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_check_cameras,
     SPLATMATTE_OT_clean_splat,
+    SPLATMATTE_OT_select_frames,
+    SPLATMATTE_OT_drop_frame,
+    SPLATMATTE_OT_keep_all_frames,
     SPLATMATTE_OT_suggest,
     SPLATMATTE_OT_find,
     SPLATMATTE_OT_pick,

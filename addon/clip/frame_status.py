@@ -35,6 +35,7 @@ KINDS = {
     "tracked": Kind("Tracked", "Has a matte", (0.25, 0.62, 0.36, 0.9)),
     "suspect": Kind("Suspect", "Where the matte is doubtful", (0.85, 0.2, 0.25, 1.0)),
     "exported": Kind("Exported", "In the latest version", (0.35, 0.62, 0.95, 1.0), 0.0, 0.25),
+    "dropped": Kind("Dropped", "Left out of the export, as Which Frames says", (0.75, 0.75, 0.78, 1.0), 0.75, 1.0),
     "prompted": Kind("Marked", "Has markers, boxes or masks", (1.0, 0.85, 0.2, 1.0), 0.0, 1.0),
 }
 
@@ -51,6 +52,7 @@ def lane_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict[s
     found["prompted"] = {prompt.frame for prompts in summary.marked.values() for prompt in prompts}
     for suspect in settings_of(clip).suspects_used():
         found["suspect"] |= set(range(suspect.first, suspect.last + 1))
+    found["dropped"] = settings_of(clip).dropped_frames()
     if (folder := matte_folder(clip, summary.footage)) is not None:
         found["exported"] = exported_frames(folder)
     return found

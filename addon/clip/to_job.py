@@ -84,6 +84,10 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
                 hint=f"Set the range anew; the clip's first frame is {clip.frame_start}.",
             )
         frame_range = settings.export_start, min(settings.export_end, footage.frame_count)
+    dropped = settings.dropped_frames()
+    kept = tuple(frame for frame in range(1, footage.frame_count + 1) if frame not in dropped) if dropped else ()
+    if dropped and not kept:
+        raise JobError("All frames are dropped.", hint="Keep some of them under Which Frames.")
     rules = TARGETS[settings.target].rules
     render = bpy.context.scene.render
     return Delivery(
@@ -95,6 +99,7 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
         settings.edge_colours if rules.edge_colours else "as_shot",
         settings.ignored_band if rules.bands else 0,
         settings.greys and rules.weighs,
+        kept,
     )
 
 

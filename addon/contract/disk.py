@@ -144,6 +144,12 @@ def check_length(path: PurePath, *, long: bool) -> None:
         )
 
 
+def free_name(path: Path) -> Path:
+    """The path itself, or with _2, _3, ... before its suffix: the first that is not there."""
+    numbered = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], numbered) if not each.exists())
+
+
 def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = True) -> None:
     """Let `write` fill a file under a temporary name, sync it to the disk, then rename it to `path`.
 

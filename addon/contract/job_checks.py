@@ -67,6 +67,10 @@ def check_delivery(delivery: Delivery, footage: Footage) -> None:
         )
     if not 0 <= delivery.ignored_band <= MAX_LENGTH:
         raise JobError(f"{delivery.ignored_band} pixels are not 0 to {MAX_LENGTH}.", where="delivery.ignored_band")
+    if any(not 1 <= frame <= footage.frame_count for frame in delivery.kept):
+        raise JobError(f"Not all are of the clip's frames 1 to {footage.frame_count}.", where="delivery.kept")
+    if any(first >= second for first, second in itertools.pairwise(delivery.kept)):
+        raise JobError("Kept frames are in order, each of them once.", where="delivery.kept")
     if not re.fullmatch(r"|latest|v\d{3,}", delivery.into):
         raise JobError(
             f"{delivery.into!r} is not a version.",

@@ -204,6 +204,7 @@ class Delivery:
     ignored_band: pixels on either side of the edge that are marked as ignored, for targets that distinguish ignored
         from empty pixels.
     greys: whether soft edges are kept as grey values, for targets whose program uses the greys of masks as weights.
+    kept: the clip frames to write, ascending; all other frames are tracked, but not written; empty: all frames.
     """
 
     scope: Scope = "all"
@@ -214,6 +215,7 @@ class Delivery:
     edge_colours: EdgeColours = "as_shot"
     ignored_band: int = 0
     greys: bool = False
+    kept: tuple[int, ...] = ()
 
 
 def refining(refine: Refine, width: int, height: int) -> Refine:

@@ -2,6 +2,7 @@
 
     <matte folder>/v001/                   a version: only images, named as the footage
     <matte folder>/v001.json               its Job and report
+    <matte folder>/v001/KEPT_LIST          if the Job keeps only some frames: the names of their images, one per line
     <matte folder>/work/                   the matte store; the Job can make all of it again
         objects/<object>-<key>/            a take: the tracked mattes of one object, under one key
             object.json                    TAKE_FILE: the facts behind the key: `name`, `prompts` and more
@@ -21,6 +22,8 @@ Answers for one clip frame, unless stated otherwise:
 
 - preview: `names` (n,) str; `logits` (n, h, w) float16 as in a take. n is 0 if nothing is known about the frame.
 - finished: `names` (n,) str; `alpha` (n, h, w) uint8, upright. Objects without a matte are left out.
+- selection: JSON for all frames that were measured: `kept` and `dropped` clip frames; of the dropped ones `blurred`
+  and `duplicates`.
 - outlines: JSON for several frames: for each object its `frames` that have a matte, and its `paths`. A path has one
   closed curve per frame, a list of (x, y) in upright pixels of the plate.
 - suggestions, found: JSON: `frame`; `masks`, the largest first, each with `number`, `area` and `paths`: closed outlines
@@ -40,6 +43,7 @@ from .job_types import Footage
 TAKE_FILE = "object.json"
 FOUND_FILE = "found.json"
 PARTS_KEY = "segments"
+KEPT_LIST = "kept.txt"
 
 # Names of files from cameras and phones, without the number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.
 CAMERA_BASE = re.compile(r"_?(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|mg)?[-_. \d]*", re.IGNORECASE)

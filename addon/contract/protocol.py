@@ -17,18 +17,21 @@ from typing import IO, Any, Literal, NotRequired, TypedDict
 PROTOCOL_VERSION = 2
 MAX_LINE = 256 * 1024 * 1024  # characters; no Job is longer
 
-Stage = Literal["model", "track", "export", "clean"]
+Stage = Literal["model", "track", "export", "clean", "select"]
 
 
 class Answer(TypedDict, total=False):
     """The fields of `done`, which depend on the request."""
 
     folder: str  # export: the finished version's folder
-    file: str  # preview, finish, outlines, suggest, found: layout.py says what is in it; clean: the splat, if written
+    file: str  # preview, finish, outlines, suggest, found, select: see layout.py; clean: the splat, if written
     found: str  # track, export, found: the folder of what was found without a click
     device: str  # what the model ran on, in words
     frames: int  # frames that have a matte now
     suspects: int  # runs of doubtful frames, of all objects; suspects.py says where they are kept
+    kept: int  # select: frames
+    dropped: int  # select: frames
+    blurred: int  # select: of those dropped
     gaussians: int  # clean: of the splat
     floaters: int  # of these, some cameras see them on the subject and too many beside it
     removed: int  # of these, go, or would go

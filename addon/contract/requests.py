@@ -134,6 +134,18 @@ class Suggest(Request):
 
 
 @dataclass(frozen=True)
+class Select(Request):
+    """Which frames are sharp, and lie apart; `done` carries the file.
+
+    count: of frames to keep, at most; 0: all that are sharp and no duplicates.
+    takes: by object, the folder of its mattes: sharpness is measured there; empty: on the whole frame.
+    """
+
+    count: int
+    takes: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Preview(Request):
     """The mattes of clip frame `frame`, without tracking. `done` has the file."""
 

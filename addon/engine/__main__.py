@@ -12,12 +12,14 @@ import argparse
 import contextlib
 import functools
 import gc
+import math
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 # Read by libraries when they are imported, so they are set first: threads that wait must not spin beside the others,
 # and cuBLAS is deterministic only with a workspace of its own.
@@ -35,7 +37,11 @@ from ..runtime import log_file
 from ..runtime.locate import CURRENT
 from ..runtime.lock import use
 from ..runtime.user_folder import user_folder
-from .arguments import command_line, job_of
+from .arguments import command_line, footage_of, job_of, range_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _test(options.device)
         if options.command == "clean":
             return _clean(options)
+        if options.command == "select":
+            return _select(options)
         if options.command == "run":
             return _run(options)
         if options.command == "review":
@@ -189,6 +197,42 @@ def _clean(options: argparse.Namespace) -> int:
     print(f"{done.floaters} floaters {are} {'removed, too' if options.remove_floaters else 'kept'}")
     if done.file is not None:
         print(done.file)
+    return ExitCode.OK
+
+
+def _select(options: argparse.Namespace) -> int:
+    from ..contract.disk import free_name, write_bytes, write_file, writing
+    from ..contract.job_checks import check_range
+    from ..contract.layout import KEPT_LIST, default_matte_folder
+    from .footage.footage import Reader
+    from .selection.kept_list import kept_list
+    from .session import Session
+    from .splats.version_mattes import open_version
+
+    footage = footage_of(options)
+    within = range_of(options.range, "--range")
+    check_range(within, footage, "--range")
+    frames = range(within[0], within[1] + 1) if within else range(1, footage.frame_count + 1)
+    for name in ("count", "every"):
+        if getattr(options, name) < 0:
+            raise JobError("It can't be negative.", where=f"--{name}")
+    count = math.ceil(len(frames) / options.every) if options.every else options.count
+    version = open_version(options.mattes.absolute()) if options.mattes else None
+    known = set(version.frames()) if version else set()
+
+    def subject(frame: int) -> NDArray[np.bool_] | None:
+        return version.matte(frame) if version and frame in known else None
+
+    choice = Session(_Printer().show, lambda: False).chosen(footage, frames, count, subject)
+    names = kept_list(Reader(footage), choice.kept)
+    path = (options.list or free_name(default_matte_folder(footage) / KEPT_LIST)).absolute()
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, lambda file: write_bytes(file, names))
+    between = len(frames) - len(choice.kept) - len(choice.blurred) - len(choice.duplicates)
+    print(f"{len(frames)} frames: {len(choice.kept)} kept; dropped: {len(choice.blurred)} blurred, ", end="")
+    print(f"{len(choice.duplicates)} near-duplicates, {between} between others")
+    print(path)
     return ExitCode.OK
 
 

@@ -69,6 +69,19 @@ def command_line() -> argparse.ArgumentParser:
     clean.add_argument("--count", action="store_true", help="say what would be removed, and write nothing")
     clean.add_argument("--views", type=int, default=3, help="cameras that must see it outside; default: %(default)s")
     clean.add_argument("--remove-floaters", action="store_true", help="also what some cameras see on the subject")
+    select = commands.add_parser(
+        "select",
+        help="choose the frames that are worth training on",
+        description="Writes a list of the sharpest frames, spaced by how far the picture moves. --kept takes it.",
+    )
+    _add_footage(select)
+    amount = select.add_mutually_exclusive_group()
+    amount.add_argument("--count", type=int, default=0, help="at most; default: all that are sharp and no duplicates")
+    amount.add_argument("--every", type=int, default=0, metavar="N", help="one of about N frames")
+    select.add_argument(
+        "--mattes", type=Path, metavar="VERSION", help="measure on the subject of a version, such as v003"
+    )
+    select.add_argument("--list", type=Path, metavar="FILE", help="default: kept.txt in the folder of mattes")
     test = commands.add_parser("self-test", help="does this runtime work here, how fast, how exactly?")
     test.add_argument("--device", choices=get_args(Device), default="auto")
     track = commands.add_parser(
@@ -105,18 +118,23 @@ def _add_parameter(command: argparse.ArgumentParser, field: dataclasses.Field[An
         command.add_argument(option, type=type(field.default), default=field.default, help=f"default: {field.default}")
 
 
-def _add_common(track: argparse.ArgumentParser, target: str) -> None:
-    """What all verbs have that make a Job."""
-    track.add_argument(
+def _add_footage(command: argparse.ArgumentParser) -> None:
+    """What all verbs have that read footage."""
+    command.add_argument(
         "footage",
         type=Path,
         nargs="+",
         metavar="FOOTAGE",
         help="a folder of images, one of them, or a movie; of several cameras, a folder each or the one above",
     )
-    track.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
-    track.add_argument("--layer", default="", metavar="NAME", help="of EXR images; default: as Blender shows them")
-    track.add_argument("--panorama", action="store_true", help="360-degree footage: right and left border are one")
+    command.add_argument("--range", metavar="A:B", help="first and last frame; default: all")
+    command.add_argument("--layer", default="", metavar="NAME", help="of EXR images; default: as Blender shows them")
+    command.add_argument("--panorama", action="store_true", help="360-degree footage: right and left border are one")
+
+
+def _add_common(track: argparse.ArgumentParser, target: str) -> None:
+    """What all verbs have that make a Job."""
+    _add_footage(track)
     track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
     track.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
     track.add_argument("--sha256", default="", help="what a checkpoint FILE has to hash to")
@@ -143,6 +161,7 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         help="which frames are written, against the version before",
     )
     track.add_argument("--frames", metavar="A:B", help="first and last frame to export; default: all that are tracked")
+    track.add_argument("--kept", type=Path, metavar="FILE", help="export only frames in this list of engine select")
     track.add_argument(
         "--into", default="", metavar="latest|v003", help="go on with that version; default: write a new one"
     )
@@ -174,14 +193,22 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
     track.add_argument("--save-job", type=Path, metavar="JOB.json", help="write the Job and do nothing else")
 
 
-def job_of(options: argparse.Namespace) -> Job:
-    """The Job that the arguments of a verb such as `track` mean. Raises JobError that names the argument."""
+def footage_of(options: argparse.Namespace) -> Footage:
+    """The footage that is named; says what is odd about it. Raises FootageError."""
     from .footage.footage import join, scan
 
     footage, warnings = join([scan(path.absolute(), options.layer) for path in options.footage])
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     _say_folders(footage)
+    return dataclasses.replace(footage, panorama=options.panorama)
+
+
+def job_of(options: argparse.Namespace) -> Job:
+    """The Job that the arguments of a verb such as `track` mean. Raises JobError that names the argument."""
+    from .selection.kept_list import read_kept
+
+    footage = footage_of(options)
     marks: dict[str, dict[int, Prompt]] = {}
 
     def mark(name: str, frame: str, where: str) -> tuple[dict[int, Prompt], int, Prompt]:
@@ -216,7 +243,7 @@ def job_of(options: argparse.Namespace) -> Job:
     if Path(checkpoint).suffix in (".pt", ".pth"):
         checkpoint = str(Path(checkpoint).absolute())
     return Job(
-        footage=dataclasses.replace(footage, panorama=options.panorama),
+        footage=footage,
         objects=tuple(
             MatteObject(name, tuple(prompts[number] for number in sorted(prompts)), shadow=name in options.shadow)
             for name, prompts in marks.items()
@@ -230,7 +257,7 @@ def job_of(options: argparse.Namespace) -> Job:
             options.precision,
         ),
         direction=options.direction,
-        frame_range=_range(options.range, "--range"),
+        frame_range=range_of(options.range, "--range"),
         output=str(options.output.absolute()) if options.output else "",
         target=options.target,
         invert=options.invert,
@@ -238,13 +265,14 @@ def job_of(options: argparse.Namespace) -> Job:
         transforms=str(options.transforms.absolute()) if options.transforms else "",
         delivery=Delivery(
             options.scope,
-            _range(options.frames, "--frames"),
+            range_of(options.frames, "--frames"),
             options.into,
             options.plate_alpha,
             options.fps,
             options.edge_colours,
             options.ignored_band,
             options.greys,
+            read_kept(options.kept.absolute(), footage) if options.kept else (),
         ),
         **_search(options),  # type: ignore[arg-type]  # by the field's name
     )
@@ -276,7 +304,8 @@ def _say_folders(footage: Footage) -> None:
             print(f"{folder.relative_to(footage.root)}: frames {numbers[0]} to {numbers[-1]}", flush=True)
 
 
-def _range(text: str | None, option: str) -> tuple[int, int] | None:
+def range_of(text: str | None, option: str) -> tuple[int, int] | None:
+    """First and last frame of A:B; None of nothing. Raises JobError."""
     if not text:
         return None
     first, last = _split(text, option, (2,))

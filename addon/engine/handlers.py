@@ -16,6 +16,7 @@ from ..contract.requests import (
     Request,
     Retrack,
     Review,
+    Select,
     Suggest,
     Track,
 )
@@ -62,6 +63,14 @@ def _clean(request: Clean, session: Session) -> Answer:
     )
     counts: Answer = {"gaussians": cleaned.gaussians, "floaters": cleaned.floaters, "removed": cleaned.removed}
     return {**counts, "file": str(cleaned.file)} if cleaned.file else counts
+
+
+@carry_out.register
+def _select(request: Select, session: Session) -> Answer:
+    file, choice = session.select(request.job, request.count, request.takes)
+    kept = len(choice.kept)
+    dropped = len(request.job.frames) - kept
+    return {"file": str(file), "kept": kept, "dropped": dropped, "blurred": len(choice.blurred)}
 
 
 @carry_out.register

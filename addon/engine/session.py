@@ -5,6 +5,7 @@ A session keeps the model warm between Jobs. Nothing is tracked that the matte s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -45,6 +46,8 @@ from .review.cameras import read_poses
 from .review.find_suspects import review
 from .sam2 import model
 from .sam2.device_memory import fitting, give_back
+from .selection.choose import Choice, choose
+from .selection.looks import Look, MaskOf, looks_of
 from .splats.clean_file import Cleaned, clean_file
 from .splats.version_mattes import latest_version
 from .store.feature_cache import FeatureCache
@@ -135,6 +138,47 @@ class Session:
             for take in kept.values():
                 visual_hull.check(take, cameras)
         return _review(job, kept)
+
+    def select(self, job: Job, count: int, takes: Mapping[str, str]) -> tuple[Path, Choice]:
+        """Which frames of the Job's range are sharp, and lie apart. Returns it, and the file that says so.
+
+        contract/layout.py says what is in it. The next selection of the clip overwrites it.
+
+        Args:
+            count: of frames to keep, at most; 0: all that are sharp and no duplicates.
+            takes: by object, the folder of its mattes; where they say where the subject is, that is looked at.
+
+        Raises:
+            Cancelled: as asked for.
+            FootageError, OutputError: as they say.
+        """
+        stored_takes = [Take(Path(folder)) for folder in takes.values() if folder]
+
+        def subject(frame: int) -> NDArray[np.bool_] | None:
+            found = [each.logits > 0 for take in stored_takes if (each := take.matte(frame)) is not None]
+            return np.logical_or.reduce(found) if found else None
+
+        choice = self.chosen(job.footage, job.frames, count, subject)
+        dropped = sorted(set(job.frames) - set(choice.kept))
+        return Store(job).put_json("selection", {**dataclasses.asdict(choice), "dropped": dropped}), choice
+
+    def chosen(self, footage: Footage, frames: Sequence[int], count: int, subject: MaskOf) -> Choice:
+        """As `select`, of clip frames in order, wherever it is known what the subject is. Raises as that."""
+        reader = Reader(footage)
+        reader.check(frames[-1])
+        cameras: list[list[Look]] = []
+        done = 0
+        for _, of_camera in itertools.groupby(frames, lambda frame: reader.path(frame).parent):
+            looks: list[Look] = []
+            with contextlib.closing(looks_of(reader, of_camera, (footage.width, footage.height), subject)) as found:
+                for look in found:
+                    looks.append(look)
+                    done += 1
+                    self._progress("select", done, len(frames), look.frame)
+                    if self._cancelled():
+                        raise Cancelled("Stopped. No frames were selected.")
+            cameras.append(looks)
+        return choose(cameras, count)
 
     def clean(self, job: Job, splat: Path, poses: Path, *, views: int, remove_floaters: bool, write: bool) -> Cleaned:
         """Hold a trained splat against the mattes of the latest version of a Job. Raises MatteError.

@@ -114,8 +114,8 @@ class JobOperator(OperatorMixin):
         if isinstance(error, Cancelled):
             words = "Taken out of the queue"
             if self._run.reply is not None:
-                is_clean = self.verb == "clean"
-                words = "Stopped. The splat is as it was" if is_clean else "Stopped. What was tracked is kept"
+                is_tracked = self.verb not in ("clean", "select")
+                words = "Stopped. What was tracked is kept" if is_tracked else "Stopped."
             self.report({"WARNING"}, translated(words))
             return {"CANCELLED"}
         return fail(self, error)
@@ -143,6 +143,9 @@ def outcome(run: job_run.Run) -> str:
     result = run.result
     if result is None:
         return ""
+    if run.verb == "select":
+        numbers = result.get("kept", 0), result.get("dropped", 0), result.get("blurred", 0)
+        return translated("{1} frames kept, {2} dropped, {3} of them blurred", *numbers)
     if run.verb == "clean":
         counts = f"{result.get('removed', 0):,}", f"{result.get('gaussians', 0):,}", f"{result.get('floaters', 0):,}"
         if file := result.get("file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ..language.properties import (
     PointerProperty,
     StringProperty,
 )
+from ..results.selection import from_text, to_text
 from .finishing_settings import FinishingSettings
 from .mask_changes import masks_changed
 from .palette import PALETTE
@@ -216,7 +218,8 @@ class ClipSettings(bpy.types.PropertyGroup):
     overlay_lane: BoolProperty(
         name="Lane",
         description="Show along the bottom which frames are marked (yellow), tracked (green), "
-        "tracked from markers that have changed since (orange), suspect (red), or in the latest version (blue line)",
+        "tracked from markers that have changed since (orange), suspect (red), in the latest version (blue line), "
+        "or dropped (grey line)",
         default=True,
     )
     checkpoint: EnumProperty(name="Model", description="The SAM 2 weights that find the subject", items=_CHECKPOINTS)
@@ -388,6 +391,16 @@ class ClipSettings(bpy.types.PropertyGroup):
         "Empty: the clip's solved camera",
         subtype="FILE_PATH",
     )
+    select_count: IntProperty(
+        name="Keep",
+        description="How many frames to keep at most. 0: all that are sharp and no near-duplicates",
+        default=0,
+        min=0,
+        max=100_000,
+    )
+    dropped: StringProperty(
+        name="Dropped", description="The clip frames that are left out of the export", options={"HIDDEN"}
+    )
     splat: StringProperty(
         name="Splat",
         description="The PLY that a trainer has made of this footage. It is never changed",
@@ -471,6 +484,14 @@ class ClipSettings(bpy.types.PropertyGroup):
             item.object_name = name
             for field in dataclasses.fields(suspect):
                 setattr(item, field.name, getattr(suspect, field.name))
+
+    def dropped_frames(self) -> set[int]:
+        """The clip frames that are left out of the export."""
+        return from_text(self.dropped)
+
+    def drop(self, frames: Iterable[int]) -> None:
+        """Leave just these clip frames out of the export."""
+        self.dropped = to_text(frames)
 
     def suspects_used(self) -> list[SuspectSettings]:
         """The suspects of objects that get a matte, the worst first."""

@@ -36,10 +36,12 @@ from ..contract.requests import (
     Request,
     Retrack,
     Review,
+    Select,
     Suggest,
     Track,
 )
 from ..language import translated
+from ..results.selection import read_dropped
 from ..runtime.engine_client import Engine, Reply, shared_engine
 from ..runtime.json_line_process import EXTENSION
 from ..runtime.locate import engine_environment, find_python
@@ -50,13 +52,15 @@ from ..settings.preferences import device, preferences
 
 _LOG = logging.getLogger(__name__)
 
-Verb = Literal["track", "export", "review", "clean"]
+Verb = Literal["track", "export", "review", "clean", "select"]
 
+_ABOUT_MATTES = ("track", "export", "review")
 _STAGES = {
     "model": "Loading the model",
     "track": "Tracking",
     "export": "Exporting",
     "clean": "Looking from all cameras",
+    "select": "Looking at frames",
 }
 
 
@@ -193,12 +197,20 @@ class Run:
             _LOG.warning("%s of %s: %s", self.verb, self.clip, self.warnings[-1])
         elif event["event"] == "takes" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"], self.pictures)
-        elif event["event"] == "done" and self.verb != "clean" and self.clip in bpy.data.movieclips:
+        elif event["event"] == "done" and self.verb == "select" and self.clip in bpy.data.movieclips:
+            self._keep_selection(event)
+        elif event["event"] == "done" and self.verb in _ABOUT_MATTES and self.clip in bpy.data.movieclips:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
             if "found" in event:
                 found: PickSettings = getattr(settings, self.kind)
                 found.keep(event["found"])
+
+    def _keep_selection(self, event: Event) -> None:
+        """Drop the frames that the engine drops; frames that it did not measure stay as they are."""
+        settings = settings_of(bpy.data.movieclips[self.clip])
+        others = settings.dropped_frames().difference(self.request.job.frames)
+        settings.drop(others | read_dropped(Path(event["file"])))
 
 
 _current: Run | None = None
@@ -328,6 +340,21 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     """
     job, notes = _job(clip, export=False)
     return _send(Review(job, str(_poses_of(clip, job))), "review", clip, notes)
+
+
+@logged
+def start_select(clip: bpy.types.MovieClip) -> Run:
+    """Send the clip's footage, to find the frames that are worth training on.
+
+    Sharpness is measured on the subject where it is tracked.
+
+    Raises:
+        MatteError: see `start`.
+    """
+    settings = settings_of(clip)
+    job = _job_to_find(clip, "things")  # nothing has to be marked
+    takes = {each.name: each.take for each in settings.objects if each.use and each.export and each.take}
+    return _send(Select(job, settings.select_count, takes), "select", clip, [])
 
 
 @logged

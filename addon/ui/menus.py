@@ -83,6 +83,8 @@ class SPLATMATTE_MT_mattes(bpy.types.Menu):
         layout.separator()
         layout.menu("SPLATMATTE_MT_jump")
         layout.separator()
+        layout.operator("splat_matte.select_frames")
+        layout.operator("splat_matte.drop_frame")
         layout.operator("splat_matte.export")
         layout.operator("splat_matte.to_mask")
         layout.operator("splat_matte.to_compositor")

@@ -16,8 +16,8 @@ FLOORS = (
     "operators", "ui", "cli", "registration",
 )  # fmt: skip
 ENGINE_FLOORS = (
-    "footage", "store", "sam2", "tracking", "matting", "review", "automatic", "export", "splats", "session", "progress",
-    "self_test", "handlers", "serve", "farm", "arguments", "__main__",
+    "footage", "store", "sam2", "tracking", "matting", "review", "selection", "automatic", "export", "splats",
+    "session", "progress", "self_test", "handlers", "serve", "farm", "arguments", "__main__",
 )  # fmt: skip
 ENGINE_MAY_IMPORT = {"contract", "runtime", "checkpoints"}  # of the rooms outside it
 ENGINE_ONLY = {

@@ -406,6 +406,8 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"delivery": Delivery(into="../v001")}, "delivery.into", "not a version"),
     ({"delivery": Delivery(frame_rate=-1.0)}, "delivery.frame_rate", "-1 is not a frame rate"),
     ({"delivery": Delivery(into="v1")}, "delivery.into", "not a version"),
+    ({"delivery": Delivery(kept=(3, 2))}, "delivery.kept", "in order"),
+    ({"delivery": Delivery(kept=(0, 2))}, "delivery.kept", "Not all are of"),
     ({"objects": ()}, "objects", "Nothing is marked"),
     ({"objects": (MatteObject("", (prompt(),)),)}, "objects[0].name", "empty"),
     ({"objects": tuple(MatteObject("a", (prompt(),)) for _ in range(2))}, "objects[1].name", "twice"),

@@ -21,6 +21,7 @@ from addon.contract.requests import (
     Request,
     Retrack,
     Review,
+    Select,
     Suggest,
     Track,
 )
@@ -38,6 +39,7 @@ SENT = [
     Review(JOB, "/poses"),
     Clean(JOB, "/splats/cloud.ply", "/poses", 3, False, True),
     Outlines(JOB, (3, 1), 32),
+    Select(JOB, 200, {"Zoë": "/takes/zoë"}),
     Suggest(JOB, 4),
     Preview(JOB, 5),
     Finish(JOB, 6, {"Zoë": "/takes/zoë", "hat": ""}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import itertools
@@ -12,10 +13,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from ...contract.disk import write_bytes
 from ...contract.errors import Cancelled, JobError
 from ...contract.job import Job
+from ...contract.layout import KEPT_LIST
 from ...contract.targets import TARGETS
 from ..footage.footage import Reader
+from ..selection.kept_list import kept_list
 from .malloc import giving_back
 from .scope import frames_to_write, settings_of
 from .trial import try_out
@@ -96,6 +100,10 @@ def export(
         partial.check_has(name for frame in planned.frames for name in writer.frame_files(frame, matte))
         writer.reader.check_unchanged()
         history = planned.history(job, report.get("model", ""))
+        if job.delivery.kept:
+            names = kept_list(writer.reader, sorted(map(int, history["made_from"])))
+            partial.add(KEPT_LIST, functools.partial(write_bytes, data=names))
+        settings = {name: value for name, value in settings.items() if value is not None}
         facts = {**settings, "frames": len(history["made_from"]), "key": key, **history}
         document = {"job": json.loads((request or job).to_json()), "report": {**report, "export": facts}}
         text = json.dumps(document, sort_keys=True, ensure_ascii=False, indent=1) + "\n"

@@ -19,6 +19,7 @@ from ...contract.job import Job
 from ..footage.footage import Reader
 from ..footage.frame_names import FrameNames
 from . import masks
+from .scope import kept_of
 from .writer import MatteOf, Step, Write
 
 _BOM = "\ufeff"
@@ -42,7 +43,7 @@ class Writer(masks.Writer):
 
     def frames(self, tracked: Sequence[int]) -> Sequence[int]:
         """All of transforms.json have to be among them."""
-        lacking = sorted(set(self._needed) - set(tracked))
+        lacking = sorted(set(kept_of(self.job.delivery, self._needed)) - set(tracked))
         if lacking:
             raise JobError(
                 f"{len(lacking)} of its images have no matte, {self.reader.file_name(lacking[0])} is the first; "
@@ -54,15 +55,26 @@ class Writer(masks.Writer):
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
         """transforms.json, which finds its masks where it lies."""
-        text = with_mask_paths(self._text, [self.path(frame) for frame in self._needed])
+        kept = set(kept_of(self.job.delivery, self._needed))
+        text = with_mask_paths(self._text, [self.path(frame) if frame in kept else None for frame in self._needed])
         return {"transforms.json": functools.partial(write_bytes, data=text.encode())}
 
 
-def with_mask_paths(text: str, mask_paths: Sequence[str]) -> str:
-    """A transforms.json with `mask_path` of each frame set, in the order of its `frames`; all else as it was."""
+def with_mask_paths(text: str, mask_paths: Sequence[str | None]) -> str:
+    """A transforms.json with `mask_path` of each frame set, in the order of its `frames`; all else as it was.
+
+    A frame whose path is None is left out.
+    """
+    frames = list(_frames(text))
+    staying = [span for span, path in zip(frames, mask_paths, strict=True) if path is not None]
+    if len(staying) < len(frames):
+        between = text[frames[0].end : frames[1].start]
+        listed = between.join(text[span.start : span.end] for span in staying)
+        text = text[: frames[0].start] + listed + text[frames[-1].end :]
+        frames = list(_frames(text))
     pieces = []
     done = 0
-    for frame, path in zip(_frames(text), mask_paths, strict=True):
+    for frame, path in zip(frames, filter(None, mask_paths), strict=True):
         value = json.dumps(path, ensure_ascii=False)
         members = _members(text, frame.start)
         if "mask_path" in members:

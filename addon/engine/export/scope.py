@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...contract.job import Job
+from ...contract.job_types import Delivery
 from .versions import Version, find
 from .writer import BaseWriter, MatteOf
 
@@ -41,8 +42,18 @@ class FramesToWrite:
 
 
 def settings_of(writer: BaseWriter) -> dict[str, Any]:
-    """What all frames of a version have in common: the target, and what its report says of the files."""
-    return {"target": writer.job.target, **writer.describe()}
+    """What all frames of a version have in common: the target, what its report says of the files, and which are kept.
+
+    kept: None if all are, as of versions from before there was a choice.
+    """
+    kept = spans(writer.job.delivery.kept) or None
+    return {"target": writer.job.target, **writer.describe(), "kept": kept}
+
+
+def kept_of(delivery: Delivery, frames: Iterable[int]) -> list[int]:
+    """Those of clip frames that may be written."""
+    kept = set(delivery.kept)
+    return [frame for frame in frames if not kept or frame in kept]
 
 
 def frames_to_write(
@@ -62,14 +73,14 @@ def frames_to_write(
     if delivery.into or delivery.scope != "all":
         base = find(job.matte_folder, delivery.into.removeprefix("latest"), settings_of(writer))
     first, last = delivery.frame_range or (1, job.footage.frame_count)
-    wanted = [frame for frame in tracked if first <= frame <= last]
+    wanted = [frame for frame in kept_of(delivery, tracked) if first <= frame <= last]
     there: set[int] = set()
     if base is not None:
         frames = range(1, job.footage.frame_count + 1)
         there = {frame for frame in frames if all(map(base.has, writer.frame_files(frame, matte)))}
     frames_of_all = writer.frames(sorted(there.union(wanted)))
     if writer.rules.every_frame:
-        wanted = [frame for frame in frames_of_all if first <= frame <= last]
+        wanted = [frame for frame in kept_of(delivery, frames_of_all) if first <= frame <= last]
     made_from = {frame: _made_from(frame, writer, frame_key) for frame in wanted}
     if base is not None and delivery.scope != "all":
         known: Mapping[str, str] = base.facts.get("made_from", {}) if delivery.scope == "changed" else {}

@@ -207,6 +207,11 @@ class Reader:
         return self._movie.dtype if self._footage.movie else self._header.dtype
 
     @property
+    def is_panorama(self) -> bool:
+        """Whether it is 360-degree footage."""
+        return self._footage.panorama
+
+    @property
     def is_raw(self) -> bool:
         """Whether the footage consists of RAW files, whose colours are developed here."""
         return is_raw(Path(self._footage.files[0]))

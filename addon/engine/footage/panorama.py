@@ -28,6 +28,12 @@ def widen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.pad(narrow, ((0, 0), (strip, strip), *((0, 0),) * (pixels.ndim - 2)), mode="wrap")
 
 
+def without_strips(widened_frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What `widen` gave, (S, S) or (S, S, 3), without the strips of the other side: (S, S - strips, ...)."""
+    strip = _strip(widened_frame.shape[1])
+    return widened_frame[:, strip:-strip]
+
+
 def places(x: float, side: int) -> list[float]:
     """The one or two positions on the widened frame of a position on the frame. Both are 0..1 of the width.
 

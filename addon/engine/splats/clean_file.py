@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...contract.disk import free_name
 from ...contract.errors import JobError
 from ..review.cameras import read_poses
 from .clean import judge
@@ -69,14 +69,8 @@ def clean_file(
             where=str(splat),
             hint="The splat's world is not that of the poses: name the poses that it was trained with.",
         )
-    file = (output or _free_name(splat)) if write else None
+    file = (output or free_name(splat.with_name(f"{splat.stem}_clean.ply"))) if write else None
     if file is not None:
         read.write(file, ~removed)
     outside, floaters, gone = (int(each.sum()) for each in (verdict.outside, verdict.floaters, removed))
     return Cleaned(len(removed), outside, floaters, gone, verdict.cameras, file)
-
-
-def _free_name(splat: Path) -> Path:
-    """SPLAT_clean.ply, SPLAT_clean_2.ply, ...: the first that is not there."""
-    endings = itertools.chain(["clean"], (f"clean_{number}" for number in itertools.count(2)))
-    return next(path for each in endings if not (path := splat.with_name(f"{splat.stem}_{each}.ply")).exists())

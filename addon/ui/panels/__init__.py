@@ -6,6 +6,7 @@ from .automatic import SPLATMATTE_PT_automatic
 from .export import SPLATMATTE_PT_export
 from .finish import SPLATMATTE_PT_finish
 from .footage import SPLATMATTE_PT_footage
+from .frames import SPLATMATTE_PT_frames
 from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
 from .overlay import SPLATMATTE_PT_overlay
 from .queue import SPLATMATTE_PT_queue
@@ -23,6 +24,7 @@ CLASSES = (
     SPLATMATTE_PT_review,
     SPLATMATTE_PT_overlay,
     SPLATMATTE_PT_finish,
+    SPLATMATTE_PT_frames,
     SPLATMATTE_PT_export,
     SPLATMATTE_PT_splat,
     SPLATMATTE_PT_queue,

@@ -39,6 +39,8 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
             layout.prop(settings, "greys")
         layout.prop(settings, "output", placeholder=translated("beside the footage"))
         _draw_advanced(layout, context, settings, rules)
+        if settings.dropped:
+            draw_text(layout, context, "Dropped frames are left out: see Which Frames.", "INFO")
         if rules.found:
             draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
         else:

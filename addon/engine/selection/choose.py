@@ -1,0 +1,123 @@
+"""From looks to a choice of frames: the sharpest of each stretch that the picture moved over, none that is blurred."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .looks import Look
+
+_AROUND = 12  # frames to either side that say how sharp a frame could be
+_SHARP = 80  # percentile of theirs that stands for it
+_BLURRED = 0.6  # below that by so many powers of two: fine detail has lost a third of its energy
+_DUPLICATE = 0.004  # of the picture: kept frames have to lie that far apart
+_MIDDLE = 0.7  # of a stretch: where a frame is chosen if any does, so that kept ones lie evenly
+_UNKNOWN = 0.05  # of the picture: moved so far, where nothing can be followed in the whole clip
+_TRIES = 4  # times the count that is asked for, until stretches without a sharp frame are made up for
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Clip frames, ascending.
+
+    kept: to be used.
+    blurred: dropped, as they are much less sharp than others around them.
+    duplicates: dropped, as the picture has hardly moved since another that is kept.
+    """
+
+    kept: tuple[int, ...]
+    blurred: tuple[int, ...]
+    duplicates: tuple[int, ...]
+
+
+def choose(cameras: Sequence[Sequence[Look]], count: int = 0) -> Choice:
+    """Choose frames.
+
+    Args:
+        cameras: the looks of each camera's frames, in clip order.
+        count: of frames to keep, of all cameras together, at most; 0: all but the blurred and the duplicates.
+    """
+    total = sum(map(len, cameras))
+    found = [_of_one(looks, round(count * len(looks) / total) or int(count > 0)) for looks in cameras if looks]
+    kept, blurred, duplicates = (tuple(itertools.chain.from_iterable(each)) for each in zip(*found, strict=True))
+    return Choice(kept, blurred, duplicates)
+
+
+def _of_one(looks: Sequence[Look], count: int) -> tuple[list[int], list[int], list[int]]:
+    frames = [each.frame for each in looks]
+    sharpness = np.array([each.sharpness for each in looks])
+    blurred = _blurred(sharpness)
+    rank = np.where(np.isnan(sharpness) | blurred, -np.inf, sharpness)
+    usable = ~blurred
+    places = _places(np.array([each.moved for each in looks]))
+    kept = _spread(rank, usable, places, count) if count else _apart(rank, usable, places, _DUPLICATE)
+    alone = set(_apart(rank, usable, places, _DUPLICATE))
+    duplicates = [i for i in range(len(frames)) if usable[i] and i not in alone and i not in kept]
+    return (
+        [frames[i] for i in kept],
+        [frames[i] for i in np.flatnonzero(blurred)],
+        [frames[i] for i in duplicates],
+    )
+
+
+def _blurred(sharpness: Numbers) -> NDArray[np.bool_]:
+    """Which are much less sharp than most of those around them. Of unknown sharpness nothing is said."""
+    found = np.zeros(len(sharpness), np.bool_)
+    for i, own in enumerate(sharpness):
+        around = sharpness[max(0, i - _AROUND) : i + _AROUND + 1]
+        known = around[~np.isnan(around)]
+        if not np.isnan(own) and len(known) > 1:
+            found[i] = own < np.percentile(known, _SHARP) - _BLURRED
+    return found
+
+
+def _places(moved: Numbers) -> Numbers:
+    """How far along its path the picture is on each frame; what isn't known is as usual."""
+    moved = moved.copy()
+    moved[0] = 0.0
+    known = moved[1:][~np.isnan(moved[1:])]
+    usual = float(np.median(known)) if len(known) else 0.0
+    return np.cumsum(np.where(np.isnan(moved), usual or _UNKNOWN, moved))
+
+
+def _apart(rank: Numbers, usable: NDArray[np.bool_], places: Numbers, distance: float) -> list[int]:
+    """Of each run of frames within a distance the sharpest; neighbours among these are that far apart."""
+    kept: list[int] = []
+    for i in np.flatnonzero(usable):
+        if not kept or places[i] - places[kept[-1]] >= distance:
+            kept.append(int(i))
+        elif rank[i] > rank[kept[-1]] and (len(kept) < 2 or places[i] - places[kept[-2]] >= distance):
+            kept[-1] = int(i)
+    return kept
+
+
+def _spread(rank: Numbers, usable: NDArray[np.bool_], places: Numbers, count: int) -> list[int]:
+    """The sharpest of each of so many equal stretches that `count` are found; fewer if there are no more apart."""
+    best: list[int] = []
+    most = min(_TRIES * count, max(1, int(places[-1] / _DUPLICATE)))
+    for stretches in range(min(count, most), most + 1):
+        found = _one_each(rank, usable, places, stretches)
+        if len(best) < len(found) <= count:
+            best = found
+        if len(found) >= count:
+            break
+    return best
+
+
+def _one_each(rank: Numbers, usable: NDArray[np.bool_], places: Numbers, stretches: int) -> list[int]:
+    length = max(places[-1], 1e-9) / stretches
+    number = np.minimum((places / length).astype(int), stretches - 1)
+    within = places / length - number
+    kept = []
+    for stretch in np.unique(number[usable]):
+        here = np.flatnonzero(usable & (number == stretch))
+        middle = here[np.abs(within[here] - 0.5) <= _MIDDLE / 2]
+        choice = middle if len(middle) else here
+        kept.append(int(choice[np.argmax(rank[choice])]))
+    return kept
