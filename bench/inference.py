@@ -8,21 +8,26 @@ it is measured; what the frame's time goes to is said stage by stage. *Drift* is
 these frames, in its logits (relative, L2) and its mask (IoU); without the checkpoint's file weights are random, which
 says how large rounding becomes, not what it does to a matte. So with `--drift` the embedded checkpoint follows the
 DAVIS clips that were kept out of its training in bfloat16 and in float32, from three clicks on the first frame. *CPU*
-is the processor time of all threads, which other processes on the machine disturb less than seconds. On a GPU
-upstream's `vos_optimized` takes a turn too: its parts compiled, in bfloat16, as upstream measures it.
+is the processor time of all threads, which other processes on the machine disturb less than seconds. Where the CPU has
+no bfloat16, ours does not compute in it either, and only float32 is measured.
+
+On a GPU upstream's `vos_optimized` takes a turn too: its parts compiled, in bfloat16, as upstream measures it. A turn
+is twenty frames then, one straight after the other. Stages are those of one more frame that waits for each of them, and
+the share of time in which the GPU is busy is that of five more, which are watched.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,8 +40,13 @@ from addon.contract.job_types import Device, Footage, MatteObject, Model, Point,
 from ._clips import QualityClip, davis_clips
 from ._common import demo_frames, environment, links, model_files, upstream_predictor
 from ._davis import Mask, jaccard
+from ._gpu import Busy
 
 _REACH = 16  # frames: after so many the memory is full, and there are as many object pointers as are read
+_IMAGES = _REACH + 4  # that are loaded; then the first comes again
+_ENDLESS = 1_000_000  # frames that the clip is said to have
+_GPU_WARM_UP = 60  # frames: until parts are compiled for their shapes, or graphs are recorded
+_GPU_TURN, _GPU_WATCHED = 20, 5  # frames
 _FOLLOWED = 30  # frames of each clip
 _STAGES = {
     "forward_image": "encoder",
@@ -57,19 +67,26 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
-        folder = links(demo_frames(), room / "frames", _REACH + options.frames + 1)
+        folder = links(demo_frames(), room / "frames", _IMAGES)
         files = model_files(options.checkpoint, room)
         print(f"{options.checkpoint}, seconds a frame, {options.objects} object(s), {options.device}")
         expected: Any = None
-        rivals = ("vos_optimized",) if options.device == "cuda" else ()
-        those = ("upstream", *rivals, "float32", "bfloat16")
+        those = ["upstream", "float32", "bfloat16"]
+        if options.device == "cuda":
+            those.insert(1, "vos_optimized")
+        elif not _has_bfloat16():
+            those.remove("bfloat16")
+            print("This CPU has no bfloat16: there float32 is what tracking computes in.")
         how = (options.device, str(options.objects))
+        rival: float | None = None
         for who, measured in _by_turns(those, how, files, folder, room, options.frames).items():
             stages = {stage: statistics.median(seconds[stage] for seconds in measured) for stage in measured[0]}
-            total, cpu = stages.pop("total"), stages.pop("CPU")
+            total, cpu, busy = stages.pop("total"), stages.pop("CPU"), stages.pop("busy", None)
             parts = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in stages.items())
             found = np.load(room / f"{who}.npy")
-            line = f"{who:14}{total:8.3f}   CPU {cpu:.2f}; {parts}"
+            line = f"{who:14}{total:8.4f}   CPU {cpu:.3f}; {parts}"
+            if busy is not None:
+                line += f"; {1 / total:.1f} frames/s, GPU busy {busy:.0%}"
             if expected is None:
                 expected, baseline = found, (total, cpu)
             else:
@@ -77,14 +94,34 @@ def main() -> int:
                 iou = jaccard(found > 0, expected > 0)
                 faster, by_cpu = baseline[0] / total, baseline[1] / cpu
                 line += f"; {faster:.2f} times as fast (CPU {by_cpu:.2f}), drift {drift:.1e}, IoU {iou:.4f}"
+            if who == "vos_optimized":
+                rival = total
+            elif rival is not None:
+                line += f"; {rival / total:.2f} of vos_optimized"
             print(line, flush=True)
     if options.drift:
         _print_drift()
     return 0
 
 
+def _has_bfloat16() -> bool:
+    from addon.engine.sam2 import model
+
+    return model.choose_precision("auto", model.choose_device("cpu")) == "bfloat16"
+
+
+class _Again:
+    """Images that start anew when they are at their end."""
+
+    def __init__(self, images: Any) -> None:
+        self._images = images
+
+    def __getitem__(self, index: int) -> Any:
+        return self._images[index % len(self._images)]
+
+
 def _by_turns(
-    those: tuple[str, ...], how: tuple[str, ...], files: tuple[Path, Path], folder: Path, room: Path, count: int
+    those: Sequence[str], how: tuple[str, ...], files: tuple[Path, Path], folder: Path, room: Path, count: int
 ) -> dict[str, list[dict[str, float]]]:
     """Seconds by stage of `count` frames of each; their last logits lie in `room` then."""
     with contextlib.ExitStack() as stack:
@@ -118,6 +155,8 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
     import torch
     from sam2.utils.misc import load_video_frames
 
+    answers = sys.stdout
+    sys.stdout = sys.stderr  # upstream prints that it compiles
     upstreams = who in ("upstream", "vos_optimized")
     if upstreams:
         predictor = upstream_predictor(config, weights, compiled=who == "vos_optimized").to(device)
@@ -133,14 +172,18 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
         loaded = model.load(model.find(choice))
         predictor, computing = loaded.predictor, loaded.computing()
     seconds: dict[str, float] = {}
+    is_gpu = device == "cuda"
+    in_stages = False  # whether each is waited for
 
     def now() -> float:
-        if device == "cuda":
+        if is_gpu:
             torch.cuda.synchronize()
         return time.monotonic()
 
     def timed(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
+            if not in_stages:
+                return function(*args, **kwargs)
             began, cpu = now(), time.process_time()
             result = function(*args, **kwargs)
             seconds[stage] = seconds.get(stage, 0.0) + now() - began
@@ -161,17 +204,20 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
         if upstreams:
             state = predictor.init_state(str(folder))
         else:
-            images, _, _ = load_video_frames(str(folder), predictor.image_size, True, compute_device=predictor.device)
+            images, _, _ = load_video_frames(
+                str(folder), predictor.image_size, not is_gpu, compute_device=predictor.device
+            )
             state = predictor.start(images, len(images), objects)
+        state["images"], state["num_frames"] = _Again(state["images"]), _ENDLESS
         for number in range(objects):
             x, y = state["video_width"] * (number + 1) / (objects + 1), state["video_height"] / 2
             predictor.add_new_points_or_box(state, 0, number, points=[[x, y]], labels=[1])
         predictor.propagate_in_video_preflight(state)
         every = [state["output_dict_per_obj"][number] for number in range(objects)]
 
-        def next_frame(index: int) -> None:
-            seconds.clear()
+        def track_frame(index: int) -> None:
             for outputs in every:
+                outputs["non_cond_frame_outputs"].pop(index - _REACH - 1, None)
                 outputs["non_cond_frame_outputs"][index], _ = track(
                     inference_state=state,
                     output_dict=outputs,
@@ -184,15 +230,35 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
                     run_mem_encoder=True,
                 )
 
-        next_frame(1)
+        track_frame(1)
         for outputs in every:  # one stands for all up to the full memory
             outputs["non_cond_frame_outputs"] |= dict.fromkeys(range(1, _REACH), outputs["non_cond_frame_outputs"][1])
-        last = _REACH - 1
+        frames = itertools.count(_REACH)
+
+        def track_frames(count: int) -> int:
+            last = 0
+            for last in itertools.islice(frames, count):
+                track_frame(last)
+            return last
+
+        if is_gpu:
+            track_frames(_GPU_WARM_UP)
         for _ in sys.stdin:
-            last += 1
-            next_frame(last)
+            whole: dict[str, float] = {}
+            if is_gpu:
+                began, cpu = now(), time.process_time()
+                track_frames(_GPU_TURN)
+                whole["total"] = (now() - began) / _GPU_TURN
+                whole["CPU"] = (time.process_time() - cpu) / _GPU_TURN
+                with Busy() as busy:
+                    track_frames(_GPU_WATCHED)
+                whole["busy"] = busy.share
+            seconds.clear()
+            in_stages = True
+            last = track_frames(1)
+            in_stages = False
             rest = seconds["total"] - sum(seconds[stage] for stage in _STAGES.values())
-            print(json.dumps(seconds | {"rest": rest}), flush=True)
+            print(json.dumps(seconds | {"rest": rest} | whole), file=answers, flush=True)
         masks = [outputs["non_cond_frame_outputs"][last]["pred_masks"] for outputs in every]
         np.save(logits, torch.cat(masks).float().cpu().numpy())
 

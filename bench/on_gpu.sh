@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that waits for an NVIDIA GPU, within half an hour: bench/on_gpu.sh RESULTS [STEP ...]
+# All that waits for an NVIDIA GPU, in half an hour, with training in an hour: bench/on_gpu.sh RESULTS [STEP ...]
 #
 # Steps, and the order in which all of them run where none is named: self-test tests inference pipeline train decay
 # quality. Each has a time limit of its own and writes what it prints to RESULTS as it goes; one that fails stops none
@@ -9,11 +9,13 @@
 # PYTHON   that has the engine's packages and a CUDA build of torch; default: .runtime/engine's, else python3
 # STATE    the folder of the training and its rendered shots (clips/); default: .runtime/training
 # DEVICE   cuda; cpu tries these steps out
+# SIZE     of the photos of `pipeline`; default: 6000x9000
 set -u
 results=$(realpath -m "${1:?usage: bench/on_gpu.sh RESULTS [STEP ...]}")
 shift
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 device=${DEVICE:-cuda}
+size=${SIZE:-6000x9000}
 state=${STATE:-.runtime/training}
 python=${PYTHON:-.runtime/engine/bin/python}
 [ -x "$(command -v "$python")" ] || python=python3
@@ -38,16 +40,23 @@ for step in ${@:-self-test tests inference pipeline train decay quality}; do
     case $step in
     self-test) limited 60 self-test addon.engine self-test --device "$device" ;;
     tests) limited 240 tests pytest -q -p no:cacheprovider tests/engine/test_parity.py tests/engine/test_tracks.py \
-        tests/engine/test_features.py tests/engine/test_things.py ;;
+        tests/engine/test_features.py tests/engine/test_things.py tests/engine/test_graphs.py ;;
     inference)
         for model in tiny large; do
             for objects in 1 5; do
-                limited 180 "inference-$model-$objects" bench.inference --checkpoint "sam2.1_hiera_$model" \
+                limited 200 "inference-$model-$objects" bench.inference --checkpoint "sam2.1_hiera_$model" \
                     --objects "$objects" --frames 10 --device "$device"
             done
         done
         ;;
-    pipeline) limited 240 pipeline bench.pipeline --device "$device" ;;
+    pipeline)
+        for model in tiny large; do
+            for objects in 1 5; do
+                limited 200 "pipeline-$model-$objects" bench.pipeline --checkpoint "sam2.1_hiera_$model" \
+                    --objects "$objects" --photos 60 --size "$size" --device "$device"
+            done
+        done
+        ;;
     train) limited 570 train training train --resume --config training/convolutional.yaml --state "$state" \
         --clips "$state/clips" --device "$device" --batch 8 --workers 14 --minutes 8.7 ;;
     decay)

@@ -1,30 +1,39 @@
 """Photos in, versions of alpha PNGs out: the whole pipeline against the naive one, on the same photos and weights.
 
     python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny]
-        [--device cuda] [--save]
+        [--objects 1] [--device cuda] [--save]
 
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
 saves RGBA. Ours: what the engine's `run` does, with edges not refined, as the naive way doesn't either (random weights
 give mattes that are edges all over, which no footage has; `bench edges` says what refining costs). Each is a process of
 its own that says how long each of its stages took; *start* is the rest: Python and torch. Speed and memory don't depend
 on the weights: without the checkpoint's file they are random.
+
+On a GPU the naive way's minutes of saving say nothing about the GPU. There upstream loads and tracks as its
+`vos_optimized`, in bfloat16, and saves nothing, which is to be compared with what ours takes to track (it reads photos
+meanwhile); the share of time in which the GPU is busy is that of tracking once more, which is watched.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from addon.checkpoints import OFFICIAL
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
 
 from . import _charts
-from ._common import measure, model_files, photos, upstream_predictor
+from ._common import links, measure, model_files, photos, upstream_predictor
+from ._gpu import Busy
+
+_DIFFERENT = 12  # photos; more are links to these
 
 
 def main() -> int:
@@ -33,33 +42,46 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=12)
     parser.add_argument("--size", default="6000x9000", help="WIDTHxHEIGHT")
     parser.add_argument("--checkpoint", default="sam2.1_hiera_tiny", choices=["embedded", *OFFICIAL])
+    parser.add_argument("--objects", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     _charts.add_option(parser)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
-        folder = photos(room / "photos", options.photos, width, height)
+        different = photos(room / "different", min(options.photos, _DIFFERENT), width, height)
+        folder = links(sorted(different.iterdir()), room / "photos", options.photos)
         config, weights = model_files(options.checkpoint, room)
         choice = Model(str(weights), str(config), device=options.device, trust=True)
-        job = _job(folder, width, height, choice, room / "ours")
+        job = _job(folder, width, height, options.objects, choice, room / "ours")
         path = room / "job.json"
         path.write_text(job.to_json(), encoding="utf-8")
         ours = measure(["-m", "bench.pipeline", "--ours", str(path)])
-        theirs = (options.device, folder, config, weights, room / "naive")
+        theirs = (options.device, options.objects, folder, config, weights, room / "naive")
         naive = measure(["-m", "bench.pipeline", "--naive", *map(str, theirs)])
         sizes = {kind: sum(f.stat().st_size for f in (room / kind).rglob("*.png")) for kind in ("ours", "naive")}
-    print(f"{options.photos} photos of {width} x {height}, {options.checkpoint}, {options.device}")
-    print(f"{'':8}{'s a photo':>12}{'peak MB':>10}{'MB a PNG':>10}   of which")
+    print(
+        f"{options.photos} photos of {width} x {height}, {options.checkpoint}, {options.objects} object(s), "
+        f"{options.device}"
+    )
+    print(f"{'':14}{'s a photo':>12}{'peak MB':>10}{'MB a PNG':>10}   of which")
+    is_gpu = options.device == "cuda"
     by_row: dict[str, dict[str, float]] = {}
-    for row, run in (("naive", naive), ("ours", ours)):
-        stages = json.loads(run.output.strip().splitlines()[-1])
-        stages = {"start": run.seconds - sum(stages.values())} | stages
+    for row, run in (("vos_optimized" if is_gpu else "naive", naive), ("ours", ours)):
+        told = json.loads(run.output.strip().splitlines()[-1])
+        stages, whole = told["stages"], run.seconds - told.get("watched", 0.0)
+        stages = {"start": whole - sum(stages.values())} | stages
         by_row[row] = {stage: seconds / options.photos for stage, seconds in stages.items()}
-        parts = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in by_row[row].items())
-        per_photo = run.seconds / options.photos
-        print(f"{row:8}{per_photo:12.2f}{run.peak / 1e6:10.0f}{sizes[row] / options.photos / 1e6:10.1f}   {parts}")
-    print(f"ours is {naive.seconds / ours.seconds:.1f} times faster, starts included")
+        parts = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in by_row[row].items())
+        if "busy" in told:
+            parts += f"; GPU busy {told['busy']:.0%} while tracking"
+        size = sizes["ours" if row == "ours" else "naive"] / options.photos / 1e6
+        print(f"{row:14}{whole / options.photos:12.2f}{run.peak / 1e6:10.0f}{size:10.1f}   {parts}")
+    if is_gpu:
+        upstream, own = by_row["vos_optimized"], by_row["ours"]
+        print(f"ours tracks {(upstream['load'] + upstream['track']) / own['track']:.2f} times as fast")
+    else:
+        print(f"ours is {naive.seconds / ours.seconds:.1f} times faster, starts included")
     if options.save:
         _charts.Chart(
             title=f"Seconds a photo of {width} x {height}, {options.checkpoint}",
@@ -74,11 +96,19 @@ def main() -> int:
     return 0
 
 
-def _job(folder: Path, width: int, height: int, model: Model, output: Path) -> Job:
+def _places(objects: int, width: int, height: int) -> list[tuple[float, float]]:
+    """Where each of so many objects is clicked on."""
+    return [(width * (number + 1) / (objects + 1), height / 2) for number in range(objects)]
+
+
+def _job(folder: Path, width: int, height: int, objects: int, model: Model, output: Path) -> Job:
     files = tuple(str(path) for path in sorted(folder.iterdir()))
     return Job(
         Footage(files, width, height, len(files)),
-        (MatteObject("subject", (Prompt(1, (Point(width / 2, height / 2),)),)),),
+        tuple(
+            MatteObject(f"subject {number}", (Prompt(1, (Point(*place),)),))
+            for number, place in enumerate(_places(objects, width, height))
+        ),
         model=model,
         output=str(output),
         refine="off",
@@ -95,43 +125,56 @@ def _ours(path: Path) -> None:
     def on_progress(stage: str, done: int, total: int, frame: int) -> None:
         ended[stage] = time.monotonic()
 
-    tracked, _ = Session(on_progress, lambda: False).export(Job.load(path))
-    print(json.dumps({"track": tracked.seconds, "export": ended["export"] - ended["track"]}))
+    job = Job.load(path)
+    session = Session(on_progress, lambda: False)
+    tracked, _ = session.export(job)
+    told: dict[str, Any] = {"stages": {"track": tracked.seconds, "export": ended["export"] - ended["track"]}}
+    if job.model.device == "cuda":
+        began = time.monotonic()
+        with Busy() as busy:
+            session.track(dataclasses.replace(job, output=f"{job.output}-watched"))
+        told |= {"busy": busy.share, "watched": time.monotonic() - began}
+    print(json.dumps(told))
 
 
-def _naive(device: str, folder: Path, config: Path, weights: Path, output: Path) -> None:
+def _naive(device: str, objects: int, folder: Path, config: Path, weights: Path, output: Path) -> None:
     import numpy as np
     import torch
     from PIL import Image
 
     output.mkdir()
     seconds = dict.fromkeys(("load", "track", "save"), 0.0)
-    predictor = upstream_predictor(config, weights).to(device)
-    with torch.inference_mode():
+    is_gpu = device == "cuda"
+    predictor = upstream_predictor(config, weights, compiled=is_gpu).to(device)
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=is_gpu):
         began = time.monotonic()
         state = predictor.init_state(str(folder))
         seconds["load"] = time.monotonic() - began
-        x, y = state["video_width"] / 2, state["video_height"] / 2
-        predictor.add_new_points_or_box(state, 0, 1, points=[[x, y]], labels=[1])
+        for number, place in enumerate(_places(objects, state["video_width"], state["video_height"])):
+            predictor.add_new_points_or_box(state, 0, number, points=[list(place)], labels=[1])
         files = sorted(folder.iterdir())
         masks = []  # as its notebook does: all of them, then what to do with them
         began = time.monotonic()
         for index, _, logits in predictor.propagate_in_video(state):
-            masks.append((index, (logits[0, 0] > 0).cpu().numpy()))
+            masks.append((index, (logits > 0).any(0)[0].cpu().numpy()))
         seconds["track"] = time.monotonic() - began
+    if is_gpu:
+        del seconds["save"]
+        masks = []
     began = time.monotonic()
     for index, mask in masks:
         with Image.open(files[index]) as photo:
             rgba = photo.convert("RGB")
         rgba.putalpha(Image.fromarray(mask.astype(np.uint8) * 255))
         rgba.save(output / f"{files[index].stem}.png")
-    seconds["save"] = time.monotonic() - began
-    print(json.dumps(seconds))
+    if not is_gpu:
+        seconds["save"] = time.monotonic() - began
+    print(json.dumps({"stages": seconds}))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--naive"]:
-        _naive(sys.argv[2], *(Path(path) for path in sys.argv[3:7]))
+        _naive(sys.argv[2], int(sys.argv[3]), *(Path(path) for path in sys.argv[4:8]))
     elif sys.argv[1:2] == ["--ours"]:
         _ours(Path(sys.argv[2]))
     else:

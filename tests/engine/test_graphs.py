@@ -7,6 +7,7 @@ Python does beside them is not done again, and looking into a tensor is refused.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.engine.sam2 import model
 from addon.engine.sam2.cuda import graphs
 from addon.engine.sam2.cuda.graphs import Graphs, Recorder, Tensors, works
-from addon.engine.sam2.cuda.modules import cast_weights, use_graphs
+from addon.engine.sam2.cuda.modules import GraphPredictor, cast_weights, use_graphs
 from addon.engine.session import Session
 
 CPU = torch.device("cpu")
@@ -220,6 +221,18 @@ def test_room_is_made_and_not_taken_again(monkeypatch: pytest.MonkeyPatch, job: 
         assert not some._graphs
         assert some.run("double", double, torch.ones(2))[0].tolist() == [2.0, 2.0]
     assert gpu.recorded == 1
+
+
+@pytest.mark.skipif(os.environ.get("SPLAT_MATTE_TEST_DEVICE") != "cuda", reason="needs an NVIDIA GPU")
+def test_on_a_real_gpu(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With real graphs, recorded as soon as can be, and with none."""
+    monkeypatch.setattr(graphs, "_WORTH", 1)
+    there = dataclasses.replace(job, model=Model(device="cuda"))
+    by_graphs, straight = (model.load(model.find(there.model)) for _ in range(2))
+    assert isinstance(by_graphs.predictor, GraphPredictor)
+    straight.make_room()
+    assert mattes(there, by_graphs, "graphs") == mattes(there, straight, "straight")
+    assert by_graphs.predictor.graphs._graphs
 
 
 def test_deterministic_mode_is_left_out_forward_and_comes_back() -> None:

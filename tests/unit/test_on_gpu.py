@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench._gpu import covered
 from training.__main__ import _parser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,11 @@ def test_every_step_runs_a_module_that_takes_its_arguments_and_a_failing_one_sto
     called = [shlex.split(line) for line in asked.read_text().splitlines()]
     modules = [module for module, *_ in called]
     assert modules == (
-        ["addon.engine", "pytest"] + 4 * ["bench.inference"] + ["bench.pipeline"] + 3 * ["training"] + ["bench.quality"]
+        ["addon.engine", "pytest"]
+        + 4 * ["bench.inference"]
+        + 4 * ["bench.pipeline"]
+        + 3 * ["training"]
+        + ["bench.quality"]
     )
     for module, *arguments in called:
         if module == "training":
@@ -66,3 +71,8 @@ def test_one_step_alone_and_one_that_there_is_not(tmp_path: Path) -> None:
     ended = _run(tmp_path, "exit 0", "selftest")
     assert ended.returncode == 2
     assert "no step selftest" in ended.stderr
+
+
+def test_time_that_is_covered_twice_counts_once() -> None:
+    assert covered([]) == 0
+    assert covered([(5, 7), (0, 2), (1, 3), (1, 2), (7, 8)]) == 6

@@ -1,0 +1,44 @@
+"""How busy a GPU is: the share of a time in which it computes or copies, as its own clock has it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any, cast
+
+
+def covered(spans: Iterable[tuple[float, float]]) -> float:
+    """How much time lies inside of any of these spans (from, to), which may overlap."""
+    total, end = 0.0, float("-inf")
+    for began, ended in sorted(spans):
+        total += max(0.0, ended - max(began, end))
+        end = max(end, ended)
+    return total
+
+
+class Busy:
+    """Watches a CUDA GPU inside `with`, which costs a few percent of the time.
+
+    share: what part of the time it was busy.
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0
+
+    def __enter__(self) -> Busy:
+        import torch
+
+        torch.cuda.synchronize()
+        self._profile = cast(Any, torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]))
+        self._profile.__enter__()
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        import torch
+
+        torch.cuda.synchronize()
+        seconds = time.monotonic() - self._began
+        self._profile.__exit__(*error)
+        on_gpu = (event for event in self._profile.events() if event.device_type.name == "CUDA")
+        self.share = covered((event.time_range.start, event.time_range.end) for event in on_gpu) * 1e-6 / seconds
