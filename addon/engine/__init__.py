@@ -1,1 +1,1 @@
-"""The engine: SAM 2 in a process of its own. Imports the Job and nothing of Blender."""
+"""The engine: SAM 2 in a process of its own. Imports the contract and nothing from Blender."""

@@ -1,9 +1,9 @@
 """The engine's command line: `python -m addon.engine VERB ...`.
 
-`serve` is how Blender starts it. `run` carries out Job files, several with a table at the end; `track`, `transients`,
-`things` and `parts` make the Job from their arguments. The last line of their output is the finished version's folder
-(or the matte store's, without an export). `review` says where what is tracked of a Job file is doubtful. Exit codes are
-errors.ExitCode.
+Blender starts the engine with `serve`. `run` carries out one Job file, or several with a table at the end. `track`,
+`transients`, `things` and `parts` make the Job from their arguments. The last line of their output is the folder of the
+finished version, or of the matte store if nothing is exported. `review` lists the suspects in the tracked mattes of a
+Job file. Exit codes are those of errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-# Read by libraries when they are imported, so they are set first: threads that wait must not spin beside the others,
-# and cuBLAS is deterministic only with a workspace of its own.
+# Libraries read these variables when they are imported, so they are set first. Waiting threads must not spin, and
+# cuBLAS is deterministic only with a workspace of its own.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command. Returns the exit code."""
     options = command_line().parse_args(arguments)
     runtime = Path(sys.prefix)
-    if (runtime.parent / CURRENT).is_file():  # the installer made it, and may make a newer one
+    if (runtime.parent / CURRENT).is_file():  # made by the installer, which may install a newer one
         with contextlib.suppress(OSError):
             use(runtime)
     if options.command == "serve":
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(options.save_job)
             return ExitCode.OK
         return _carry_out(job)
-    except BrokenPipeError:  # whoever read the progress has gone
+    except BrokenPipeError:  # the reader of the progress has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.CANCELLED
     except Exception as error:
@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _import_torch() -> None:
-    """Before all that computes: none of torch is ever garbage, and looking for some took a quarter of a start."""
+    """Import torch with garbage collection off, as none of it is garbage: collecting took a quarter of a start."""
     gc.disable()
     import torch  # noqa: F401
 
@@ -117,7 +117,7 @@ def _save(job: Job, path: Path) -> None:
 
 
 def _stop_on_signals() -> threading.Event:
-    """Set once a person or a farm asks for an end."""
+    """An event that is set when a user or a farm asks the process to end."""
     stop = threading.Event()
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
@@ -132,7 +132,7 @@ def _run(options: argparse.Namespace) -> int:
     from .farm import report, shots
 
     if options.jobs < 1:
-        raise JobError(f"{options.jobs} engines can't do anything.", where="--jobs", hint="Give at least 1.")
+        raise JobError(f"The number of engines can't be {options.jobs}.", where="--jobs", hint="Give at least 1.")
     found = shots.read_shots([path.absolute() for path in options.job], options.scope)
     if len(found) == 1 and options.report is None:
         (shot,) = found
@@ -237,7 +237,7 @@ def _select(options: argparse.Namespace) -> int:
 
 
 def _print_suspects(found: dict[str, list[Suspect]]) -> None:
-    """Worst first, whatever object they are of."""
+    """Print the suspects of all objects, the worst first."""
     ordered = sorted(((name, run) for name, runs in found.items() for run in runs), key=lambda pair: -pair[1].doubt)
     print(f"{len(ordered)} suspects" + (", worst first:" if ordered else ""))
     for name, run in ordered:
@@ -245,7 +245,7 @@ def _print_suspects(found: dict[str, list[Suspect]]) -> None:
 
 
 class _Printer:
-    """Progress as lines, at most one a per cent of a stage."""
+    """Prints progress as lines, at most one for each per cent of a stage."""
 
     def __init__(self) -> None:
         from .progress import Clock

@@ -1,4 +1,4 @@
-"""The engine's command line, as argparse knows it, and the Job that its arguments mean."""
+"""The arguments of the engine's command line, and the Job that is made from them."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from ..contract.job_types import (
 )
 from ..contract.targets import TARGETS
 
-# Verbs that find what nobody marked, and the words that earlier releases had for them: the Job's field, which they are
-# named after, what it is, the target they write for unless told, and what they do.
+# Verbs with a search. Each is named after the Job's field. The rows have the verb's name in earlier releases, its
+# results in words, its default target, and its help.
 _SEARCHES: dict[str, tuple[type[Search], str, str]] = {
     "transients": (Transients, "t3dgs", "clean a splat trainer's rough masks of what moves"),
     "things": (Things, "labels", "find what is seen, and follow it"),
@@ -106,7 +106,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _add_parameter(command: argparse.ArgumentParser, field: dataclasses.Field[Any]) -> None:
-    """An option of the parameter's own name; engine/automatic says what they mean."""
+    """Add an option with the name of a search's parameter, which contract/automatic.py describes."""
     option = f"--{field.name.replace('_', '-')}"
     if field.default is dataclasses.MISSING:
         command.add_argument(option, type=Path, metavar="DIR", required=True)
@@ -119,7 +119,7 @@ def _add_parameter(command: argparse.ArgumentParser, field: dataclasses.Field[An
 
 
 def _add_footage(command: argparse.ArgumentParser) -> None:
-    """What all verbs have that read footage."""
+    """Add the options of all verbs that read footage."""
     command.add_argument(
         "footage",
         type=Path,
@@ -133,7 +133,7 @@ def _add_footage(command: argparse.ArgumentParser) -> None:
 
 
 def _add_common(track: argparse.ArgumentParser, target: str) -> None:
-    """What all verbs have that make a Job."""
+    """Add the options of all verbs that make a Job."""
     _add_footage(track)
     track.add_argument("--checkpoint", default="embedded", metavar="NAME|FILE")
     track.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
@@ -194,7 +194,7 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
 
 
 def footage_of(options: argparse.Namespace) -> Footage:
-    """The footage that is named; says what is odd about it. Raises FootageError."""
+    """The footage that the arguments name. Prints its warnings. Raises FootageError."""
     from .footage.footage import join, scan
 
     footage, warnings = join([scan(path.absolute(), options.layer) for path in options.footage])
@@ -205,7 +205,7 @@ def footage_of(options: argparse.Namespace) -> Footage:
 
 
 def job_of(options: argparse.Namespace) -> Job:
-    """The Job that the arguments of a verb such as `track` mean. Raises JobError that names the argument."""
+    """Make the Job from the arguments of a verb such as `track`. Raises JobError that names the argument."""
     from .selection.kept_list import read_kept
 
     footage = footage_of(options)
@@ -228,13 +228,13 @@ def job_of(options: argparse.Namespace) -> Job:
         prompts, number, prompt = mark(name, frame, f"--box {text}")
         x0, y0, x1, y1 = (_number(corner, f"--box {text}") for corner in corners)
         if prompt.box is not None:
-            raise JobError("An object has one box a frame.", where=f"--box {text}")
+            raise JobError("An object can have only one box per frame.", where=f"--box {text}")
         prompts[number] = dataclasses.replace(prompt, box=Box(x0, y0, x1, y1))
     for text in options.mask:
         name, frame, file = _split(text, "--mask", (3,))
         prompts, number, prompt = mark(name, frame, f"--mask {text}")
         if prompt.mask is not None:
-            raise JobError("An object has one mask a frame.", where=f"--mask {text}")
+            raise JobError("An object can have only one mask per frame.", where=f"--mask {text}")
         prompts[number] = dataclasses.replace(prompt, mask=Mask(file=str(Path(file).absolute())))
     for name in options.shadow:
         if name not in marks:
@@ -279,7 +279,7 @@ def job_of(options: argparse.Namespace) -> Job:
 
 
 def _search(options: argparse.Namespace) -> dict[str, Search]:
-    """The Job's field for a verb that finds what nobody marked."""
+    """The Job's field for a verb with a search."""
     if not options.search:
         return {}
     kind = _SEARCHES[options.search][0]
@@ -292,11 +292,11 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not numbers with commas between") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers separated by commas") from None
 
 
 def _say_folders(footage: Footage) -> None:
-    """Which frames are those of which camera, if there are several."""
+    """Print which frames belong to which folder, if the footage has several."""
     folders = [Path(file).parent for file in footage.files]
     if len(set(folders)) > 1:
         for folder, frames in itertools.groupby(range(len(folders)), folders.__getitem__):
@@ -313,7 +313,7 @@ def range_of(text: str | None, option: str) -> tuple[int, int] | None:
 
 
 def _split(text: str, option: str, counts: tuple[int, ...]) -> list[str]:
-    """An argument's parts; the last of three may hold colons itself, as Windows paths do."""
+    """Split an argument at its colons. The last of three parts may contain colons, like a Windows path."""
     parts = text.split(":", 2) if counts == (3,) else text.split(":")
     if len(parts) not in counts:
         raise JobError(f"{text!r} has {len(parts)} parts, not {' or '.join(map(str, counts))}.", where=option)

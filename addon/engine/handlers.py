@@ -1,4 +1,4 @@
-"""What the engine does for each request: one function a kind, found by the type of its first argument."""
+"""The function for each kind of request, which is found by the type of its first argument."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .session import Session, Tracked
 
 @functools.singledispatch
 def carry_out(request: Request, session: Session) -> Answer:
-    """Do what is asked; returns what `done` carries. Raises MatteError."""
+    """Carry out a request. Returns the fields of `done`. Raises MatteError."""
     raise NotImplementedError(type(request).__name__)
 
 

@@ -1,4 +1,7 @@
-"""Does this runtime work here, how fast, how exactly? Kernels on the chosen device, then frames through tracking."""
+"""The self-test: whether the runtime works on this computer, how fast, and how exactly.
+
+It runs some kernels on the chosen device, then tracks some frames.
+"""
 
 from __future__ import annotations
 
@@ -27,25 +30,28 @@ from .sam2 import model
 from .session import Session
 
 _SIDE = 192  # pixels
-_FRAMES = 9  # then SAM 2's memory is full, and each frame costs what it goes on to cost
-_MEASURED = 3  # frames, the last
-_PATIENCE = 45.0  # seconds for a checkpoint's speed: on a CPU a large one takes 10 a frame
-_TOLERANCE = 1e-2  # TF32 and other devices' orders of summation
-# Loaded only when a file asks for them: a library that this system lacks shall show here, not in front of an artist.
+_FRAMES = 9  # after these SAM 2's memory is full, and the time per frame stays the same
+_MEASURED = 3  # number of frames, the last ones, that are measured
+_PATIENCE = 45.0  # seconds for measuring a checkpoint's speed; on a CPU a large one takes 10 s per frame
+_TOLERANCE = 1e-2  # for TF32, and other devices' orders of summation
+# Modules that are imported only when a file needs them. A library that this system lacks must show up in the self-test.
 _ON_DEMAND = ("av", "cv2", "isal.isal_zlib", "OpenImageIO", "pillow_heif", "plyfile", "rawpy", "simplejpeg")
 
 
 def self_test(device: Device, before: Measured | None = None) -> Measured:
-    """Try out what tracking needs with the embedded checkpoint, and measure each checkpoint that is on this machine.
+    """Try everything that tracking needs, with the embedded checkpoint, and measure the speed of each checkpoint here.
 
     Args:
-        device: what is tried.
-        before: what an earlier one has found: this one does not see GPUs that it may not use, and where it is to use
-            the CPU it learns nothing of them.
+        device: the device to test.
+        before: the results of an earlier self-test. Its facts about GPUs are kept if this one can't see them, because
+            it may use only one GPU or only the CPU.
+
+    Returns:
+        The results.
 
     Raises:
-        EngineError: what does not work.
-        MatteError: as Session.track.
+        EngineError: something does not work.
+        MatteError: see Session.track.
     """
     for module in _ON_DEMAND:
         importlib.import_module(module)
@@ -53,7 +59,7 @@ def self_test(device: Device, before: Measured | None = None) -> Measured:
     _compute(chosen)
     precision = model.choose_precision("auto", chosen)
     with tempfile.TemporaryDirectory(prefix="splat-matte-") as folder:
-        # a folder below it: mattes are made beside it
+        # in a folder of its own, as mattes are written beside it
         footage = scan(_draw(Path(folder) / "shot", _FRAMES))[0]
         subject = MatteObject("Disc", (Prompt(1, points=(Point(_SIDE / 3, _SIDE / 2),)),))
         job = Job(footage, (subject,), Model(device=device), target="", cache_megabytes=0)
@@ -67,7 +73,9 @@ def self_test(device: Device, before: Measured | None = None) -> Measured:
         speeds: dict[str, float | None] = {job.model.checkpoint: speed}
         for official in OFFICIAL.values():
             if (checkpoints_folder() / official.file).exists():
-                with contextlib.suppress(MatteError):  # what does not fit into this GPU's memory has no speed on it
+                with contextlib.suppress(
+                    MatteError
+                ):  # a checkpoint that does not fit into the GPU's memory has no speed
                     other = dataclasses.replace(job, model=Model(official.name, device=device))
                     speeds[official.name] = _track(other, _PATIENCE)[0]
     return Measured(
@@ -81,7 +89,7 @@ def self_test(device: Device, before: Measured | None = None) -> Measured:
 
 
 def _gpus() -> tuple[Gpu, ...]:
-    """NVIDIA's. AMD's are numbered by other rules, so they can't be chosen among."""
+    """The NVIDIA GPUs. AMD GPUs are numbered in another way, so a user can't choose one."""
     if torch.version.cuda is None or not torch.cuda.is_available():
         return ()
     found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
@@ -89,9 +97,9 @@ def _gpus() -> tuple[Gpu, ...]:
 
 
 def _track(job: Job, patience: float | None) -> tuple[float | None, NDArray[np.bool_] | None]:
-    """Frames a second, and the last frame's matte; None: it was stopped before, after `patience` seconds.
+    """Frames per second, and the last frame's matte. Raises MatteError.
 
-    Raises MatteError.
+    Both are None if tracking was stopped after `patience` seconds.
     """
     began = time.perf_counter()
     moments: list[float] = []
@@ -110,14 +118,14 @@ def _track(job: Job, patience: float | None) -> tuple[float | None, NDArray[np.b
 
 
 def _difference(found: NDArray[np.bool_], expected: NDArray[np.bool_] | None) -> float:
-    """1 - IoU."""
+    """1 - IoU of two mattes."""
     if expected is None:
         return 1.0
     return 1 - float((found & expected).sum() / max(1, (found | expected).sum()))
 
 
 def _compute(device: torch.device) -> None:
-    """A convolution and an attention, compared with the CPU's. Raises EngineError."""
+    """Compute a convolution and an attention on the device and compare with the CPU. Raises EngineError."""
     generator = torch.Generator().manual_seed(0)
     image = torch.randn(1, 8, 32, 32, generator=generator)
     kernel = torch.randn(8, 8, 3, 3, generator=generator)
@@ -133,11 +141,11 @@ def _compute(device: torch.device) -> None:
         reason = str(error).strip().splitlines()[0]
         raise EngineError(f"A computation failed: {reason}", where=model.describe(device)) from None
     if not torch.allclose(found, expected, rtol=_TOLERANCE, atol=_TOLERANCE * float(expected.abs().max())):
-        raise EngineError("It computes something else than the CPU does.", where=model.describe(device))
+        raise EngineError("This device computes other results than the CPU.", where=model.describe(device))
 
 
 def _draw(folder: Path, count: int) -> Path:
-    """Frames of a bright disc that moves a little to the right."""
+    """Draw frames with a bright disc that moves a little to the right."""
     folder.mkdir()
     y, x = np.mgrid[:_SIDE, :_SIDE]
     for frame in range(1, count + 1):

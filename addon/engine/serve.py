@@ -1,7 +1,7 @@
-"""The engine as Blender's child: requests from stdin, events to stdout, one Job after the other.
+"""The engine as Blender's child process: it reads requests from stdin and writes events to stdout.
 
-A thread reads the requests, so that `cancel` is heard while a Job runs and the engine ends as soon as its parent does,
-whatever it was told before. Another writes the events: a parent that reads none of them stops nothing here.
+A thread reads requests, so that the engine hears `cancel` while a Job runs, and ends as soon as its parent does.
+Another thread writes events, so that a parent that reads none does not block the engine. Jobs run one after the other.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .progress import Clock
 from .session import Session
 from .store.matte_store import Take
 
-_GRACE = 10.0  # seconds from the end of stdin to the end of the process, whatever it is doing
+_GRACE = 10.0  # seconds from the end of stdin until the process ends at the latest
 
 
 @dataclass(slots=True, eq=False)
 class _Todo:
-    """A request on its way to its answer, not yet looked into, and whether it is still wanted."""
+    """A request that waits for its answer, and whether it is still wanted."""
 
     id: int
     kind: type[Request]
@@ -45,8 +45,8 @@ class Server:
     """Answers requests until `quit` or the end of its input.
 
     Args:
-        requests, events: JSON lines, in and out.
-        patience: seconds without a request, after which the model's memory is given back; 0 = never.
+        requests, events: the streams of JSON lines, in and out.
+        patience: seconds without a request after which the model's memory is freed; 0: never.
     """
 
     def __init__(self, requests: TextIO, events: TextIO, patience: float = 0.0) -> None:
@@ -57,12 +57,12 @@ class Server:
         self._session = Session(self._progress, self._cancelled, self._takes, self._warning)
         self._todo: queue.Queue[_Todo | None] = queue.Queue()
         self._previews: queue.SimpleQueue[_Todo] = queue.SimpleQueue()  # each is announced in _todo too
-        self._waiting: list[_Todo] = []  # asked for and not yet answered, the current one included
+        self._waiting: list[_Todo] = []  # requests without an answer yet, including the current one
         self._current: _Todo | None = None
         self._clock = Clock()
 
     def run(self) -> int:
-        """Serve; returns the exit code."""
+        """Answer requests. Returns the exit code of the process."""
         writer = threading.Thread(target=self._write, daemon=True)
         writer.start()
         self._send(
@@ -87,7 +87,7 @@ class Server:
         return ExitCode.OK
 
     def _next(self) -> _Todo | None:
-        """The next request, however long it takes to come; None: the end."""
+        """Wait for the next request; None at the end of the input."""
         while self._todo.empty() and self._session.tidy():
             pass
         if self._patience:
@@ -103,17 +103,17 @@ class Server:
                 raise Cancelled
             answer = carry_out(todo.kind.from_plain(todo.message), self._session)
             self._send(cast(Event, {"id": todo.id, "event": "done", **answer}))
-        except Exception as error:  # whatever it is, the next request shall still be answered
+        except Exception as error:  # the next request must still be answered
             self._error(todo.id, unexpected(error))
         self._waiting.remove(todo)
 
     def _answer_previews(self) -> None:
-        """Answer what is quick and waits; of a verb, all but the newest are not wanted any more."""
+        """Answer the waiting quick requests. Only the newest one of each verb is still wanted."""
         while not self._previews.empty():
             self._answer(self._previews.get())
 
     def _read(self) -> None:
-        """Hear what is asked. However that ends, the engine ends too."""
+        """Read messages until the input ends. The engine then ends, too."""
         try:
             for line in lines(self._requests):
                 try:
@@ -128,7 +128,7 @@ class Server:
             os._exit(ExitCode.CANCELLED)
 
     def _hear(self, message: dict[str, Any]) -> bool:
-        """Take in a message; False once nothing more is wanted. Raises ValueError, JobError: it can't be answered."""
+        """Process a message. Returns False for `quit`. Raises ValueError or JobError if the message is invalid."""
         request, verb = message.get("id"), message.get("do")
         kind = Message.kinds.get(verb) if isinstance(verb, str) else None
         if kind is Quit:
@@ -152,7 +152,7 @@ class Server:
         return True
 
     def _cancel(self, unwanted: Callable[[_Todo], bool]) -> None:
-        """What waits or runs is not wanted any more, if it is one of those."""
+        """Cancel the waiting and running requests for which `unwanted` is true."""
         for todo in list(self._waiting):
             if unwanted(todo):
                 todo.stop.set()
@@ -161,7 +161,7 @@ class Server:
         self._cancel(lambda todo: True)
 
     def _cancelled(self) -> bool:
-        """Asked by the session between two frames: the moment for previews, which take less than a frame."""
+        """Called by the session between two frames. This also answers previews, which take less time than a frame."""
         self._answer_previews()
         return self._current is not None and self._current.stop.is_set()
 
@@ -187,7 +187,7 @@ class Server:
         self._send({"id": self._about(), "event": "warning", "message": words})
 
     def _about(self) -> int:
-        """The request that the session is at work for; 0 while that is only a quick one, which is answered at once."""
+        """The id of the request that the session is working on; 0 while it answers a quick one."""
         return self._current.id if self._current is not None else 0
 
     def _error(self, request: int, error: MatteError) -> None:
@@ -211,14 +211,14 @@ class Server:
                 self._events.write(line)
                 self._events.flush()
             except (OSError, ValueError):
-                self._cancel_all()  # nobody listens any more
+                self._cancel_all()  # the parent does not read any more
 
 
 def serve() -> int:
-    """Serve on this process's own stdin and stdout, which nothing else may use."""
+    """Run a server on this process's stdin and stdout, which nothing else may use. Returns the exit code."""
     requests = os.fdopen(os.dup(0), encoding="utf-8", errors="replace")
     events = os.fdopen(os.dup(1), "w", encoding="ascii")
-    # what libraries print goes to the log, never between the messages; nor may they read requests
+    # output of libraries goes to the log, never between the messages; nor may libraries read requests
     os.dup2(2, 1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

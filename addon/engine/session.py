@@ -1,6 +1,6 @@
-"""Carry out Jobs: the one way in for the server, the command line and the tests.
+"""Carrying out Jobs, for the server, the command line and the tests.
 
-A session keeps the model warm between Jobs. Nothing is tracked that the matte store has already.
+A session keeps the model loaded between Jobs. Frames whose mattes are in the store are not tracked again.
 """
 
 from __future__ import annotations
@@ -57,26 +57,26 @@ from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
 from .tracking.propagate import READ_AHEAD, Takes, missing, propagate, takes
 
-_KEPT_PREVIEWS = 64  # frames, as many as Blender keeps
-_POINTS_AT_ONCE = 64  # that suggestions are asked for with; 8 where memory is short
-_OUTLINED = 2048  # pixels: the longer side of a matte whose outlines are taken
+_KEPT_PREVIEWS = 64  # number of frames; Blender keeps as many
+_POINTS_AT_ONCE = 64  # points per batch for suggestions; 8 if there is little memory
+_OUTLINED = 2048  # longer side, in pixels, of mattes whose outlines are traced
 
 _T = TypeVar("_T")
-OnTakes = Callable[[dict[str, Take]], None]  # where the mattes of each object are, or will appear
+OnTakes = Callable[[dict[str, Take]], None]  # gets the takes by object name, before their mattes are there
 Progress = Callable[[Stage, int, int, int], None]  # stage, done, total, clip frame
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tracked:
-    """What is in the matte store for a Job after `Session.track`.
+    """The result of `Session.track`.
 
-    takes: where the mattes of each object are.
-    frames: clip frames that have a matte of at least one object, in clip order.
-    untracked: those of the Job that have none, because its direction leads away from them.
+    takes: the take of each object, by name.
+    frames: the clip frames that have a matte of at least one object, in clip order.
+    untracked: the Job's clip frames without a matte, which tracking in its direction does not reach.
     model: the model in words.
-    seconds: how long this call took.
-    suspects: where the mattes of each object are doubtful, worst first.
-    found: the folder of what was found without a click and can be picked from; None if nothing was asked for.
+    seconds: the duration of this call.
+    suspects: the suspects of each object, by name, the worst first.
+    found: the folder of the results of the Job's search; None if it has no search with results to pick from.
     """
 
     takes: dict[str, Take]
@@ -89,7 +89,7 @@ class Tracked:
 
 
 class Session:
-    """Carries out Jobs one after the other; not thread-safe, `cancelled` is asked from the same thread."""
+    """Carries out Jobs one after the other. Not thread-safe; `cancelled` is called in the same thread."""
 
     def __init__(
         self,
@@ -104,19 +104,23 @@ class Session:
         self._on_warning = on_warning
         self._loaded: model.Loaded | None = None
         self._previewer: Previewer | None = None
-        self._slow_caches: dict[Path, bool] = {}  # folders of features, and whether reading takes longer than computing
+        self._slow_caches: dict[
+            Path, bool
+        ] = {}  # by folder of features: whether reading them takes longer than computing
         self._uncompressed: Iterator[None] = iter(())  # each step compresses one matte
         self._previewed: dict[tuple[Path, int], dict[str, NDArray[np.float16]]] = {}  # by matte folder and clip frame
         self._opened: tuple[Footage, Reader] | None = None  # the last previewed
-        self._suggested: tuple[object, list[dict[str, Any]]] | None = None  # what the last suggestions are of, and they
+        self._suggested: tuple[object, list[dict[str, Any]]] | None = (
+            None  # the key of the last suggestions, and the suggestions
+        )
 
     def track(self, job: Job) -> Tracked:
-        """Fill the matte store with what the Job needs. Raises MatteError."""
+        """Track the frames that the Job needs and the matte store lacks. Raises MatteError."""
         reader = _open(job)
         return self._track(job, reader, evidence_of(job, reader))
 
     def retrack(self, job: Job) -> Tracked:
-        """Forget the mattes of the wanted frames, then track them. Raises MatteError."""
+        """Delete the mattes of the wanted frames, then track them. Raises MatteError."""
         reader = _open(job)
         store = Store(job)
         where = _takes_of(job, store, reader)
@@ -127,9 +131,10 @@ class Session:
         return self._track(job, reader, None)
 
     def review(self, job: Job, poses: Path | None = None) -> dict[str, list[Suspect]]:
-        """Where what is tracked already is doubtful, by object, worst first. Raises MatteError.
+        """The suspects among the tracked mattes, by object name, the worst first. Raises MatteError.
 
-        With `poses` (a COLMAP model, a transforms.json) the mattes are checked against each other in 3-D too.
+        With `poses`, the path of a COLMAP model or a transforms.json, the mattes are also checked against each other in
+        3-D.
         """
         kept = {name: take for name, (take, _) in _takes_of(job, Store(job), Reader(job.footage)).items()}
         self._on_takes(kept)
@@ -181,9 +186,9 @@ class Session:
         return choose(cameras, count)
 
     def clean(self, job: Job, splat: Path, poses: Path, *, views: int, remove_floaters: bool, write: bool) -> Cleaned:
-        """Hold a trained splat against the mattes of the latest version of a Job. Raises MatteError.
+        """Compare a trained splat with the mattes of the Job's latest version. Raises MatteError.
 
-        splats/clean_file.py says what the arguments mean.
+        splats/clean_file.py describes the arguments.
         """
 
         def on_frame(done: int, total: int, frame: int) -> None:
@@ -197,9 +202,10 @@ class Session:
         )
 
     def preview(self, job: Job, frame: int) -> Path:
-        """The mattes of one clip frame, without tracking. Returns the file that holds them. Raises MatteError.
+        """Make the mattes of one clip frame without tracking. Raises MatteError.
 
-        contract/layout.py says what is in the file. The next preview of the clip overwrites it.
+        Returns:
+            The file with the mattes, whose format contract/layout.py describes. The clip's next preview overwrites it.
         """
         _check_frame(job, frame)
         reader = self._open_to_look(job)
@@ -223,16 +229,18 @@ class Session:
         return store.put_preview(found)
 
     def finish(self, job: Job, frame: int, takes: Mapping[str, str]) -> Path:
-        """The finished mattes of one clip frame for the overlay, from what is there. Returns the file that holds them.
+        """Make the finished mattes of one clip frame for the overlay, from stored mattes.
 
-        contract/layout.py says what is in the file. Mattes are as the Job's target would have them but for their size,
-        whose longer side is OVERLAY_SIDE at most; a second look at edges is left out, as it takes the model. The next
-        call for the clip overwrites it.
+        They are the mattes that the Job's target gets, except that their longer side has at most OVERLAY_SIDE pixels
+        and that the model does not look at edges again.
 
         Args:
-            job: its finishing counts.
+            job: the Job, whose finishing and target are applied.
             frame: clip frame.
-            takes: by object, the folder of the matte store that holds its mattes; empty = the frame's last preview.
+            takes: the folder of each object's take, by the object's name; empty: the frame's last preview is used.
+
+        Returns:
+            The file with the mattes, whose format contract/layout.py describes. The clip's next call overwrites it.
 
         Raises:
             OutputError: a stored matte is damaged, or the file can't be written.
@@ -250,14 +258,20 @@ class Session:
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
 
     def outlines(self, job: Job, frames: Sequence[int], points: int) -> Path:
-        """The outlines of tracked mattes, finished as they are exported. Returns the file that holds them.
+        """Make the outlines of tracked mattes, with the finishing of the export.
 
-        contract/layout.py says what is in it; each curve has `points` corners. The next outlines of the clip overwrite
-        it.
+        Args:
+            job: the Job.
+            frames: clip frames.
+            points: number of points of each curve.
+
+        Returns:
+            The file with the outlines, whose format contract/layout.py describes. The clip's next outlines overwrite
+            it.
 
         Raises:
             JobError: none of the frames is tracked.
-            OutputError: a stored matte is damaged, or nothing can be written.
+            OutputError: a stored matte is damaged, or the file can't be written.
         """
         store = Store(job)
         where = _takes_of(job, store, Reader(job.footage))
@@ -278,14 +292,18 @@ class Session:
         return store.put_json("outlines", found)
 
     def suggest(self, job: Job, frame: int) -> Path:
-        """The automatic masks of a clip frame, as outlines. Returns the file that holds them.
+        """Make the automatic masks of a clip frame, as outlines that are numbered from 1.
 
-        contract/layout.py says what is in it; they are numbered from 1. The next suggestions of the clip overwrite it.
-        The last frame's are remembered: whoever took one often wants another.
+        The suggestions of the last frame are kept in memory, as a user often takes several.
+
+        Returns:
+            The file with the outlines, whose format contract/layout.py describes. The clip's next suggestions overwrite
+            it.
 
         Raises:
-            Cancelled: as asked for.
-            JobError, FootageError, CheckpointError, OutputError: as they say.
+            Cancelled: the user asked to stop.
+            JobError, FootageError, CheckpointError: the frame, the footage or the model can't be used.
+            OutputError: the file can't be written.
         """
         _check_frame(job, frame)
         source = model.find(job.model)
@@ -303,33 +321,42 @@ class Session:
         return Store(job).put_json("suggestions", {"frame": frame, "masks": self._suggested[1]})
 
     def found(self, job: Job, frame: int) -> tuple[Path, Path]:
-        """What was found of `job.things` or `job.parts` on a clip frame, from what is on disk.
+        """Read from disk the things or parts that the Job's search found on a clip frame.
 
-        Returns the file that holds the outlines, as `suggest` has them, the `number` of each being the
-        thing's or part's; and the folder of all that was found. The next call for the clip overwrites the file.
+        Returns:
+            The file with their outlines, in the format of `suggest`, with the number of the thing or part; and the
+            folder of the search's results. The clip's next call overwrites the file.
 
         Raises:
-            JobError: nothing was found yet; the Job asks for something else.
-            FootageError, CheckpointError, OutputError: as they say.
+            JobError: the search has not been made yet, or the Job has no search for things or parts.
+            FootageError, CheckpointError: the footage or the model can't be used.
+            OutputError: a result is damaged, or the file can't be written.
         """
         _check_frame(job, frame)
         if job.things is None and job.parts is None:
-            raise JobError("This Job finds nothing to pick from.", where="objects", hint="Ask for things or parts.")
+            raise JobError(
+                "This Job has no search with results to pick from.", where="objects", hint="Ask for things or parts."
+            )
         folder = folder_of(job, model.find(job.model), self._open_to_look(job).fingerprint())
         masks = outlined(masks_on(job, folder, frame), job.footage.width, job.footage.height)
         return Store(job).put_json("found", {"frame": frame, "masks": masks}), folder
 
     def _open_to_look(self, job: Job) -> Reader:
-        """The clip that is looked at; kept from one request to the next."""
+        """A reader of the Job's footage, which is kept from one request to the next."""
         if self._opened is None or self._opened[0] != job.footage or not self._opened[1].is_unchanged():
             self._opened = (job.footage, Reader(job.footage))
         return self._opened[1]
 
     def export(self, job: Job, picked_from: Path | None = None) -> tuple[Tracked, Path]:
-        """Track what is missing, then write a version. Returns its folder. Raises MatteError.
+        """Track missing frames, then write a version. Raises MatteError.
 
-        `picked_from` is the `Tracked.found` that the Job's subjects were picked from: it is an error if others would be
-        found now, whose numbers mean something else.
+        Args:
+            job: the Job.
+            picked_from: the `Tracked.found` from which the Job's subjects were picked. It is an error if the search
+                would have another result now, as numbers are valid within one result only.
+
+        Returns:
+            The result of tracking, and the folder of the version.
         """
         reader = _open(job)
         if picked_from is not None:
@@ -349,7 +376,7 @@ class Session:
 
         planned = {matte_object.name: set(frames_of(job, matte_object)) for matte_object in job.objects}
         read = {take.folder for take in tracked.takes.values()}
-        if request.search is not None:  # what was found need not be on every frame
+        if request.search is not None:  # a found object need not be on every frame
             planned = {name: set(take.frames()) for name, take in tracked.takes.items()}
             read = {tracked.found} if tracked.found else {take.folder.parent for take in tracked.takes.values()}
         logits = {name: stored(take, planned.get(name, ())) for name, take in tracked.takes.items()}
@@ -443,7 +470,7 @@ class Session:
                     self._slow_caches[features.folder] = not is_worth
                 if self._slow_caches[features.folder]:
                     features.switch_off()
-                # What is tracked stays, so the second try goes on from there, and its mattes are the same to the bit.
+                # Tracked mattes are kept, so the second try continues from there and gives the same mattes bit for bit.
                 for objects in [[matte_object] for matte_object in job.objects] if less else [job.objects]:
                     propagate(
                         job,
@@ -463,7 +490,7 @@ class Session:
                 self._fitting(source, run)
             if missing(job, where):
                 raise OutputError(
-                    "Mattes have vanished while it was tracked.",
+                    "Mattes have disappeared during tracking.",
                     where=str(store.folder),
                     hint="Something deletes files there. Run it again.",
                 )
@@ -478,11 +505,11 @@ class Session:
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began, _review(job, kept))
 
     def tidy(self) -> bool:
-        """Where nothing else is to be done: make a matte take less room. False once there is nothing left to do."""
+        """Compress one matte, for moments without other work. False if there is nothing left to compress."""
         return next(self._uncompressed, self) is not self
 
     def release(self) -> None:
-        """Give back the memory of the model; the next request that needs it loads it again."""
+        """Free the memory of the model. The next request that needs the model loads it again."""
         if self._loaded is not None:
             device, self._loaded = self._loaded.source.device, None
             self._make_room(device)
@@ -494,7 +521,7 @@ class Session:
         give_back(device)
 
     def _fitting(self, source: model.Source, work: Callable[[bool], _T]) -> _T:
-        """As `fitting`, of work that calls `self._model(source)` itself: loading may be what does not fit."""
+        """Like `fitting`, for work that calls `self._model(source)` itself, as loading may exceed the memory, too."""
         return fitting(work, lambda: self._make_room(source.device))
 
     def _model(self, source: model.Source) -> model.Loaded:
@@ -507,12 +534,12 @@ class Session:
 
 
 def _ahead(source: model.Source) -> int:
-    """How many frames are decoded ahead: a GPU wants them faster than four threads decode large photos."""
+    """The number of frames to decode ahead. A GPU needs more, as it is faster than four threads decode large photos."""
     return min(2 * READ_AHEAD, max(READ_AHEAD, (os.cpu_count() or 1) // 2)) if source.is_gpu else READ_AHEAD
 
 
 def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Refined:
-    """What the Job wants to be done to edges, with a second look if there is a model. For several threads."""
+    """The refinement of edges that the Job asks for, including a second look if there is a model. Thread-safe."""
     one_at_a_time = threading.Lock()
     to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
     panorama = job.footage.panorama
@@ -532,15 +559,15 @@ def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Re
 
 
 def _takes_of(job: Job, store: Store, reader: Reader) -> Takes:
-    """Where the mattes of each object are or will be. Raises FootageError, JobError, CheckpointError."""
+    """The take of each object, which may not exist yet. Raises FootageError, JobError or CheckpointError."""
     return takes(job, store, reader.fingerprint(), model.find(job.model).facts)
 
 
 def _check_picked_from(now: Path, then: Path) -> None:
-    """Names say it: footage may have been moved, with all that was found."""
+    """Check that a search has the result that subjects were picked from. Only names count: folders may have moved."""
     if now.name != then.name:
         raise JobError(
-            "Footage, model or range are not those that the subjects were picked from.",
+            "Footage, model or range have changed since the subjects were picked.",
             where="subjects",
             hint="Find and pick again.",
         )
@@ -562,7 +589,7 @@ def _review(job: Job, kept: dict[str, Take]) -> dict[str, list[Suspect]]:
 
 
 def _scores(take: Take, frames: list[int]) -> dict[str, dict[str, float]]:
-    """SAM 2's own doubts about an object, by frame."""
+    """SAM 2's own scores of an object, by clip frame, for the report."""
     scores = {frame: take.scores(frame) for frame in frames}
     return {
         str(frame): {"predicted_iou": round(score[0], 4), "object_score": round(score[1], 3)}

@@ -75,7 +75,7 @@ def test_things_are_picked_and_exported(clip, editor, tmp_path: Path) -> None:  
         logits = part("viewer.sources").read(clip, 1, f"thing {one}", source)
         assert (white(clip, "v001") == (logits > 0)).mean() > 0.99
         settings.range_end = FRAMES + 1
-        with pytest.raises(RuntimeError, match="picked from"):
+        with pytest.raises(RuntimeError, match="subjects were picked"):
             bpy.ops.splat_matte.find(export=True)
         settings.range_end = FRAMES
         assert bpy.ops.splat_matte.clear_picked() == {"FINISHED"}

@@ -51,7 +51,7 @@ def test_labels_are_tracked_and_chosen_from(job: Job) -> None:
     assert list(chosen.takes) == [f"thing {number}"]
     assert chosen.takes[f"thing {number}"].folder == tracked.takes[f"thing {number}"].folder, "nothing is found twice"
     session.export(replace(job, things=replace(job.things, subjects=(number,))), found)
-    with pytest.raises(JobError, match="picked from"):
+    with pytest.raises(JobError, match="subjects were picked"):
         session.export(replace(job, frame_range=(1, 2)), found)
     with pytest.raises(JobError, match="no 999"):
         session.export(replace(job, things=replace(job.things, subjects=(number, 999))))

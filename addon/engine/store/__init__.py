@@ -1,4 +1,4 @@
-"""The engine's files: mattes and image features, so that nothing is computed twice or lost.
+"""The engine's files on disk: mattes and image features, so that nothing is computed twice or lost.
 
 Imports `contract`.
 """

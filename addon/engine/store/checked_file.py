@@ -1,7 +1,7 @@
-"""Tensors on disk with a checksum: what is read back is what was written, or nothing.
+"""Files of tensors with a checksum, so that damaged data is never read.
 
-A file is what `torch.save` writes, then CRC-32 and a mark, 4 bytes each. Torch does not check the sums of
-its own archives, so a flipped bit in a memory would quietly give other mattes.
+A file has the content that `torch.save` writes, followed by a CRC-32 and a mark of 4 bytes each. Torch does not verify
+the checksums of its own archives, so without this a flipped bit in a memory would silently change mattes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MARK = b"SMck"
 
 
 def write(file: BinaryIO, value: Any) -> None:
-    """For `disk.write_file`. Raises OSError; torch itself would hide a full disk in a RuntimeError."""
+    """Write `value` to `file`, for use with `disk.write_file`. Raises OSError, where torch raises a RuntimeError."""
     buffer = io.BytesIO()
     torch.save(value, buffer)
     data = buffer.getbuffer()
@@ -30,7 +30,7 @@ def write(file: BinaryIO, value: Any) -> None:
 
 
 def read(path: Path, device: torch.device | str) -> Any:
-    """What `write` wrote, its tensors on `device`; None if it is missing or damaged."""
+    """Read a value that `write` wrote, with its tensors on `device`; None if the file is missing or damaged."""
 
     def read_whole() -> Any:
         data = path.read_bytes()

@@ -1,12 +1,11 @@
-"""Image features on disk: what the image encoder makes of a frame, so that tracking again need not encode it again.
+"""A cache on disk of image features, the image encoder's output, so that frames are not encoded again.
 
-    <matte folder>/work/features/<key>/000012.pt    feature maps of clip frame 12, in the type they were computed in
+    <matte folder>/work/features/<key>/000012.pt    feature maps of clip frame 12, in the dtype of their computation
 
-On a CPU the encoder is most of the work on a frame (on a GPU tracking/cache_speed.py measures it), and its answer
-depends on footage and model alone, never on prompts. What is read back is what was computed, to the last bit. The
-folder stays within a budget: features of other footage or another model go first, and when the budget is full no more
-are kept, since a clip is always read from one end to the other, where dropping the oldest would keep what is never
-read.
+On a CPU the encoder is most of the work on a frame (on a GPU tracking/cache_speed.py measures it). Its output depends
+on footage and model alone, never on prompts, and is read back bit for bit. The folder stays within a budget. Features
+of other footage or another model are deleted first. When the budget is used up, no more features are added: a clip is
+always read from one end to the other, so replacing the oldest ones would keep only features that are never read.
 """
 
 from __future__ import annotations
@@ -23,34 +22,34 @@ from ...contract.layout import frame_name, work_folder
 from . import checked_file
 from .matte_store import key_of
 
-_VERSION = 3  # raise it when what is kept changes, if only by rounding
+_VERSION = 3  # raise it when the features change, even by rounding
 
-Maps = list[torch.Tensor]  # one a level of the pyramid, from fine to coarse: (1, C, H, W)
+Maps = list[torch.Tensor]  # one tensor (1, C, H, W) per level of the pyramid, from fine to coarse
 
 
 class FeatureCache:
-    """Feature maps of one clip by one model."""
+    """The feature maps of one clip and one model."""
 
     def __init__(self, job: Job, fingerprint: str, model: dict[str, str]) -> None:
-        """The features of the Job's footage.
+        """Open the cache of the Job's footage.
 
         Args:
-            job: says where, and how much.
-            fingerprint: of the footage (Reader.fingerprint).
-            model: what decides the model's arithmetic (model.Source.facts).
+            job: has the matte folder and the budget.
+            fingerprint: the footage's fingerprint (Reader.fingerprint).
+            model: the facts that decide the model's arithmetic (model.Source.facts).
         """
         key = key_of({"version": _VERSION, "footage": fingerprint, "model": model})
         self.folder = work_folder(job.matte_folder) / "features" / key[:20]
         self._budget = job.cache_megabytes * 1_000_000
         self._is_off = False
-        self._used: int | None = None  # bytes; counted when something is to be kept, which a preview seldom does
+        self._used: int | None = None  # bytes; counted at the first `put`, which a preview seldom calls
 
     def __contains__(self, frame: int) -> bool:
-        """Whether clip frame `frame` is there."""
+        """Whether the cache has clip frame `frame`."""
         return not self._is_off and self._path(frame).exists()
 
     def switch_off(self) -> None:
-        """Neither read nor keep anything from now on."""
+        """Stop reading and writing features."""
         self._is_off = True
 
     def get(self, frame: int, device: torch.device) -> Maps | None:
@@ -59,7 +58,7 @@ class FeatureCache:
         return maps if isinstance(maps, list) and all(map(_is_map, maps)) else None
 
     def put(self, frame: int, maps: Maps) -> None:
-        """Keep the maps of a frame, if there is room; a disk that can't take them is no error."""
+        """Add the maps of a frame, if the budget allows. A disk that can't take them is not an error."""
         if self._is_off:
             return
         size = sum(level.nbytes for level in maps)
@@ -72,12 +71,12 @@ class FeatureCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_file(self._path(frame), lambda file: checked_file.write(file, kept), sync=False)
         except OSError:
-            self._used = self._budget  # full, or not ours to write: don't try with every frame
+            self._used = self._budget  # the disk is full or read-only: don't try again with every frame
             return
         self._used += size
 
     def forget(self, frame: int) -> None:
-        """Drop the maps of a frame, if they are there."""
+        """Delete the maps of a frame, if they exist."""
         with contextlib.suppress(OSError):
             patiently(lambda: self._path(frame).unlink(missing_ok=True))
 
@@ -90,7 +89,7 @@ def _is_map(value: Any) -> bool:
 
 
 def _drop_others(folder: Path, budget: int) -> int:
-    """Remove the oldest neighbours of `folder` until half of the budget is free or none is left; bytes still used."""
+    """Delete the oldest folders beside `folder` until half of the budget is free. Returns the bytes still used."""
     used = {other: _size(other) for other in newest_first(folder.parent)}
     for other in reversed([path for path in used if path != folder]):
         if sum(used.values()) <= budget // 2:

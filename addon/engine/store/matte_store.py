@@ -1,16 +1,15 @@
-"""The matte store: what was tracked, on disk, so that nothing is ever computed twice or lost.
+"""The matte store: tracked mattes on disk, so that nothing is computed twice or lost.
 
     <matte folder>/work/objects/<object>-<key>/
-        object.json, matte/, suspects.json     contract/layout.py: Blender reads these too
-        memory/000012.pt        SAM 2's memory of that frame, as long as a later frame can still read it
+        object.json, matte/, suspects.json     see contract/layout.py; Blender reads these, too
+        memory/000012.pt        SAM 2's memory of that frame, while a later frame may still read it
         conditioning/000001.pt  the same for prompted frames
-        measures.npz            numbers about the mattes (measures.py)
-        hull.json               how far they disagree in 3-D, once that was checked (hull.py)
-        suspects.json           where they are doubtful, and why (review.py)
+        measures.npz            measures of the mattes (review/measures.py)
+        hull.json               their disagreements in 3-D, once they have been checked (review/visual_hull.py)
 
-The key is a hash of all that decides a track (footage, prompts, model, direction), so a changed prompt gets a new
-folder and an unchanged one finds its mattes again. Deleting `work` loses nothing that the Job can't remake. Files are
-written under a temporary name and renamed: a killed engine leaves whole files only.
+The key is a hash of everything that decides a track (footage, prompts, model, direction). So an object with changed
+prompts gets a new folder, and one with unchanged prompts finds its mattes again. The Job can make all of `work` again.
+Files are written under a temporary name and renamed, so a killed engine leaves only complete files.
 """
 
 from __future__ import annotations
@@ -39,22 +38,22 @@ from ...contract.errors import OutputError
 from ...contract.job import Job
 from ...contract.layout import TAKE_FILE, frame_name, frames_in, matte_file, mattes_folder, takes_folder
 
-STORE_VERSION = 1  # raise it when the same Job would give other mattes
-_ANSWERS_STAY = 86_400.0  # seconds, for those of engines that have ended
+STORE_VERSION = 1  # raise it when the same Job gives different mattes
+_ANSWERS_STAY = 86_400.0  # seconds until answers of engines that have ended are deleted
 _KEY_LENGTH = 20
-_READER = ".reader-"  # then process and count: held by who reads a take
+_READER = ".reader-"  # followed by process id and count: a file that is locked while a take is read
 _count = itertools.count()
-_MAX_MATTE = 64_000_000  # bytes, unpacked: of a model's input of 2048 pixels it is 0.5 million
-_KEPT_TAKES = 4  # folders kept an object, newest first: undo finds its mattes again
+_MAX_MATTE = 64_000_000  # bytes, unpacked; a model with an input of 2048 pixels needs 0.5 million
+_KEPT_TAKES = 4  # number of newest takes that are kept for each object, so that undo finds its mattes again
 
 
 @dataclass(frozen=True, slots=True)
 class Matte:
-    """One object on one frame.
+    """The matte of one object on one frame.
 
-    logits: float16 (h, w), above 0 is subject, squashed from the plate's aspect to the model's square.
-    iou: SAM 2's own estimate of the mask's intersection over union, 0..1; of a given mask, 1.
-    object_score: logit; below 0 the object is thought to be hidden.
+    logits: float16 (h, w), above 0 inside the subject, squashed from the plate's aspect to the model's square.
+    iou: SAM 2's estimate of the mask's IoU with the truth, 0..1; 1 for a mask prompt.
+    object_score: a logit; below 0 SAM 2 takes the object as hidden.
     """
 
     logits: NDArray[np.float16]
@@ -63,12 +62,12 @@ class Matte:
 
 
 def key_of(facts: dict[str, Any]) -> str:
-    """sha256 of plain data, hexadecimal."""
+    """The sha256 of plain data, in hexadecimal."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 class Take:
-    """What is tracked of one object under one key."""
+    """The tracked mattes of one object, under one key."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,11 +77,11 @@ class Take:
 
     @property
     def measures_path(self) -> Path:
-        """Where numbers about the mattes are kept (measures.py)."""
+        """The file of the measures of its mattes (review/measures.py)."""
         return self.folder / "measures.npz"
 
     def frames(self) -> list[int]:
-        """The clip frames that are tracked, in clip order."""
+        """The tracked clip frames, in clip order."""
         return frames_in(mattes_folder(self.folder), ".npz")
 
     def has_matte(self, frame: int) -> bool:
@@ -96,11 +95,11 @@ class Take:
                 return None
             logits = data["logits"]
             if logits.dtype != np.float16 or logits.ndim != 2 or not np.isfinite(logits).all():
-                raise ValueError("its logits are none")
+                raise ValueError("it has no valid logits")
             return Matte(logits, float(data["iou"]), float(data["object_score"]))
 
     def tracked(self, frame: int) -> Matte:
-        """The matte of a frame that is known to be tracked. Raises OutputError if it is gone, or damaged."""
+        """The matte of a frame that has been tracked. Raises OutputError if it is gone or damaged."""
         found = self.matte(frame)
         if found is None:
             raise OutputError(
@@ -112,15 +111,15 @@ class Take:
 
     @contextlib.contextmanager
     def reviewing(self) -> Iterator[None]:
-        """Hold what is said about the mattes, so that nobody overwrites it by what was true earlier.
+        """Lock the files about the mattes (measures, suspects), so that no other process overwrites them with old data.
 
-        Not for long: whoever comes next waits. Raises OutputError.
+        Other processes wait, so hold it only briefly. Raises OutputError.
         """
         with writing(self.folder), filelock.FileLock(self.folder.with_name(f"{self.folder.name}.review.lock")):
             yield
 
     def scores(self, frame: int) -> tuple[float, float] | None:
-        """Predicted IoU and object score of a frame, without reading its logits; None if it is not tracked."""
+        """The predicted IoU and the object score of a frame, read without its logits; None if it is not tracked."""
         with self._reading(frame) as data:
             return data and (float(data["iou"]), float(data["object_score"]))
 
@@ -135,13 +134,13 @@ class Take:
                 return
             with opened as data:
                 if max(entry.file_size for entry in data.zip.infolist()) > _MAX_MATTE:
-                    raise ValueError("it unpacks to more than any matte")
+                    raise ValueError("it unpacks to more bytes than any matte has")
                 yield data
 
     def put_matte(self, frame: int, matte: Matte, *, compressed: bool = True) -> None:
-        """Keep the matte of a frame. Raises OutputError if it can't be written.
+        """Write the matte of a frame. Raises OutputError if that is impossible.
 
-        Compressing takes most of the time, which `compress` can do later.
+        Compressing takes most of the time. `compress` can do it later.
         """
         save = np.savez_compressed if compressed else np.savez
         self._write(
@@ -155,27 +154,27 @@ class Take:
         )
 
     def compress(self, frame: int) -> None:
-        """Let the matte of a frame take less room, if it is not compressed and nobody is tracking.
+        """Compress the matte of a frame, if it is not compressed yet and nobody is tracking. Raises OutputError.
 
-        It stays as old as it is: who shows it need not read it again. Raises OutputError.
+        The file keeps its time, so the overlay does not read it again.
         """
         with self._reading(frame) as data:
             if data is None or all(entry.compress_type != zipfile.ZIP_STORED for entry in data.zip.infolist()):
                 return
         path = matte_file(self.folder, frame)
         with writing(self.folder), contextlib.suppress(filelock.Timeout), self.lock().acquire(blocking=False):
-            matte = self.matte(frame)  # once more: whoever was tracking may have forgotten it meanwhile
+            matte = self.matte(frame)  # again: the engine that was tracking may have deleted it meanwhile
             if matte is not None:
                 made = path.stat().st_mtime_ns
                 self.put_matte(frame, matte)
                 os.utime(path, ns=(made, made))
 
     def lock(self) -> filelock.BaseFileLock:
-        """What an engine that tracks holds."""
+        """The lock that an engine holds while it tracks the object."""
         return filelock.FileLock(self.folder.with_name(self.folder.name + ".lock"))
 
     def put_state(self, frame: int, save: Callable[[BinaryIO], None], *, conditioning: bool) -> None:
-        """Keep SAM 2's memory of `frame`, as `save` writes it. Raises OutputError if it can't be written."""
+        """Write SAM 2's memory of `frame` by calling `save`. Raises OutputError if that is impossible."""
         self._write(self.state_path(frame, conditioning=conditioning), save)
 
     def _write(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -184,36 +183,36 @@ class Take:
             write_file(path, write, sync=False)
 
     def state_path(self, frame: int, *, conditioning: bool) -> Path:
-        """The file of SAM 2's memory of `frame`; it may not be there."""
+        """The file of SAM 2's memory of `frame`, which may not exist."""
         return self._path("conditioning" if conditioning else "memory", frame, ".pt")
 
     def forget_matte(self, frame: int) -> None:
-        """Count a frame as not tracked again."""
+        """Delete the matte of a frame, which then counts as not tracked."""
         with contextlib.suppress(FileNotFoundError):
             patiently(matte_file(self.folder, frame).unlink)
 
     def conditioning_frames(self) -> list[int]:
-        """The clip frames whose prompted memory is kept, in clip order."""
+        """The clip frames whose conditioning memory is on disk, in clip order."""
         return frames_in(self.folder / "conditioning", ".pt")
 
     def forget_state(self, frame: int) -> None:
-        """Drop the memory of a frame that no later frame reads."""
+        """Delete the memory of a frame that no later frame reads."""
         with contextlib.suppress(FileNotFoundError):
             patiently(self.state_path(frame, conditioning=False).unlink)
 
     def describe(self, facts: dict[str, Any]) -> None:
-        """Say for people what this is; makes its folder. Raises OutputError."""
+        """Make the folder and write the facts behind its key to `object.json`. Raises OutputError."""
         text = json.dumps(facts, indent=1, ensure_ascii=False).encode()
         self._write(self.folder / TAKE_FILE, lambda file: write_bytes(file, text))
 
     def clear(self) -> None:
-        """Forget everything: used when what is there can't be continued."""
+        """Delete everything in the take. Used when tracking can't continue from its files."""
         for kind in ("matte", "memory", "conditioning"):
             discard(self.folder / kind)
 
 
 def compressing(takes: Iterable[Take]) -> Iterator[None]:
-    """Compress what was kept uncompressed, a matte a step; what can't be is left as it is."""
+    """Compress uncompressed mattes, one per step of the iterator. Mattes that can't be compressed stay as they are."""
     for take in takes:
         frames: list[int] = []
         with contextlib.suppress(OutputError, OSError):
@@ -226,9 +225,10 @@ def compressing(takes: Iterable[Take]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def holding(folders: Iterable[Path]) -> Iterator[None]:
-    """While takes, or what searches found, are read, no engine prunes their folders. Any number may read at once.
+    """Keep other engines from deleting folders of takes or searches while they are read. Many can read at once.
 
-    Raises OutputError if they can't be marked.
+    Raises:
+        OutputError: the folders can't be marked as read.
     """
     with contextlib.ExitStack() as locks:
         for folder in folders:
@@ -246,7 +246,7 @@ def _remove(mark: Path) -> None:
 
 
 def is_read(folder: Path) -> bool:
-    """Whether an engine reads a folder; marks of those that have died are removed."""
+    """Whether an engine is reading a folder. Marks of engines that have ended are removed."""
     held = False
     for mark in folder.parent.glob(f"{folder.name}{_READER}*"):
         lock = filelock.FileLock(mark)
@@ -266,11 +266,11 @@ class Store:
         self.folder = takes_folder(job.matte_folder)
 
     def take(self, name: str, facts: dict[str, Any]) -> Take:
-        """The folder of what is tracked of the object `name` under the hash of `facts`; may not exist yet."""
+        """The take of the object `name` under the hash of `facts`. Its folder may not exist yet."""
         return Take(self.folder / f"{_slug(name)}-{key_of(facts)[:_KEY_LENGTH]}")
 
     def try_out(self, names: Iterable[str]) -> None:
-        """See that takes of these objects can be written: rights, and the lengths of paths. Raises OutputError."""
+        """Check that takes of these objects can be written: permissions and lengths of paths. Raises OutputError."""
         for name in names:
             take = Take(self.folder / f"{_slug(name)}-{os.getpid():0{_KEY_LENGTH}d}")
             try:
@@ -279,13 +279,13 @@ class Store:
                 discard(take.folder)
 
     def adopt(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> None:
-        """Take over what was tracked of an object under another name: the name decides nothing but the folder."""
+        """Reuse takes that an object has under an earlier name, as the name decides nothing but the folder."""
         for name, (take, facts) in takes.items():
             if take.folder.exists():
                 continue
             for other in self.folder.glob(f"*{take.folder.name[-_KEY_LENGTH - 1 :]}"):
                 lock = filelock.FileLock(other.with_name(other.name + ".lock"))
-                # another object with the very same prompts keeps its own; so does one that is being tracked
+                # another object with the same prompts keeps its take, and so does one that is being tracked
                 with contextlib.suppress(OSError, ValueError, KeyError, filelock.Timeout):
                     owner = json.loads((other / TAKE_FILE).read_text(encoding="utf-8"))["name"]
                     if owner not in takes:
@@ -296,9 +296,10 @@ class Store:
 
     @contextlib.contextmanager
     def open_for_writing(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> Iterator[None]:
-        """Hold the takes of the objects named: create their folders, keep other engines out.
+        """Make the folders of these takes and lock them against other engines.
 
-        Raises OutputError if the folder can't be written or another engine is tracking the same object.
+        Raises:
+            OutputError: a folder can't be written, or another engine is tracking the same object.
         """
         with contextlib.ExitStack() as locks:
             for name, (take, facts) in sorted(takes.items()):
@@ -318,12 +319,12 @@ class Store:
                 self._prune(name, take)
 
     def put_preview(self, found: dict[str, NDArray[np.float16]]) -> Path:
-        """Keep the logits (h, w) of a frame by object, instead of the last ones. Returns the file."""
+        """Write a preview, logits (h, w) by object name, in place of the last one. Returns its file."""
         names, logits = np.array(list(found), str), np.array(list(found.values()), np.float16)
         return self._put("preview.npz", names=names, logits=logits)
 
     def put_finished(self, found: dict[str, NDArray[np.uint8]]) -> Path:
-        """Keep the finished mattes (h, w) of a frame by object, instead of the last ones. Returns the file."""
+        """Write finished mattes (h, w) by object name, in place of the last ones. Returns their file."""
         names, alpha = np.array(list(found), str), np.array(list(found.values()), np.uint8)
         return self._put("finished.npz", names=names, alpha=alpha)
 
@@ -331,7 +332,7 @@ class Store:
         return self._put_answer(name, lambda file: np.savez(file, **arrays))
 
     def _put_answer(self, name: str, write: Callable[[BinaryIO], None]) -> Path:
-        """A file that only who asked reads: named by this process, as other Blenders may be at the same footage."""
+        """Write an answer to a file named after this process, as other Blenders may work on the same footage."""
         stem, suffix = name.split(".")
         folder = self.folder.parent
         path = folder / f"{stem}-{os.getpid()}.{suffix}"
@@ -345,21 +346,21 @@ class Store:
         return path
 
     def put_json(self, name: str, found: dict[str, Any]) -> Path:
-        """Keep outlines and the like, instead of the last ones. Returns the file. Raises OutputError."""
+        """Write an answer as JSON, in place of the last one. Returns its file. Raises OutputError."""
         return self._put_answer(f"{name}.json", lambda file: write_bytes(file, json.dumps(found).encode()))
 
     def newest(self, name: str, frame: int) -> Take | None:
-        """The newest take of an object, under any key, that has a matte of clip frame `frame`."""
+        """The newest take of an object, under any key, with a matte of clip frame `frame`; None if there is none."""
         takes = (Take(folder) for folder in self._folders(_slug(name)))
         return next((take for take in takes if take.has_matte(frame)), None)
 
     def _folders(self, slug: str) -> list[Path]:
-        """All takes of an object, newest first."""
+        """The folders of all takes of an object, the newest first."""
         named = re.compile(re.escape(slug) + rf"-[0-9a-f]{{{_KEY_LENGTH}}}")
         return [path for path in newest_first(self.folder) if named.fullmatch(path.name)]
 
     def _prune(self, name: str, newest: Take) -> None:
-        """Remove the oldest takes of an object, `newest` never."""
+        """Delete the oldest takes of an object, but never `newest`."""
         others = [path for path in self._folders(_slug(name)) if path != newest.folder]
         for path in others[_KEPT_TAKES - 1 :]:
             lock = filelock.FileLock(path.with_name(path.name + ".lock"))
@@ -372,6 +373,6 @@ class Store:
 
 
 def _slug(name: str) -> str:
-    """An object's name as part of a file name: readable, and no two names alike."""
+    """An object's name as part of a file name. It is readable, and different for different names."""
     readable = re.sub(r"[^\w-]+", "_", name)[:40]
     return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
