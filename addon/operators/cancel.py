@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..clip.editors import redraw
+from ..clip.editors import redraw_sidebars
 from ..tasks import job_run
 from .base import Result
 
@@ -24,5 +24,5 @@ class SPLATMATTE_OT_cancel(bpy.types.Operator):
         """The running operator notices the end."""
         if (run := job_run.running()) is not None:
             run.stop()
-            redraw()  # says so
+            redraw_sidebars()  # which say so
         return {"FINISHED"}

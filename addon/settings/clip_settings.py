@@ -216,7 +216,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="Split", description="Where that line is, from the left", default=0.5, min=0.0, max=1.0, subtype="FACTOR"
     )
     overlay_lane: BoolProperty(
-        name="Lane",
+        name="Frame Status",
         description="Show along the bottom which frames are marked (yellow), tracked (green), "
         "tracked from markers that have changed since (orange), suspect (red), in the latest version (blue line), "
         "or dropped (grey line)",
@@ -260,7 +260,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="End", description="Last frame to track, as the timeline numbers it", **_scene_frame("range_end")
     )
     target: EnumProperty(
-        name="For",
+        name="Target",
         description="Who reads the files",
         items=[(name, target.label, target.description) for name, target in TARGETS.items()],
     )
@@ -373,7 +373,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="Moving Is",
         description="The colour of what moves in the rough masks",
         items=[
-            ("auto", "Found Out", "The colour under which render and photo differ more"),
+            ("auto", "Detect Automatically", "The colour under which render and photo differ more"),
             ("white", "White", "Black is static"),
             ("black", "Black", "White is static"),
         ],

@@ -27,7 +27,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
     """The finishing steps of an object's mattes."""
 
     temporal: IntProperty(
-        name="Steady",
+        name="Temporal Median",
         description="Against chatter: the median over so many frames to either side. "
         "Thin parts that move fast suffer from it",
         default=0,

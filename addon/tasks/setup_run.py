@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import bpy
 
+from ..clip.editors import redraw_sidebars
 from ..contract.errors import EngineError, MatteError
 from ..installer.machine import this_machine
 from ..installer.plan import InstallPlan
@@ -197,9 +198,10 @@ def _take_over(result: dict[str, Any]) -> None:
 
 
 def _redraw() -> None:
+    redraw_sidebars()
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("PREFERENCES", "CLIP_EDITOR"):
+            if area.type == "PREFERENCES":
                 area.tag_redraw()
 
 

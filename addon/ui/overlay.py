@@ -221,6 +221,8 @@ def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Of mattes of one shape, but not of one size: as fine as the finest."""
     if not logits:
         return np.full((1, 1), -1, np.float32)
+    if len({array.shape for array in logits}) == 1:
+        return logits[0] if len(logits) == 1 else np.asarray(np.maximum.reduce(logits), np.float32)
     height, width = max((array.shape for array in logits), key=lambda shape: shape[0] * shape[1])
     rows, columns = ((np.arange(side) + 0.5) / side for side in (height, width))
     as_fine = [

@@ -162,7 +162,7 @@ def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool,
 
 def draw_progress(layout: bpy.types.UILayout, task: setup_run.Task) -> None:
     """How far a task is, and the button that stops it."""
-    row = layout.row()
+    row = layout.split(factor=0.7, align=True)  # in a sidebar, too, the words have to be read
     row.use_property_split = False
     row.progress(factor=task.fraction, text=translated("Stopping" if task.stopping else task.words), translate=False)
     row.operator("splat_matte.stop_setup", icon="CANCEL")

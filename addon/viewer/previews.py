@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clip.editors import clip_editors, redraw
+from ..clip.editors import clip_editors, redraw, redraw_sidebars
 from ..clip.footage import shown_frame
 from ..clip.names import follow_names
 from ..clip.summary import summary_of
@@ -64,7 +64,7 @@ def error() -> str:
 def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
     """Ask for the mattes of a clip frame. Raises MatteError if the clip makes no Job or the engine can't be started."""
     reply = _latest.ask((clip.name, frame), lambda: job_run.request_preview(clip, frame))
-    redraw()  # says that it was asked for
+    redraw_sidebars()  # which say that it was asked for
     return reply
 
 

@@ -28,7 +28,7 @@ def story() -> hand.Steps:
 
 def track() -> hand.Steps:
     """Until frames come."""
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: not hand.idle() and bool(hand.run().progress) and hand.run().progress["stage"] == "track"
 
 
@@ -80,7 +80,7 @@ def switching_off() -> hand.Steps:
     yield is_on
     yield from hand.close_preferences()
     yield from hand.press("Splat Matte", lambda: hand.box(hand.region("UI")), turned=True)
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: hand.run() is not None and not hand.run().active
     assert hand.run().error is None, hand.run().error
 

@@ -21,7 +21,7 @@ def story() -> hand.Steps:
 
 def track() -> hand.Steps:
     """Until frames come."""
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: not hand.idle() and bool(hand.run().progress) and hand.run().progress["stage"] == "track"
 
 

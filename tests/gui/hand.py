@@ -90,7 +90,8 @@ def run():
 
 
 def idle() -> bool:
-    return part("tasks.job_run").running() is None
+    """Nothing runs, and nothing waits its turn."""
+    return not part("tasks.job_run").pending()
 
 
 # --- the eye
@@ -311,6 +312,12 @@ def scroll(button: str, turns: int, within: Callable[[], Box] = sidebar) -> Step
     yield moment(0.6)
 
 
+def press_action(text: str) -> Steps:
+    """One of the buttons at the sidebar's top."""
+    yield from scroll("4", 80)
+    yield from press(text, sidebar)
+
+
 def press_at_end(text: str) -> Steps:
     """The last button with this word, at the sidebar's end."""
     yield from scroll("5", 80)
@@ -363,9 +370,9 @@ def type_into(label: str, *values: str) -> Steps:
         yield moment()
 
 
-def edit_beside(label: str, within: Callable[[], Box] = sidebar) -> Steps:
+def edit_beside(label: str) -> Steps:
     """The mouse over the first field beside a label, which is being edited then."""
-    spots = seen(label, within())
+    spots = seen(label, sidebar())
     assert spots, f"{label!r} is not on the screen"
     scale = bpy.context.preferences.system.ui_scale
     yield from move(spots[0][0] + round(75 * scale), spots[0][1])

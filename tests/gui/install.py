@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import hand
 
 POT = (0.49, 0.6)
+TO_FIELD = 150  # pixels from the middle of a label into the field beside it
 WHEELS, PYTHON = sys.argv[sys.argv.index("--") + 3 :][:2]
 DRIVER = """#!/bin/sh
 echo "580.95.05, 8.9, NVIDIA GeForce RTX 4090"
@@ -57,7 +58,8 @@ def naming() -> hand.Steps:
     yield from hand.press("Other Ways to Install", hand.preferences, which=-1)  # a sentence above names it, too
     yield from hand.scroll_to("Folder of Wheels", hand.preferences)
     for label, value in (("Made From", PYTHON), ("Folder of Wheels", WHEELS)):
-        yield from hand.edit_beside(label, hand.preferences)
+        (x, y) = hand.seen(label, hand.preferences())[-1]
+        yield from hand.click(x + TO_FIELD, y)
         yield from hand.write(value)
     assert (chosen().base_python, chosen().wheels) == (PYTHON, WHEELS), (chosen().base_python, chosen().wheels)
     yield hand.moment(1.0)
@@ -111,9 +113,9 @@ def no_download() -> hand.Steps:
 def exporting() -> hand.Steps:
     yield from hand.click_plate(*POT, "ctrl")
     yield lambda: len(hand.tracks()) == 1
-    yield from hand.press_in_sidebar("Preview")
+    yield from hand.press_action("Preview")
     yield lambda: bool(hand.part("viewer.previews").preview_of(hand.clip().name, 1))
-    yield from hand.press_at_end("Export")
+    yield from hand.press_action("Export")
     yield lambda: hand.run() is not None and not hand.run().active
     assert hand.run().error is None, hand.run().error
     assert len(list(Path(hand.run().result["folder"]).glob("*.png"))) == hand.run().result["frames"]

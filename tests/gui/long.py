@@ -62,8 +62,9 @@ def marking() -> hand.Steps:
     yield from hand.key("Escape")
     yield from hand.click_plate(*FLOOR, "ctrl", "shift")
     yield lambda: len(hand.tracks()) == 3
+    yield from hand.scroll("4", 80)
     where = dict(zip(("Preview", "Track"), (places("Preview"), places("Track")), strict=True))
-    yield from hand.press_in_sidebar("Preview")
+    yield from hand.press_action("Preview")
     yield lambda: bool(hand.part("viewer.previews").preview_of(hand.clip().name, 1))
     yield hand.moment(1.0)
     assert {word: places(word) for word in where} == where, "a button does not move when words above it change"
@@ -71,8 +72,8 @@ def marking() -> hand.Steps:
 
 
 def places(text: str) -> tuple[int, int]:
-    """Of the last button in the sidebar with this word."""
-    return hand.seen(text, hand.sidebar())[-1]
+    """Of the first button in the sidebar with this word."""
+    return hand.seen(text, hand.sidebar())[0]
 
 
 def tracking() -> hand.Steps:
@@ -80,7 +81,7 @@ def tracking() -> hand.Steps:
     yield lambda: settings().use_range
     yield from hand.type_into("Frames", "1", str(RANGE))
     assert (settings().range_start, settings().range_end) == (1, RANGE)
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: bool(hand.run()) and bool(hand.run().progress) and hand.run().progress["stage"] == "track"
     hand.shot("tracking")
     yield from hand.key("Escape")
@@ -89,15 +90,16 @@ def tracking() -> hand.Steps:
     assert type(hand.run().error).__name__ == "Cancelled", hand.run().error
     hand.shot("stopped", hand.sidebar())
 
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: not hand.idle()
     os.kill(hand.run().engine.pid, 9)
     yield hand.idle
     yield hand.moment(1.0)
     yield from hand.key("Escape")  # closes the message, which takes all keys
+    yield from hand.scroll("5", 12)
     hand.shot("engine-died", hand.sidebar())
 
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: not hand.idle()
     yield hand.idle
     assert hand.run().error is None, hand.run().error
@@ -119,7 +121,7 @@ def correcting() -> hand.Steps:
     yield hand.moment(1.0)
     assert lane("stale") == set(range(1, RANGE + 1)), "the old mattes stay, as stale ones"
     hand.shot("stale")
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: not hand.idle()
     yield hand.idle
     assert hand.run().error is None, hand.run().error
@@ -189,7 +191,7 @@ def finishing() -> hand.Steps:
 
 
 def exporting() -> hand.Steps:
-    yield from hand.press_at_end("Export")
+    yield from hand.press_action("Export")
     yield lambda: hand.run().verb == "export"
     yield hand.idle
     assert hand.run().error is None, hand.run().error

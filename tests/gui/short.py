@@ -26,7 +26,7 @@ def story() -> hand.Steps:
     yield lambda: len(hand.tracks()) == 2  # a key marks at once
     yield from hand.key("ctrl+z")
     yield lambda: len(hand.tracks()) == 1
-    yield from hand.press_in_sidebar("Preview")
+    yield from hand.press_action("Preview")
     yield lambda: bool(hand.part("viewer.previews").preview_of(hand.clip().name, 1))
     yield hand.moment()
     x, y = hand.pixel(*POT)
@@ -34,16 +34,17 @@ def story() -> hand.Steps:
     assert hand.has(shown, (1.0, 1.0, 1.0)) and hand.has(shown, (0.0, 0.0, 0.0)), "the mark, with its rim"
     hand.shot("marked")
 
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: hand.run() is not None
     hand.shot("starting")
     yield lambda: bool(hand.run().progress) and hand.run().progress["stage"] == "track"
     hand.shot("tracking")
-    yield hand.idle
-    assert hand.run().error is None, hand.run().error
-    yield from hand.press_at_end("Export")
-    yield lambda: hand.run().verb == "export"
-    yield hand.idle
+    tracking = hand.run()
+    yield from hand.press_action("Export")  # waits its turn, unless tracking has ended meanwhile
+    yield from hand.scroll("5", 80)
+    hand.shot("queue", hand.sidebar())
+    yield lambda: hand.run().verb == "export" and hand.idle()
+    assert tracking.error is None, tracking.error
     assert hand.run().error is None, hand.run().error
     written = list(Path(hand.run().result["folder"]).glob("*.png"))
     assert len(written) == hand.clip().frame_duration, len(written)
@@ -57,7 +58,7 @@ def story() -> hand.Steps:
     # Another file is opened while a Job runs: the Job ends, and the next can start at once.
     yield from hand.scroll("4", 80)
     yield from hand.click_plate(*FLOOR, "ctrl", "shift")
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: not hand.idle()
     yield from hand.key("ctrl+n")
     yield from hand.press("VFX")
@@ -69,7 +70,7 @@ def story() -> hand.Steps:
     yield from hand.click_plate(*POT)
     yield lambda: len(hand.tracks()) == 1
     yield from hand.key("Escape")
-    yield from hand.press_in_sidebar("Track", which=-1)
+    yield from hand.press_action("Track")
     yield lambda: hand.run() is not None and not hand.run().active
     assert hand.run().error is None, hand.run().error
 

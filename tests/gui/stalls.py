@@ -73,9 +73,9 @@ def first_drawing(since: float) -> float:
     return next((at - since for at in drawn["UI"] if at > since), -1.0)
 
 
-def press(text: str, which: int = 0) -> hand.Steps:
-    """As hand.press_in_sidebar; prints how long it takes to the first sign of life."""
-    (x, y) = hand.seen(text, hand.sidebar())[which]
+def press(text: str) -> hand.Steps:
+    """As hand.press_action; prints how long it takes to the first sign of life."""
+    (x, y) = hand.seen(text, hand.sidebar())[0]
     yield from hand.move(x, y)
     yield hand.moment(1.0)  # the button is lit by now, which is a drawing too
     hand.xdotool("mousedown", 1)
@@ -134,14 +134,14 @@ def story() -> hand.Steps:
     yield from press("Preview")
     yield from until("warm preview", lambda: previewed() > before)
     yield hand.moment(1.0)
-    yield from press("Track", which=-1)
+    yield from press("Track")
     yield lambda: hand.run() is not None
     yield from until("tracking", hand.idle)
     assert hand.run().error is None, hand.run().error
     yield hand.moment(1.0)
     yield from hand.move(*over_the_clip())
     yield from scrub("scrubbing with mattes")
-    yield from hand.press_at_end("Export")
+    yield from press("Export")
     yield lambda: hand.run().verb == "export"
     yield from until("exporting", hand.idle)
     assert hand.run().error is None, hand.run().error

@@ -19,8 +19,8 @@ from hand import (
     key,
     open_footage,
     press,
+    press_action,
     press_at_end,
-    press_in_sidebar,
     run,
     shot,
     tell,
@@ -33,7 +33,7 @@ def story() -> Steps:
     yield from open_footage(FOOTAGE)
     yield from click_plate(*SUBJECT, "ctrl")
     yield lambda: len(clip().tracking.objects["Camera"].tracks) == 1
-    yield from press_in_sidebar("Track", which=-1)
+    yield from press_action("Track")
     yield lambda: run() is not None and idle()
     assert run().error is None, run().error
     frames = bpy.context.scene.frame_current

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .actions import SPLATMATTE_PT_actions
 from .automatic import SPLATMATTE_PT_automatic
 from .export import SPLATMATTE_PT_export
 from .finish import SPLATMATTE_PT_finish
@@ -17,6 +18,7 @@ from .track import SPLATMATTE_PT_track
 CLASSES = (
     SPLATMATTE_UL_objects,
     SPLATMATTE_UL_suspects,
+    SPLATMATTE_PT_actions,
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,
     SPLATMATTE_PT_automatic,

@@ -10,7 +10,7 @@ from ...language import CONTEXT, translated
 from ...settings.clip_settings import ClipSettings
 from ..text import draw_text
 from .base import ClipPanel
-from .job import draw_job, draw_outcome
+from .job import draw_outcome
 
 
 class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
@@ -19,7 +19,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
     bl_label = "Export"
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Target and folder; the button; the version that was written."""
+        """Target and folder; the way back into Blender; the version that was written."""
         layout = self.layout
         layout.prop(settings, "target")
         target = TARGETS[settings.target]
@@ -43,8 +43,6 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
             draw_text(layout, context, "Dropped frames are left out: see Which Frames.", "INFO")
         if rules.found:
             draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
-        else:
-            draw_job(layout, "export", clip, shown_summary_of(clip))
         row = layout.row(align=True)
         row.operator("splat_matte.to_compositor", text="To Compositor", text_ctxt=CONTEXT, icon="NODE_COMPOSITING")
         row.operator("splat_matte.to_mask", text="To Mask", text_ctxt=CONTEXT, icon="MOD_MASK")

@@ -12,12 +12,12 @@ from ...language import CONTEXT, translated
 from ...runtime.watch import megabytes
 from ...settings.clip_settings import ClipSettings
 from ...settings.preferences import EXTENSION_PACKAGE, data_folder
-from ...tasks import job_run, setup_run
+from ...tasks import setup_run
 from ...viewer import previews
 from ..preferences_panel import draw_progress
 from ..text import draw_error, draw_text
 from .base import ClipPanel
-from .job import draw_job, draw_outcome, is_marked, missing_engine
+from .job import draw_outcome, is_marked, missing_engine
 
 
 class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
@@ -26,7 +26,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
     bl_label = "Track"
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Model, direction, range; the buttons; below them, as it is of any height, what there is to say."""
+        """Model, direction, range; piece by piece; below, as it is of any height, what there is to say."""
         layout = self.layout
         layout.prop(settings, "checkpoint")
         if settings.checkpoint == "FILE":
@@ -42,18 +42,6 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             row.prop(settings, "scene_range_end", text="")
         missing = missing_engine()
         summary = shown_summary_of(clip)
-        if missing is None and is_marked(summary):
-            _warm_up()
-        row = layout.row(align=True)
-        row.use_property_split = False
-        row.enabled = missing is None
-        preview = row.row(align=True)
-        preview.enabled = is_marked(summary)
-        preview.operator(
-            "splat_matte.preview", text=previews.waiting(clip.name) or "Preview", text_ctxt=CONTEXT, icon="HIDE_OFF"
-        )
-        row.prop(settings, "live", toggle=True)
-        draw_job(layout, "track", clip, summary)
         _draw_transport(layout, enabled=missing is None and is_marked(summary))
         if missing is not None:
             _draw_missing(layout, context, missing)
@@ -75,17 +63,6 @@ def _draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, missin
         "preferences.addon_show", text="Open Preferences", text_ctxt=CONTEXT, icon="PREFERENCES"
     )
     open_preferences.module = EXTENSION_PACKAGE
-
-
-_warmed_up = False
-
-
-def _warm_up() -> None:
-    """Once, when something is marked: the first preview or track then need not wait for all of it."""
-    global _warmed_up
-    if not _warmed_up:
-        _warmed_up = True
-        bpy.app.timers.register(job_run.warm_up, first_interval=0.1)  # nothing is started while Blender draws
 
 
 def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
