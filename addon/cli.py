@@ -20,7 +20,7 @@ from .checkpoints import OFFICIAL
 from .clip.footage import find_clip
 from .clip.to_job import own_files
 from .contract.errors import Cancelled, CheckpointError, ExitCode, MatteError
-from .contract.job_types import Direction, EdgeColours, PlateAlpha, Refine, Scope
+from .contract.job_types import Direction, EdgeColours, MemoryRule, PlateAlpha, Refine, Scope
 from .contract.layout import work_folder
 from .contract.targets import TARGETS
 from .settings.clip_settings import settings_of
@@ -64,6 +64,8 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.range_start, settings.range_end = options.range
     if options.direction:
         settings.direction = options.direction
+    if options.memory:
+        settings.memory = options.memory
     names = ("embedded", *OFFICIAL)
     if options.checkpoint in names:
         settings.checkpoint = options.checkpoint
@@ -136,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--range", type=_range, metavar="A:B", help="first and last clip frame; default: the clip's")
     parser.add_argument("--direction", choices=get_args(Direction), help="default: the clip's")
+    parser.add_argument("--memory", choices=get_args(MemoryRule), help="what tracking remembers; default: the clip's")
     parser.add_argument("--checkpoint", default="", metavar="NAME|FILE", help="default: the clip's")
     parser.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
     parser.add_argument("--trust-checkpoint", action="store_true", help="use a checkpoint FILE of unknown hash")

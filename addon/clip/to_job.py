@@ -39,7 +39,8 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     coordinates = coordinates_of(clip, footage)
     prompts = read_prompts(clip, coordinates, fields["frame_range"])
     objects = with_finishing(clip, coordinates, prompts.objects(), prompts.ignored)
-    job = Job(objects=objects, direction=settings_of(clip).direction, **fields)
+    settings = settings_of(clip)
+    job = Job(objects=objects, direction=settings.direction, memory=settings.memory, **fields)
     return job, warnings + prompts.ignored
 
 

@@ -14,7 +14,17 @@ from . import automatic, json_codec
 from .automatic import Parts, Search, Things, Transients
 from .errors import JobError
 from .job_checks import MAX_CACHE, check_delivery, check_footage, check_objects, check_path, check_range
-from .job_types import Delivery, Direction, Footage, MatteObject, Model, Refine, refining
+from .job_types import (
+    DEFAULT_MEMORY,
+    Delivery,
+    Direction,
+    Footage,
+    MatteObject,
+    MemoryRule,
+    Model,
+    Refine,
+    refining,
+)
 from .layout import default_matte_folder
 
 SCHEMA_VERSION = 2
@@ -27,6 +37,9 @@ _RENAMED = {"export": "target", "promptless": "things", "everything": "parts"}  
 class Job:
     """What to segment, how, and where the mattes go.
 
+    memory: which tracked frames a frame reads beside the prompted ones (engine/tracking/memory_*.py). "sam2": the
+        latest, as SAM 2 does. "selected": the latest that show the subject. "tree": those of several histories.
+        "anchors": recent ones, and frames that tell the subject from something like it.
     frame_range: first and last clip frame to track, both included; None: all frames.
     part: first and last clip frame whose mattes are wanted now; None: the whole range. Prompts outside the part still
         count, and frames on which its mattes depend are tracked as well.
@@ -46,6 +59,7 @@ class Job:
     objects: tuple[MatteObject, ...]
     model: Model = field(default_factory=Model)
     direction: Direction = "both"
+    memory: MemoryRule = DEFAULT_MEMORY
     frame_range: tuple[int, int] | None = None
     part: tuple[int, int] | None = None
     output: str = ""

@@ -15,6 +15,8 @@ from typing import Literal
 FINE = 2048  # pixels along the longer side: a plate of more is much finer than the model's mattes
 
 Direction = Literal["forward", "backward", "both"]
+MemoryRule = Literal["sam2", "selected", "tree", "anchors"]
+DEFAULT_MEMORY: MemoryRule = "sam2"
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Refine = Literal["auto", "off", "filter", "windows"]

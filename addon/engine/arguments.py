@@ -14,6 +14,7 @@ from ..contract.automatic import Parts, Polarity, Search, Things, Transients
 from ..contract.errors import JobError
 from ..contract.job import Job
 from ..contract.job_types import (
+    DEFAULT_MEMORY,
     Box,
     Delivery,
     Device,
@@ -22,6 +23,7 @@ from ..contract.job_types import (
     Footage,
     Mask,
     MatteObject,
+    MemoryRule,
     Model,
     PlateAlpha,
     Point,
@@ -93,6 +95,7 @@ def command_line() -> argparse.ArgumentParser:
     track.add_argument("--box", action="append", default=[], metavar="OBJECT:FRAME:X0:Y0:X1:Y1")
     track.add_argument("--mask", action="append", default=[], metavar="OBJECT:FRAME:FILE")
     track.add_argument("--direction", choices=get_args(Direction), default="both")
+    track.add_argument("--memory", choices=get_args(MemoryRule), default=DEFAULT_MEMORY, help="default: %(default)s")
     _add_common(track, "postshot")
     track.set_defaults(search="")
     for name, (kind, target, words) in _SEARCHES.items():
@@ -101,7 +104,7 @@ def command_line() -> argparse.ArgumentParser:
         for field in dataclasses.fields(kind):
             _add_parameter(command, field)
         _add_common(command, target)
-        command.set_defaults(point=[], box=[], mask=[], direction="both", search=name)
+        command.set_defaults(point=[], box=[], mask=[], direction="both", memory=DEFAULT_MEMORY, search=name)
     return parser
 
 
@@ -257,6 +260,7 @@ def job_of(options: argparse.Namespace) -> Job:
             options.precision,
         ),
         direction=options.direction,
+        memory=options.memory,
         frame_range=range_of(options.range, "--range"),
         output=str(options.output.absolute()) if options.output else "",
         target=options.target,

@@ -11,7 +11,7 @@ import bpy
 
 from ..checkpoints import OFFICIAL
 from ..contract.job_checks import MAX_LENGTH
-from ..contract.job_types import FINE
+from ..contract.job_types import DEFAULT_MEMORY, FINE
 from ..contract.suspects import read_suspects
 from ..contract.targets import TARGETS
 from ..language.properties import (
@@ -239,6 +239,30 @@ class ClipSettings(bpy.types.PropertyGroup):
             ("forward", "Forward", "From the first marked frame to the end"),
             ("backward", "Backward", "From the last marked frame to the start"),
         ],
+    )
+    memory: EnumProperty(
+        name="Memory",
+        description="Which frames tracking looks back to, beside the marked ones",
+        items=[
+            ("sam2", "Latest", "The frames just before, as SAM 2 does"),
+            (
+                "selected",
+                "Latest in Sight",
+                "The last frames that show the subject, however long ago: for subjects that hide, or leave the picture",
+            ),
+            (
+                "tree",
+                "Several Histories",
+                "Up to three histories side by side, of which the likeliest gives the matte: for what is hard to see. "
+                "Takes up to 1.6 times as long",
+            ),
+            (
+                "anchors",
+                "Against Look-Alikes",
+                "Recent frames, and such as tell the subject from something like it beside it",
+            ),
+        ],
+        default=DEFAULT_MEMORY,
     )
     use_range: BoolProperty(
         name="Range",

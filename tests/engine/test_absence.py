@@ -255,10 +255,10 @@ def test_memories_of_another_kind(tmp_path: Path, name: str, value: object) -> N
     take = take_of(Store(job(tmp_path)), 0)
     state = {"device": "cpu", "shapes": SHAPES, "constants": {}}
     take.put_state(1, lambda file: checked_file.write(file, kept_output()), conditioning=True)
-    assert memory.load(take, 0, state, conditioning=True) is not None
+    assert memory.load_conditioning(take, 0, state) is not None
     wrong = kept_output() | {name: value} if name else ["no", "output"]
     take.put_state(1, lambda file: checked_file.write(file, wrong), conditioning=True)
-    assert memory.load(take, 0, state, conditioning=True) is None
+    assert memory.load_conditioning(take, 0, state) is None
 
 
 def test_what_was_found_is_not_pruned_while_it_is_read(tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ def test_a_batch_is_what_its_objects_are(clip, checkpoint: Model, reverse: bool)
         for mask in masks:
             state = predictor.start(Images(reader, predictor), FRAMES, 1)
             predictor.prompt(state, 0, order[0], points=[], labels=[], box=None, mask=torch.from_numpy(mask))
-            outputs = [predictor.track(state, 0, index, reverse=reverse) for index in order[1:]]
+            outputs = []
+            for index in order[1:]:
+                reads = state["output_dict_per_obj"][0]
+                outputs.append(predictor.track(state, 0, index, reverse=reverse, reads=reads))
+                predictor.tracked(state, 0)[index] = outputs[-1]
             alone.append([output["pred_masks"][0, 0].float().numpy() for output in outputs])
         tracker = Tracker(predictor, reader, FRAMES)
         group = Group([7, 8, 9])

@@ -104,6 +104,7 @@ def full_job() -> Job:
             precision="float32",
         ),
         direction="backward",
+        memory="selected",
         frame_range=(3, 240),
         part=(41, 200),
         output=f"{DRIVE}/out",
@@ -282,7 +283,7 @@ def test_not_json(text: str) -> None:
 
 
 VERSION_1 = {
-    "objects": full_job(),
+    "objects": dataclasses.replace(full_job(), memory="sam2"),  # the only one then
     "things": Job(sequence(2), (), target="labels", things=Things(subjects=(3, 1))),
     "parts": Job(sequence(2), (), target="segments", parts=Parts(step=2)),
     "transients": Job(sequence(2), (), target="t3dgs", transients=Transients("/trainer/masks", "/trainer/diffs")),

@@ -132,7 +132,7 @@ class Labelling:
         for label, mask in found.items():
             group = groups.setdefault(label, Group([label]))
             self._tracker.condition(group, index, mask[None])
-            memory.save(self._take(label), index, group.conditioning[index], conditioning=True)
+            memory.save_conditioning(self._take(label), index, group.conditioning[index])
             self._put(label, index, mask)
             for old in list(group.conditioning)[: -self._memory_size]:
                 del group.conditioning[old]
@@ -144,7 +144,7 @@ class Labelling:
             near = self._nearest(label, index)
             group = Group([label])
             for other in near:
-                output = memory.load(self._take(label), other, self._tracker.state, conditioning=True)
+                output = memory.load_conditioning(self._take(label), other, self._tracker.state)
                 if output is not None:
                     group.conditioning[other] = output
             if group.conditioning:
@@ -235,7 +235,7 @@ class Labelling:
             outputs = {
                 index: output
                 for index in known[-self._memory_size :]
-                if (output := memory.load(take, index, self._tracker.state, conditioning=True)) is not None
+                if (output := memory.load_conditioning(take, index, self._tracker.state)) is not None
             }
             if outputs:
                 groups[label] = Group([label])

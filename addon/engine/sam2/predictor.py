@@ -15,17 +15,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from sam2.modeling.sam2_base import NO_OBJ_SCORE
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 
 from ..store.feature_cache import Maps
 
 State = dict[str, Any]  # upstream's inference_state
 Output = dict[str, Any]  # upstream's output of one object on one frame
+Reads = dict[str, dict[int, Output]]  # upstream's output_dict: what a frame reads, by kind and frame index
 
 # What a frame may read from others (sam2_base.py): the last num_maskmem - 1 = 6 memories and the object pointers of
 # the last max_obj_ptrs_in_encoder - 1 = 15 frames, beside all conditioning frames.
 REACH = 15
+
+_SAM_OUTPUTS = 7  # tensors, of SAM2Base._forward_sam_heads
 
 
 class Frames(Protocol):
@@ -51,6 +57,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(fill_hole_area=0, add_all_frames_to_correct_as_cond=True, **kwargs)
         self._ious = torch.empty(0)
+        self._decoded: tuple[torch.Tensor, ...] = ()  # all masks of a frame, their predicted IoUs, tokens, object score
 
     def start(self, frames: Frames, frame_count: int, object_count: int, features: Features | None = None) -> State:
         """A fresh state for `object_count` objects, ids and indices 0, 1, ...
@@ -142,11 +149,11 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             )
         self._commit(state, obj)
 
-    def track(self, state: State, obj: int, index: int, *, reverse: bool) -> Output:
-        """Track an object into a frame that has no prompt, from its memory. Returns and keeps the output."""
+    def track(self, state: State, obj: int, index: int, *, reverse: bool, reads: Reads) -> Output:
+        """Track an object into a frame that has no prompt, from what it `reads`. Returns its output."""
         output, _ = self._run_single_frame_inference(
             inference_state=state,
-            output_dict=state["output_dict_per_obj"][obj],
+            output_dict=reads,
             frame_idx=index,
             batch_size=1,
             is_init_cond_frame=False,
@@ -155,10 +162,66 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             reverse=reverse,
             run_mem_encoder=True,
         )
-        self.tracked(state, obj)[index] = output
-        state["frames_tracked_per_obj"][obj][index] = {"reverse": reverse}
         result: Output = output
         return result
+
+    def candidates(self, state: State, obj: int, index: int, *, reverse: bool, reads: Reads) -> list[Output]:
+        """All masks that `track` chooses from, the one with the best predicted IoU first, without memories.
+
+        A network that tracks with a single mask gives its multimask candidates beside it.
+        """
+        output, _ = self._run_single_frame_inference(
+            inference_state=state,
+            output_dict=reads,
+            frame_idx=index,
+            batch_size=1,
+            is_init_cond_frame=False,
+            point_inputs=None,
+            mask_inputs=None,
+            reverse=reverse,
+            run_mem_encoder=False,
+        )
+        masks, ious, tokens, score = self._decoded
+        appears = (score > 0).float()
+        weight = score.sigmoid() if self.soft_no_obj_ptr else appears
+        found = []
+        for each in range(1 if self._tracks_with_several else 0, masks.shape[1]):
+            mask = torch.where(appears[..., None, None] > 0, masks[:, each : each + 1], NO_OBJ_SCORE).float()
+            token = each if self._tracks_with_several and self.use_multimask_token_for_obj_ptr else 0
+            # as SAM2Base._forward_sam_heads makes the pointer of the mask that it chooses
+            pointer = self.obj_ptr_proj(tokens[:, token])
+            pointer = (weight * pointer if self.fixed_no_obj_ptr else pointer) + (1 - weight) * self.no_obj_ptr
+            found.append(output | {"pred_masks": mask, "iou": ious[:, each], "obj_ptr": pointer})
+        return sorted(found, key=lambda candidate: -float(candidate["iou"]))
+
+    def encode(self, state: State, index: int, output: Output) -> None:
+        """Give a candidate its memory."""
+        side = (self.image_size, self.image_size)
+        output["maskmem_features"], output["maskmem_pos_enc"] = self._run_memory_encoder(
+            inference_state=state,
+            frame_idx=index,
+            batch_size=1,
+            high_res_masks=torch.nn.functional.interpolate(output["pred_masks"], side, mode="bilinear"),
+            object_score_logits=output["object_score_logits"],
+            is_mask_from_pts=False,
+        )
+
+    def other_masks(self) -> list[NDArray[np.bool_]]:
+        """The masks (h, w) that were decoded on the frame that was tracked last, without the one that was chosen."""
+        masks, ious = self._decoded[0][0], self._decoded[1][0]
+        chosen = 1 + int(ious[1:].argmax()) if self._tracks_with_several else 0
+        return [(masks[each] > 0).cpu().numpy() for each in range(1, len(masks)) if each != chosen]
+
+    @property
+    def _tracks_with_several(self) -> bool:
+        return bool(self._use_multimask(False, None))
+
+    def correct(self, state: State, obj: int, index: int, output: Output, *, reverse: bool, reads: Reads) -> None:
+        """Have the next prompt on frame `index` correct its `output`, with what it was tracked from."""
+        tracked = self.tracked(state, obj)
+        tracked.clear()
+        tracked.update(reads["non_cond_frame_outputs"] | {index: output})
+        state["frames_tracked_per_obj"][obj] = {index: {"reverse": reverse}}
 
     def _commit(self, state: State, obj: int) -> None:
         """Encode what was just prompted into memory: propagate_in_video_preflight for one object."""
@@ -209,10 +272,35 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
                         output["maskmem_features"] = output["maskmem_features"].to(torch.float16)
         return super()._prepare_memory_conditioned_features(*args, **kwargs)
 
+    def _build_sam_heads(self) -> None:
+        super()._build_sam_heads()
+        predict_masks = self.sam_mask_decoder.predict_masks
+
+        def keeping(*args: Any, **kwargs: Any) -> Any:
+            self._decoded = predict_masks(*args, **kwargs)
+            return self._decoded
+
+        self.sam_mask_decoder.predict_masks = keeping
+
+    def _forward_sam_heads(
+        self,
+        backbone_features: torch.Tensor,
+        point_inputs: Any = None,
+        mask_inputs: Any = None,
+        high_res_features: Any = None,
+        multimask_output: bool = False,
+    ) -> tuple[torch.Tensor, ...]:
+        """Upstream's; where there is no prompt, with all that the decoder has found behind it (see `_track_step`)."""
+        found: tuple[torch.Tensor, ...] = super()._forward_sam_heads(
+            backbone_features, point_inputs, mask_inputs, high_res_features, multimask_output
+        )
+        return found if point_inputs is not None or mask_inputs is not None else (*found, *self._decoded)
+
     def _track_step(self, *args: Any, **kwargs: Any) -> Any:
-        result = super()._track_step(*args, **kwargs)
-        self._ious = result[1][2].amax(dim=-1)  # sam_outputs = (multimasks, high-res multimasks, ious, ...)
-        return result
+        current, found, *features = super()._track_step(*args, **kwargs)
+        found, self._decoded = found[:_SAM_OUTPUTS], found[_SAM_OUTPUTS:]
+        self._ious = found[2].amax(dim=-1)  # (multimasks, high-res multimasks, ious, ...)
+        return current, found, *features
 
     def _run_single_frame_inference(self, *args: Any, **kwargs: Any) -> Any:
         output, masks = super()._run_single_frame_inference(*args, **kwargs)

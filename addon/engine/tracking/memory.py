@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from ..footage import panorama
 from ..sam2.predictor import Output, State
 from ..store import checked_file
 from ..store.matte_store import Matte, Take
+from .memory_policy import Notes
+
+_MOST_OTHERS = 2  # outputs of a frame beside the first
 
 
 def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch.Tensor]]:
@@ -40,30 +43,57 @@ def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch
     return wait
 
 
-def save(take: Take, index: int, output: Output, *, conditioning: bool) -> None:
-    """Keep the output of frame `index` (from 0) as far as later frames read it. Raises OutputError."""
-    kept = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits")}
-    kept["iou"] = float(output["iou"])
-    if conditioning:
-        positions = [encoding.clone() for encoding in output["maskmem_pos_enc"]]  # a view of more otherwise
-        kept |= {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
-    take.put_state(index + 1, lambda file: checked_file.write(file, kept), conditioning=conditioning)
+def save(take: Take, index: int, outputs: Sequence[Output], notes: Notes | None) -> None:
+    """Keep what a memory policy reads of a tracked frame `index` (from 0), and its notes. Raises OutputError."""
+    first, *others = (_kept(output) for output in outputs)
+    kept = first | ({"others": others} if others else {}) | ({} if notes is None else {"notes": notes})
+    take.put_state(index + 1, lambda file: checked_file.write(file, kept), conditioning=False)
 
 
-def load(take: Take, index: int, state: State, *, conditioning: bool) -> Output | None:
+def save_conditioning(take: Take, index: int, output: Output) -> None:
+    """Keep the output of the prompted frame `index` (from 0) as far as other frames read it. Raises OutputError."""
+    positions = [encoding.clone() for encoding in output["maskmem_pos_enc"]]  # a view of more otherwise
+    kept = _kept(output) | {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
+    take.put_state(index + 1, lambda file: checked_file.write(file, kept), conditioning=True)
+
+
+def as_loaded(output: Output) -> Output:
+    """An output as `load` gives it after `save`."""
+    return _kept(output) | {"maskmem_pos_enc": output["maskmem_pos_enc"]}
+
+
+def _kept(output: Output) -> Output:
+    tensors = {key: output[key] for key in ("maskmem_features", "obj_ptr", "object_score_logits")}
+    return tensors | {"iou": float(output["iou"])}
+
+
+def load(take: Take, index: int, state: State) -> tuple[list[Output], Notes | None] | None:
     """What `save` wrote, on the state's device; None if it is missing or damaged."""
-    output: Output | None = checked_file.read(take.state_path(index + 1, conditioning=conditioning), state["device"])
-    if output is None or not _is_output(output, state["shapes"], conditioning=conditioning):
+    kept = checked_file.read(take.state_path(index + 1, conditioning=False), state["device"])
+    if not isinstance(kept, dict):
         return None
-    constants = state["constants"]
-    if conditioning:
-        constants.setdefault("maskmem_pos_enc", output["maskmem_pos_enc"])
+    others, notes = kept.pop("others", []), kept.pop("notes", None)
+    if (
+        not isinstance(others, list)
+        or len(others) > _MOST_OTHERS
+        or not all(_is_output(output, state["shapes"], conditioning=False) for output in (kept, *others))
+    ):
+        return None
     # the same for all frames, so it is kept with the conditioning frames only, which are loaded first
-    return output | {"maskmem_pos_enc": constants["maskmem_pos_enc"]}
+    positions = {"maskmem_pos_enc": state["constants"]["maskmem_pos_enc"]}
+    return [output | positions for output in (kept, *others)], notes
+
+
+def load_conditioning(take: Take, index: int, state: State) -> Output | None:
+    """What `save_conditioning` wrote, on the state's device; None if it is missing or damaged."""
+    output: Output | None = checked_file.read(take.state_path(index + 1, conditioning=True), state["device"])
+    if output is None or not _is_output(output, state["shapes"], conditioning=True):
+        return None
+    return output | {"maskmem_pos_enc": state["constants"].setdefault("maskmem_pos_enc", output["maskmem_pos_enc"])}
 
 
 def _is_output(kept: Any, shapes: dict[str, tuple[int, ...]], *, conditioning: bool) -> bool:
-    """Whether it is what `save` keeps of a model with outputs of these shapes: the sum of a file says not by whom."""
+    """Whether it is what is kept of a model with outputs of these shapes: the sum of a file says not by whom."""
 
     def fits(value: Any, name: str) -> bool:
         return (

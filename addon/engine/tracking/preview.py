@@ -97,7 +97,7 @@ class Previewer:
             return False
         index = prompt.frame - 1
         for prompted in take.conditioning_frames():
-            output = memory.load(take, prompted - 1, state, conditioning=True)
+            output = memory.load_conditioning(take, prompted - 1, state)
             if output is not None and prompted != prompt.frame:
                 predictor.conditioning(state, 0)[prompted - 1] = output
         if not predictor.conditioning(state, 0):

@@ -42,13 +42,13 @@ from ..sam2.prompting import Images, give
 from ..store.feature_cache import FeatureCache, Maps
 from ..store.matte_store import STORE_VERSION, Store, Take
 from . import memory
+from .memory_policy import Notes, Tracker, frames_in
+from .passes import Pass, last_milestone
 from .plan import Plan, frames_of, merge, plan_of
 from .writer import Writer
 
 READ_AHEAD = 4  # frames
-_MATTE = ("pred_masks", "object_score_logits", "iou")  # of an output, what is written
-_MEMORY = (*_MATTE, "maskmem_features", "obj_ptr")
-_MILESTONE = 128  # frames: so often, what is needed to go on from there stays on disk
+_WRITTEN = ("pred_masks", "object_score_logits", "iou", "maskmem_features", "obj_ptr")  # of an output
 
 Takes = dict[str, tuple[Take, dict[str, Any]]]  # by object: where its mattes are, and the facts that decide them
 OnFrame = Callable[[int, int, int], None]  # done, total, clip frame
@@ -63,6 +63,8 @@ class _Subject:
     take: Take
     plan: Plan
     prompts: dict[int, Prompt] = field(default_factory=dict)
+    passes: dict[bool, Pass] = field(default_factory=dict)  # by whether it goes backward
+    near: dict[int, Output] = field(default_factory=dict)  # of the frames that the backward pass begins with
 
     @property
     def start(self) -> int:
@@ -78,6 +80,18 @@ class _Subject:
     def corrections(self) -> list[int]:
         """Frames whose points correct a tracked matte."""
         return [prompt.frame - 1 for prompt in corrections(self.spec)]
+
+    @property
+    def begins_with(self) -> list[int]:
+        """The frames of the forward pass that the backward pass begins with, in its order."""
+        forward, backward = self.plan.passes
+        if not (forward and backward):
+            return []
+        return [i for i in range(min(self.start + REACH, forward[-1]), self.start, -1) if i not in self.prompts]
+
+    def last_tracked(self, reverse: bool, done: int) -> int | None:
+        """The last frame without a prompt among the first `done` of a pass."""
+        return next((i for i in reversed(self.plan.passes[reverse][:done]) if i not in self.prompts), None)
 
 
 def _anchor(matte_object: MatteObject) -> Prompt:
@@ -111,6 +125,8 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
             "starts": "last prompt" if job.direction == "backward" else "first prompt",
             "prompts": [_facts(prompt) for prompt in matte_object.prompts],
         }
+        if job.memory != "sam2":  # which was the only one once: its mattes are found again
+            facts["memory"] = job.memory
         result[matte_object.name] = (store.take(matte_object.name, facts), facts)
     return result
 
@@ -228,24 +244,42 @@ class _Propagation:
             give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
         for reverse in (False, True):
             paths = {s.id: self._correction_path(s, reverse) for s in new}
+            passes = {s.id: self._fresh(s, reverse, paths[s.id], s.anchor) for s in new}
+            if reverse:
+                for s in new:
+                    passes[s.id].begin({index: s.near[index] for index in sorted(s.near, reverse=True)})
             for index in self._frames(merge(paths.values()), reverse):
                 for s in new:
                     if index not in paths[s.id] or index in self.predictor.conditioning(self.state, s.id):
                         continue
-                    self.predictor.track(self.state, s.id, index, reverse=reverse)
+                    policy = passes[s.id].policy
+                    outputs = policy.track(index)
                     if index in s.corrections:
+                        reads = policy.reads(index)
+                        self.predictor.correct(self.state, s.id, index, outputs[0], reverse=reverse, reads=reads)
                         give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
-                    self._trim(s, index)
+                    else:
+                        policy.remember(index, outputs)
+                    self._keep_near(s, index, None if index in s.corrections else outputs[0])
                 self._finished(index)
             self.writer.flush()
         for s in new:
             # the passes start from the prompts alone, whatever was tracked on the way to the corrections
             self.predictor.tracked(self.state, s.id).clear()
             self.state["frames_tracked_per_obj"][s.id].clear()
-            outputs = self.predictor.conditioning(self.state, s.id)
-            for index in sorted(outputs):
-                outputs[index] = outputs.pop(index)  # attended to in this order, which the last bit depends on
-                memory.save(s.take, index, outputs[index], conditioning=True)
+            s.near.clear()
+            prompted = self.predictor.conditioning(self.state, s.id)
+            for index in sorted(prompted):
+                prompted[index] = prompted.pop(index)  # attended to in this order, which the last bit depends on
+                memory.save_conditioning(s.take, index, prompted[index])
+
+    @staticmethod
+    def _keep_near(s: _Subject, index: int, output: Output | None) -> None:
+        """Keep what the path backward reads of the path forward: within the reach of the anchor, and of the farthest
+        correction or of the first prompt."""
+        if output is not None and 0 < index - s.anchor <= REACH:
+            s.near[index] = memory.as_loaded(output)
+        s.near = {i: kept for i, kept in s.near.items() if index - i <= REACH or i - s.start <= REACH}
 
     def _correction_path(self, s: _Subject, reverse: bool) -> range:
         """The frames to track from the anchor to the farthest correction on one side."""
@@ -256,7 +290,7 @@ class _Propagation:
 
     def _load_conditioning(self, s: _Subject) -> bool:
         """Take up the conditioning frames of an earlier run; False, and nothing, unless all are there."""
-        outputs = {index: memory.load(s.take, index, self.state, conditioning=True) for index in s.prompts}
+        outputs = {index: memory.load_conditioning(s.take, index, self.state) for index in s.prompts}
         whole = {index: output for index, output in outputs.items() if output is not None}
         if len(whole) < len(outputs):
             s.take.clear()
@@ -266,46 +300,70 @@ class _Propagation:
 
     # -- passes ---------------------------------------------------------------------------------------------------
 
+    def _fresh(self, s: _Subject, reverse: bool, frames: range, start: int) -> Pass:
+        return Pass(self.job.memory, Tracker(self.predictor, self.state, s.id, reverse), frames, start)
+
     def _left(self, s: _Subject) -> tuple[range, range]:
         """What is left of a subject's forward and backward pass; loads the memory it goes on with."""
-        forward = self._resume(s, s.plan.forward, lambda index: range(max(s.start, index - REACH), index))
+        forward = self._resume(s, reverse=False, known=self.job.footage.frame_count)
         # what the forward pass tracks in this run need not be on disk
         known = forward[0] if forward else self.job.footage.frame_count
-        last = min(s.start if self.job.direction == "backward" else s.start + REACH, known - 1)
-        backward = self._resume(s, s.plan.backward, lambda index: range(index + 1, min(index + REACH, last) + 1))
+        backward = self._resume(s, reverse=True, known=known)
         if forward is None or backward is None:
-            self._forget(s, s.plan.forward)
-            self._forget(s, s.plan.backward)
+            for reverse, frames in enumerate(s.plan.passes):
+                self._forget(s, frames)
+                s.passes[bool(reverse)] = self._fresh(s, bool(reverse), frames, s.start)
             return s.plan.passes
         return forward, backward
 
-    def _resume(self, s: _Subject, frames: range, reads: Callable[[int], range]) -> range | None:
+    def _resume(self, s: _Subject, *, reverse: bool, known: int) -> range | None:
         """What is left of a pass: from its first frame without a matte, or, if memory for that is lost, a milestone.
 
         Loads what the first of them reads. None if the pass can't even begin.
         """
+        frames = s.plan.passes[reverse]
         done = next((i for i, index in enumerate(frames) if not s.take.has_matte(index + 1)), len(frames))
         if done == len(frames):
             return frames[done:]
-        while not self._load(s, reads(frames[done])):
+        while not self._go_on(s, reverse, done, known):
             if done == 0:
                 return None
-            done = (done - 1) // _MILESTONE * _MILESTONE
+            done = last_milestone(done - 1)
         self._forget(s, frames[done:])
         return frames[done:]
 
-    def _load(self, s: _Subject, indices: range) -> bool:
-        """Load the memory of tracked frames; False, and nothing, unless all are there."""
-        found = {
-            index: memory.load(s.take, index, self.state, conditioning=False)
-            for index in indices
-            if index not in s.prompts
-        }
-        whole = {index: output for index, output in found.items() if output is not None}
-        if len(whole) < len(found):
+    def _go_on(self, s: _Subject, reverse: bool, done: int, known: int) -> bool:
+        """Have a pass ready to go on after `done` frames; False if what that needs is not there.
+
+        known: what is tracked from this frame on need not be there, to begin a backward pass with.
+        """
+        s.passes[reverse] = self._fresh(s, reverse, s.plan.passes[reverse], s.start)
+        last = s.last_tracked(reverse, done)
+        if last is None:
+            near = {index: self._load(s, index) for index in s.begins_with if reverse and index < known}
+            s.near = {index: kept[0][0] for index, kept in near.items() if kept is not None}
+            return len(s.near) == len(near)
+        needed = [self._needed(s, reverse, count) for count in (done - 1, done, last_milestone(done))]
+        loaded = {index: self._load(s, index) for index in sorted(needed[1], reverse=reverse)}
+        found = {index: kept for index, kept in loaded.items() if kept is not None}
+        if last not in found or len(found) < len(loaded):
             return False
-        self.predictor.tracked(self.state, s.id).update(whole)
-        return True
+        outputs = {index: kept[0] for index, kept in found.items()}
+        return s.passes[reverse].go_on(found[last][1], outputs, *needed)
+
+    def _needed(self, s: _Subject, reverse: bool, done: int) -> set[int]:
+        """The frames whose outputs a pass needs to go on after `done` frames, as far as that can be known."""
+        last = s.last_tracked(reverse, done)
+        if last is None:
+            return set(s.begins_with) if reverse else set()
+        if not s.passes[reverse].policy.by_numbers:
+            loaded = self._load(s, last)
+            return (frames_in(loaded[1]) if loaded else None) or set()
+        earlier = [*(s.begins_with if reverse else ()), *s.plan.passes[reverse][:done]]
+        return {index for index in earlier if index not in s.prompts and abs(index - last) < REACH}
+
+    def _load(self, s: _Subject, index: int) -> tuple[list[Output], Notes | None] | None:
+        return memory.load(s.take, index, self.state)
 
     @staticmethod
     def _forget(s: _Subject, frames: range) -> None:
@@ -314,16 +372,23 @@ class _Propagation:
             s.take.forget_matte(index + 1)
 
     def _pass(self, subjects: Sequence[_Subject], left: dict[int, range], reverse: bool) -> None:
+        for s in subjects:
+            if reverse and s.passes[reverse].is_fresh:
+                s.passes[reverse].begin({index: s.near[index] for index in s.begins_with})
         for index in self._frames(merge(left[s.id] for s in subjects), reverse):
             for s in subjects:
                 if index not in left[s.id]:
                     continue
                 prompted = self.predictor.conditioning(self.state, s.id).get(index)
-                output = prompted or self.predictor.track(self.state, s.id, index, reverse=reverse)
-                names = _MATTE if prompted else _MEMORY
-                copied = memory.on_host({name: output[name] for name in names if torch.is_tensor(output[name])})
-                self.writer.do(functools.partial(self._write, s, index, output, copied, reverse, bool(prompted)))
-                self._trim(s, index)
+                outputs = [] if prompted else s.passes[reverse].policy.track(index)
+                notes, old = s.passes[reverse].finish(index, outputs)
+                if index in s.begins_with:
+                    s.near[index] = memory.as_loaded(outputs[0])
+                copied = [
+                    memory.on_host({name: output[name] for name in _WRITTEN if torch.is_tensor(output.get(name))})
+                    for output in ([prompted] if prompted else outputs)
+                ]
+                self.writer.do(functools.partial(self._write, s, index, outputs, prompted, copied, notes, old))
             self.writer.do(functools.partial(self.written.put, index))
             self._tell()
         self.writer.flush()
@@ -333,19 +398,21 @@ class _Propagation:
         self,
         s: _Subject,
         index: int,
-        output: Output,
-        copied: Callable[[], dict[str, torch.Tensor]],
-        reverse: bool,
-        prompted: bool,
+        outputs: Sequence[Output],
+        prompted: Output | None,
+        copied: Sequence[Callable[[], dict[str, torch.Tensor]]],
+        notes: Notes | None,
+        old: Sequence[int],
     ) -> None:
-        """Keep a frame of an object; in the writer's thread."""
-        here = output | copied()
+        """Keep a frame of an object, and drop the memory of frames that nobody reads; in the writer's thread."""
+        here = [output | copy() for output, copy in zip([prompted] if prompted else outputs, copied, strict=True)]
         if not prompted:
             # before the matte: a matte whose memory is missing could not be gone on from
-            memory.save(s.take, index, here, conditioning=False)
-        matte = memory.matte_of(here, self.job.footage)
+            memory.save(s.take, index, here, notes)
+        matte = memory.matte_of(here[0], self.job.footage)
         s.take.put_matte(index + 1, matte, compressed=self.compressed)
-        self._trim_disk(s, index, reverse)
+        for unread in old:
+            s.take.forget_state(unread + 1)
 
     def _tell(self) -> None:
         """Tell of the frames that have been written meanwhile."""
@@ -355,20 +422,6 @@ class _Propagation:
     def _finished(self, index: int) -> None:
         self.done += 1
         self.on_frame(self.done, self.total, index + 1)
-
-    def _trim(self, s: _Subject, index: int) -> None:
-        """Drop from memory what no later frame reads: all but the reach of this frame and of the start."""
-        memories = self.predictor.tracked(self.state, s.id)
-        for old in [i for i in memories if abs(i - index) > REACH and abs(i - s.start) > REACH]:
-            del memories[old]
-
-    @staticmethod
-    def _trim_disk(s: _Subject, index: int, reverse: bool) -> None:
-        """Drop from disk what is neither read near the start nor needed to go on from a milestone."""
-        old = index + REACH + 1 if reverse else index - REACH - 1
-        position = abs(old - s.plan.passes[reverse].start)
-        if abs(old - s.start) > REACH and position % _MILESTONE < _MILESTONE - REACH:
-            s.take.forget_state(old + 1)
 
     def _frames(self, order: Sequence[int], reverse: bool) -> Iterator[int]:
         """Visit frames in order, decoding ahead. Raises Cancelled between two frames."""

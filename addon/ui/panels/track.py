@@ -26,7 +26,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
     bl_label = "Track"
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Model, direction, range; piece by piece; below, as it is of any height, what there is to say."""
+        """Model, direction, memory, range; piece by piece; below, as it is of any height, what there is to say."""
         layout = self.layout
         layout.prop(settings, "checkpoint")
         if settings.checkpoint == "FILE":
@@ -35,6 +35,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             draw_text(layout, context, "Published by somebody else than Meta? It wants your yes, once.", "INFO")
             layout.operator("splat_matte.trust_file", icon="CHECKMARK")
         layout.prop(settings, "direction")
+        layout.prop(settings, "memory")
         layout.prop(settings, "use_range")
         if settings.use_range:
             row = layout.row(align=True)

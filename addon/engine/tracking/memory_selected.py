@@ -1,0 +1,57 @@
+"""The memory of SAM 3's tracker: the latest frames that show the subject.
+
+SAM 3: Segment Anything with Concepts (arXiv 2511.16719). A frame counts if (2·sigmoid(object score) - 1)⁺ x predicted
+IoU is above 0.01. The last 15 of those are kept, of which the 6 nearest give their memory and all their pointer, as
+many as SAM 2 reads; the frame before always does, whether it counts or not. So a subject that was hidden for long is
+still known when it comes back, where SAM 2 would remember 15 frames of what hid it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..sam2.predictor import REACH, Output, Reads
+from .memory_policy import MemoryPolicy, Notes, Tracker, appearance
+
+_LEAST = 0.01  # of `appearance`
+
+
+class Selected(MemoryPolicy):
+    """The last 15 frames that show the subject, and the frame before."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        super().__init__(tracker)
+        self._outputs: dict[int, Output] = {}  # in the order of the pass
+
+    def reads(self, index: int) -> Reads:
+        """As in MemoryPolicy."""
+        chosen = [
+            output
+            for at, output in reversed(self._outputs.items())
+            if _counts(output) or self.tracker.is_next(index, after=at)
+        ]
+        return self.tracker.reads(index, chosen)
+
+    def remember(self, index: int, outputs: Sequence[Output]) -> None:
+        """As in MemoryPolicy."""
+        counting = [at for at, output in self._outputs.items() if _counts(output)]
+        kept = counting[1 - REACH :] if _counts(outputs[0]) else counting[-REACH:]
+        self._outputs = {at: self._outputs[at] for at in kept}
+        self._outputs[index] = outputs[0]
+
+    @property
+    def frames(self) -> set[int]:
+        """As in MemoryPolicy."""
+        return set(self._outputs)
+
+    def notes(self) -> Notes | None:
+        """As in MemoryPolicy."""
+        return {}
+
+    def restore(self, notes: Notes | None, outputs: Mapping[int, Sequence[Output]]) -> None:
+        """As in MemoryPolicy."""
+        self._outputs = {index: kept[0] for index, kept in outputs.items()}
+
+
+def _counts(output: Output) -> bool:
+    return appearance(output) > _LEAST
