@@ -97,7 +97,7 @@ def try_all(clip: Path, seeds: int, alarms: list[bool]) -> dict[str, list[bool]]
     for error, (inject, _) in ERRORS.items():
         for seed in range(seeds):
             random = np.random.default_rng([seed, *clip.name.encode(), *error.encode()])
-            masks = [_shaken(truth, random) for truth in truths]
+            masks = [shaken(truth, random) for truth in truths]
             wrong = int(random.integers(len(masks)))
             for _ in range(20):
                 tried = list(masks)
@@ -110,13 +110,13 @@ def try_all(clip: Path, seeds: int, alarms: list[bool]) -> dict[str, list[bool]]
     return found
 
 
-def _shaken(mask: Mask, random: np.random.Generator) -> Mask:
-    """Its edge moved in and out a little, smoothly along it."""
-    noise = cv2.GaussianBlur(random.normal(size=mask.shape).astype(np.float32), (0, 0), 4)
+def shaken(mask: Mask, random: np.random.Generator, far: float = NOISE, smooth: float = 4) -> Mask:
+    """Its edge moved in and out by `far` pixels (standard deviation), smoothly along it over `smooth` pixels."""
+    noise = cv2.GaussianBlur(random.normal(size=mask.shape).astype(np.float32), (0, 0), smooth)
     signed = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) - cv2.distanceTransform(
         (~mask).astype(np.uint8), cv2.DIST_L2, 5
     )
-    return np.asarray(signed + NOISE / noise.std() * noise > 0)
+    return np.asarray(signed + far / noise.std() * noise > 0)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ Answers for one clip frame, unless stated otherwise:
   and `duplicates`.
 - outlines: JSON for several frames: for each object its `frames` that have a matte, and its `paths`. A path has one
   closed curve per frame, a list of (x, y) in upright pixels of the plate.
+- repairs: JSON: for each object `frames` and `paths` as for outlines, the offered mattes; `reasons`, one for each of
+  these frames; `refused`, for suspects without an offer the first frame, the last and why.
 - suggestions, found: JSON: `frame`; `masks`, the largest first, each with `number`, `area` and `paths`: closed outlines
   of (x, y) in upright pixels of the plate, filled by the even-odd rule.
 

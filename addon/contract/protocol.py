@@ -17,17 +17,18 @@ from typing import IO, Any, Literal, NotRequired, TypedDict
 PROTOCOL_VERSION = 2
 MAX_LINE = 256 * 1024 * 1024  # characters; no Job is longer
 
-Stage = Literal["model", "track", "export", "clean", "select"]
+Stage = Literal["model", "track", "repair", "export", "clean", "select"]
 
 
 class Answer(TypedDict, total=False):
     """The fields of `done`, which depend on the request."""
 
     folder: str  # export: the finished version's folder
-    file: str  # preview, finish, outlines, suggest, found, select: see layout.py; clean: the splat, if written
+    file: str  # preview, finish, outlines, repair, suggest, found, select: see layout.py; clean: the splat, if written
     found: str  # track, export, found: the folder of what was found without a click
     device: str  # what the model ran on, in words
     frames: int  # frames that have a matte now
+    repairs: int  # frames that a new matte is offered for, of all objects
     suspects: int  # runs of doubtful frames, of all objects; suspects.py says where they are kept
     kept: int  # select: frames
     dropped: int  # select: frames

@@ -115,6 +115,16 @@ class Clean(Request):
 
 
 @dataclass(frozen=True)
+class Repair(Request):
+    """Offer new mattes for what is doubtful of what is tracked; `done` carries the file.
+
+    poses: as of Review; what the other cameras see counts then.
+    """
+
+    poses: str = ""
+
+
+@dataclass(frozen=True)
 class Outlines(Request):
     """The outlines of tracked mattes, as they would be exported, for Blender's mask splines. `done` has the file.
 

@@ -3,7 +3,7 @@
 Blender starts the engine with `serve`. `run` carries out one Job file, or several with a table at the end. `track`,
 `transients`, `things` and `parts` make the Job from their arguments. The last line of their output is the folder of the
 finished version, or of the matte store if nothing is exported. `review` lists the suspects in the tracked mattes of a
-Job file. Exit codes are those of errors.ExitCode.
+Job file, and `repair` writes the Job with prompts for them. Exit codes are those of errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _run(options)
         if options.command == "review":
             return _review(Job.load(options.job), options.poses)
+        if options.command == "repair":
+            return _repair(options)
         job = job_of(options)
         if options.save_job:
             _save(job, options.save_job.absolute())
@@ -174,6 +176,30 @@ def _review(job: Job, poses: Path | None) -> int:
     from .session import Session
 
     _print_suspects(Session(_Printer().show, lambda: False).review(job, poses))
+    return ExitCode.OK
+
+
+def _repair(options: argparse.Namespace) -> int:
+    _import_torch()
+    from .review.repair import with_repairs
+    from .sam2.model import make_deterministic
+    from .session import Session
+
+    path: Path = options.job.absolute()
+    job = Job.load(path)
+    output: Path = (options.output or path.with_name(f"{path.stem}_repaired.json")).absolute()
+    if output == path:
+        raise JobError("It would replace the Job.", where="--output", hint="Name another file.")
+    make_deterministic()
+    repairs = Session(_Printer().show, _stop_on_signals().is_set).repair(job, options.poses)
+    _save(with_repairs(job, repairs), output)
+    for name, found in repairs.items():
+        for offer in found.offers:
+            print(f"  {name}, frame {offer.frame}: repaired: {offer.reason}")
+        for refusal in found.refusals:
+            print(f"  {name}, {refusal.in_words()}")
+    print(f"{sum(len(found.offers) for found in repairs.values())} frames repaired")
+    print(output)
     return ExitCode.OK
 
 

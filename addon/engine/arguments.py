@@ -59,6 +59,14 @@ def command_line() -> argparse.ArgumentParser:
     review.add_argument(
         "--poses", type=Path, metavar="PATH", help="check it in 3-D with a COLMAP model's folder or a transforms.json"
     )
+    repair = commands.add_parser(
+        "repair",
+        help="write a Job file with mask prompts for what is doubtful",
+        description="Writes the Job with what it offers for suspect frames; `run` tracks that.",
+    )
+    repair.add_argument("job", type=Path, metavar="JOB.json")
+    repair.add_argument("--poses", type=Path, metavar="PATH", help="use the other cameras' mattes: as review")
+    repair.add_argument("--output", type=Path, metavar="FILE", help="default: JOB_repaired.json, beside it")
     clean = commands.add_parser(
         "clean",
         help="remove from a trained splat what lies outside the mattes",

@@ -13,6 +13,7 @@ from ..contract.requests import (
     Found,
     Outlines,
     Preview,
+    Repair,
     Request,
     Retrack,
     Review,
@@ -71,6 +72,13 @@ def _select(request: Select, session: Session) -> Answer:
     kept = len(choice.kept)
     dropped = len(request.job.frames) - kept
     return {"file": str(file), "kept": kept, "dropped": dropped, "blurred": len(choice.blurred)}
+
+
+@carry_out.register
+def _repair(request: Repair, session: Session) -> Answer:
+    repairs = session.repair(request.job, Path(request.poses) if request.poses else None)
+    file = session.put_repairs(request.job, repairs)
+    return {"file": str(file), "repairs": sum(len(found.offers) for found in repairs.values())}
 
 
 @carry_out.register

@@ -44,6 +44,7 @@ from .matting.window_refine import look_again
 from .review import visual_hull
 from .review.cameras import read_poses
 from .review.find_suspects import review
+from .review.repair import Repairer, Repairs, as_answer
 from .sam2 import model
 from .sam2.device_memory import fitting, give_back
 from .selection.choose import Choice, choose
@@ -200,6 +201,57 @@ class Session:
         return clean_file(
             splat, poses, version, views=views, remove_floaters=remove_floaters, write=write, on_frame=on_frame
         )
+
+    def repair(self, job: Job, poses: Path | None = None) -> dict[str, Repairs]:
+        """What can be offered, by object, for mattes that are doubtful now. Nothing is changed.
+
+        `poses` as of `review`.
+
+        Raises:
+            Cancelled: as asked for.
+            JobError, FootageError, CheckpointError, OutputError: as they say.
+        """
+        if job.footage.panorama:
+            raise JobError("Panoramas can't be repaired.", where="footage.panorama", hint="Mark the suspect frames.")
+        suspects = self.review(job, poses)
+        if not any(suspects.values()):
+            return {name: Repairs() for name in suspects}
+        reader = _open(job)
+        source = model.find(job.model)
+        where = takes(job, Store(job), reader.fingerprint(), source.facts)
+        features = FeatureCache(job, reader.fingerprint(), source.facts)
+        if self._slow_caches.get(features.folder):
+            features.switch_off()
+        cameras = read_poses(poses, job.footage) if poses is not None else {}
+        doubted = {name: {frame for suspect in runs for frame in suspect.frames} for name, runs in suspects.items()}
+        total = 2 * sum(map(len, doubted.values()))
+        done = 0
+
+        def on_frame(frame: int) -> None:
+            nonlocal done
+            if self._cancelled():
+                raise Cancelled
+            done = min(done + 1, total)
+            self._progress("repair", done, total, frame)
+
+        def run(less: bool) -> dict[str, Repairs]:
+            loaded = self._model(source)
+            with loaded.computing():
+                return {
+                    name: Repairer(
+                        loaded, reader, job.footage.frame_count, features, where[name][0], cameras, on_frame
+                    ).repairs(frames)
+                    for name, frames in doubted.items()
+                }
+
+        return self._fitting(source, run)
+
+    def put_repairs(self, job: Job, repairs: Mapping[str, Repairs]) -> Path:
+        """Keep what `repair` offers. Returns the file that holds it; contract/layout.py says what is in it.
+
+        The next repairs of the clip overwrite it. Raises OutputError.
+        """
+        return Store(job).put_json("repairs", as_answer(repairs, job.footage.width, job.footage.height))
 
     def preview(self, job: Job, frame: int) -> Path:
         """Make the mattes of one clip frame without tracking. Raises MatteError.

@@ -46,6 +46,28 @@ class ObjectOutlines:
     paths: tuple[tuple[Path2, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectRepairs:
+    """The mattes that are offered for one object.
+
+    outlines: of the frames that have an offer.
+    reasons: who says so, one for each of these frames.
+    refused: of suspects without an offer the first clip frame, the last and why.
+    """
+
+    outlines: ObjectOutlines
+    reasons: tuple[str, ...]
+    refused: tuple[tuple[int, int, str], ...]
+
+    @property
+    def offers(self) -> list[tuple[int, list[Path2]]]:
+        """By frame the outlines that are there, which fill by even-odd."""
+        return [
+            (frame, [path[i] for path in self.outlines.paths if len(set(path[i])) > 1])
+            for i, frame in enumerate(self.outlines.frames)
+        ]
+
+
 def read_suggestions(file: Path) -> list[Suggestion]:
     """The masks of one frame, the largest first. Raises EngineError if the file is not a valid answer."""
     with _answer(file):
@@ -58,18 +80,35 @@ def read_suggestions(file: Path) -> list[Suggestion]:
 def read_outlines(file: Path) -> dict[str, ObjectOutlines]:
     """The outlines of tracked mattes by object name. Raises EngineError if the file is not a valid answer."""
     with _answer(file):
-        outlines = {
-            name: ObjectOutlines(
-                tuple(int(frame) for frame in of_object["frames"]),
-                tuple(tuple(_path(curve) for curve in curves) for curves in of_object["paths"]),
+        return {name: _outlines(name, found) for name, found in _read(file).items()}
+
+
+def read_repairs(file: Path) -> dict[str, ObjectRepairs]:
+    """What is offered for doubtful mattes, by object. Raises EngineError if the file is not such an answer."""
+    with _answer(file):
+        repairs = {
+            name: ObjectRepairs(
+                _outlines(name, found),
+                tuple(str(reason) for reason in found["reasons"]),
+                tuple((int(first), int(last), str(reason)) for first, last, reason in found["refused"]),
             )
-            for name, of_object in _read(file).items()
+            for name, found in _read(file).items()
         }
-        for name, found in outlines.items():
-            for curves in found.paths:
-                if len(curves) != len(found.frames) or len({len(curve) for curve in curves}) > 1 or not curves[0]:
-                    raise ValueError(f"a path of {name} does not have one curve for each frame")
-        return outlines
+        for name, found in repairs.items():
+            if len(found.reasons) != len(found.outlines.frames):
+                raise ValueError(f"{name} does not have one reason for each frame")
+        return repairs
+
+
+def _outlines(name: str, found: Any) -> ObjectOutlines:
+    outlines = ObjectOutlines(
+        tuple(int(frame) for frame in found["frames"]),
+        tuple(tuple(_path(curve) for curve in curves) for curves in found["paths"]),
+    )
+    for curves in outlines.paths:
+        if len(curves) != len(outlines.frames) or len({len(curve) for curve in curves}) > 1 or not curves[0]:
+            raise ValueError(f"a path of {name} does not have one curve for each frame")
+    return outlines
 
 
 def smallest_at(found: list[Suggestion], place: Point2) -> int | None:

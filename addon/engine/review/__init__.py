@@ -1,4 +1,4 @@
-"""Doubtful frames: measures of mattes, cameras, the visual hull, and suspects with their reasons.
+"""Doubtful frames: measures of mattes, cameras, the visual hull, suspects with their reasons, and their repair.
 
-Imports `footage` and `store`.
+Imports `footage`, `store`, `sam2`, `tracking` and `matting`.
 """

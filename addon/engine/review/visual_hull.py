@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +121,14 @@ def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict
     Raises:
         JobError: too few frames, or their mattes have nothing in common: not these poses, or the subject moves.
     """
+    hull, carvers = _carve_all(cameras, silhouette)
+    return {
+        frame: _compare(cameras[frame], _small(silhouette(frame)), hull, frame in carvers) for frame in sorted(cameras)
+    }
+
+
+def _carve_all(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[_Hull, list[int]]:
+    """The hull, and the frames that carved it."""
     if len(cameras) < _LEAST:
         raise JobError(
             f"Only {len(cameras)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
@@ -128,8 +136,33 @@ def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict
     centre, radius = _around(cameras, silhouette)
     frames = sorted(cameras)
     carvers = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(len(frames), _CARVERS))})
-    hull = _carve(cameras, silhouette, carvers, centre, radius)
-    return {frame: _compare(cameras[frame], _small(silhouette(frame)), hull, frame in carvers) for frame in frames}
+    return _carve(cameras, silhouette, carvers, centre, radius), carvers
+
+
+def silhouettes(
+    cameras: Mapping[int, Camera], silhouette: Silhouette, frames: Collection[int], trusted: Collection[int]
+) -> dict[int, NDArray[np.float32]]:
+    """What the other cameras know of some frames: how the hull that they carve looks from there.
+
+    Args:
+        cameras: by clip frame.
+        silhouette: the matte of a trusted frame.
+        frames: clip frames that have a camera. A frame's own matte has no part in its answer.
+        trusted: clip frames that carve: each has a camera and a matte.
+
+    Returns:
+        By frame float32 (128, 128): 1 inside, 0 outside, one half where the edges are not exact enough to tell.
+
+    Raises:
+        JobError: as of `disagreements`.
+    """
+    hull, carvers = _carve_all({frame: cameras[frame] for frame in trusted}, silhouette)
+    found = {}
+    for frame in frames:
+        own = _distance(_small(silhouette(frame))) if frame in carvers else np.zeros((_SIDE, _SIDE), np.float32)
+        wide, narrow = _seen(cameras[frame], own, hull, frame in carvers)
+        found[frame] = np.asarray(((narrow > 0).astype(np.float32) + (wide > 0)) / 2, np.float32)
+    return found
 
 
 @dataclass(slots=True)
@@ -224,16 +257,27 @@ def _look(
 
 
 def _compare(camera: Camera, mask: Mask, hull: _Hull, carved: bool) -> Disagreement:
-    far, _ = _look(camera, _distance(mask), hull.voxels, 0.0)
-    allowed = _allowed(hull.seen)
-    wide = _drawn(camera, hull, (far >= 0) & (hull.wide_votes - carved * (far > _WIDE) <= allowed))
-    narrow = _drawn(camera, hull, (far >= 0) & (hull.votes - carved * (far > _NARROW) <= allowed))
+    wide, narrow = _seen(camera, _distance(mask), hull, carved)
     possible, near = cv2.dilate(wide, _PIXEL) > 0, cv2.dilate(mask.astype(np.uint8), _PIXEL) > 0
     area = int(mask.sum())
     return Disagreement(
         float((mask & ~possible).sum() / max(area, 1)),
         float(((narrow > 0) & ~near).sum() / max(area, int(narrow.sum()), 1)),
     )
+
+
+def _seen(
+    camera: Camera, away: NDArray[np.float32], hull: _Hull, carved: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The wide and the other hull as the camera sees them, 0 or 1, without its own votes if it carved.
+
+    away: as from `_distance`, of its own silhouette.
+    """
+    far, _ = _look(camera, away, hull.voxels, 0.0)
+    allowed = _allowed(hull.seen)
+    wide = (far >= 0) & (hull.wide_votes - carved * (far > _WIDE) <= allowed)
+    narrow = (far >= 0) & (hull.votes - carved * (far > _NARROW) <= allowed)
+    return _drawn(camera, hull, wide), _drawn(camera, hull, narrow)
 
 
 def _drawn(camera: Camera, hull: _Hull, which: Mask) -> NDArray[np.uint8]:

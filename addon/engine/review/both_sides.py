@@ -1,0 +1,107 @@
+"""What the frames on one side of a stretch say about the frames in it: a matte carried in by SAM 2, and by the flow.
+
+Held against each other, two sides tell right from wrong without a network that knows which is which: two trackers that
+come from opposite ends and err, err differently.
+
+Mattes are float32 (SIDE, SIDE), 0..1, squashed from the plate's aspect to a square, as the model sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..footage.footage import Reader
+from ..sam2.predictor import Predictor
+from ..sam2.prompting import Images
+from ..store.feature_cache import FeatureCache
+from ..store.matte_store import Matte
+from ..tracking.memory_policy import Tracker
+from ..tracking.memory_sam2 import Latest
+
+SIDE = 512  # pixels: at 256 the flow loses 1 to 3 points of IoU a frame
+Soft = NDArray[np.float32]
+
+
+def soft(matte: Matte) -> Soft:
+    """A stored matte."""
+    return _shares(matte.logits.astype(np.float32))
+
+
+def _shares(logits: NDArray[np.float32]) -> Soft:
+    large = cv2.resize(logits, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(1 / (1 + np.exp(-np.clip(large, -30, 30))), np.float32)
+
+
+def tracked(
+    predictor: Predictor,
+    reader: Reader,
+    frame_count: int,
+    features: FeatureCache,
+    anchors: Mapping[int, Soft],
+    frames: Sequence[int],
+    on_frame: Callable[[int], None] = lambda frame: None,
+) -> dict[int, Soft]:
+    """What SAM 2 makes of the subject on `frames`, given its mattes on others; inside `Loaded.computing()`.
+
+    Args:
+        predictor: the model.
+        reader, frame_count, features: of the footage.
+        anchors: by clip frame, what is known; each is prompted with.
+        frames: clip frames, one after the other, rising or falling, away from an anchor.
+        on_frame: called before each of them.
+
+    Raises:
+        FootageError: as of Reader.
+        Cancelled: as `on_frame`.
+    """
+    state = predictor.start(Images(reader, predictor), frame_count, 1, features)
+    for frame in sorted(anchors):
+        side = predictor.image_size
+        mask = cv2.resize(anchors[frame], (side, side), interpolation=cv2.INTER_LINEAR) >= 0.5
+        predictor.prompt(state, 0, frame - 1, points=[], labels=[], box=None, mask=torch.from_numpy(mask))
+    policy = Latest(Tracker(predictor, state, 0, frames[0] > frames[-1]))
+    found = {}
+    for frame in frames:
+        on_frame(frame)
+        outputs = policy.track(frame - 1)
+        policy.remember(frame - 1, outputs)
+        found[frame] = _shares(outputs[0]["pred_masks"][0, 0].float().cpu().numpy())
+    return found
+
+
+class Flow:
+    """Carries mattes from frame to frame by dense inverse search (Kroeger et al., ECCV 2016; OpenCV's DIS)."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._pictures: dict[int, NDArray[np.uint8]] = {}
+        ys, xs = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+        self._grid = xs, ys
+
+    def carried(self, start: int, matte: Soft, frames: Iterable[int]) -> dict[int, Soft]:
+        """The matte of clip frame `start` on `frames`, each beside the one before. Raises FootageError."""
+        found = {}
+        before = start
+        for frame in frames:
+            back: Any = self._search.calc(self._picture(frame), self._picture(before), None)  # type: ignore[call-overload]
+            at = [grid + back[..., axis] for axis, grid in enumerate(self._grid)]
+            moved = cv2.remap(matte, at[0], at[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            matte = np.asarray(moved, np.float32)
+            found[frame] = matte
+            before = frame
+        return found
+
+    def _picture(self, frame: int) -> NDArray[np.uint8]:
+        if frame not in self._pictures:
+            for old in [other for other in self._pictures if abs(other - frame) > 1]:
+                del self._pictures[old]
+            grey = cv2.cvtColor(self._reader.model_input(frame, SIDE), cv2.COLOR_RGB2GRAY)
+            self._pictures[frame] = np.asarray(grey, np.uint8)
+        return self._pictures[frame]

@@ -1,0 +1,233 @@
+"""Does repair mend wrong mattes, and leave right ones alone? Errors put into the mattes of a clip, and repaired.
+
+    python3 vendor_setup bench repair [--turntables DIR] [--davis DIR] [--only NAME] [--seeds N] [--checkpoint NAME]
+
+True mattes, their edges shaken as trackers shake them, get drop-outs, missing halves, leaks, and mattes on something
+else, some frames long, and lie in the matte store as if they had been tracked; the real engine reviews and repairs them
+(predicted IoU and object score say nothing there). A frame is repaired if its new matte is within 0.03 of the IoU of
+the good frames beside it. Right frames are those that nothing was done to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
+from addon.contract.job_types import Mask as DrawnMask
+from addon.engine.footage.footage import Reader
+from addon.engine.footage.polygons import fill
+from addon.engine.review.repair import with_repairs
+from addon.engine.sam2 import model
+from addon.engine.session import Session
+from addon.engine.store.matte_store import Matte, Store
+from addon.engine.tracking.propagate import takes
+
+from ._clips import Mask, davis_clips, rendered_clips
+from ._davis import jaccard
+from ._errors import ERRORS
+from .hull import footage_of, shaken, true_mattes, turntable
+
+KINDS = ("drop-out", "half missing", "leak", "swapped")
+SUBJECTS = ("stool", "suzanne", "plant", "chair")
+SIDE = 256  # of the stored mattes
+NOISE = 1.0  # pixels of them, standard deviation of the edge
+SPACING, LONGEST = 11, 8  # frames from error to error, and of an error
+NEAR, HARM = 0.03, 0.01
+WRONG = 0.05  # below the IoU of the frames beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """footage, the true mattes, and the file of the cameras, if they are known."""
+
+    name: str
+    footage: Footage
+    truths: list[Mask]
+    poses: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One frame: what was done to it (empty: nothing), true IoU before and after, that of the good frames beside it;
+    whether it was a suspect, and why nothing was offered."""
+
+    kind: str
+    before: float
+    after: float
+    beside: float
+    suspect: bool
+    offered: bool
+    refused: str
+
+
+def main() -> int:
+    """Print what was repaired; returns 1 below 8 of 10, or if a right frame is worse by more than 0.01."""
+    parser = argparse.ArgumentParser(prog="bench repair", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--turntables", type=Path, help="where rendered turntables are kept; default: nowhere")
+    parser.add_argument("--frames", type=int, default=36, help="of a turntable")
+    parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
+    parser.add_argument("--only", nargs="*", default=[], help="of clips, parts of their names")
+    parser.add_argument("--seeds", type=int, default=1, help="times that errors are put into a clip")
+    parser.add_argument("--checkpoint", default="embedded")
+    options = parser.parse_args()
+    kinds: dict[str, list[Judged]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as room:
+        for clip in clips(options, Path(room)):
+            found = [frame for seed in range(options.seeds) for frame in repaired(clip, seed, options.checkpoint)]
+            kinds["turntables" if clip.poses else "moving subjects"] += found
+            say(clip.name, found)
+    good = True
+    for kind, judged in kinds.items():
+        good &= say(kind, judged)
+        say_more(judged)
+    return int(not good)
+
+
+def clips(options: argparse.Namespace, room: Path) -> Iterator[Clip]:
+    """Turntables with their cameras; the rendered clips and DAVIS without."""
+
+    def wanted(name: str) -> bool:
+        return not options.only or any(part in name for part in options.only)
+
+    for number, subject in enumerate(SUBJECTS, 1):
+        if wanted(f"turntable {subject}"):
+            folder = turntable((options.turntables or room) / subject, subject, number, options.frames, "256x192")
+            footage = footage_of(folder)
+            yield Clip(f"turntable {subject}", footage, true_mattes(folder), folder / "transforms.json")
+    for clip in rendered_clips() + davis_clips(options.davis, kept_out=False):
+        if wanted(clip.name):
+            truths = [clip.matte(i) for i in range(len(clip.mattes))]
+            height, width = truths[0].shape
+            yield Clip(clip.name, Footage(tuple(map(str, clip.pictures)), width, height, len(truths)), truths)
+
+
+def repaired(clip: Clip, seed: int, checkpoint: str) -> list[Judged]:
+    """A clip with errors in it, reviewed and repaired by the engine."""
+    random = np.random.default_rng([seed, *clip.name.encode()])
+    truths = [_small(truth) for truth in clip.truths]
+    clean = [shaken(truth, random, NOISE, 6) for truth in truths]
+    masks, kinds = with_errors(clean, seed, random)
+    with tempfile.TemporaryDirectory() as folder:
+        # prompts are what is asked for, not what the mattes are of: any will do
+        objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
+        job = Job(clip.footage, objects, Model(checkpoint), output=folder)
+        take = takes(job, Store(job), Reader(job.footage).fingerprint(), model.find(job.model).facts)["subject"][0]
+        for i, mask in enumerate(masks):
+            take.put_matte(i + 1, Matte(np.where(mask, 8, -8).astype(np.float16), 0.9, 8.0))
+        session = Session(lambda *_: None, lambda: False)
+        repairs = session.repair(job, clip.poses)
+        suspects = {frame for run in session.review(job)["subject"] for frame in run.frames}
+    new = {prompt.frame: prompt.mask for prompt in with_repairs(job, repairs).objects[0].prompts if prompt.mask}
+    refused = {
+        frame: refusal.reason
+        for refusal in repairs["subject"].refusals
+        for frame in range(refusal.first, refusal.last + 1)
+    }
+    ious = [jaccard(*pair) for pair in zip(clean, truths, strict=True)]
+    found = []
+    for i, mask in enumerate(masks):
+        prompt = new.get(i + 1)
+        found.append(
+            Judged(
+                kinds[i],
+                jaccard(mask, truths[i]),
+                jaccard(mask if prompt is None else _drawn(prompt, clip.footage), truths[i]),
+                float(np.mean([ious[_next(kinds, i, step)] for step in (-1, 1)])),
+                i + 1 in suspects,
+                prompt is not None,
+                refused.get(i + 1, ""),
+            )
+        )
+    return found
+
+
+def with_errors(clean: Sequence[Mask], seed: int, random: np.random.Generator) -> tuple[list[Mask], list[str]]:
+    """Mattes with errors in some stretches, and the name of what was done to each; empty: nothing."""
+    masks, kinds = list(clean), [""] * len(clean)
+    for i, place in enumerate(random.permutation(np.arange(3, len(masks) - 3, SPACING))):
+        kind = KINDS[(seed + i) % len(KINDS)]
+        inject, (least, most) = ERRORS[kind]
+        last = min(len(masks) - 2, int(place) + int(random.integers(least, min(most, LONGEST) + 1)))
+        inject(masks, int(place), last, random)
+        kinds[place:last] = [kind] * (last - place)
+    return masks, kinds
+
+
+def _small(truth: Mask) -> Mask:
+    area = cv2.resize(truth.astype(np.uint8) * 255, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(area >= 128)
+
+
+def _drawn(prompt: DrawnMask, footage: Footage) -> Mask:
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    fill(canvas, prompt.polygons, SIDE / footage.width, SIDE / footage.height, holes=prompt.holes)
+    return canvas > 0
+
+
+def _next(kinds: Sequence[str], index: int, step: int) -> int:
+    """The nearest frame on one side that nothing was done to; on the other one, if there is none."""
+    while kinds[index] and 0 <= index + step < len(kinds):
+        index += step
+    return index
+
+
+def wrong(frame: Judged) -> bool:
+    """Whether an error shows."""
+    return bool(frame.kind) and frame.before < frame.beside - WRONG
+
+
+def near(frame: Judged) -> bool:
+    """Whether it is repaired."""
+    return frame.offered and frame.after >= frame.beside - NEAR
+
+
+def say(name: str, judged: Sequence[Judged]) -> bool:
+    """A line on what became of wrong and of right frames; whether it is good enough."""
+    bad, right = [frame for frame in judged if wrong(frame)], [frame for frame in judged if not wrong(frame)]
+    offered, mended = [frame for frame in bad if frame.offered], [frame for frame in bad if near(frame)]
+    harmed = [frame for frame in right if frame.after < frame.before - HARM]
+
+    def mean(values: Iterable[float]) -> str:
+        known = list(values)
+        return f"{np.mean(known):.3f}" if known else "-"
+
+    print(
+        f"{name}: {len(bad)} wrong frames, {sum(frame.suspect for frame in bad)} suspects, {len(offered)} offered, "
+        f"{len(mended)} within {NEAR} of those beside ({len(mended) / max(len(bad), 1):.0%} of the wrong, "
+        f"{len(mended) / max(len(offered), 1):.0%} of the offered); IoU before {mean(frame.before for frame in bad)}, "
+        f"after {mean(frame.after for frame in bad)}, of offers {mean(frame.after for frame in offered)}, beside "
+        f"{mean(frame.beside for frame in bad)}. {len(right)} right: {sum(frame.offered for frame in right)} offered, "
+        f"{len(harmed)} worse by more than {HARM}",
+        flush=True,
+    )
+    return not harmed and len(mended) >= 0.8 * len(bad)
+
+
+def say_more(judged: Sequence[Judged]) -> None:
+    """By kind of error; and why nothing was offered."""
+    for kind in KINDS:
+        bad = [frame for frame in judged if frame.kind == kind and wrong(frame)]
+        if bad:
+            print(f"    {kind:14} {len(bad):4} wrong, {sum(map(near, bad)) / len(bad):.0%} repaired")
+    reasons = Counter(
+        re.sub(r"\(.*|\d+ frames", "", frame.refused) or "no suspect"
+        for frame in judged
+        if wrong(frame) and not frame.offered
+    )
+    for reason, count in reasons.most_common():
+        print(f"    {count:4} without an offer: {reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

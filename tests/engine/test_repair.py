@@ -1,0 +1,203 @@
+"""Repair: wrong mattes between right ones are offered anew, right ones are left alone, and what nobody knows stays."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from addon.contract.errors import Cancelled, ExitCode, JobError
+from addon.contract.job import Job
+from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
+from addon.engine.footage.footage import Reader
+from addon.engine.footage.polygons import fill
+from addon.engine.review.cameras import Camera
+from addon.engine.review.repair import with_repairs
+from addon.engine.review.visual_hull import silhouettes
+from addon.engine.sam2 import model
+from addon.engine.session import Session
+from addon.engine.store.matte_store import Matte, Store, Take
+from addon.engine.tracking.propagate import takes
+from addon.results.outlines import read_repairs
+from tests.engine import test_hull
+from tests.engine.conftest import Clip, toy
+from tests.engine.test_command_line import engine
+from tests.engine.test_hull import transforms, written, wrong
+
+COUNT = 12
+SIDE = 128
+cameras, footage = test_hull.cameras, test_hull.footage  # fixtures
+Mask = np.ndarray
+Change = Callable[[Mask], Mask]
+
+
+def half(mask: Mask) -> Mask:
+    changed = mask.copy()
+    changed[:, : int(np.nonzero(mask)[1].mean())] = False
+    return changed
+
+
+def leak(mask: Mask) -> Mask:
+    return mask | np.roll(mask, 25, 0)
+
+
+def elsewhere(mask: Mask) -> Mask:
+    return np.roll(mask, (40, -40), (0, 1))
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """The toy's first frames; what they hold in common is encoded only once."""
+    return toy(tmp_path_factory.mktemp("repair"))
+
+
+@pytest.fixture(scope="module")
+def truths(few: Clip) -> list[Mask]:
+    return [
+        cv2.resize(np.asarray(Image.open(file).convert("L")), (SIDE, SIDE), interpolation=cv2.INTER_AREA) >= 128
+        for file in few.truth[:COUNT]
+    ]
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    return Session(lambda *_: None, lambda: False)
+
+
+@pytest.fixture
+def job(few: Clip, checkpoint: Model) -> Job:
+    subject = MatteObject("toy", (Prompt(1, (Point(*few.subject),)),))
+    return Job(few.take(COUNT), (subject,), checkpoint, output=str(few.room / "mattes"), target="")
+
+
+def put(job: Job, truths: list[Mask], changes: dict[int, Change]) -> Take:
+    """Mattes into the store, as if they had been tracked, wrong ones among them."""
+    facts = model.find(job.model).facts
+    take = takes(job, Store(job), Reader(job.footage).fingerprint(), facts)[job.objects[0].name][0]
+    for frame, mask in enumerate(truths, 1):
+        changed = changes.get(frame, np.copy)(mask)
+        take.put_matte(frame, Matte(np.where(changed, 6, -6).astype(np.float16), 0.95, 8.0))
+    for kept in ("measures.npz", "hull.json"):
+        (take.folder / kept).unlink(missing_ok=True)
+    return take
+
+
+def drawn(job: Job, prompt: Prompt) -> Mask:
+    assert prompt.mask is not None
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    fill(canvas, prompt.mask.polygons, SIDE / job.footage.width, SIDE / job.footage.height, holes=prompt.mask.holes)
+    return canvas > 0
+
+
+def iou(one: Mask, other: Mask) -> float:
+    return float((one & other).sum() / (one | other).sum())
+
+
+def test_wrong_mattes_are_offered_anew(job: Job, truths: list[Mask], session: Session) -> None:
+    changes: dict[int, Change] = {4: half, 5: half, 8: np.zeros_like, 10: leak}
+    take = put(job, truths, changes)
+    before = {path: path.read_bytes() for path in (take.folder / "matte").iterdir()}
+    repairs = session.repair(job)
+    assert [offer.frame for offer in repairs["toy"].offers] == sorted(changes)
+    repaired = with_repairs(job, repairs)
+    assert [prompt.frame for prompt in repaired.objects[0].prompts] == [1, *sorted(changes)]
+    assert repaired.objects[0].prompts[0] == job.objects[0].prompts[0]
+    for prompt in repaired.objects[0].prompts[1:]:
+        assert iou(drawn(job, prompt), truths[prompt.frame - 1]) > 0.94, prompt.frame
+    assert Job.from_json(repaired.to_json()) == repaired
+    assert {path: path.read_bytes() for path in (take.folder / "matte").iterdir()} == before, "nothing is changed"
+
+    read = read_repairs(session.put_repairs(job, repairs))["toy"]
+    assert [frame for frame, _ in read.offers] == sorted(changes)
+    for (frame, paths), prompt in zip(read.offers, repaired.objects[0].prompts[1:], strict=True):
+        assert frame == prompt.frame
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        fill(canvas, paths, SIDE / job.footage.width, SIDE / job.footage.height, holes=True)
+        assert iou(canvas > 0, drawn(job, prompt)) > 0.99
+
+
+def test_right_mattes_are_left_alone(job: Job, truths: list[Mask], session: Session) -> None:
+    """Sure of nothing, so all are suspects: each is held against the others, and none is replaced."""
+    take = put(job, truths, {})
+    for frame in range(5, 9):
+        take.put_matte(frame, dataclasses.replace(take.tracked(frame), iou=0.2))
+    repairs = session.repair(job)["toy"]
+    assert not repairs.offers
+    assert [(refusal.first, refusal.last) for refusal in repairs.refusals] == [(5, 8)]
+    assert "fits" in repairs.refusals[0].reason and "frames 5 to 8" in repairs.refusals[0].in_words()
+
+
+def test_sides_that_disagree(job: Job, truths: list[Mask], session: Session) -> None:
+    """Marked as one thing at first and as another one later: nobody knows which it is between them."""
+    (subject,) = job.objects
+    prompts = (*subject.prompts, Prompt(9, (Point(20, 20),)))
+    job = dataclasses.replace(job, objects=(dataclasses.replace(subject, prompts=prompts),))
+    put(job, truths, {5: np.zeros_like, 6: np.zeros_like} | dict.fromkeys(range(7, COUNT + 1), elsewhere))
+    repairs = session.repair(job)["toy"]
+    refused = {frame: refusal.reason for refusal in repairs.refusals for frame in (refusal.first, refusal.last)}
+    assert not {5, 6} & {offer.frame for offer in repairs.offers}
+    assert "does not agree" in refused[5] and "does not agree" in refused[6]
+
+
+def test_the_command_writes_a_job(job: Job, truths: list[Mask], tmp_path: Path) -> None:
+    put(job, truths, {6: np.zeros_like})
+    file = tmp_path / "shot.json"
+    file.write_text(job.to_json(), encoding="utf-8")
+    done = engine("repair", file)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "toy, frame 6: repaired: frame 5 and frame 7 agree" in done.stdout
+    output = Path(done.stdout.splitlines()[-1])
+    assert output == tmp_path / "shot_repaired.json"
+    prompts = Job.load(output).objects[0].prompts
+    assert [prompt.frame for prompt in prompts] == [1, 6] and prompts[1].mask is not None
+    assert Job.load(file) == job
+    failed = engine("repair", file, "--output", file)
+    assert failed.returncode == ExitCode.JOB and "replace the Job" in failed.stderr
+
+
+def test_errors(job: Job, truths: list[Mask]) -> None:
+    put(job, truths, {6: np.zeros_like})
+    with pytest.raises(Cancelled):
+        Session(lambda *_: None, lambda: True).repair(job)
+    panorama = dataclasses.replace(job, footage=dataclasses.replace(job.footage, panorama=True))
+    with pytest.raises(JobError, match="Panoramas"):
+        Session(lambda *_: None, lambda: False).repair(panorama)
+
+
+@pytest.mark.parametrize("how", ["half", "leak", "empty", "shifted"])
+def test_the_other_cameras_see_the_subject(cameras: dict[int, Camera], how: str) -> None:
+    masks = test_hull.silhouettes(cameras)
+    truth = masks[5]
+    masks[5] = wrong(truth, how)
+    trusted = [frame for frame in cameras if frame != 5]
+    seen = silhouettes(cameras, masks.__getitem__, [5, 9], trusted)
+    for frame, mask in ((5, truth), (9, masks[9])):
+        small = cv2.resize(mask.astype(np.float32), (128, 128), interpolation=cv2.INTER_AREA) >= 0.5
+        assert iou(seen[frame] >= 0.75, small) > 0.9, frame
+
+
+def test_turntable_is_repaired_by_its_cameras(
+    footage: Footage,
+    cameras: dict[int, Camera],
+    checkpoint: Model,
+    tmp_path: Path,
+    session: Session,
+) -> None:
+    """Pictures without any texture: neither SAM 2 nor the flow knows anything there."""
+    subject = MatteObject("boxes", (Prompt(1, (Point(48, 36),)),))
+    job = Job(footage, (subject,), checkpoint, output=str(tmp_path / "mattes"), target="")
+    masks = test_hull.silhouettes(cameras)
+    square = [
+        cv2.resize(mask.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA) >= 0.5
+        for mask in masks.values()
+    ]
+    put(job, square, {9: half, 10: half})
+    repairs = session.repair(job, written(tmp_path / "transforms.json", transforms(footage)))
+    repaired = with_repairs(job, repairs)
+    prompts = {prompt.frame: prompt for prompt in repaired.objects[0].prompts}
+    assert {9, 10} <= set(prompts), repairs
+    for frame in set(prompts) - {1}:
+        assert iou(drawn(job, prompts[frame]), square[frame - 1]) > 0.9, frame
