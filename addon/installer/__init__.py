@@ -1,5 +1,5 @@
-"""Sets up the engine's own Python and downloads checkpoints.
+"""The installer: sets up the engine's own Python environment and downloads checkpoints.
 
-Runs in a process of its own beside Blender (`python -m addon.installer`), and inside vendor_setup. Standard library
-only: it is what runs before anything is installed.
+It runs as a process of its own beside Blender (`python -m addon.installer`), and inside vendor_setup. It uses the
+standard library only, as it runs before anything is installed.
 """

@@ -1,7 +1,7 @@
-"""`python -m addon.installer VERB ...`, as Blender starts it: one task, told in JSON lines on stdout, then the end.
+"""The installer's command line, which Blender starts: `python -m addon.installer VERB ...`.
 
-It stops when it reads anything on stdin, or when that is closed: it never outlives the Blender that started it. Exit
-codes are errors.ExitCode.
+It carries out one task, reports it in JSON lines on stdout, and ends. It stops when it reads anything on stdin or when
+stdin is closed, so it never outlives Blender. Exit codes are those of errors.ExitCode.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .torch_build import CHOICES, OtherBuildError
 EXTENSION = Path(__file__).resolve().parents[2]
 
 _SECONDS_BETWEEN_REPORTS = 0.1
-_GRACE = 20.0  # seconds from a request to stop to the end of the process, whatever it is doing
+_GRACE = 20.0  # seconds from a request to stop until the process ends at the latest
 
 
 class Told(Watch):
-    """Events on stdout."""
+    """Reports progress as events on stdout."""
 
     def __init__(self, events: Any) -> None:
         self._events = events
@@ -45,7 +45,7 @@ class Told(Watch):
         threading.Thread(target=self._listen, daemon=True).start()
 
     def progress(self, words: str, fraction: float) -> None:
-        """At most ten a second, unless something else is said."""
+        """Report progress, at most ten times a second while the words stay the same."""
         now = time.monotonic()
         head = words.partition(":")[0]
         if head != self._words or now >= self._next_report:
@@ -54,15 +54,15 @@ class Told(Watch):
             self.send(event="progress", words=words, fraction=fraction)
 
     def note(self, words: str) -> None:
-        """For the log that the panel shows."""
+        """Report a message for the panel's log."""
         self.send(event="note", words=words)
 
     def stopping(self) -> bool:
-        """Whether Blender asked for it, or is gone."""
+        """Whether Blender asked to stop, or has ended."""
         return self._stop.is_set()
 
     def send(self, **message: object) -> None:
-        """One line."""
+        """Write a message as one line."""
         with self._speaking:
             if self._over:
                 return
@@ -74,7 +74,7 @@ class Told(Watch):
                 self._stop.set()  # nobody listens any more
 
     def end(self, failure: MatteError) -> None:
-        """The last line: what it failed with."""
+        """Write the last line: the error that the task ended with."""
         code = int(failure.exit_code)
         words = {"message": failure.message, "where": failure.where, "hint": failure.hint}
         self.send(event="error", **words, exit_code=code)
@@ -88,7 +88,7 @@ class Told(Watch):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """One verb; returns the exit code."""
+    """Carry out one verb. Returns the exit code."""
     options = _parser().parse_args(arguments)
     events = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # what anything else prints goes to stderr

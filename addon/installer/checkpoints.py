@@ -1,4 +1,4 @@
-"""Brings published checkpoints."""
+"""Downloading published checkpoints."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .download import download
 
 
 def download_checkpoint(official: Official, folder: Path, watch: Watch) -> Path:
-    """Bring `official` into `folder`, where all Blenders find it, whole and checked. Returns the file.
+    """Download a checkpoint to `folder`, where all Blenders find it, and check it. Returns the file.
 
     Raises:
-        CheckpointError, OutputError, Cancelled: as `download`.
+        CheckpointError, OutputError, Cancelled: see `download`.
     """
     target = folder / official.file
     download(official.url, target, official.bytes, official.sha256, watch)

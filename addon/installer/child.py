@@ -1,4 +1,4 @@
-"""A child process that is watched: it is ended at once when the person wants it."""
+"""A child process that ends at once when the user asks to stop."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ def run(
     folder: Path | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run to the end; returns the exit code. What it says goes to `log`; `tick` is called ten times a second.
+    """Run a command to its end and return the exit code. Its output goes to `log`.
+
+    Args:
+        command: the program and its arguments.
+        log: the open log file.
+        environment: the complete environment of the process.
+        watch: asked whether to stop.
+        folder: the working folder; None: the current one.
+        tick: called ten times a second.
 
     Raises:
-        Cancelled: on request; it and its children are ended.
-        OSError: it can't be started.
+        Cancelled: the user asked to stop; the process and its children were ended.
+        OSError: the command can't be started.
     """
     options: dict[str, Any] = {"creationflags": HIDDEN} if sys.platform == "win32" else {"start_new_session": True}
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Downloads that go on where they were cut off and are checked before they count."""
+"""Downloads that resume after an interruption and are verified by their hash."""
 
 from __future__ import annotations
 
@@ -28,20 +28,23 @@ _SECONDS_BETWEEN_REPORTS = 0.2
 def download(
     url: str, target: Path, size: int, sha256: str, watch: Watch, kind: type[MatteError] = CheckpointError
 ) -> None:
-    """Bring `url` to `target`, which appears whole and checked or not at all.
+    """Download `url` to `target`, which exists only when it is complete and verified.
 
-    What has come in lies beside it as `<name>.part`; the next call goes on from there. A `target` that is right
-    already is kept.
+    Downloaded data is in `<name>.part` beside it until then, and the next call resumes from there. A correct `target`
+    is not downloaded again.
 
     Args:
-        size: bytes that the file must have.
-        sha256: what it must hash to; empty if nobody knows.
-        kind: of the error when it fails.
+        url: the address.
+        target: path of the file.
+        size: the expected size in bytes.
+        sha256: the expected hash; empty if it is unknown.
+        watch: told of the progress, and asked whether to stop.
+        kind: type of the error for a failed download.
 
     Raises:
-        CheckpointError (kind): the server can't be reached, keeps cutting off, or sends another file.
-        OutputError: the disk refuses.
-        Cancelled: what has come in is kept.
+        CheckpointError (kind): the server can't be reached, keeps disconnecting or sends another file.
+        OutputError: the file can't be written.
+        Cancelled: the user asked to stop; downloaded data is kept.
     """
     part = target.with_name(f"{target.name}.part")
     try:
@@ -54,20 +57,20 @@ def download(
             if not _is_right(part, sha256):
                 patiently(part.unlink)
                 raise kind(
-                    "What came is not the file that was published (its sha256 differs).",
+                    "The downloaded file is not the published one: its sha256 differs.",
                     where=url,
-                    hint="Try again; if it happens twice, something between here and there changes downloads.",
+                    hint="Try again. If it happens twice, a proxy or a filter changes downloads.",
                 )
             patiently(lambda: part.replace(target))
     except OSError as error:
-        raise OutputError(f"It can't be written: {error.strerror}.", where=str(target)) from None
+        raise OutputError(f"This file or folder can't be written: {error.strerror}.", where=str(target)) from None
 
 
 def open_url(request: urllib.request.Request, patience: float) -> Any:
-    """urlopen, which follows the system's proxies, with certificates on every system.
+    """Call urlopen, which uses the system's proxies, with certificates that exist on every system.
 
-    The Python inside Blender's own Linux builds looks for them where no distribution has any; certifi, which comes
-    with Blender, brings its own. SSL_CERT_FILE and SSL_CERT_DIR are heard first.
+    The Python in Blender's official Linux builds looks for certificates where no distribution has them. So those of
+    certifi, which comes with Blender, are used, unless SSL_CERT_FILE or SSL_CERT_DIR is set.
     """
     context = ssl.create_default_context()
     if not context.get_ca_certs() and importlib.util.find_spec("certifi"):
@@ -76,7 +79,7 @@ def open_url(request: urllib.request.Request, patience: float) -> Any:
 
 
 def _fetch_all(url: str, part: Path, size: int, watch: Watch, kind: type[MatteError]) -> None:
-    """Append to `part` until it has `size` bytes."""
+    """Download to the end of `part` until it has `size` bytes."""
     failures = 0
     while (had := part.stat().st_size if part.exists() else 0) != size:
         if had > size:
@@ -95,14 +98,14 @@ def _fetch_all(url: str, part: Path, size: int, watch: Watch, kind: type[MatteEr
         failures = 0 if progressed else failures + 1
         if failures == _TRIES_WITHOUT_PROGRESS:
             raise kind(
-                f"It can't be downloaded: {reason}.",
+                f"The download failed: {reason}.",
                 where=url,
-                hint="Check the connection and run this again: it goes on where it stopped.",
+                hint="Check the connection and try again: the download resumes where it stopped.",
             )
 
 
 class _NetworkError(Exception):
-    """Anything that a second try may mend."""
+    """An error that a second try may solve."""
 
 
 def _fetch_once(url: str, part: Path, had: int, size: int, watch: Watch) -> None:
@@ -116,7 +119,7 @@ def _fetch_once(url: str, part: Path, had: int, size: int, watch: Watch) -> None
     with answer:
         goes_on = answer.status == http.client.PARTIAL_CONTENT
         if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {had}-"):
-            raise _NetworkError("the server sends another part than it was asked for")
+            raise _NetworkError("the server sent another part of the file than requested")
         with part.open("ab" if goes_on else "wb") as file:
             done = had if goes_on else 0
             next_report = 0.0
@@ -142,6 +145,6 @@ def _is_right(path: Path, sha256: str) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's content. Raises OSError."""
+    """The sha256 of a file's content, in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

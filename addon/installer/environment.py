@@ -1,8 +1,8 @@
-"""A virtual environment, made and filled by uv.
+"""A virtual environment that uv makes and fills.
 
-uv chooses the files (their addresses, sizes and hashes) and installs them. The download between the two is ours: uv
-begins a file anew in its next run, and says nothing of how far it is (measured with 0.13.8). Nothing of a package runs
-before its file was checked: choosing builds nothing, and uv compares the hash before it builds a source archive.
+uv chooses the files (their addresses, sizes and hashes) and installs them. This program downloads them in between, as
+uv does not resume a file in its next run and reports no progress (measured with 0.13.8). No code of a package runs
+before its file has been verified: choosing builds nothing, and uv compares the hash before it builds a source archive.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .uv import pip_settings, registry, unpack, uv_environment
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A file that uv would install.
+    """A file that uv installs.
 
-    sha256: what its source says, or what uv found.
-    size: bytes, if its source says so; 0: it does not.
+    sha256: the hash that its source states or that uv computed.
+    size: size in bytes that its source states; 0 if it does not.
     """
 
     name: str
@@ -47,21 +47,22 @@ class Package:
 
     @property
     def path(self) -> Path | None:
-        """Where it lies, if it is on this machine already."""
+        """The path of the file, if it is on this machine already."""
         parts = urllib.parse.urlsplit(self.url)
         return Path(urllib.request.url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 class VirtualEnvironment:
-    """One in `folder`, made by `make`.
+    """A virtual environment in `folder`, which `make` makes.
 
     Args:
-        uv: uv's wheel.
-        wheels: a folder that has all files; None: they come from the registries that pip's settings name.
-        log: what uv says is added to it.
+        folder: the folder of the environment.
+        uv: the wheel of uv.
+        wheels: a folder with all files; None: they come from the registries in pip's settings.
+        log: the file to which uv's output is added.
 
     Attributes:
-        build_tools: the files of uv and of what builds packages, once it is installed.
+        build_tools: the files of uv and of the build tools, once these are installed.
     """
 
     def __init__(self, folder: Path, uv: Path, wheels: Path | None, log: Path) -> None:
@@ -81,14 +82,14 @@ class VirtualEnvironment:
             self._sources = registry(pip_settings(), self._environment)
 
     def make(self, python: Python, watch: Watch) -> None:
-        """Make it anew. Raises EngineError, OutputError, Cancelled."""
+        """Make the environment, replacing an old one. Raises EngineError, OutputError or Cancelled."""
         remove_folder(self.folder)
         self._scratch.mkdir(parents=True)
         self._uv = unpack(self._wheel, self._scratch)
         self._run(["venv", "--allow-existing", "--python", str(python.path), str(self.folder)], watch)
 
     def resolve(self, requirements: Sequence[str], options: Sequence[str], watch: Watch) -> list[Package]:
-        """The files that uv would install for `requirements`, fitting this system. Raises EngineError, Cancelled."""
+        """The files that uv would install for `requirements` on this system. Raises EngineError or Cancelled."""
         wanted, lock = self._scratch / "wanted.txt", self._scratch / "pylock.toml"
         wanted.write_text("\n".join(requirements), encoding="utf-8")
         arguments = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", str(lock), "--upgrade"]
@@ -99,7 +100,7 @@ class VirtualEnvironment:
     def install(
         self, files: Sequence[tuple[Package, Path]], watch: Watch, tell: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Install these very files; `tell` gets how many are unpacked. Raises EngineError, Cancelled."""
+        """Install these files; `tell` is called with the number of unpacked ones. Raises EngineError or Cancelled."""
         wanted = self._scratch / "install.txt"
         lines = [f"{package.name} @ {path.as_uri()} --hash=sha256:{package.sha256}\n" for package, path in files]
         wanted.write_text("".join(lines), encoding="utf-8")
@@ -109,14 +110,14 @@ class VirtualEnvironment:
         self._run(arguments, watch, lambda: tell(self._unpacked() - before))
 
     def clean(self) -> None:
-        """Remove what was needed only to make it."""
+        """Remove files that were needed only for the installation."""
         discard(self._scratch)
 
     def _unpacked(self) -> int:
         return len(list((self._scratch / "cache").glob("archive-v*/*")))
 
     def _run(self, arguments: Sequence[str], watch: Watch, tick: Callable[[], None] = lambda: None) -> None:
-        """uv with ARGUMENTS, and without settings of anybody's."""
+        """Run uv without any of the user's settings."""
         options = ["--no-config", "--no-progress", "--color", "never", "--no-python-downloads"]
         command = [str(self._uv), *options, *arguments]
         with self._log.open("ab") as log:
@@ -131,7 +132,7 @@ class VirtualEnvironment:
 
 
 def explain(said: str, code: int, log: Path) -> EngineError:
-    """uv's failure in words: its reason is what it says first and last, "error: ..." and "cause: ..."."""
+    """The error for a failure of uv. The reason is uv's first and last message ("error: ..." and "cause: ...")."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     told = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "cause: "))]
     hint = f"Try again: what is downloaded is kept. The log is {log}."
@@ -147,28 +148,28 @@ def explain(said: str, code: int, log: Path) -> EngineError:
 
 
 def another_file(package: str, file: str) -> EngineError:
-    """Of a file that has another sha256 than the pinned ones."""
+    """The error for a file whose sha256 is not one of the pinned ones."""
     return EngineError(
         f"This is not the {package} that was published: its sha256 is another.",
         where=file,
-        hint="Get the file anew. If it happens again, something between here and there changes downloads.",
+        hint="Get the file again. If this happens again, a proxy or a filter changes downloads.",
     )
 
 
 def _package(entry: dict[str, Any]) -> Package:
-    """Of a lock file (PyPA, "pylock.toml Specification"): the wheel, or else the source archive."""
+    """The file of an entry in a lock file (PyPA, "pylock.toml Specification"): its wheel or source archive."""
     file = (entry.get("wheels") or [entry.get("sdist")])[0]
     return Package(entry["name"], entry["version"], file["url"], file["hashes"]["sha256"], file.get("size", 0))
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete `folder` if it is there. Raises OutputError."""
+    """Delete `folder` if it exists. Raises OutputError."""
     try:
         if folder.exists():
             patiently(lambda: shutil.rmtree(folder))
     except OSError as error:
         raise OutputError(
-            f"It can't be removed: {error.strerror}.",
+            f"This file or folder can't be removed: {error.strerror}.",
             where=os.fspath(error.filename or folder),
-            hint="Close what uses it, another Blender perhaps.",
+            hint="Close the program that uses it, perhaps another Blender.",
         ) from None

@@ -1,4 +1,4 @@
-"""Whether an index of PyTorch answers, and has what is needed here."""
+"""Checking whether one of PyTorch's indexes can be reached and has a build for this computer."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _TICK = 0.1
 
 
 def has_torch(machine: Machine, python: tuple[int, int], build: Build, watch: Watch) -> bool:
-    """Whether the index of `build` offers the engine's torch for this system and Python, and says so within seconds.
+    """Whether the index of `build` offers the engine's torch for this system and Python, and answers within seconds.
 
-    The default registry counts as having it: which one that is, only its settings know. Raises Cancelled.
+    The default registry is not asked and always counts, as only the settings of pip and uv know which one it is. Raises
+    Cancelled.
     """
     if not build.index:
         return True
@@ -43,7 +44,7 @@ def index_offers(index: str, pattern: str, watch: Watch, patience: float = _PATI
             pass
         finished.set()
 
-    # In a thread: looking up a name has no time limit of its own, and can take half a minute without a network.
+    # In a thread, as looking up a name has no time limit and can take half a minute without a network.
     threading.Thread(target=ask, daemon=True).start()
     for _ in range(round(patience / _TICK)):
         watch.check()

@@ -1,8 +1,8 @@
-"""The engine's runtime: made beside the old one, tried out, and only then used.
+"""Installing the engine's runtime: it is made beside the old one, tested, and only then used.
 
-Each installation goes into a new numbered folder, and becomes the current one by a single renamed file when its
-self-test has passed. So whatever fails, or is stopped, leaves the old one working, and an engine that runs from the
-old one does not keep a new one from being installed.
+Each installation goes into a new numbered folder. When its self-test has passed, renaming one file makes it the current
+one. So a failed or stopped installation leaves the old one working, and an engine that runs from the old one does not
+block a new installation.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from .torch_build import CHOICES, CUDA, PYPI_CUDA, Build, Choice, Machine, refus
 from .uv import bring_wheel
 
 FACTS = "installed.json"
-_TRUSTED = (".pytorch.org", ".nvidia.com", ".pythonhosted.org")  # what PyTorch's own indexes point to
+_TRUSTED = (".pytorch.org", ".nvidia.com", ".pythonhosted.org")  # servers that PyTorch's own indexes point to
 _PATIENCE = 30.0  # seconds
 _ASKED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What is written down in a finished runtime.
+    """The facts about a finished runtime, which are stored in it.
 
-    pins: pins.digest().
-    device: what the self-test ran on, in words.
-    gpu_problem: why it could not run on the GPU; empty if it could, or if there is none.
+    pins: the value of pins.digest() at its installation.
+    device: the device of the self-test, in words.
+    gpu_problem: why the self-test could not run on the GPU; empty if it could, or if there is no GPU.
     """
 
     pins: str
@@ -59,12 +59,12 @@ class Installed:
 
     @property
     def up_to_date(self) -> bool:
-        """Whether it has this extension's pins."""
+        """Whether it was installed with this extension's pins."""
         return self.pins == pins.digest()
 
 
 def installed(runtimes: Path) -> Installed | None:
-    """What the current runtime is; None: there is none, or it is damaged."""
+    """The facts about the current runtime; None if there is none or it is damaged."""
     current = current_runtime(runtimes)
     if current is None or not can_start(runtime_python(current)):
         return None
@@ -75,12 +75,17 @@ def installed(runtimes: Path) -> Installed | None:
 
 
 def install(plan: InstallPlan, watch: Watch, extension: Path) -> Installed:
-    """Install, update or repair the runtime. `extension` holds the engine's code, for the self-test.
+    """Install, update or repair the runtime.
+
+    Args:
+        plan: what to install, and where.
+        watch: told of the progress, and asked whether to stop.
+        extension: the folder with the engine's code, for the self-test.
 
     Raises:
-        EngineError: what can't be downloaded, installed or run.
-        OutputError: what the disk refuses.
-        Cancelled: on request; the next call goes on with what was downloaded.
+        EngineError: a file can't be downloaded or installed, or the engine does not run.
+        OutputError: a file can't be written.
+        Cancelled: the user asked to stop; the next call uses the downloaded files.
     """
     python = find_engine_python(plan.python)
     with _writing(plan.runtimes), only_one(plan.runtimes / "lock", "installing the engine", watch):
@@ -106,14 +111,21 @@ def install(plan: InstallPlan, watch: Watch, extension: Path) -> Installed:
 def make_engine(
     folder: Path, python: Python, plan: InstallPlan, downloads: Path, log: Path, watch: Watch
 ) -> tuple[Build, str]:
-    """All that the engine needs, in a new virtual environment `folder`; returns the build of torch and its version.
+    """Install everything that the engine needs into a new virtual environment.
 
     Args:
-        downloads: keeps what is downloaded, whatever happens.
-        log: pip's words are added to it.
+        folder: the folder of the environment.
+        python: the Python to make it from.
+        plan: what to install.
+        downloads: the folder of downloaded files, which are kept in any case.
+        log: the file to which uv's output is added.
+        watch: told of the progress, and asked whether to stop.
+
+    Returns:
+        The build of torch and its version.
 
     Raises:
-        EngineError, OutputError, Cancelled: as `install`.
+        EngineError, OutputError, Cancelled: see `install`.
     """
     environment, build, packages = _begin(folder, python, plan, downloads, log, watch)
     files = bring(packages, downloads, Share(watch, 0.04, 0.7))
@@ -129,10 +141,10 @@ def make_engine(
 
 
 def collect(folder: Path, python: Python, plan: InstallPlan, log: Path, watch: Watch) -> Build:
-    """Bring all files of an installation into `folder`, for a computer without a network that is like this one.
+    """Download all files of an installation to `folder`, for a similar computer without a network.
 
     Raises:
-        EngineError, OutputError, Cancelled: as `install`.
+        EngineError, OutputError, Cancelled: see `install`.
     """
     with _writing(folder), tempfile.TemporaryDirectory(prefix="splat-matte-") as scratch:
         environment, build, packages = _begin(Path(scratch) / "environment", python, plan, folder, log, watch)
@@ -147,11 +159,11 @@ def collect(folder: Path, python: Python, plan: InstallPlan, log: Path, watch: W
 def _begin(
     folder: Path, python: Python, plan: InstallPlan, downloads: Path, log: Path, watch: Watch
 ) -> tuple[VirtualEnvironment, Build, list[Package]]:
-    """An environment that can build packages, the build of torch, and all packages of the engine."""
+    """Make an environment that can build packages. Returns it, the build of torch, and all packages of the engine."""
     environment = VirtualEnvironment(folder, bring_wheel(downloads, plan.wheels, watch), plan.wheels, log)
     watch.progress("Making a virtual environment", 0.0)
     environment.make(python, watch)
-    # What exists as source only (antlr4, iopath, sam2) is built with these, once its hash was compared.
+    # Packages without wheels (antlr4, iopath, sam2) are built with these, after their hashes have been compared.
     build_tools = environment.resolve(pins.read(pins.BUILD), ["--no-deps"], watch)
     tools = bring(build_tools, downloads, Share(watch, 0.0, 0.02))
     environment.install(list(zip(build_tools, tools, strict=True)), watch)
@@ -165,14 +177,14 @@ def _begin(
     choice = plan.builds(machine, python.version)
     build = _settle(plan, machine, choice, python, watch)
     wanted = f"torch=={pins.version_of('torch')}" + (f"+{build.local}" if build.local else "")
-    # What only other builds bring along has other versions than CUDA 13's.
+    # Packages that only other builds need have other versions than those of CUDA 13.
     files = [pins.ENGINE, pins.CUDA] if build in (CUDA, PYPI_CUDA) else [pins.ENGINE]
     options = [part for file in files for part in ("-c", str(pins.REQUIREMENTS / file))]
     if build.index and plan.wheels is None:
         options += ["--index", build.index]
     with_torch = environment.resolve([wanted], ["--only-binary", ":all:", *options], watch)
     packages += [package for package in with_torch if pins.normal(package.name) not in names]
-    # A registry of one's own may have another build than the default one.
+    # A private registry may have another build than the default one.
     local = next(package.version for package in packages if package.name == "torch").partition("+")[2]
     build = next((build for build in CHOICES.values() if build.local == local), build)
     refuse_other(machine, choice.builds[0], build, sum(sizes_of(packages)), plan.agreed)
@@ -181,10 +193,10 @@ def _begin(
 
 
 def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Path]:
-    """Download and check `packages`; returns their files.
+    """Download and verify packages. Returns their files.
 
     Raises:
-        EngineError: one can't be downloaded, or is not the file that was pinned.
+        EngineError: a package can't be downloaded, or its file is not the pinned one.
     """
     for package in packages:
         _refuse_unknown(package)
@@ -212,10 +224,10 @@ def bring(packages: Sequence[Package], downloads: Path, watch: Watch) -> list[Pa
 
 
 def _refuse_unknown(package: Package) -> None:
-    """Raises EngineError: it is not a pinned file.
+    """Raise EngineError if a package is not a pinned file.
 
-    Some of PyTorch's own builds, and what only they bring along, have no hash in our pins: the exact version is asked
-    for, and the hash is what PyTorch's index says over TLS, or that of the file in a folder which the person named.
+    Some of PyTorch's own builds, and packages that only they need, have no hash in the pins. Their exact version is
+    pinned, and the hash is the one from PyTorch's index over TLS, or that of the file in the user's folder.
     """
     known = pins.hashes_of(package.name, package.version, package.file)
     if known and package.sha256 not in known:
@@ -231,7 +243,7 @@ def _refuse_unknown(package: Package) -> None:
 
 
 def sizes_of(packages: Sequence[Package]) -> list[int]:
-    """Bytes to download of each; 0 for what lies on this machine. Raises EngineError."""
+    """The bytes to download for each package; 0 for files on this machine. Raises EngineError."""
     with concurrent.futures.ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
         return list(pool.map(_size, packages))
 
@@ -244,12 +256,12 @@ def _size(package: Package) -> int:
             return int(answer.headers["Content-Length"])
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(
-            f"The server does not say how large it is: {error}.", where=package.url, hint="Try again later."
+            f"The server does not state the size of this file: {error}.", where=package.url, hint="Try again later."
         ) from None
 
 
 def _settle(plan: InstallPlan, machine: Machine, choice: Choice, python: Python, watch: Watch) -> Build:
-    """The best build that can be had. Raises EngineError, Cancelled."""
+    """The best build that is available. Raises EngineError or Cancelled."""
     if choice.note:
         watch.note(choice.note)
 
@@ -267,7 +279,7 @@ def _settle(plan: InstallPlan, machine: Machine, choice: Choice, python: Python,
 
 
 class Share(Watch):
-    """A part of another watch's whole: its 0..1 is `start`..`end` there."""
+    """Reports a part of a task: its progress 0..1 is `start`..`end` of another watch."""
 
     def __init__(self, watch: Watch, start: float, end: float) -> None:
         self._watch = watch
@@ -275,15 +287,15 @@ class Share(Watch):
         self._length = end - start
 
     def progress(self, words: str, fraction: float) -> None:
-        """As Watch."""
+        """See Watch."""
         self._watch.progress(words, self._start + self._length * min(1.0, fraction))
 
     def note(self, words: str) -> None:
-        """As Watch."""
+        """See Watch."""
         self._watch.note(words)
 
     def stopping(self) -> bool:
-        """As Watch."""
+        """See Watch."""
         return self._watch.stopping()
 
 
@@ -300,7 +312,7 @@ def _make_current(folder: Path) -> None:
 
 
 def _remove_unused(runtimes: Path) -> None:
-    """Runtimes that are not the current one. What the engine of another Blender runs from goes next time."""
+    """Remove all runtimes except the current one and those that an engine of another Blender is using."""
     current = current_runtime(runtimes)
     for path in runtimes.iterdir():
         if path.name.isdecimal() and path != current and not is_used(path):
@@ -308,7 +320,7 @@ def _remove_unused(runtimes: Path) -> None:
 
 
 def remove(folder: Path, watch: Watch) -> None:
-    """Remove the runtime of the data folder `folder`; checkpoints stay. Raises OutputError."""
+    """Remove the runtime in the data folder `folder`. Checkpoints are kept. Raises OutputError."""
     runtimes = folder / "runtime"
     with _writing(runtimes), only_one(folder / "runtime.lock", "installing the engine", watch):
         patiently(lambda: (runtimes / CURRENT).unlink(missing_ok=True))
@@ -318,18 +330,18 @@ def remove(folder: Path, watch: Watch) -> None:
 def move(folder: Path, target: Path, watch: Watch) -> None:
     """Move runtime and checkpoints from one data folder to another, which may be on another disk.
 
-    They are copied, the copy is complete, then the originals are removed: whatever fails before that changes nothing.
+    Everything is copied first, then the originals are removed. A failure before that changes nothing.
 
     Raises:
-        OutputError: what the disk refuses; something is there already.
-        Cancelled: on request.
+        OutputError: a file can't be written, or the new folder has a runtime or checkpoints already.
+        Cancelled: the user asked to stop.
     """
     if target == folder or folder in target.parents or target in folder.parents:
-        raise OutputError("Choose a folder that is neither inside the old one nor around it.", where=str(target))
+        raise OutputError("The new folder can't be inside the old one or contain it.", where=str(target))
     rooms = [name for name in ("runtime", "checkpoints") if (folder / name).exists()]
     for name in rooms:
         if (target / name).exists():
-            raise OutputError("There is one already.", where=str(target / name), hint="Choose another folder.")
+            raise OutputError("This folder exists already.", where=str(target / name), hint="Choose another folder.")
     files = [path for name in rooms for path in (folder / name).rglob("*") if path.is_file() or path.is_symlink()]
     total = sum(file.lstat().st_size for file in files)
     with _writing(target):
@@ -352,13 +364,13 @@ def move(folder: Path, target: Path, watch: Watch) -> None:
 
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Makes `folder`; turns an OSError into an OutputError."""
+    """Make `folder`, and turn an OSError that is raised inside into an OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         raise OutputError(
-            f"It can't be written: {error.strerror or error}.",
+            f"This file or folder can't be written: {error.strerror or error}.",
             where=os.fspath(error.filename or folder),
             hint="Allow writing there, free some space, or choose another Data Folder in the preferences.",
         ) from None

@@ -1,4 +1,4 @@
-"""What this computer is, as far as it decides which build of torch it gets: the drivers are asked."""
+"""The facts about this computer that decide which build of torch it gets. They come from its drivers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from ..runtime.processes import hear
 from .torch_build import Gpu, Machine
 
-_KFD = Path("/sys/class/kfd/kfd/topology/nodes")  # of AMD's kernel driver
+_KFD = Path("/sys/class/kfd/kfd/topology/nodes")  # the compute interface of AMD's kernel driver
 _PATIENCE = 20.0  # seconds
 _PROCESSORS = {"AMD64": "x86_64", "ARM64": "arm64", "aarch64": "arm64"}
 
 
 def this_machine() -> Machine:
-    """Asks the drivers, which can take seconds."""
+    """Ask the drivers about this computer, which can take seconds."""
     processor = _PROCESSORS.get(platform.machine(), platform.machine())
     if sys.platform == "darwin":
         return Machine(sys.platform, processor, _numbers(platform.mac_ver()[0]))
@@ -30,7 +30,7 @@ def this_machine() -> Machine:
 
 
 def _nvidia_smi() -> str | None:
-    """What NVIDIA's tool prints; None: there is no driver."""
+    """The output of NVIDIA's tool; None if there is no driver."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
@@ -43,14 +43,14 @@ def _nvidia_smi() -> str | None:
 
 
 def _read_smi(text: str) -> tuple[tuple[int, ...], tuple[Gpu, ...]]:
-    """Driver and GPUs, of lines such as "580.95.05, 8.9, NVIDIA GeForce RTX 4090"."""
+    """The driver's version and the GPUs in lines such as "580.95.05, 8.9, NVIDIA GeForce RTX 4090"."""
     lines = [[part.strip() for part in line.split(",", 2)] for line in text.splitlines() if line.count(",") >= 2]
     gpus = tuple(Gpu(name, _numbers(capability)) for _, capability, name in lines)
     return (_numbers(lines[0][0]) if lines else ()), gpus
 
 
 def _amd_gpus(nodes: Path) -> tuple[str, ...]:
-    """What the kernel driver's compute interface lists (Linux, drivers/gpu/drm/amd/amdkfd: gfx_target_version)."""
+    """AMD's GPUs in the kernel driver's compute interface (Linux, drivers/gpu/drm/amd/amdkfd: gfx_target_version)."""
     found = []
     for file in sorted(nodes.glob("*/properties")):
         try:
@@ -58,7 +58,7 @@ def _amd_gpus(nodes: Path) -> tuple[str, ...]:
             number = int(words[words.index("gfx_target_version") + 1])
         except (OSError, ValueError, IndexError):
             continue
-        if number:  # a processor's node has 0
+        if number:  # it is 0 for a CPU
             found.append(f"gfx{number // 10_000}{number // 100 % 100:x}{number % 100:x}")
     return tuple(found)
 

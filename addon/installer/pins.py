@@ -1,4 +1,4 @@
-"""What the engine consists of: exact versions, and the sha256 of every file that may be one of them.
+"""The pins of the engine's packages: exact versions, and the sha256 of every file of them that may be installed.
 
 `requirements/*.txt` are edited by hand, `hashes.txt` is written by `python3 vendor_setup hashes`.
 """
@@ -19,7 +19,7 @@ FILES = (ENGINE, BUILD, CUDA)
 
 
 def read(file: str) -> list[str]:
-    """The requirements of `file`, one each: name==version, some with a marker."""
+    """The requirements in `file`, each as name==version, some with a marker."""
     lines = (REQUIREMENTS / file).read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
@@ -30,10 +30,11 @@ def version_of(package: str) -> str:
 
 
 def hashes_of(name: str, version: str, file: str) -> set[str]:
-    """The sha256 that a package's file may have; empty if nothing is known of it.
+    """The sha256 values that a package's file may have; empty if none are pinned.
 
     Args:
-        file: its name, by which PyTorch's own builds are known.
+        name, version: the package.
+        file: name of the file, by which PyTorch's own builds are recognised.
     """
     wanted = (f"  {normal(name)}=={version}", f"  {file}")
     lines = HASHES.read_text(encoding="utf-8").splitlines()
@@ -41,12 +42,12 @@ def hashes_of(name: str, version: str, file: str) -> set[str]:
 
 
 def normal(name: str) -> str:
-    """A package's name as registries compare it (PyPA: name normalization)."""
+    """A package's normalised name, by which registries compare names (PyPA: name normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def digest() -> str:
-    """Stands for all pins: a runtime with another one is out of date."""
+    """A hash of all pins. A runtime with another one is out of date."""
     whole = hashlib.sha256()
     for name in FILES:
         whole.update((REQUIREMENTS / name).read_bytes().replace(b"\r\n", b"\n"))

@@ -1,4 +1,4 @@
-"""What an installation will do, before it does anything: which torch, from where, how large, into which folder."""
+"""The plan of an installation: which build of torch, from where, how large, and into which folder."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _DEEPEST = 170  # characters: the deepest file of torch's wheel below the runtim
 
 @dataclass(frozen=True, slots=True)
 class InstallPlan:
-    """What is asked for.
+    """The user's choices for an installation.
 
-    folder: of the data: runtime and checkpoints.
-    build: "auto" or one of torch_build.CHOICES.
-    python: to make the runtime from; empty: this one.
-    wheels: a folder with all files: nothing is taken from the network.
-    agreed: the build that the person said yes to where the plan can't be had; torch_build.ANY: whatever there is.
+    folder: the data folder, for runtime and checkpoints.
+    build: "auto" or a name in torch_build.CHOICES.
+    python: the Python to make the runtime from; empty: this one.
+    wheels: a folder with all files, so that nothing is downloaded; empty: files are downloaded.
+    agreed: the build that the user accepts if the planned one is not available; torch_build.ANY: any build.
     """
 
     folder: Path
@@ -35,20 +35,20 @@ class InstallPlan:
 
     @property
     def runtimes(self) -> Path:
-        """Holds the runtimes, their log and what is being downloaded."""
+        """The folder of the runtimes, their log and downloads."""
         return self.folder / "runtime"
 
     @property
     def log(self) -> Path:
-        """What pip and the self-test said, of the last installation."""
+        """The log of the last installation, with the output of uv and of the self-test."""
         return self.runtimes / "install.log"
 
     def builds(self, machine: Machine, python: tuple[int, int] = PYTHONS[0]) -> Choice:
-        """Which builds of torch come into question. Raises EngineError: none does."""
+        """The builds of torch that fit a computer and a Python. Raises EngineError if there is none."""
         return choose(machine, self.build, python)
 
     def in_words(self, machine: Machine) -> list[str]:
-        """For the person who is about to press the button."""
+        """The plan in words, for the user who is about to press the button."""
         try:
             choice = self.builds(machine)
         except EngineError as error:
@@ -66,17 +66,17 @@ class InstallPlan:
         return [*words, choice.note] if choice.note else words
 
     def check(self, build: Build) -> None:
-        """Raises OutputError: the disk is too small, or the folder's name too long."""
+        """Check the free disk space and the length of the folder's name. Raises OutputError."""
         needed = build.disk(sys.platform) + (0 if self.wheels else build.download(sys.platform))
         if (free := free_space(self.folder)) < needed:
             raise OutputError(
-                f"{megabytes(needed)} are needed there, {megabytes(free)} are free.",
+                f"The installation needs {megabytes(needed)} there, but only {megabytes(free)} are free.",
                 where=str(self.folder),
                 hint="Free some space, or choose another Data Folder in the preferences.",
             )
         if sys.platform == "win32" and not long_paths() and len(os.fspath(self.runtimes)) > MAX_PATH - _DEEPEST:
             raise OutputError(
-                "This folder's name is too long for Windows: PyTorch's files would not fit below it.",
+                "The path of this folder is too long for Windows, as PyTorch's files have long paths below it.",
                 where=str(self.runtimes),
-                hint="Choose a Data Folder with a shorter name, C:\\splat_matte for instance.",
+                hint="Choose a Data Folder with a shorter path, for example C:\\splat_matte.",
             )

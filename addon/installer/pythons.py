@@ -1,7 +1,7 @@
-"""Which Pythons there are that the engine can run on.
+"""Finding a Python that the engine can run on.
 
-Blender 4.2 to 5.0 speak Python 3.11, 5.1 and 5.2 speak 3.13, distributions' own builds what the distribution has; the
-pins have wheels for all of these.
+Blender 4.2 to 5.0 have Python 3.11, Blender 5.1 and 5.2 have 3.13, and builds by Linux distributions have the
+distribution's. The pins have wheels for all of these.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Python:
 
 
 def probe(command: Sequence[str], modules: str = "sys, venv") -> Python | None:
-    """Ask what is behind `command`. None: it does not run, or lacks one of `modules`.
+    """Run `command` to learn which Python it is. None if it does not run or lacks one of `modules`.
 
-    A name on PATH proves nothing: version managers leave stubs there that only print an error.
+    A name on PATH is not enough, as version managers put stubs there that only print an error.
     """
     program = _PROBE.format(modules=modules)
     try:
@@ -55,7 +55,7 @@ def probe(command: Sequence[str], modules: str = "sys, venv") -> Python | None:
 
 
 def candidates(versions: Sequence[Version], platform: str = sys.platform) -> list[list[str]]:
-    """Commands that may start a Python of one of `versions`, best first: the running one, then by name."""
+    """Commands that may start a Python of one of `versions`, the best first: this process's, then others by name."""
     found = [[sys.executable]]
     for major, minor in versions:
         name = f"{major}.{minor}"
@@ -67,7 +67,7 @@ def candidates(versions: Sequence[Version], platform: str = sys.platform) -> lis
 
 
 def find_engine_python(chosen: str = "") -> Python:
-    """The Python to make the runtime from: `chosen`, else Blender's own (this process's), else one on the PATH.
+    """The Python to make the runtime from: `chosen`, else Blender's own (this process's), else one on PATH.
 
     Raises:
         EngineError: there is none, or `chosen` does not run.

@@ -1,4 +1,4 @@
-"""Starts the engine's own self-test in a new runtime: on the best device, and on the CPU where that one fails."""
+"""Running the engine's self-test in a new runtime: on the best device, and on the CPU if that fails."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from ..runtime.processes import HIDDEN, last_line
 from ..runtime.watch import Watch
 
 _TICK = 0.2  # seconds
-_PATIENCE = 600.0  # a first import on a slow disk, under a virus scanner
+_PATIENCE = 600.0  # seconds, for a first import from a slow disk with a virus scanner
 _VISUAL_C = "https://aka.ms/vs/17/release/vc_redist.x64.exe"
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """device: what it ran on, in words. gpu_problem: why not on the GPU; empty if there is none."""
+    """The result of a self-test.
+
+    device: the device that it ran on, in words.
+    gpu_problem: why it did not run on the GPU; empty if it did, or if there is no GPU.
+    """
 
     device: str
     gpu_problem: str = ""
 
 
 def self_test(runtime: Path, extension: Path, folder: Path, log: Path, watch: Watch, device: str = "auto") -> Tested:
-    """Run it. Raises EngineError: what is wrong and what to do about it; Cancelled."""
+    """Run the self-test of a runtime. Raises EngineError if the engine does not work, or Cancelled."""
     watch.progress("Trying the engine out", 0.0)
     try:
         return Tested(_run(runtime, extension, folder, log, watch, device))
@@ -78,7 +82,7 @@ def _wait(process: subprocess.Popen[bytes], watch: Watch) -> None:
 
 
 def _explain(text: str, code: int, log: Path) -> EngineError:
-    """The failure in words, with the way out."""
+    """The error for a failed self-test, with what to do about it."""
     reason = last_line(text).removeprefix("Error:").strip() or f"it ended with {code}"
     if "DLL load failed" in text or "[WinError 126]" in text or "[WinError 1114]" in text:
         hint = f"Windows lacks a library: install {_VISUAL_C} and press Repair."

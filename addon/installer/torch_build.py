@@ -1,11 +1,11 @@
-"""Which build of torch a machine gets, decided from what is known of it: nothing here asks a driver or a server.
+"""Choosing the build of torch for a machine. Nothing here asks a driver or a server.
 
-torch is published in several builds under one version. The default registry has CUDA 13's for Linux, the CPU's for
-Windows, and Apple's; PyTorch's own indexes have each apart, the CPU build at a seventh of CUDA's size.
+Each version of torch is published in several builds. The default registry has CUDA 13's for Linux, the CPU's for
+Windows, and Apple's. PyTorch's own indexes have all builds; the CPU build has a seventh of the size of CUDA's.
 
-What a driver can do: NVIDIA, CUDA Toolkit Release Notes (table "CUDA Toolkit and Minimum Required Driver Version" and
-minor version compatibility). Which GPUs a build has kernels for: PyTorch, .ci/manywheel/build_cuda.sh
-(TORCH_CUDA_ARCH_LIST) and .ci/docker/manywheel/build.sh (PYTORCH_ROCM_ARCH).
+Sources: for the builds that a driver can run, NVIDIA, CUDA Toolkit Release Notes (table "CUDA Toolkit and Minimum
+Required Driver Version" and minor version compatibility); for the GPUs that a build has kernels for, PyTorch,
+.ci/manywheel/build_cuda.sh (TORCH_CUDA_ARCH_LIST) and .ci/docker/manywheel/build.sh (PYTORCH_ROCM_ARCH).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..contract.errors import EngineError
 _PYTORCH = "https://download.pytorch.org/whl"
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))  # the pins have wheels for these
-_OLDEST_MACOS = (14,)  # of torch's wheel
+_OLDEST_MACOS = (14,)  # the oldest macOS that torch's wheel supports
 _GIGABYTE = 1_000_000_000
-_LARGER = 1.3  # times the size that was announced: more than the estimates are off
+_LARGER = 1.3  # factor to the announced size above which the user is asked; the estimates are more exact than this
 
-# Bytes of everything but torch and what it brings along, uv included: measured, of Python 3.11.
+# Bytes of all packages except torch and its dependencies, including uv, measured for Python 3.11.
 _OTHERS = {"linux": 220_000_000, "win32": 130_000_000, "darwin": 120_000_000}
 
 
@@ -30,12 +30,12 @@ _OTHERS = {"linux": 220_000_000, "win32": 130_000_000, "darwin": 120_000_000}
 class Build:
     """One build of torch.
 
-    local: what follows the version in its own index (2.13.0+cpu); empty: the default registry's.
-    torch: bytes of torch and what it brings along, by sys.platform; none: not published for that.
-    unpacked: how many times larger it is on the disk.
-    gpus: whose it computes on; empty: on none.
-    drivers: oldest of NVIDIA's that runs it, on Linux and on Windows.
-    kernels: compute capabilities of NVIDIA's oldest and newest GPU that it computes on.
+    local: the suffix of the version in its own index (2.13.0+cpu); empty for the default registry.
+    torch: bytes of torch and its dependencies, by sys.platform; other platforms have no such build.
+    unpacked: size on the disk divided by the size of the download.
+    gpus: maker of the GPUs that it computes on; empty: it computes on the CPU only.
+    drivers: the oldest NVIDIA driver that it needs, on Linux and on Windows.
+    kernels: compute capabilities of the oldest and the newest NVIDIA GPU that it has kernels for.
     """
 
     name: str
@@ -49,20 +49,20 @@ class Build:
 
     @property
     def index(self) -> str:
-        """Its own index; empty: the default registry."""
+        """The address of its index; empty for the default registry."""
         return f"{_PYTORCH}/{self.local}" if self.local else ""
 
     @property
     def server(self) -> str:
-        """What has it, in words."""
+        """The server that has it, in words."""
         return "download.pytorch.org" if self.local else "pypi.org"
 
     def download(self, platform: str) -> int:
-        """Bytes to download for the whole engine with it, about."""
+        """The approximate number of bytes to download for the whole engine with this build."""
         return self.torch.get(platform, 0) + _OTHERS.get(platform, _OTHERS["linux"])
 
     def disk(self, platform: str) -> int:
-        """Bytes of the whole engine with it on the disk, about."""
+        """The approximate number of bytes on the disk of the whole engine with this build."""
         return round(self.unpacked * self.download(platform))
 
 
@@ -112,16 +112,16 @@ PYPI_CUDA = Build(
 PYPI_CPU = Build("pypi-cpu", "the CPU", "", {"win32": 122_000_000}, 3.6)
 
 CHOICES = {build.name: build for build in (CPU, CUDA, BLACKWELL_CUDA, OLD_CUDA, ROCM)}
-ANY = "any"  # as an agreement: whatever can be had
+ANY = "any"  # a value of InstallPlan.agreed: any available build
 
-# What PyTorch's ROCm wheels have kernels for.
+# The chips that PyTorch's ROCm wheels have kernels for.
 _ROCM = "900 906 908 90a 942 950 1030 1100 1101 1102 1103 1150 1151 1200 1201"
 _ROCM_KERNELS = frozenset(f"gfx{chip}" for chip in _ROCM.split())
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One of NVIDIA's. capability: compute capability; () = unknown."""
+    """An NVIDIA GPU. capability: its compute capability; () if unknown."""
 
     name: str
     capability: tuple[int, ...] = ()
@@ -129,15 +129,15 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What decides.
+    """The facts about a machine that decide which build it gets.
 
-    platform: as sys.platform.
+    platform: a value of sys.platform.
     processor: x86_64 or arm64.
-    system: macOS's version; () = another system, or unknown.
-    nvidia: whether NVIDIA's driver is there.
-    driver: its version; () = it does not say.
-    gpus: NVIDIA's, in the driver's order.
-    amd: AMD's GPUs that the kernel driver computes on, by the names that compilers have for them (gfx1100).
+    system: the version of macOS; () for other systems, or if unknown.
+    nvidia: whether it has NVIDIA's driver.
+    driver: the version of NVIDIA's driver; () if unknown.
+    gpus: the NVIDIA GPUs, in the driver's order.
+    amd: the AMD GPUs that the kernel driver supports for computing, by their compiler names (gfx1100).
     """
 
     platform: str
@@ -151,14 +151,14 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Builds in question, best first: the first is the plan. note: what the person should know about it."""
+    """The builds that fit a machine, the best first, which is the planned one. note: a remark for the user."""
 
     builds: tuple[Build, ...]
     note: str = ""
 
 
 class OtherBuildError(EngineError):
-    """The plan can't be had as it was announced: the person is asked before `build` is taken instead."""
+    """The planned build is not available as announced. The user is asked before `build` is installed instead."""
 
     def __init__(self, message: str, build: Build) -> None:
         super().__init__(message, hint="Try again later, or take that one.")
@@ -166,10 +166,15 @@ class OtherBuildError(EngineError):
 
 
 def choose(machine: Machine, chosen: str = "auto", python: tuple[int, int] = PYTHONS[0]) -> Choice:
-    """The builds for `machine` and a Python; `chosen` is "auto" or a name of CHOICES, which is then the only one.
+    """The builds for a machine and a version of Python.
+
+    Args:
+        machine: the machine.
+        chosen: "auto", or the name in CHOICES of the only build to consider.
+        python: major and minor version.
 
     Raises:
-        EngineError: there is none for it.
+        EngineError: there is no build for it.
     """
     _refuse_impossible(machine, chosen, python)
     default = {"darwin": APPLE, "win32": PYPI_CPU}.get(machine.platform, PYPI_CUDA)
@@ -177,7 +182,7 @@ def choose(machine: Machine, chosen: str = "auto", python: tuple[int, int] = PYT
     if chosen == "cpu" or machine.platform == "darwin":
         return Choice(for_cpu)
     if chosen != "auto":
-        # The default registry's Linux build is CUDA 13's too.
+        # The default registry's build for Linux is also CUDA 13's.
         return Choice((CUDA, default) if chosen == "cu130" and default is PYPI_CUDA else (CHOICES[chosen],))
     if not machine.nvidia:
         build, note = _for_amd(machine)
@@ -192,39 +197,40 @@ def choose(machine: Machine, chosen: str = "auto", python: tuple[int, int] = PYT
 
 
 def settle(choice: Choice, offers: Callable[[Build], bool], folder: str = "") -> Build:
-    """The first build that can be had: the plan, or what `refuse_other` may ask about.
+    """The first available build: the planned one, or another one that `refuse_other` may ask about.
 
     Args:
-        offers: whether a build can be had for this system and Python.
-        folder: that all files are taken from; empty: they are downloaded.
+        choice: the builds that fit.
+        offers: tells whether a build is available for this system and Python.
+        folder: the folder that all files come from; empty: they are downloaded.
 
     Raises:
-        EngineError: none can be had.
+        EngineError: no build is available.
     """
     for build in choice.builds:
         if offers(build):
             return build
     plan = choice.builds[0]
     raise EngineError(
-        f"PyTorch for {plan.words} can't be had from there.",
+        f"PyTorch for {plan.words} is not available there.",
         where=folder or plan.index or plan.server,
         hint="Check the connection, or choose another build of PyTorch in the preferences.",
     )
 
 
 def refuse_other(machine: Machine, plan: Build, build: Build, size: int, agreed: str = "") -> None:
-    """Raises OtherBuildError: `build`, of which `size` bytes are downloaded, is larger than `plan` or does less."""
+    """Raise OtherBuildError if `build`, a download of `size` bytes, is larger than `plan` or supports less."""
     announced = plan.download(machine.platform)
     does_as_much = plan.gpus in ("", build.gpus)  # all compute on the CPU
     if agreed in (build.name, ANY) or (does_as_much and size <= _LARGER * announced):
         return
     sizes = f"{size / 1e6:,.0f} MB in all and not {announced / 1e6:,.0f} MB" if size else "from the same folder"
-    message = f"PyTorch for {plan.words} can't be had from there. Instead there is that for {build.words}: {sizes}."
+    message = f"PyTorch for {plan.words} is not available there, but the build for {build.words} is: {sizes}."
     raise OtherBuildError(message if build is not plan else f"More would be downloaded than announced: {sizes}.", build)
 
 
 def _refuse_impossible(machine: Machine, chosen: str, python: tuple[int, int]) -> None:
-    """Raises EngineError: why nothing can be installed there."""
+    """Raise EngineError if no build can be installed on a machine."""
     reason = hint = ""
     if python not in PYTHONS:
         reason = f"PyTorch and the other packages are not published for Python {_dotted(python)}."
@@ -245,9 +251,9 @@ def _refuse_impossible(machine: Machine, chosen: str, python: tuple[int, int]) -
 
 
 def _for_nvidia(machine: Machine) -> tuple[Build | None, str]:
-    """The build that computes on the newest GPU, of those on the most GPUs; and a note.
+    """The build that supports the newest GPU, or of several such builds the one that supports most GPUs; and a note.
 
-    None: none does.
+    The build is None if none supports it.
     """
     driver = _dotted(machine.driver)
     drivers = [build for build in (CUDA, OLD_CUDA, BLACKWELL_CUDA) if _driver_runs(machine, build)]
@@ -262,7 +268,7 @@ def _for_nvidia(machine: Machine) -> tuple[Build | None, str]:
         used = [gpu for gpu in known if _computes(build, gpu)]
         return any(gpu.capability == newest for gpu in used), len(used)
 
-    best = max(drivers, key=rank)  # of equals the first
+    best = max(drivers, key=rank)  # the first of equal ones
     unused = [gpu for gpu in known if not _computes(best, gpu)]
     if not unused:
         return best, ""

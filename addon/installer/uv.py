@@ -1,7 +1,7 @@
-"""The pinned uv, from a folder of wheels or the registry, and what it has to know of the person's network.
+"""The pinned uv, from a folder of wheels or a registry, and its settings for the user's network.
 
-uv is one program inside a wheel, which is the same for every Python. It is unpacked, checked before that, and removed
-with what it was needed for.
+uv is one program in a wheel, which is the same for every Python. The wheel is verified and unpacked, and removed after
+the installation.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .download import download, sha256_of
 
 VERSION = "0.13.8"
 _FILES = "https://files.pythonhosted.org/packages"
-_PATIENCE = 120.0  # seconds that pip gets to say its settings: a busy computer takes long to start it
+_PATIENCE = 120.0  # seconds until pip must have printed its settings; it starts slowly on a busy computer
 
 
 @dataclass(frozen=True, slots=True)
 class _Wheel:
-    """One of uv's files. tag: what its name ends with; folder: where the registry has it; bytes: its size."""
+    """A wheel of uv. tag: the end of its name; folder: its folder in the registry; bytes: its size."""
 
     tag: str
     folder: str
@@ -45,7 +45,7 @@ class _Wheel:
 
     @property
     def url(self) -> str:
-        """At the default registry."""
+        """Its address in the default registry."""
         return f"{_FILES}/{self.folder}/{self.file}"
 
 
@@ -78,11 +78,11 @@ _WHEELS = {
 
 
 def bring_wheel(downloads: Path, wheels: Path | None, watch: Watch) -> Path:
-    """The wheel of uv for this system, checked: from the folder of wheels, or downloaded.
+    """The verified wheel of uv for this system, from the folder of wheels or downloaded.
 
     Raises:
-        EngineError: there is none, or another file than the one that was pinned.
-        OutputError, Cancelled: as `download`.
+        EngineError: there is no wheel for this system, or it is not the pinned file.
+        OutputError, Cancelled: see `download`.
     """
     wheel = _WHEELS.get((sys.platform, platform.machine()))
     if wheel is None:
@@ -90,22 +90,22 @@ def bring_wheel(downloads: Path, wheels: Path | None, watch: Watch) -> Path:
     if wheels is not None:
         found = wheels / wheel.file
         if not found.is_file():
-            raise EngineError(f"There is no {wheel.file} in it.", where=str(wheels), hint="Put it there.")
+            raise EngineError(f"There is no {wheel.file} in this folder.", where=str(wheels), hint="Put it there.")
         if sha256_of(found) != wheel.sha256:
-            raise EngineError("Its sha256 is another than that of the published file.", where=str(found))
+            raise EngineError("The sha256 of this file is not that of the published one.", where=str(found))
         return found
     target = downloads / wheel.file
     try:
         download(wheel.url, target, wheel.bytes, wheel.sha256, watch, EngineError)
     except EngineError:
-        # Only a registry of the person's own can be reached perhaps, which pip's settings know.
+        # Perhaps only a private registry can be reached, which is in pip's settings.
         if not (_download_by_pip(downloads, watch) and target.is_file() and sha256_of(target) == wheel.sha256):
             raise
     return target
 
 
 def unpack(wheel: Path, folder: Path) -> Path:
-    """The program in it."""
+    """Unpack the program in uv's wheel to `folder`. Returns its path."""
     name = "uv.exe" if sys.platform == "win32" else "uv"
     with zipfile.ZipFile(wheel) as archive:
         data = archive.read(f"uv-{VERSION}.data/scripts/{name}")
@@ -117,14 +117,14 @@ def unpack(wheel: Path, folder: Path) -> Path:
 
 
 def uv_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What uv runs with: the system's proxies, and nothing that changes what it does but where it finds files."""
+    """The environment variables for uv: the system's proxies, but no setting that changes more than where files are."""
     kept = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
     result = {
         name: value
         for name, value in quiet_environment(environ).items()
         if not name.startswith("UV_") or name.startswith(kept)
     }
-    for scheme, proxy in urllib.request.getproxies().items():  # on Windows and macOS those of the system's settings
+    for scheme, proxy in urllib.request.getproxies().items():  # on Windows and macOS from the system's settings
         name = "NO_PROXY" if scheme == "no" else f"{scheme.upper()}_PROXY"
         if name not in result and name.lower() not in result:
             result[name] = proxy
@@ -132,7 +132,7 @@ def uv_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def registry(settings: Mapping[str, str], environment: dict[str, str]) -> list[str]:
-    """uv's options for what pip's `settings` say of registries; certificates and proxy go into `environment`."""
+    """uv's options for the registries in pip's settings. Certificates and proxy are added to `environment`."""
     options = ["--system-certs", "--index-strategy", "unsafe-best-match"]  # every file is checked by its sha256
     if url := settings.get("index-url"):
         options += ["--default-index", url]
@@ -153,9 +153,10 @@ def registry(settings: Mapping[str, str], environment: dict[str, str]) -> list[s
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip is told on this computer, by its files and variables, for all its commands; none without a pip.
+    """pip's settings on this computer, from its files and variables; empty if there is no pip.
 
-    Raises EngineError: pip does not answer.
+    Raises:
+        EngineError: pip does not answer.
     """
     command = _pip()
     if command is None:
@@ -163,9 +164,9 @@ def pip_settings() -> dict[str, str]:
     try:
         done = hear([*command, "config", "list"], patience=_PATIENCE)
     except subprocess.TimeoutExpired:
-        # Without them another registry would be taken, and another build of torch: gigabytes instead of megabytes.
+        # Without them uv would use another registry and another build of torch: gigabytes instead of megabytes.
         raise EngineError(
-            f"pip has not said its settings within {_PATIENCE:g} seconds.",
+            f"pip did not print its settings within {_PATIENCE:g} seconds.",
             where="pip config list",
             hint="Try again when the computer is less busy.",
         ) from None
@@ -175,7 +176,7 @@ def pip_settings() -> dict[str, str]:
 
 
 def read_pip_settings(text: str) -> dict[str, str]:
-    """Of lines such as global.index-url='https://...'; what is for installing, or a variable, goes before the rest."""
+    """Parse lines such as global.index-url='https://...'. Settings for `install` and from variables take precedence."""
     levels: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in text.splitlines():
         name, _, value = line.partition("=")
@@ -189,7 +190,7 @@ def read_pip_settings(text: str) -> dict[str, str]:
 
 
 def _download_by_pip(downloads: Path, watch: Watch) -> bool:
-    """Bring uv's wheel by the pip that is here, if there is one. Raises Cancelled."""
+    """Download uv's wheel with pip, if there is one. Returns whether that worked. Raises Cancelled."""
     command = _pip()
     if command is None:
         return False
@@ -200,7 +201,7 @@ def _download_by_pip(downloads: Path, watch: Watch) -> bool:
 
 
 def _pip() -> list[str] | None:
-    """How pip is started: the one of this Python, else the one that its ensurepip has."""
+    """The command that starts pip: this Python's own, or else the one in its ensurepip; None if there is none."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     bundled = _bundled_pip()

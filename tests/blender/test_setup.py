@@ -51,7 +51,7 @@ def test_nothing_is_downloaded_where_blender_is_offline(preferences, offline: No
 def test_a_folder_of_wheels_needs_no_network(preferences, offline: None, tmp_path: Path) -> None:
     """It is read, and says what it lacks; nothing is left behind."""
     preferences.wheels = str(tmp_path)
-    with pytest.raises(RuntimeError, match=r"There is no uv-.*\.whl in it. Put it there"):
+    with pytest.raises(RuntimeError, match=r"There is no uv-.*\.whl in this folder. Put it there"):
         bpy.ops.splat_matte.install_engine()
     error = part("tasks.setup_run").latest().error
     assert type(error).__name__ == "EngineError"

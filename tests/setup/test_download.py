@@ -184,7 +184,7 @@ def test_a_cut_connection_is_taken_up_again(server: Server, tmp_path: Path) -> N
 
 def test_the_next_run_goes_on(server: Server, tmp_path: Path) -> None:
     server.cuts = [500_000, 0, 0, 0]
-    with pytest.raises(CheckpointError, match="goes on where it stopped") as caught:
+    with pytest.raises(CheckpointError, match="resumes where it stopped") as caught:
         fetch(server, tmp_path / "weights.pt")
     assert caught.value.where == server.url
     assert files(tmp_path) == {"weights.pt.part"}
@@ -267,7 +267,7 @@ def test_the_servers_refusal_is_told(server: Server, tmp_path: Path, status: int
 def test_no_server(tmp_path: Path) -> None:
     with Server() as gone:
         url = gone.url
-    with pytest.raises(CheckpointError, match="can't be downloaded") as caught:
+    with pytest.raises(CheckpointError, match="download failed") as caught:
         download(url, tmp_path / "weights.pt", len(DATA), SHA256, Watch())
     assert caught.value.where == url
 
