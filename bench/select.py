@@ -3,8 +3,8 @@
     python3 vendor_setup bench select [--seeds 3] [--frames 60] [--size 640x480] [--no-colmap]
 
 Rendered orbits, a fifth of whose frames are blurred by a shake of 5 to 20 pixels (bench/_orbit.py), measured on the
-whole frame and on the subject. COLMAP, by way of pycolmap, is given all frames of the first orbit, those that are kept,
-and half of these, chosen by count. The baseline drops as many frames, those with the least variance of the Laplacian.
+whole frame and on the subject. COLMAP, by way of pycolmap, is given all frames of the first orbit and those that are
+kept. The baseline drops as many frames, those with the least variance of the Laplacian.
 """
 
 from __future__ import annotations
@@ -54,11 +54,9 @@ def main() -> int:
                 so_far = totals[name]
                 totals[name] = so_far[0] + len(dropped & truth), so_far[1] + len(truth), so_far[2] + len(dropped)
             if seed == 1 and not options.no_colmap:
-                half = chosen(orbit, (width, height), count=len(whole.kept) // 2)
                 for name, frames in (
                     ("all", range(1, options.frames + 1)),
                     ("kept", whole.kept),
-                    ("half of these", half.kept),
                 ):
                     placed = cameras_placed(orbit, frames)
                     print(f"COLMAP, {name}: {placed} of {len(frames)} cameras", flush=True)
@@ -70,11 +68,11 @@ def main() -> int:
     return int(not good)
 
 
-def chosen(orbit: Orbit, size: tuple[int, int], subject: MaskOf = lambda frame: None, count: int = 0) -> Choice:
+def chosen(orbit: Orbit, size: tuple[int, int], subject: MaskOf = lambda frame: None) -> Choice:
     """What is kept of an orbit."""
     frames = len(orbit.files)
     reader = Reader(Footage(orbit.files, *size, frames))
-    return choose([list(looks_of(reader, range(1, frames + 1), size, subject))], count)
+    return choose([list(looks_of(reader, range(1, frames + 1), size, subject))])
 
 
 def least_detail(orbit: Orbit, count: int) -> set[int]:

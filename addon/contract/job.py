@@ -13,7 +13,15 @@ from typing import Any
 from . import automatic, json_codec
 from .automatic import Parts, Search, Things, Transients
 from .errors import JobError
-from .job_checks import MAX_CACHE, check_delivery, check_footage, check_objects, check_path, check_range
+from .job_checks import (
+    MAX_CACHE,
+    check_delivery,
+    check_footage,
+    check_objects,
+    check_path,
+    check_range,
+    check_static_masks,
+)
 from .job_types import (
     DEFAULT_MEMORY,
     Delivery,
@@ -23,6 +31,7 @@ from .job_types import (
     MemoryRule,
     Model,
     Refine,
+    StaticMask,
     refining,
 )
 from .layout import default_matte_folder
@@ -53,6 +62,7 @@ class Job:
     transforms: for the target nerfstudio, the absolute path of the transforms.json to which the masks are added.
     delivery: which frames are exported, and into which version.
     transients, things, parts: at most one search, which replaces `objects`.
+    static_masks: areas that never belong to the scene, such as a tripod, and are left out of every export.
     """
 
     footage: Footage
@@ -72,6 +82,7 @@ class Job:
     transients: Transients | None = None
     things: Things | None = None
     parts: Parts | None = None
+    static_masks: tuple[StaticMask, ...] = ()
     version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -146,6 +157,7 @@ def _check(job: Job) -> None:
     check_footage(job.footage)
     check_range(job.frame_range, job.footage, "frame_range")
     check_delivery(job.delivery, job.footage)
+    check_static_masks(job.static_masks, job.footage)
     if job.part is not None and not job.frames[0] <= job.part[0] <= job.part[1] <= job.frames[-1]:
         raise JobError(
             f"{job.part[0]} to {job.part[1]} is not inside the frames {job.frames[0]} to {job.frames[-1]}.",

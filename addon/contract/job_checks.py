@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .boundary import check_pixels
 from .errors import JobError
-from .job_types import Delivery, Finishing, Footage, MatteObject, Prompt
+from .job_types import Delivery, Finishing, Footage, Mask, MatteObject, Prompt, StaticMask
 
 MAX_FRAMES = 1_000_000
 MAX_OBJECTS = 256
@@ -77,6 +77,21 @@ def check_delivery(delivery: Delivery, footage: Footage) -> None:
             where="delivery.into",
             hint='Name one, such as "v003", or "latest"; leave it empty for a new one.',
         )
+
+
+def check_static_masks(masks: Sequence[StaticMask], footage: Footage) -> None:
+    """Raises JobError that names the field."""
+    if len(masks) > MAX_OBJECTS:
+        raise JobError(f"More than {MAX_OBJECTS} masks.", where="static_masks")
+    folders = {Path(file).parent.relative_to(footage.root).as_posix() for file in footage.files} if masks else set()
+    for i, mask in enumerate(masks):
+        _check_mask(mask.mask, f"static_masks[{i}].mask")
+        if mask.camera and mask.camera not in folders:
+            raise JobError(
+                f"There is no folder {mask.camera!r} in this footage.",
+                where=f"static_masks[{i}].camera",
+                hint="Name a folder below the one that all images are in, or leave it empty.",
+            )
 
 
 def check_objects(objects: Sequence[MatteObject], footage: Footage, frames: range) -> None:
@@ -159,11 +174,15 @@ def _check_prompt(prompt: Prompt, footage: Footage, where: str) -> None:
         _check_inside(box.x0, box.y0, footage, f"{where}.box")
         _check_inside(box.x1, box.y1, footage, f"{where}.box")
     if prompt.mask is not None:
-        if bool(prompt.mask.file) == bool(prompt.mask.polygons):
-            raise JobError("A mask must be either a file or polygons.", where=f"{where}.mask")
-        if prompt.mask.file:
-            check_path(prompt.mask.file, f"{where}.mask.file")
-        _check_polygons(prompt.mask.polygons, f"{where}.mask.polygons")
+        _check_mask(prompt.mask, f"{where}.mask")
+
+
+def _check_mask(mask: Mask, where: str) -> None:
+    if bool(mask.file) == bool(mask.polygons):
+        raise JobError("A mask must be either a file or polygons.", where=where)
+    if mask.file:
+        check_path(mask.file, f"{where}.file")
+    _check_polygons(mask.polygons, f"{where}.polygons")
 
 
 def _check_polygons(polygons: Polygons, where: str) -> None:

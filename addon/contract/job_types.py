@@ -92,6 +92,18 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True)
+class StaticMask:
+    """What is always at the same place in a camera's picture and never belongs to the scene, such as a tripod.
+
+    mask: where it is, in upright image pixels.
+    camera: the folder of the camera's images below the footage's root, with `/`; empty: all cameras.
+    """
+
+    mask: Mask
+    camera: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """All prompts for one object on one frame. Points together with a mask correct that mask."""
 

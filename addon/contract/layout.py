@@ -3,6 +3,7 @@
     <matte folder>/v001/                   a version: only images, named as the footage
     <matte folder>/v001.json               its Job and report
     <matte folder>/v001/KEPT_LIST          if the Job keeps only some frames: the names of their images, one per line
+    <matte folder>/STATIC_MASK             what was found to be fixed to the camera: static.png, static_2.png, ...
     <matte folder>/work/                   the matte store; the Job can make all of it again
         objects/<object>-<key>/            a take: the tracked mattes of one object, under one key
             object.json                    TAKE_FILE: the facts behind the key: `name`, `prompts` and more
@@ -46,6 +47,7 @@ TAKE_FILE = "object.json"
 FOUND_FILE = "found.json"
 PARTS_KEY = "segments"
 KEPT_LIST = "kept.txt"
+STATIC_MASK = "static.png"
 
 # Names of files from cameras and phones, without the number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.
 CAMERA_BASE = re.compile(r"_?(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|mg)?[-_. \d]*", re.IGNORECASE)

@@ -17,14 +17,16 @@ from typing import IO, Any, Literal, NotRequired, TypedDict
 PROTOCOL_VERSION = 2
 MAX_LINE = 256 * 1024 * 1024  # characters; no Job is longer
 
-Stage = Literal["model", "track", "repair", "export", "clean", "select"]
+Stage = Literal["model", "track", "repair", "export", "clean", "select", "static"]
 
 
 class Answer(TypedDict, total=False):
     """The fields of `done`, which depend on the request."""
 
     folder: str  # export: the finished version's folder
-    file: str  # preview, finish, outlines, repair, suggest, found, select: see layout.py; clean: the splat, if written
+    file: (
+        str  # preview, finish, outlines, repair, suggest, found, select: see layout.py; clean, static: what was written
+    )
     found: str  # track, export, found: the folder of what was found without a click
     device: str  # what the model ran on, in words
     frames: int  # frames that have a matte now

@@ -156,6 +156,11 @@ class Select(Request):
 
 
 @dataclass(frozen=True)
+class FindStatic(Request):
+    """What never moves in the picture while the camera does; `done` carries the file of the mask."""
+
+
+@dataclass(frozen=True)
 class Preview(Request):
     """The mattes of clip frame `frame`, without tracking. `done` has the file."""
 

@@ -29,6 +29,7 @@ class Rules:
     soft: mattes may have grey values; otherwise they are 0 or 255.
     found: the target is for parts that a search found, not for marked objects.
     one_file: all frames are in one file, which is always written as a whole; {clip} in `pattern` is the footage's name.
+    camera_mask: the file of a camera's static mask, black where nothing may be used; empty: none is written.
     flat: the program finds files by base name alone, so the footage's folders are not repeated.
     """
 
@@ -46,6 +47,7 @@ class Rules:
     one_file: bool = False
     flat: bool = False
     found: bool = False
+    camera_mask: str = ""
 
     def keeps_greys(self, asked: bool) -> bool:
         """Whether mattes may have greys, where the Job's delivery has asked for them or not."""
@@ -84,7 +86,7 @@ TARGETS: dict[str, Target] = {
     "colmap": Target(
         "COLMAP",
         "Masks for its mask path, named as the image with .png after it. No features are found in black",
-        Rules("masks", "{name}.png", as_stored=True),
+        Rules("masks", "{name}.png", as_stored=True, camera_mask="camera_mask.png"),
     ),
     "realityscan": Target(
         "RealityScan",

@@ -29,7 +29,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 from ..contract.boundary import unexpected
 from ..contract.errors import ExitCode, JobError, MatteError
 from ..contract.job import Job
-from ..contract.job_types import Device
+from ..contract.job_types import Device, Footage
 from ..contract.layout import work_folder
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
@@ -66,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _clean(options)
         if options.command == "select":
             return _select(options)
+        if options.command == "static":
+            return _find_static(options)
         if options.command == "run":
             return _run(options)
         if options.command == "review":
@@ -228,7 +230,6 @@ def _clean(options: argparse.Namespace) -> int:
 
 def _select(options: argparse.Namespace) -> int:
     from ..contract.disk import free_name, write_bytes, write_file, writing
-    from ..contract.job_checks import check_range
     from ..contract.layout import KEPT_LIST, default_matte_folder
     from .footage.footage import Reader
     from .selection.kept_list import kept_list
@@ -236,9 +237,7 @@ def _select(options: argparse.Namespace) -> int:
     from .splats.version_mattes import open_version
 
     footage = footage_of(options)
-    within = range_of(options.range, "--range")
-    check_range(within, footage, "--range")
-    frames = range(within[0], within[1] + 1) if within else range(1, footage.frame_count + 1)
+    frames = _frames_of(options, footage)
     for name in ("count", "every"):
         if getattr(options, name) < 0:
             raise JobError("It can't be negative.", where=f"--{name}")
@@ -260,6 +259,28 @@ def _select(options: argparse.Namespace) -> int:
     print(f"{len(choice.duplicates)} near-duplicates, {between} between others")
     print(path)
     return ExitCode.OK
+
+
+def _find_static(options: argparse.Namespace) -> int:
+    from ..contract.disk import free_name
+    from ..contract.layout import STATIC_MASK, default_matte_folder
+    from .session import Session
+
+    footage = footage_of(options)
+    path = (options.mask or free_name(default_matte_folder(footage) / STATIC_MASK)).absolute()
+    frames = _frames_of(options, footage)
+    for file in Session(_Printer().show, lambda: False).find_static(footage, frames, path):
+        print(file)
+    return ExitCode.OK
+
+
+def _frames_of(options: argparse.Namespace, footage: Footage) -> range:
+    """The clip frames of --range, or all. Raises JobError."""
+    from ..contract.job_checks import check_range
+
+    within = range_of(options.range, "--range")
+    check_range(within, footage, "--range")
+    return range(within[0], within[1] + 1) if within else range(1, footage.frame_count + 1)
 
 
 def _print_suspects(found: dict[str, list[Suspect]]) -> None:

@@ -31,6 +31,7 @@ from ..contract.job_types import (
     Prompt,
     Refine,
     Scope,
+    StaticMask,
 )
 from ..contract.targets import TARGETS
 
@@ -92,6 +93,13 @@ def command_line() -> argparse.ArgumentParser:
         "--mattes", type=Path, metavar="VERSION", help="measure on the subject of a version, such as v003"
     )
     select.add_argument("--list", type=Path, metavar="FILE", help="default: kept.txt in the folder of mattes")
+    rig = commands.add_parser(
+        "static",
+        help="find what never moves in the picture while the camera does",
+        description="Writes a mask a camera, white on tripod, car or lens hood. --static-mask takes it.",
+    )
+    _add_footage(rig)
+    rig.add_argument("--mask", type=Path, metavar="FILE", help="default: static.png in the folder of mattes")
     test = commands.add_parser("self-test", help="does this runtime work here, how fast, how exactly?")
     test.add_argument("--device", choices=get_args(Device), default="auto")
     track = commands.add_parser(
@@ -172,6 +180,13 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         help="which frames are written, against the version before",
     )
     track.add_argument("--frames", metavar="A:B", help="first and last frame to export; default: all that are tracked")
+    track.add_argument(
+        "--static-mask",
+        action="append",
+        default=[],
+        metavar="[CAMERA:]FILE",
+        help="white where a camera always sees a tripod and the like, which is left out; CAMERA: the folder it is of",
+    )
     track.add_argument("--kept", type=Path, metavar="FILE", help="export only frames in this list of engine select")
     track.add_argument(
         "--into", default="", metavar="latest|v003", help="go on with that version; default: write a new one"
@@ -286,8 +301,18 @@ def job_of(options: argparse.Namespace) -> Job:
             options.greys,
             read_kept(options.kept.absolute(), footage) if options.kept else (),
         ),
+        static_masks=tuple(_static_mask(text, footage) for text in options.static_mask),
         **_search(options),  # type: ignore[arg-type]  # by the field's name
     )
+
+
+def _static_mask(text: str, footage: Footage) -> StaticMask:
+    """Of [CAMERA:]FILE; a file's own colons, as of Windows paths, are no cameras."""
+    camera, colon, file = text.partition(":")
+    folders = {Path(each).parent.relative_to(footage.root).as_posix() for each in footage.files}
+    if not colon or camera not in folders:
+        camera, file = "", text
+    return StaticMask(Mask(file=str(Path(file).absolute())), camera)
 
 
 def _search(options: argparse.Namespace) -> dict[str, Search]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from ..contract.disk import free_name
+from ..contract.layout import STATIC_MASK
 from ..contract.protocol import Answer
 from ..contract.requests import (
     Clean,
     Export,
+    FindStatic,
     Finish,
     Found,
     Outlines,
@@ -79,6 +82,13 @@ def _repair(request: Repair, session: Session) -> Answer:
     repairs = session.repair(request.job, Path(request.poses) if request.poses else None)
     file = session.put_repairs(request.job, repairs)
     return {"file": str(file), "repairs": sum(len(found.offers) for found in repairs.values())}
+
+
+@carry_out.register
+def _find_static(request: FindStatic, session: Session) -> Answer:
+    job = request.job
+    path = free_name(job.matte_folder / STATIC_MASK)
+    return {"file": str(session.find_static(job.footage, job.frames, path)[0])}
 
 
 @carry_out.register

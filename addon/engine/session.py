@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..contract.disk import free_name, write_file, writing
 from ..contract.errors import Cancelled, JobError, OutputError
 from ..contract.job import Job
 from ..contract.job_types import Footage, MatteObject
@@ -33,6 +34,7 @@ from .automatic.find import evidence_of, find, folder_of, masks_on, with_objects
 from .automatic.part_masks import PartMasks
 from .automatic.suggestions import outlined, suggestions
 from .export import export, prepare, segments, try_out
+from .export.png import write_grey
 from .footage.footage import Reader
 from .footage.images import Pixels, to_8_bit
 from .matting import finish
@@ -40,6 +42,7 @@ from .matting.finish import Logits
 from .matting.guided_refine import refine
 from .matting.outlines import curves_of, matched
 from .matting.pipeline import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
+from .matting.static_masks import StaticMasks
 from .matting.window_refine import look_again
 from .review import visual_hull
 from .review.cameras import read_poses
@@ -48,6 +51,7 @@ from .review.repair import Repairer, Repairs, as_answer
 from .sam2 import model
 from .sam2.device_memory import fitting, give_back
 from .selection.choose import Choice, choose
+from .selection.find_static import find_static
 from .selection.looks import Look, MaskOf, looks_of
 from .splats.clean_file import Cleaned, clean_file
 from .splats.version_mattes import latest_version
@@ -186,6 +190,40 @@ class Session:
             cameras.append(looks)
         return choose(cameras, count)
 
+    def find_static(self, footage: Footage, frames: Sequence[int], path: Path) -> list[Path]:
+        """Find what is fixed to the cameras, and write a mask of each: white there, at the footage's size, upright.
+
+        Args:
+            path: of the mask; of several cameras each has the name of its folder added.
+
+        Returns:
+            The files, which are never written over others.
+
+        Raises:
+            JobError: the picture hardly moves, or nothing in it stands still.
+            Cancelled, FootageError, OutputError: as they say.
+        """
+        reader = Reader(footage)
+        reader.check(frames[-1])
+        cameras: dict[Path, list[int]] = {}
+        for frame in frames:
+            cameras.setdefault(reader.path(frame).parent, []).append(frame)
+
+        def on_frame(done: int, total: int, frame: int) -> None:
+            self._progress("static", done, total, frame)
+            if self._cancelled():
+                raise Cancelled("Stopped. No mask was written.")
+
+        written = []
+        for folder, of_camera in cameras.items():
+            mask = find_static(reader, of_camera, (footage.width, footage.height), on_frame)
+            file = free_name(path if len(cameras) == 1 else path.with_stem(f"{path.stem}_{folder.name}"))
+            with writing(file.parent):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_file(file, functools.partial(write_grey, grey=mask))
+            written.append(file)
+        return written
+
     def clean(self, job: Job, splat: Path, poses: Path, *, views: int, remove_floaters: bool, write: bool) -> Cleaned:
         """Compare a trained splat with the mattes of the Job's latest version. Raises MatteError.
 
@@ -304,7 +342,7 @@ class Session:
             if folder or name in previewed
         }
         refined = _refiner(job, self._open_to_look(job)) if job.refining != "off" else None
-        mattes = Mattes(job, logits, OVERLAY_SIDE, refined)
+        mattes = Mattes(job, logits, OVERLAY_SIDE, refined, StaticMasks(job, self._open_to_look(job)))
         soft = job.target in TARGETS and TARGETS[job.target].rules.keeps_greys(job.delivery.greys)
         names = [matte_object.name for matte_object in job.objects if mattes.has(frame, matte_object.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
@@ -326,8 +364,10 @@ class Session:
             OutputError: a stored matte is damaged, or the file can't be written.
         """
         store = Store(job)
-        where = _takes_of(job, store, Reader(job.footage))
-        mattes = Mattes(job, {name: stored(take) for name, (take, _) in where.items()}, _OUTLINED)
+        reader = Reader(job.footage)
+        where = _takes_of(job, store, reader)
+        logits = {name: stored(take) for name, (take, _) in where.items()}
+        mattes = Mattes(job, logits, _OUTLINED, static=StaticMasks(job, reader))
         found = {}
         for name, (take, _) in where.items():
             there = [frame for frame in sorted(frames) if take.has_matte(frame)]
@@ -435,7 +475,7 @@ class Session:
         source = model.find(job.model)
         looking = self._fitting(source, lambda less: self._model(source)) if job.refining == "windows" else None
         refined = _refiner(job, reader, looking) if job.refining != "off" else None
-        mattes = Mattes(job, logits, refined=refined)
+        mattes = Mattes(job, logits, refined=refined, static=writer.static)
         writer.strength = mattes.strength
 
         soft = writer.rules.keeps_greys(job.delivery.greys)
@@ -465,6 +505,7 @@ class Session:
                         "finishing": finish.facts(job),
                         "refine": job.refining,
                         "exported": [matte_object.name for matte_object in job.objects if matte_object.export],
+                        **writer.static.facts(),
                     }
                 ),
                 frame_key=mattes.key,

@@ -12,6 +12,7 @@ from addon.contract.requests import (
     Cancel,
     Clean,
     Export,
+    FindStatic,
     Finish,
     Found,
     Message,
@@ -44,6 +45,7 @@ SENT = [
     Select(JOB, 200, {"Zoë": "/takes/zoë"}),
     Suggest(JOB, 4),
     Preview(JOB, 5),
+    FindStatic(JOB),
     Finish(JOB, 6, {"Zoë": "/takes/zoë", "hat": ""}),
     Found(JOB, 8),
 ]

@@ -6,11 +6,13 @@ folders and polarity are the target's rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from .png import write_grey
-from .writer import BaseWriter, MatteOf, Write
+from .writer import BaseWriter, MatteOf, Step, Write
 
 
 class Writer(BaseWriter):
@@ -28,6 +30,21 @@ class Writer(BaseWriter):
             write_grey(file, subject if self.subject_is_white else ~subject)
 
         return write
+
+    def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
+        """The static mask of each camera, for programs that take one for all of its images."""
+        if not self.rules.camera_mask or not self.job.static_masks:
+            return {}
+        size = self.job.footage.width, self.job.footage.height
+        first_frames: dict[str, int] = {}
+        for frame in frames:
+            first_frames.setdefault(self.static.camera_of(frame), frame)
+        files: dict[str, Write] = {}
+        for camera, frame in first_frames.items():
+            if (static := self.static.of_camera(camera, size)) is not None:
+                name = (PurePosixPath(camera) / self.rules.camera_mask).as_posix()
+                files[name] = functools.partial(write_grey, grey=self.turned(~static, frame))
+        return files
 
     @property
     def subject_is_white(self) -> bool:

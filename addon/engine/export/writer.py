@@ -14,6 +14,7 @@ from ...contract.errors import FootageError
 from ...contract.job import Job
 from ...contract.targets import TARGETS
 from ..footage.footage import Reader
+from ..matting.static_masks import StaticMasks
 
 # The matte of an object, or with None of all together, on a clip frame: uint8 (H, W), 0 or 255; 0 if it has none.
 # Called from several threads.
@@ -51,6 +52,7 @@ class BaseWriter(ABC):
         self.job = job
         self.reader = reader
         self.rules = TARGETS[job.target].rules
+        self.static = StaticMasks(job, reader, subject_is_left_out=self.rules.subject_is_white == job.invert)
         if self.rules.flat:
             reader.check_flat()
         if not self.rules.one_file:

@@ -16,6 +16,7 @@ from ..store.matte_store import Take, key_of
 from ..tracking.plan import frames_of
 from . import finish, upsample
 from .finish import Logits
+from .static_masks import StaticMasks
 
 OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
 
@@ -41,15 +42,22 @@ class Mattes:
         logits: of each object.
         longest: what the longer side of the mattes is reduced to, in pixels; 0 = the plate's size.
         refined: makes a matte of a frame's logits; None = they are interpolated.
+        static: areas that never belong to the scene; None = the Job's static masks don't count.
     """
 
     def __init__(
-        self, job: Job, logits: Mapping[str, LogitsOf], longest: int = 0, refined: Refined | None = None
+        self,
+        job: Job,
+        logits: Mapping[str, LogitsOf],
+        longest: int = 0,
+        refined: Refined | None = None,
+        static: StaticMasks | None = None,
     ) -> None:
         footage = job.footage
         self._job = job
         self._logits = logits
         self._refined = refined
+        self._static = static
         self._panorama = footage.panorama
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
         self.size = max(1, round(footage.width * self._scale)), max(1, round(footage.height * self._scale))
@@ -68,6 +76,10 @@ class Mattes:
         Raises:
             OutputError: a stored matte is damaged.
         """
+        matte = self._finished(frame, name, soft=soft)
+        return matte if self._static is None else self._static.applied(matte, frame)
+
+    def _finished(self, frame: int, name: str | None, *, soft: bool) -> NDArray[np.uint8]:
         width, height = self.size
         wanted = self._exported if name is None else [name]
         if self._refined is None and all(finish.is_off(self._finishing[name]) for name in wanted):
@@ -104,6 +116,7 @@ class Mattes:
                 "finishing": finish.facts(self._job),
                 "exported": self._exported,
                 "refine": self._job.refining,
+                **({} if self._static is None else self._static.facts()),
             }
         )
 
