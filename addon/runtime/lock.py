@@ -27,9 +27,9 @@ def only_one(lock: Path, what: str, watch: Watch) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     handle = _open(lock)
     try:
-        if not _try(handle):
+        if not try_lock(handle):
             watch.note(f"Waiting for another process to finish {what} ...")
-            while not _try(handle):
+            while not try_lock(handle):
                 watch.check()
                 time.sleep(0.2)
         yield
@@ -47,7 +47,7 @@ def use(runtime: Path) -> None:
     users.mkdir(exist_ok=True)
     for number in itertools.count():
         handle = _open(users / str(number))
-        if _try(handle):
+        if try_lock(handle):
             return  # the system closes it, and frees it so
         os.close(handle)
 
@@ -60,7 +60,7 @@ def is_used(runtime: Path) -> bool:
         except OSError:
             return True
         try:
-            if not _try(handle):
+            if not try_lock(handle):
                 return True
         finally:
             os.close(handle)
@@ -74,7 +74,8 @@ def _open(lock: Path) -> int:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try(handle: int) -> bool:
+    def try_lock(handle: int) -> bool:
+        """Lock the byte at the handle's place; False if another has it, or the disk knows no locks."""
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -84,7 +85,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try(handle: int) -> bool:
+    def try_lock(handle: int) -> bool:
+        """Lock the file; False if another has it, or the disk knows no locks."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

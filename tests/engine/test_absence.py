@@ -4,6 +4,8 @@ import errno
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -58,10 +60,15 @@ def test_a_take_that_is_read_is_not_pruned(tmp_path: Path) -> None:
 def test_the_mark_of_a_reader_that_died_holds_nothing(tmp_path: Path) -> None:
     store = Store(job(tmp_path))
     first = take_of(store, 0)
-    first.folder.with_name(f"{first.folder.name}.reader-1-0").touch()
+    dead = "from addon.engine.store.ownership import marking; import os, pathlib, sys; "
+    dead += "marking(pathlib.Path(sys.argv[1]), 'reader').__enter__(); os._exit(9)"
+    command = [sys.executable, "-c", dead, str(first.folder)]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == 9
+    assert list(store.folder.glob("*.reader-*"))
     for number in range(1, 8):
         take_of(store, number)
     assert not first.has_matte(1)
+    assert not list(store.folder.glob("*.reader-*"))
 
 
 def test_a_tracked_frame_without_a_matte_is_an_error(tmp_path: Path) -> None:

@@ -317,7 +317,8 @@ class TestVersions:
         assert Job.from_dict(document["job"]).footage.frame_count == FRAMES
         assert document["report"]["model"] == "none"
         assert document["report"]["export"]["frames"] == FRAMES
-        assert below(out) == sorted(["v001.json", "work/.versions.lock", *(f"v001/{name}" for name in names)])
+        there = [name for name in below(out) if not name.startswith("work/.versions.")]
+        assert there == sorted(["v001.json", *(f"v001/{name}" for name in names)])
         assert contents(plates) == before
 
     def test_twice_is_two_versions_of_the_same_bytes(self, tmp_path: Path, plates: Path) -> None:
@@ -408,7 +409,8 @@ class TestVersions:
             run(plates, tmp_path / "out", "old key", [])
         broken.write_bytes(whole)
         run(plates, tmp_path / "out", "new key", [])
-        assert [path.name for path in (tmp_path / "out" / "work").iterdir()] == [".versions.lock"]
+        (left,) = (tmp_path / "out" / "work").iterdir()
+        assert left.name.startswith(".versions.")
 
 
 def start(plates: Path, out: Path, key: str, mode: str) -> subprocess.Popen[str]:

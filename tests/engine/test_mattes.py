@@ -11,6 +11,7 @@ from addon.contract.layout import matte_file
 from addon.engine.footage.images import upright
 from addon.engine.serve import Server
 from addon.engine.store.matte_store import Matte, Take, compressing
+from addon.engine.store.ownership import owning
 from addon.results import take_reader
 
 
@@ -61,7 +62,7 @@ def test_mattes_are_left_alone_while_somebody_tracks(tmp_path: Path) -> None:
     """He may be about to forget one, which must not come back."""
     take = stored(tmp_path)
     before = matte_file(take.folder, 1).read_bytes()
-    with take.lock():
+    with owning(take.folder):
         take.compress(1)
         assert matte_file(take.folder, 1).read_bytes() == before
     take.compress(1)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 
 from ...contract.automatic import Parts, Things, Transients, number_of, part_name, thing_name
@@ -24,6 +23,7 @@ from ...contract.layout import FOUND_FILE, searches_folder
 from ..footage.footage import Reader
 from ..sam2.model import Loaded, Source
 from ..store.matte_store import STORE_VERSION, Take, is_read, key_of
+from ..store.ownership import HeldError, Ownership, owning
 from .evidence import Evidence
 from .grid import Mask
 from .part_masks import PartMasks
@@ -71,18 +71,23 @@ def find(
     if evidence is not None:
         facts["evidence"] = evidence.fingerprint()
     folder = _folder(job, facts)
-    with _only_one(folder):
+    with _only_one(folder) as owner:
+
+        def stopping() -> bool:
+            owner.check()
+            return cancelled()
+
         found = _known(folder)
         if found is None:
             if job.transients is not None and evidence is not None:
                 refinement = Refinement(job, job.transients, reader, evidence)
-                found = {NAME: refinement.run(load(), folder, on_frame, cancelled)}
+                found = {NAME: refinement.run(load(), folder, on_frame, stopping)}
             elif job.parts is not None:
-                PartSearch(job, job.parts, reader, folder).run(load(), on_frame, cancelled)
+                PartSearch(job, job.parts, reader, folder).run(load(), on_frame, stopping)
                 found = {}
             else:
                 assert job.things is not None
-                things = ThingSearch(job, job.things, reader).run(load(), folder, on_frame, cancelled)
+                things = ThingSearch(job, job.things, reader).run(load(), folder, on_frame, stopping)
                 found = {thing_name(number): take for number, take in things.items()}
             _keep(folder, found)
         if job.parts is not None:
@@ -236,19 +241,18 @@ def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _only_one(folder: Path) -> Iterator[Ownership]:
     """Hold a folder: make it, keep other engines out, forget the oldest others."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder.with_name(folder.name + ".lock"))
     try:
-        with lock.acquire(blocking=False):
-            yield
-    except filelock.Timeout:
+        with writing(folder), owning(folder) as owner:
+            yield owner
+    except HeldError as held:
         raise OutputError(
-            "Another engine is looking through this clip right now.",
+            f"Another engine is looking through this clip right now: {held.owner}.",
             where=str(folder),
-            hint="Wait until it is done or stop it.",
+            hint=held.hint,
         ) from None
     _prune(folder)
 
@@ -257,9 +261,6 @@ def _prune(folder: Path) -> None:
     """Remove the oldest neighbours that no engine holds or reads."""
     others = [path for path in newest_first(folder.parent) if path != folder]
     for old in others[_KEPT - 1 :]:
-        with (
-            contextlib.suppress(OSError),  # it is held (filelock.Timeout is one), or gone
-            filelock.FileLock(old.with_name(old.name + ".lock")).acquire(blocking=False),
-        ):
+        with contextlib.suppress(OSError, HeldError), owning(old, None):
             if not is_read(old):
                 discard(old)

@@ -2,11 +2,13 @@
 
     <matte folder>/v001/                       only images, and what their target has beside them
     <matte folder>/v001.json                   the Job and the report
-    <matte folder>/work/.export-<key>/         a version on its way; -2, -3 ... if the same is exported twice at once
-    <matte folder>/work/.export-<key>.lock     held by the process that writes there
-    <matte folder>/work/.swap-v001/            v001 as it will be, whole; whoever comes next puts it in place
-    <matte folder>/work/.report-v001           v001.json, until v001 has its name; likewise
-    <matte folder>/work/.versions.lock         held for a moment by whoever takes a folder or a number
+    <matte folder>/work/.export-<key>.<owner>/ a version on its way; -2, -3 ... if the same is exported twice at once
+    <matte folder>/work/.swap-v001-<stamp>/    v001 as it will be, whole; whoever comes next puts it in place
+    <matte folder>/work/.versions              owned for a moment by whoever takes a folder or a number
+    <matte folder>/v001/.report.json           v001.json, for the moment until whoever comes next has moved it there
+
+store/ownership.py says what it is to own. A version on its way bears its owner's name: who is replaced finds its folder
+gone, and whatever it still does, it can publish nothing.
 
 The key says what the frames will be, so a frame that has its final name there is finished and stays. Once a version is
 published, what other exports left unfinished and nobody writes to is removed: it was superseded.
@@ -26,19 +28,20 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
-
-import filelock
 
 from ...contract.boundary import read_or
 from ...contract.disk import discard, exchange, patiently, sync_folder, write_bytes, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.layout import version_document, version_folder, version_number, work_folder
+from ..store.ownership import HeldError, Ownership, acquire, owning
 
 _PREFIX = ".export-"
 _SWAP = ".swap-"
-_REPORT = ".report-"
+_REPORT = ".report.json"
+_PATIENCE = 600.0  # seconds for the moment that somebody else has a number: where links are copies, it may be long
+_STAMP_LENGTH = 12
 _INCOMING = ".incoming"  # in a version on its way to its place: tells it from the one that it was exchanged with
 
 
@@ -65,8 +68,8 @@ def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version 
     numbers: list[int] = []
     if matte_folder.is_dir():
         with writing(matte_folder):  # it may go away at any time
-            if any(any(work_folder(matte_folder).glob(f"{prefix}*")) for prefix in (_SWAP, _REPORT)):
-                with filelock.FileLock(work_folder(matte_folder) / ".versions.lock"):
+            if any(work_folder(matte_folder).glob(f"{_SWAP}*")) or any(matte_folder.glob(f"v*/{_REPORT}")):
+                with _guarding(matte_folder):
                     _mend(matte_folder)
             numbers = sorted(set(_numbers(matte_folder)), reverse=True)
     for number in numbers:
@@ -91,10 +94,10 @@ def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version 
 class Partial:
     """A version on its way. Made by `claim`."""
 
-    def __init__(self, matte_folder: Path, folder: Path, guard: filelock.BaseFileLock) -> None:
+    def __init__(self, matte_folder: Path, folder: Path, owner: Ownership) -> None:
         self._matte_folder = matte_folder
         self._folder = folder
-        self._guard = guard
+        self._owner = owner
 
     def has(self, name: str) -> bool:
         """Whether the file `name` is finished."""
@@ -115,20 +118,21 @@ class Partial:
 
         Raises OutputError that names the matte folder.
         """
-        path = self._folder / name
+        self._owner.check()
         with writing(self._matte_folder):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_file(path, write)
+            for folder in reversed(PurePosixPath(name).parents[:-1]):  # its own folder is there, or somebody else's
+                (self._folder / folder).mkdir(exist_ok=True)
+            write_file(self._folder / name, write)
 
     def publish(self, document: str) -> Path:
         """Make it the next version, with `document` as its vNNN.json. Returns its folder. Raises OutputError."""
-        with writing(self._matte_folder), self._guard:
+        with writing(self._matte_folder), _guarding(self._matte_folder):
+            # the report comes along: killed in between, whoever comes next moves it out of the folder
+            write_file(self._folder / _REPORT, lambda file: write_bytes(file, document.encode()))
             _sync_folders(self._folder)
+            self._owner.check()
             version = version_folder(self._matte_folder, max(_numbers(self._matte_folder), default=0) + 1)
-            # the report waits in `work` for its folder: killed in between, whoever comes next puts it beside that
-            report = self._folder.parent / f"{_REPORT}{version.name}"
-            write_file(report, lambda file: write_bytes(file, document.encode()))
-            patiently(lambda: self._folder.rename(version))
+            patiently(lambda: self._folder.rename(version))  # not onto another version: that is an error of the system
             sync_folder(self._matte_folder)
             _mend(self._matte_folder)
             _remove_abandoned(self._folder.parent)
@@ -152,27 +156,26 @@ class Partial:
 
         Raises OutputError, also if another export has changed `base` meanwhile; then `base` is as it was.
         """
-        with writing(self._matte_folder), self._guard:
+        with writing(self._matte_folder), _guarding(self._matte_folder) as guard:
             now = _load(base.folder)
             if now is None or now.stamp != base.stamp:
-                raise OutputError(
-                    f"Another export has changed {base.folder.name} meanwhile.",
-                    where=str(base.folder),
-                    hint="Export again.",
-                )
+                raise _changed(base)
             self._fill(base, _link)
             _sync_folders(self._folder)
-            swap = self._folder.with_name(f"{_SWAP}{base.folder.name}")
-            making = swap.with_name(f"{swap.name}.part")
-            discard(making)
+            swap = self._folder.with_name(f"{_SWAP}{base.folder.name}-{base.stamp[:_STAMP_LENGTH]}")
+            making = swap.with_name(f"{swap.name}.{self._owner.token}.part")
             making.mkdir()
             write_file(making / "document", lambda file: write_bytes(file, document.encode()))
             patiently(lambda: self._folder.rename(making / "new"))
             (making / "new" / _INCOMING).touch()
+            guard.check()
             patiently(lambda: making.rename(swap))
             sync_folder(swap.parent)
             _mend(self._matte_folder)
             _remove_abandoned(swap.parent)
+            now = _load(base.folder)
+            if now is None or now.stamp != hashlib.sha256(document.encode()).hexdigest():
+                raise _changed(base)
         return base.folder
 
     def _fill(self, base: Version, put: Callable[[Path, Path], object]) -> None:
@@ -185,6 +188,17 @@ class Partial:
                 patiently(functools.partial(unfinished.replace, target))
 
 
+def _changed(base: Version) -> OutputError:
+    return OutputError(
+        f"Another export has changed {base.folder.name} meanwhile.", where=str(base.folder), hint="Export again."
+    )
+
+
+def _guarding(matte_folder: Path) -> contextlib.AbstractContextManager[Ownership]:
+    """Own the numbers of versions, for a moment. Raises HeldError, which says who does, after minutes; OSError."""
+    return owning(work_folder(matte_folder) / ".versions", _PATIENCE)
+
+
 @contextlib.contextmanager
 def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
     """The unfinished version of `key`, for this process alone: as an earlier run left it, or new.
@@ -194,23 +208,23 @@ def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
     work = work_folder(matte_folder)
     with writing(matte_folder):
         work.mkdir(parents=True, exist_ok=True)
-        guard = filelock.FileLock(work / ".versions.lock")
-        with guard:
+        with _guarding(matte_folder):
             _mend(matte_folder)
-            folder, lock = _take(work, key)
+            name, owner = _take(work, key)
+            folder = work / f"{name}.{owner.token}"
             try:
-                folder.mkdir(exist_ok=True)
+                _take_over(work, name, folder)
                 for unfinished in folder.rglob(".*.part"):
                     patiently(unfinished.unlink)
             except OSError:
-                lock.release()
+                owner.release()
                 raise
     try:
-        yield Partial(matte_folder, folder, guard)
+        yield Partial(matte_folder, folder, owner)
     finally:
-        with contextlib.suppress(OSError), guard:
-            _let_go(lock)
-        lock.release()
+        with contextlib.suppress(OSError, OutputError), _guarding(matte_folder):
+            owner.release(forget=not folder.exists())
+        owner.release()
 
 
 def unfinished_size(matte_folder: Path) -> int:
@@ -222,36 +236,36 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _take(work: Path, key: str) -> tuple[Path, filelock.BaseFileLock]:
-    """The first folder of `key` that no process holds, and the lock on it. The guard is held."""
+def _take(work: Path, key: str) -> tuple[str, Ownership]:
+    """The first name of `key` that no process owns. The guard is held."""
     for i in itertools.count(1):
-        folder = work / (f"{_PREFIX}{key}" if i == 1 else f"{_PREFIX}{key}-{i}")
-        lock = _try_lock(folder)
-        if lock is not None:
-            return folder, lock
+        name = f"{_PREFIX}{key}" if i == 1 else f"{_PREFIX}{key}-{i}"
+        with contextlib.suppress(HeldError):
+            return name, acquire(work / name, None)
     raise AssertionError
 
 
-def _try_lock(folder: Path) -> filelock.BaseFileLock | None:
-    lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return None
-    return lock
+def _folders(work: Path, name: str) -> list[Path]:
+    return [folder for folder in work.glob(f"{name}.*") if folder.is_dir()]
 
 
-def _let_go(lock: filelock.BaseFileLock) -> None:
-    """Release and remove a lock; under the guard nobody can be waiting for it."""
-    lock.release()
-    patiently(lambda: Path(lock.lock_file).unlink(missing_ok=True))
+def _take_over(work: Path, name: str, folder: Path) -> None:
+    """Make `folder`, of what an earlier owner has left, which then has none any more. Raises OSError."""
+    for left in _folders(work, name):
+        if folder.exists():
+            discard(left)
+        else:
+            patiently(functools.partial(left.rename, folder))
+    folder.mkdir(exist_ok=True)
 
 
 def _remove_abandoned(work: Path) -> None:
-    for folder in work.glob(f"{_PREFIX}*"):
-        if folder.is_dir() and (lock := _try_lock(folder)) is not None:
-            discard(folder)
-            _let_go(lock)
+    for name in {folder.name.rpartition(".")[0] for folder in _folders(work, f"{_PREFIX}*")}:
+        with contextlib.suppress(HeldError):
+            owner = acquire(work / name, None)
+            for folder in _folders(work, name):
+                discard(folder)
+            owner.release(forget=True)
 
 
 def _mend(matte_folder: Path) -> None:
@@ -261,10 +275,11 @@ def _mend(matte_folder: Path) -> None:
     """
     work = work_folder(matte_folder)
     for swap in work.glob(f"{_SWAP}v*"):
-        if swap.suffix == ".part":
+        name, _, stamp = swap.name.removeprefix(_SWAP).partition("-")
+        version, new = matte_folder / name, swap / "new"
+        if swap.suffix == ".part" or not _is_for(swap, version, stamp):
             discard(swap)
             continue
-        version, new = matte_folder / swap.name.removeprefix(_SWAP), swap / "new"
         if (new / _INCOMING).exists():
             _put_in_place(new, version, swap / "old")
         patiently(functools.partial((version / _INCOMING).unlink, missing_ok=True))
@@ -272,13 +287,17 @@ def _mend(matte_folder: Path) -> None:
             patiently(functools.partial((swap / "document").replace, version_document(version)))
         sync_folder(matte_folder)
         discard(swap)
-    for report in work.glob(f"{_REPORT}v*"):
-        version = matte_folder / report.name.removeprefix(_REPORT)
-        if version.is_dir() and not version_document(version).exists():
-            patiently(functools.partial(report.replace, version_document(version)))
-            sync_folder(matte_folder)
-        else:  # the export ended before its folder had its name
-            patiently(report.unlink)
+    for report in matte_folder.glob(f"v*/{_REPORT}"):
+        patiently(functools.partial(report.replace, version_document(report.parent)))
+        sync_folder(matte_folder)
+
+
+def _is_for(swap: Path, version: Path, stamp: str) -> bool:
+    """Whether `swap` was made of `version` as it is now: a late one would undo what has come since."""
+    if not (swap / "document").exists():  # it has taken its place
+        return True
+    now = _load(version)
+    return now is None or now.stamp.startswith(stamp)
 
 
 def _put_in_place(new: Path, version: Path, old: Path) -> None:

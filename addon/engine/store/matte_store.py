@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -28,7 +27,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import filelock
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,12 +35,13 @@ from ...contract.disk import discard, explained, newest_first, patiently, write_
 from ...contract.errors import OutputError
 from ...contract.job import Job
 from ...contract.layout import TAKE_FILE, frame_name, frames_in, matte_file, mattes_folder, takes_folder
+from .ownership import HeldError, Ownership, is_marked, marking, owning
 
 STORE_VERSION = 1  # raise it when the same Job gives different mattes
 _ANSWERS_STAY = 86_400.0  # seconds until answers of engines that have ended are deleted
 _KEY_LENGTH = 20
-_READER = ".reader-"  # followed by process id and count: a file that is locked while a take is read
-_count = itertools.count()
+_READER = "reader"  # the kind of the marks of engines that read a take
+_REVIEW_PATIENCE = 600.0  # seconds; another engine's review takes a fraction of that
 _MAX_MATTE = 64_000_000  # bytes, unpacked; a model with an input of 2048 pixels needs 0.5 million
 _KEPT_TAKES = 4  # number of newest takes that are kept for each object, so that undo finds its mattes again
 
@@ -71,6 +70,7 @@ class Take:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.owner: Ownership | None = None  # while it is open for writing
 
     def _path(self, kind: str, frame: int, suffix: str) -> Path:
         return self.folder / kind / frame_name(frame, suffix)
@@ -115,7 +115,8 @@ class Take:
 
         Other processes wait, so hold it only briefly. Raises OutputError.
         """
-        with writing(self.folder), filelock.FileLock(self.folder.with_name(f"{self.folder.name}.review.lock")):
+        review = self.folder.with_name(f"{self.folder.name}.review")
+        with writing(self.folder), owning(review, _REVIEW_PATIENCE):
             yield
 
     def scores(self, frame: int) -> tuple[float, float] | None:
@@ -162,22 +163,24 @@ class Take:
             if data is None or all(entry.compress_type != zipfile.ZIP_STORED for entry in data.zip.infolist()):
                 return
         path = matte_file(self.folder, frame)
-        with writing(self.folder), contextlib.suppress(filelock.Timeout), self.lock().acquire(blocking=False):
+        with writing(self.folder), contextlib.suppress(HeldError), owning(self.folder, None):
             matte = self.matte(frame)  # again: the engine that was tracking may have deleted it meanwhile
             if matte is not None:
                 made = path.stat().st_mtime_ns
                 self.put_matte(frame, matte)
                 os.utime(path, ns=(made, made))
 
-    def lock(self) -> filelock.BaseFileLock:
-        """The lock that an engine holds while it tracks the object."""
-        return filelock.FileLock(self.folder.with_name(self.folder.name + ".lock"))
-
     def put_state(self, frame: int, save: Callable[[BinaryIO], None], *, conditioning: bool) -> None:
         """Write SAM 2's memory of `frame` by calling `save`. Raises OutputError if that is impossible."""
         self._write(self.state_path(frame, conditioning=conditioning), save)
 
+    def _check(self) -> None:
+        """Before each change. Raises OutputError: another engine has gone on with this take."""
+        if self.owner is not None:
+            self.owner.check()
+
     def _write(self, path: Path, write: Callable[[BinaryIO], None]) -> None:
+        self._check()
         with writing(self.folder):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, write, sync=False)
@@ -188,6 +191,7 @@ class Take:
 
     def forget_matte(self, frame: int) -> None:
         """Delete the matte of a frame, which then counts as not tracked."""
+        self._check()
         with contextlib.suppress(FileNotFoundError):
             patiently(matte_file(self.folder, frame).unlink)
 
@@ -197,6 +201,7 @@ class Take:
 
     def forget_state(self, frame: int) -> None:
         """Delete the memory of a frame that no later frame reads."""
+        self._check()
         with contextlib.suppress(FileNotFoundError):
             patiently(self.state_path(frame, conditioning=False).unlink)
 
@@ -207,6 +212,7 @@ class Take:
 
     def clear(self) -> None:
         """Delete everything in the take. Used when tracking can't continue from its files."""
+        self._check()
         for kind in ("matte", "memory", "conditioning"):
             discard(self.folder / kind)
 
@@ -230,33 +236,17 @@ def holding(folders: Iterable[Path]) -> Iterator[None]:
     Raises:
         OutputError: the folders can't be marked as read.
     """
-    with contextlib.ExitStack() as locks:
+    with contextlib.ExitStack() as marks:
         for folder in folders:
-            mark = folder.with_name(f"{folder.name}{_READER}{os.getpid()}-{next(_count)}")
             with writing(folder):
-                mark.parent.mkdir(parents=True, exist_ok=True)
-                locks.callback(_remove, mark)
-                locks.enter_context(filelock.FileLock(mark).acquire())
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                marks.enter_context(marking(folder, _READER))
         yield
-
-
-def _remove(mark: Path) -> None:
-    with contextlib.suppress(OSError):  # with all that is around it, perhaps
-        patiently(lambda: mark.unlink(missing_ok=True))
 
 
 def is_read(folder: Path) -> bool:
     """Whether an engine is reading a folder. Marks of engines that have ended are removed."""
-    held = False
-    for mark in folder.parent.glob(f"{folder.name}{_READER}*"):
-        lock = filelock.FileLock(mark)
-        try:
-            lock.acquire(blocking=False).lock.release()
-        except filelock.Timeout:
-            held = True
-        else:
-            _remove(mark)
-    return held
+    return is_marked(folder, _READER)
 
 
 class Store:
@@ -284,36 +274,37 @@ class Store:
             if take.folder.exists():
                 continue
             for other in self.folder.glob(f"*{take.folder.name[-_KEY_LENGTH - 1 :]}"):
-                lock = filelock.FileLock(other.with_name(other.name + ".lock"))
                 # another object with the same prompts keeps its take, and so does one that is being tracked
-                with contextlib.suppress(OSError, ValueError, KeyError, filelock.Timeout):
+                with contextlib.suppress(OSError, ValueError, KeyError, HeldError):
                     owner = json.loads((other / TAKE_FILE).read_text(encoding="utf-8"))["name"]
                     if owner not in takes:
-                        with lock.acquire(blocking=False):
+                        with owning(other, None):
                             patiently(functools.partial(other.rename, take.folder))
                         take.describe({"name": name, **facts})
                         break
 
     @contextlib.contextmanager
-    def open_for_writing(self, takes: dict[str, tuple[Take, dict[str, Any]]]) -> Iterator[None]:
-        """Make the folders of these takes and lock them against other engines.
+    def open_for_writing(self, takes: dict[str, tuple[Take, dict[str, Any]]], patience: float = 0.0) -> Iterator[None]:
+        """Make the folders of these takes and keep other engines from changing them.
 
         Raises:
-            OutputError: a folder can't be written, or another engine is tracking the same object.
+            OutputError: a folder can't be written, or another engine is tracking the same object and does not end
+                within `patience` seconds.
         """
-        with contextlib.ExitStack() as locks:
+        with contextlib.ExitStack() as owned:
             for name, (take, facts) in sorted(takes.items()):
                 take.describe({"name": name, **facts})
                 try:
-                    locks.enter_context(take.lock().acquire(blocking=False))
-                except filelock.Timeout:
+                    take.owner = owned.enter_context(owning(take.folder, patience))
+                except HeldError as held:
                     raise OutputError(
-                        f"Another engine is tracking {name!r} of this clip right now.",
+                        f"Another engine is tracking {name!r} of this clip right now: {held.owner}.",
                         where=str(take.folder),
-                        hint="Wait until it is done or stop it.",
+                        hint=held.hint,
                     ) from None
                 except OSError as error:  # the folder may have vanished since
                     raise explained(error, self.folder) from error
+                owned.callback(setattr, take, "owner", None)
             yield
             for name, (take, _) in takes.items():
                 self._prune(name, take)
@@ -363,13 +354,9 @@ class Store:
         """Delete the oldest takes of an object, but never `newest`."""
         others = [path for path in self._folders(_slug(name)) if path != newest.folder]
         for path in others[_KEPT_TAKES - 1 :]:
-            lock = filelock.FileLock(path.with_name(path.name + ".lock"))
-            try:
-                with lock.acquire(blocking=False):
-                    if not is_read(path):
-                        discard(path)
-            except OSError:  # it is held (filelock.Timeout is one), or gone
-                continue
+            with contextlib.suppress(OSError, HeldError), owning(path, None):
+                if not is_read(path):
+                    discard(path)
 
 
 def _slug(name: str) -> str:
