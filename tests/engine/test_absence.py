@@ -61,7 +61,7 @@ def test_the_mark_of_a_reader_that_died_holds_nothing(tmp_path: Path) -> None:
     store = Store(job(tmp_path))
     first = take_of(store, 0)
     dead = "from addon.engine.store.ownership import marking; import os, pathlib, sys; "
-    dead += "marking(pathlib.Path(sys.argv[1]), 'reader').__enter__(); os._exit(9)"
+    dead += "held = marking(pathlib.Path(sys.argv[1]), 'reader'); held.__enter__(); os._exit(9)"
     command = [sys.executable, "-c", dead, str(first.folder)]
     assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == 9
     assert list(store.folder.glob("*.reader-*"))

@@ -216,7 +216,7 @@ def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
                 _take_over(work, name, folder)
                 for unfinished in folder.rglob(".*.part"):
                     patiently(unfinished.unlink)
-            except OSError:
+            except BaseException:
                 owner.release()
                 raise
     try:

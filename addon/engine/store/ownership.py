@@ -246,17 +246,14 @@ def _create(path: Path) -> int:
         try:
             _introduce(file)
             os.link(temporary, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a disk without links, or a full one, which the next line tells
-            os.close(file)
-            return _create_in_place(path)
-    except FileExistsError:
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+    except BaseException as error:
         os.close(file)
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        if isinstance(error, FileExistsError) or not isinstance(error, OSError):
+            raise
+        return _create_in_place(path)  # a disk without links; or a full one, which this will tell
     return file
 
 
@@ -265,7 +262,7 @@ def _create_in_place(path: Path) -> int:
     file = _open(path, os.O_CREAT | os.O_EXCL)
     try:
         _introduce(file)
-    except OSError:
+    except BaseException:
         os.close(file)
         raise
     return file
