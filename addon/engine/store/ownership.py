@@ -132,7 +132,7 @@ class Ownership:
             finally:
                 os.close(file)
             if forget and self.is_newest:
-                patiently(_file_of(self._path, self._number).unlink)
+                _remove(_file_of(self._path, self._number))
 
 
 @contextlib.contextmanager
@@ -207,8 +207,7 @@ def is_marked(path: Path, kind: str) -> bool:
         except FileNotFoundError:
             continue
         if old or content.startswith(_FREE) or _is_locked(file, content) is False:
-            with contextlib.suppress(OSError):
-                patiently(functools.partial(file.unlink, missing_ok=True))
+            _remove(file)
         else:
             marked = True
     return marked
@@ -247,8 +246,7 @@ def _create(path: Path) -> int:
             _introduce(file)
             os.link(temporary, path)
         finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+            _remove(temporary)
     except BaseException as error:
         os.close(file)
         if isinstance(error, FileExistsError) or not isinstance(error, OSError):
@@ -337,16 +335,20 @@ def _in_words(content: bytes) -> str:
     return f"process {who.get('process')} on {who.get('host')}, since {who.get('since')}"
 
 
+def _remove(file: Path) -> None:
+    with contextlib.suppress(OSError):  # with all that is around it, perhaps
+        patiently(functools.partial(file.unlink, missing_ok=True))
+
+
 def _tidy(path: Path, newest: int) -> None:
     """Remove who owned it before, and what killed processes left."""
     for number, file in _files(path).items():
         if number < newest:
-            with contextlib.suppress(OSError):
-                file.unlink()
+            _remove(file)
     for file in path.parent.glob(".*.part"):
         with contextlib.suppress(OSError):
             if abs(time.time() - file.stat().st_mtime) > _LEFT:
-                file.unlink()
+                _remove(file)
 
 
 @functools.cache
