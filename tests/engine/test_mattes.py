@@ -59,7 +59,7 @@ def test_mattes_are_compressed_later(tmp_path: Path) -> None:
 
 
 def test_mattes_are_left_alone_while_somebody_tracks(tmp_path: Path) -> None:
-    """He may be about to forget one, which must not come back."""
+    """Another engine may be about to forget a matte, which must not come back."""
     take = stored(tmp_path)
     before = matte_file(take.folder, 1).read_bytes()
     with owning(take.folder):

@@ -57,7 +57,7 @@ class Source:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether a GPU computes: then the processor is free meanwhile, and what it does takes longer in comparison."""
+        """Whether it computes on a GPU, beside which reading, writing and compressing files are slow."""
         return self.device.type != "cpu"
 
     @property
@@ -87,13 +87,14 @@ class Loaded:
         device = self.source.device.type
         precision: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         if self.source.precision != "float32":
-            # on CUDA weights have the type already, and a graph may not keep what autocast keeps for a while
+            # On CUDA the weights have this type already (cast_weights). What autocast caches it frees when this context
+            # ends, while a recorded CUDA graph would go on to read it.
             precision = torch.autocast(device, _TYPES[self.source.precision], cache_enabled=device != "cuda")
         with torch.inference_mode(), precision, contextlib.nullcontext() if not self.source.is_gpu else forward_only():
             yield
 
     def make_room(self) -> None:
-        """Hold no more of the device's memory than computing takes, from now on."""
+        """Free the memory of the device that only makes computing faster, and take no more of it."""
         if isinstance(self.predictor, GraphPredictor):
             self.predictor.graphs.give_up()
 
@@ -252,16 +253,17 @@ def make_deterministic() -> None:
     torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing here reads such memory
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True  # stays where `forward_only` leaves the rest out
+    torch.backends.cudnn.deterministic = True  # `forward_only` does not change this one
 
 
 @contextlib.contextmanager
 def forward_only() -> Iterator[None]:
-    """Leave out of torch's deterministic mode what makes gradients deterministic, of which there are none here.
+    """Switch torch's deterministic mode off for a forward pass on a GPU, where it costs time and changes nothing.
 
-    On a GPU it makes an enlargement of 41 operations, so that its gradient is. Forward, of what SAM 2 does, only
-    convolutions may add in a changing order, which cuDNN's own switch rules out, and running sums: those of ones, which
-    are exact in any order (PositionEmbeddingRandom).
+    In that mode torch composes a bilinear enlargement of 41 operators, so that its gradient is deterministic; tracking
+    needs no gradient. Of the operators that SAM 2 uses, two kinds may add in a changing order in the forward pass:
+    convolutions, for which `torch.backends.cudnn.deterministic` stays set, and cumsum, which adds ones here
+    (PositionEmbeddingRandom), so that its result is exact in any order.
     """
     mode = torch.get_deterministic_debug_mode()
     torch.set_deterministic_debug_mode("default")

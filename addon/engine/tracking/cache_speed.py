@@ -12,8 +12,8 @@ from ..sam2.model import Loaded
 from ..sam2.prompting import normalise
 from ..store.feature_cache import FeatureCache, Maps
 
-_RUNS = 30  # of the encoder: at first libraries choose their ways, and graphs are recorded
-_PATIENCE = 1.0  # seconds for them: where one takes longer than a tenth, reading is faster anyway
+_RUNS = 30  # of the encoder: the first ones are slower, until its CUDA graph is recorded
+_PATIENCE = 1.0  # seconds, after which fewer runs must do: reading is faster than so slow an encoder anyway
 _PROBE = 0  # a frame that no clip has
 
 
@@ -26,7 +26,7 @@ def is_worth_reading(features: FeatureCache, loaded: Loaded, reader: Reader, fra
         features: where they would be.
         loaded: the model.
         reader: of the footage.
-        frame: a clip frame that may be decoded to see how long that takes; frames whose features are read are not.
+        frame: a clip frame that may be decoded to measure that; a frame whose features are read need not be decoded.
         ahead: how many frames are decoded ahead.
 
     Raises FootageError.
@@ -66,5 +66,5 @@ def _encode(loaded: Loaded, image: torch.Tensor) -> tuple[float, Maps]:
 
 
 def _wait(maps: Maps) -> None:
-    """Until a device has computed them: it is asked for a value."""
+    """Wait until the device has computed them, by reading a value."""
     maps[-1].flatten()[0].item()

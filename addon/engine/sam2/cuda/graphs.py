@@ -1,13 +1,15 @@
-"""CUDA graphs: what a GPU is to compute is recorded once, then told as a whole.
+"""CUDA graphs: a sequence of operators is recorded once and then launched as a whole.
 
-SAM 2.1 large is 927 operators for an image and 817 for each object on it. A GPU that is told each of them waits for
-the processor that tells them; of a graph it knows all. Upstream's way to the same, torch.compile, needs a compiler,
-which artists don't have.
+SAM 2.1 large launches 927 operators for an image and 817 for each object on it. Launched one by one they keep the
+processor busy for longer than the GPU, which waits. Upstream's remedy is torch.compile, which needs a compiler; artists
+have none.
 
-A graph computes on fixed memory: inputs are copied into it, results out of it. It is recorded for the shapes of its
-inputs, once these have come often enough, and used only if it gives what the operators give, to the last bit. So a
-frame's bytes depend neither on which frames came before, nor on which other objects there are. Where recording fails
-(an old driver, too little memory), the operators go on to be told one by one.
+A graph computes on fixed memory: inputs are copied into it, results are copied out of it. Each graph is recorded for
+one part of the model and one set of input shapes, after these shapes have come `_WORTH` times. It is used only if its
+result equals that of the operators bit for bit, so a frame's bytes depend neither on the frames before it nor on other
+objects. If recording fails (an old driver, too little memory), operators are launched one by one as before.
+
+Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
 from __future__ import annotations
@@ -23,29 +25,29 @@ from torch import Tensor
 Tensors = tuple[Tensor, ...]
 Compute = Callable[..., Tensors]  # of tensors alone, without asking for what is in them
 
-_WORTH = 24  # times: recording costs as much as some five runs, and until memory is full each frame has more of it
-_KEPT = 12  # graphs, those used last; of each part there are one or two at a time
-_WARM_UPS = 2  # runs, in which libraries make what they keep
+_WORTH = 24  # runs before recording, which costs about five: until SAM 2's memory is full, each frame has other shapes
+_KEPT = 12  # graphs; those used longest ago are dropped. Each part of the model needs one or two at a time
+_WARM_UPS = 2  # runs on the recording stream, in which libraries allocate their workspaces
 _WRONG = "a graph computes something else than its operators do"
 
 
 class Recorder(Protocol):
-    """What records on a device."""
+    """Records operators on a device."""
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], object], Tensors]:
-        """What `compute` asks for: a function that has it computed again, and where its results lie then.
+        """Record the operators of `compute`. Returns a function that runs them again, and the tensors it writes to.
 
         Raises RuntimeError: the device or its driver can't.
         """
 
 
 class CudaRecorder:
-    """Records CUDA graphs. They share memory for what is between inputs and results: none runs beside another."""
+    """Records CUDA graphs. All share one memory pool for intermediate results, so two must not run at the same time."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
-        # libraries keep memory for each stream, so all use one
+        # one for all graphs: cuBLAS keeps a workspace for each stream
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], object], Tensors]:
@@ -57,21 +59,21 @@ class CudaRecorder:
                 compute()
         here.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        # the writer's thread waits for copies meanwhile, which is not this thread's recording
+        # "thread_local": the writer's thread may wait for its copies while this one records
         with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
             results = compute()
         return graph.replay, results
 
 
 class Graph:
-    """One that is recorded, with the memory that it computes on. Raises RuntimeError, as Recorder.record."""
+    """A recorded graph and the memory that it computes on. Raises RuntimeError as Recorder.record does."""
 
     def __init__(self, recorder: Recorder, compute: Compute, inputs: Tensors) -> None:
         self._inputs = tuple(torch.empty_like(given).copy_(given) for given in inputs)
         self._again, self._results = recorder.record(lambda: compute(*self._inputs))
 
     def __call__(self, inputs: Tensors) -> Tensors:
-        """What it computes of `inputs`, in memory of its own; they are shaped as those that it was recorded for."""
+        """The results for `inputs` of the shapes that it was recorded for, copied out of the graph's memory."""
         for here, given in zip(self._inputs, inputs, strict=True):
             here.copy_(given, non_blocking=True)
         self._again()
@@ -87,12 +89,12 @@ class Graphs:
         self._graphs: OrderedDict[Hashable, Graph] = OrderedDict()
 
     def run(self, part: Hashable, compute: Compute, *inputs: Tensor) -> Tensors:
-        """compute(*inputs), in memory of its own, by a graph where there is one.
+        """The results of compute(*inputs), as tensors that nothing else writes to; by a graph if there is one.
 
         Args:
-            part: says which computation it is: that, the shapes of its inputs and the weights decide all it does.
-            compute: without a look into a tensor, which would have to wait for it.
-            inputs: on the device, none of them kept anywhere after it was changed.
+            part: names the computation. It must do the same whenever part and input shapes are the same.
+            compute: must not read a tensor's values (`item`, `if tensor:`), which a graph can't record.
+            inputs: tensors on the device.
         """
         key = (part, *((given.shape, given.stride(), given.dtype) for given in inputs))
         if key in self._graphs:
@@ -105,7 +107,7 @@ class Graphs:
         return results
 
     def give_up(self) -> None:
-        """Record nothing any more, and give back the memory of what was recorded."""
+        """Drop all graphs and their memory, and record no more."""
         self._recorder = None
         self._graphs.clear()
 
@@ -124,7 +126,7 @@ class Graphs:
 
 
 def works(recorder: Recorder, device: torch.device) -> bool:
-    """Whether a small graph can be recorded, and gives what its operators give, of other inputs than at first, too."""
+    """Whether a small graph can be recorded and computes what its operators do, also for inputs that came later."""
     kernel, weight = torch.ones(4, 4, 3, 3, device=device), torch.ones(4, 4, device=device)
     zeros = torch.zeros(1, 4, 6, 8, device=device)
     ramp = torch.arange(zeros.numel(), dtype=torch.float32, device=device).view(zeros.shape)
@@ -151,11 +153,11 @@ def same(some: Tensors, others: Tensors) -> bool:
 
 
 def _tell(error: RuntimeError) -> None:
-    """In the log: it is slower so, not wrong."""
+    """A line in the log. Results are the same without graphs, only slower."""
     print(f"CUDA graphs are not used: {error}", file=sys.stderr)
 
 
 def _copied(tensors: Tensors) -> Tensors:
-    """Each in memory of its own; what was given twice is the same twice."""
+    """Copies of tensors; a tensor that is there twice is copied once."""
     copies = {id(tensor): tensor.clone() for tensor in tensors}
     return tuple(copies[id(tensor)] for tensor in tensors)

@@ -1,6 +1,7 @@
-"""SAM 2's parts by CUDA graphs: the image encoder, memory attention, the decoder, the memory encoder.
+"""SAM 2's image encoder, memory attention, decoder and memory encoder, each run as a CUDA graph.
 
-What is between them (which frames are attended to, and the joining of their memories) follows the clip, and stays.
+What is between them (choosing the frames that are attended to, joining their memories) changes from frame to frame and
+is not recorded.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ _CAST = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)  # what autocast computes in 
 
 
 def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
-    """Keep weights in the type that autocast would convert them to, before each use: the bits are the same.
+    """Convert weights once to the type that autocast would convert them to before each use. Results are bit-identical.
 
-    `network` can be used inside autocast of this type only, then. All else stays float32, as autocast has it.
+    After this `network` works only inside autocast of this type. All other parameters stay float32, as in autocast.
     """
     for module in network.modules():
         if isinstance(module, _CAST):
@@ -29,14 +30,14 @@ def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
 
 
 def use_graphs(predictor: Predictor, graphs: Graphs) -> None:
-    """Let a predictor compute by `graphs`, where it tracks: prompts, which are few, are computed as ever."""
+    """Let a predictor run its parts as graphs while it tracks. Prompted frames are few and are not recorded."""
     for module, by_graphs in ((predictor, GraphPredictor), (predictor.memory_attention, GraphMemoryAttention)):
         module.__class__ = by_graphs
         module.graphs = graphs
 
 
 class GraphMemoryAttention(memory_attention.MemoryAttention):  # type: ignore[misc]  # sam2 is untyped
-    """sam2's; a graph for each length of the memory."""
+    """sam2's, with one graph for each length of the memory."""
 
     graphs: Graphs
 
@@ -61,13 +62,13 @@ class GraphMemoryAttention(memory_attention.MemoryAttention):  # type: ignore[mi
 
 
 class GraphPredictor(Predictor):
-    """A predictor, part by part."""
+    """A predictor whose parts are graphs."""
 
     graphs: Graphs
     _positions: dict[object, list[Tensor]]
 
     def forward_image(self, img_batch: Tensor) -> dict[str, Any]:
-        """As upstream's: what is the same for every frame is made once, and needs no copies."""
+        """As upstream's. Position encodings are the same for every frame, so they are made once and not copied."""
         encode = super().forward_image
         maps = list(self.graphs.run("image encoder", lambda image: tuple(encode(image)["backbone_fpn"]), img_batch))
         key = tuple((level.shape, level.dtype) for level in maps)
