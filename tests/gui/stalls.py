@@ -30,7 +30,7 @@ drawn: dict[str, list[float]] = {"UI": [], "WINDOW": []}  # when regions of clip
 _gaps: list[tuple[float, float]] = []  # between two looks at the loop: seconds, and of them computed
 _last = [0.0, 0.0]
 _seen: deque[tuple[float, str]] = deque(maxlen=20_000)  # when the main thread was in which function of ours
-_worst: tuple[float, list[str]] = (0.0, [])  # of one gap: seconds computed, and where
+_worst: tuple[float, str] = (0.0, "")  # of one gap: seconds computed, and where
 
 
 def watch() -> None:
@@ -62,10 +62,15 @@ def _look() -> float:
     computed = now[1] - _last[1]
     _gaps.append((now[0] - _last[0], computed))
     if computed > _worst[0]:
-        places = Counter(where for at, where in _seen if at > _last[0])
-        _worst = computed, [f"{where} {count}" for where, count in places.most_common(6)]
+        _worst = computed, seen_since(_last[0])
     _last[:] = now
     return PAUSE
+
+
+def seen_since(since: float) -> str:
+    """Where the main thread was seen most often, and how often."""
+    places = Counter(where for at, where in _seen if at > since)
+    return f"(seen in: {', '.join(f'{where} {count}' for where, count in places.most_common(6))})"
 
 
 def first_drawing(since: float) -> float:
@@ -80,10 +85,11 @@ def press(text: str) -> hand.Steps:
     yield hand.moment(1.0)  # the button is lit by now, which is a drawing too
     hand.xdotool("mousedown", 1)
     yield hand.moment(0.1)
-    since = time.monotonic()
+    since, computed = time.monotonic(), time.thread_time()
     hand.xdotool("mouseup", 1)
     yield lambda: first_drawing(since) > 0
-    print(f"MEASURED {text}: first sign of life after {first_drawing(since):.3f} s", flush=True)
+    words = f"{first_drawing(since):.3f} s, at most {time.thread_time() - computed:.3f} s computed"
+    print(f"MEASURED {text}: first sign of life after {words} {seen_since(since)}", flush=True)
 
 
 def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
@@ -91,11 +97,11 @@ def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
     global _worst
     since = time.monotonic()
     _gaps.clear()
-    _worst = 0.0, []
+    _worst = 0.0, ""
     yield condition
     stall, computed = (max(gaps) for gaps in zip(*_gaps, strict=True))
     words = f"{time.monotonic() - since:.2f} s, longest stall {stall:.3f} s, of one at most {computed:.3f} s computed"
-    print(f"MEASURED {what}: {words} (seen in: {', '.join(_worst[1])})", flush=True)
+    print(f"MEASURED {what}: {words} {_worst[1]}", flush=True)
 
 
 def previewed() -> int:
