@@ -69,7 +69,7 @@ def _look() -> float:
 
 def seen_since(since: float) -> str:
     """Where the main thread was seen most often, and how often."""
-    places = Counter(where for at, where in _seen if at > since)
+    places = Counter(where for at, where in list(_seen) if at > since)
     return f"(seen in: {', '.join(f'{where} {count}' for where, count in places.most_common(6))})"
 
 
