@@ -2,7 +2,8 @@
 
 The first frame's true matte is the prompt, as in DAVIS's semi-supervised task; the first and the last frame are not
 counted. *Worst* is J of the worst tenth of the frames, *after hiding* that of the frames after the subject was hidden
-or away (1 where there is nothing and nothing is found). Everything is seeded; any checkpoint can be measured.
+or away (1 where there is nothing and nothing is found). Everything is seeded; any checkpoint can be measured. Seconds
+are the processor's; the first policy of a clip also encodes its images, which the others then find.
 """
 
 from __future__ import annotations
