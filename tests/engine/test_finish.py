@@ -254,14 +254,14 @@ def alpha_of(version: Path) -> list[Pixels]:
 
 
 def test_an_export_is_finished_and_nothing_is_tracked_again(
-    tmp_path: Path, checkpoint: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real footage, real store: changed finishing gives another version from the same mattes."""
     from addon.engine.footage.footage import scan
 
     footage, _ = scan(save_plates(tmp_path / "plates", 3))
     prompts = (Prompt(1, (Point(45.5, 30.5),)),)
-    plain = Job(footage, (MatteObject("a", prompts), MatteObject("b", (Prompt(2, (Point(9.5, 9.5),)),))), checkpoint)
+    plain = Job(footage, (MatteObject("a", prompts), MatteObject("b", (Prompt(2, (Point(9.5, 9.5),)),))), small)
     tracked: list[int] = []
     session = Session(lambda stage, done, total, frame: tracked.append(frame) if stage == "track" else None, bool)
     first, version = session.export(plain)

@@ -141,13 +141,13 @@ def test_every_depth_is_a_guide(truth: Pixels, plate: Pixels) -> None:
     assert iou(refine(coarse(truth), linear, to_8_bit), expected) > 0.95
 
 
-def test_an_export_is_refined(tmp_path: Path, truth: Pixels, plate: Pixels, checkpoint: Any) -> None:
+def test_an_export_is_refined(tmp_path: Path, truth: Pixels, plate: Pixels, small: Any) -> None:
     """From what is tracked; the same bytes each time."""
     folder = tmp_path / "plates"
     folder.mkdir()
     Image.fromarray(plate).save(folder / "shot.0001.png")
     marked = (MatteObject("wheel", (Prompt(1, (Point(700.5, 220.5),)),)),)
-    job = Job(scan(folder)[0], marked, checkpoint)
+    job = Job(scan(folder)[0], marked, small)
     session = Session(lambda *_: None, bool)
     tracked, _ = session.export(job)
     take = tracked.takes["wheel"]

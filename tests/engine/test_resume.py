@@ -43,7 +43,7 @@ class Straight:
 
 
 @pytest.fixture(scope="module")
-def straight(checkpoint: Model, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+def straight(small: Model, tmp_path_factory: pytest.TempPathFactory) -> Straight:
     """Two objects that start on different frames, one with a correction on each side of its start."""
     clip = toy(tmp_path_factory.mktemp("straight"))
     on, off = Point(*clip.subject), Point(*clip.elsewhere, include=False)
@@ -53,7 +53,7 @@ def straight(checkpoint: Model, tmp_path_factory: pytest.TempPathFactory) -> Str
             MatteObject("early", (Prompt(4, (on, off)),)),
             MatteObject("late", (Prompt(6, (off,)), Prompt(10, (on,)), Prompt(13, (off,)))),
         ),
-        model=checkpoint,
+        model=small,
         output=str(clip.room / "mattes"),
     )
     return Straight(job, mattes(job, Session(lambda *_: None, lambda: False)))

@@ -22,10 +22,10 @@ LOOSE = Settings(pred_iou_thresh=0.3, stability_score_thresh=0.1, stability_scor
 
 
 @pytest.fixture
-def job(clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+def job(clip, small: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     monkeypatch.setattr(things, "Settings", lambda: LOOSE)
     search = Things(start_points_per_side=3, prompt_points_per_side=2, memory_size=2)
-    return Job(clip.take(3), (), model=checkpoint, output=str(tmp_path / "mattes"), target="labels", things=search)
+    return Job(clip.take(3), (), model=small, output=str(tmp_path / "mattes"), target="labels", things=search)
 
 
 def test_labels_are_tracked_and_chosen_from(job: Job) -> None:

@@ -14,14 +14,16 @@ FRAMES = 4
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_batch_is_what_its_objects_are(clip, checkpoint: Model, reverse: bool) -> None:
+def test_a_batch_is_what_its_objects_are(clip, small: Model, reverse: bool) -> None:
     footage = clip.take(FRAMES)
     reader = Reader(footage)
-    loaded = model.load(model.find(checkpoint))
+    loaded = model.load(model.find(small))
     predictor = loaded.predictor
     side = predictor.image_size
     masks = np.zeros((3, side, side), bool)
-    masks[0, 100:300, 150:350] = masks[1, 200:260, 60:140] = masks[2, 20:400, 300:500] = True
+    unit = side // 32
+    for mask, top, bottom, left, right in zip(masks, (6, 12, 1), (19, 16, 25), (9, 4, 19), (22, 9, 31), strict=True):
+        mask[top * unit : bottom * unit, left * unit : right * unit] = True
     order = range(FRAMES)[::-1] if reverse else range(FRAMES)
     with loaded.computing():
         alone = []

@@ -31,7 +31,7 @@ def truth(i: int) -> np.ndarray:
 
 
 @pytest.fixture
-def job(tmp_path: Path, checkpoint: Model) -> Job:
+def job(tmp_path: Path, small: Model) -> Job:
     """A red disc before a grey wall; masks with holes, a false alarm that hardly differs, and one that is brief."""
     noise = np.random.default_rng(3)
     wall = cv2.GaussianBlur(noise.integers(60, 120, (SIZE[1], SIZE[0], 3)).astype(np.uint8), (0, 0), 2)
@@ -56,7 +56,7 @@ def job(tmp_path: Path, checkpoint: Model) -> Job:
     return Job(
         Footage(files, *SIZE, FRAMES),
         (),
-        model=checkpoint,
+        model=small,
         output=str(tmp_path / "mattes"),
         target="t3dgs",
         transients=Transients(str(tmp_path / "masks"), str(tmp_path / "diffs"), memory_size=4),

@@ -67,8 +67,8 @@ def test_no_step_where_windows_meet_or_one_is_missing(missing: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def loaded(checkpoint: Any) -> model.Loaded:
-    return model.load(model.find(checkpoint))
+def loaded(small: Any) -> model.Loaded:
+    return model.load(model.find(small))
 
 
 def test_only_the_edge_can_change(truth: Any, plate: Any, loaded: model.Loaded) -> None:  # noqa: F811
@@ -95,12 +95,12 @@ def test_what_is_fine_enough_is_left_alone(truth: Any, plate: Any, loaded: model
     assert look_again(loaded.predictor, nothing, plate, to_8_bit) is nothing
 
 
-def test_an_export_looks_again(tmp_path: Path, truth: Any, plate: Any, checkpoint: Any) -> None:  # noqa: F811
+def test_an_export_looks_again(tmp_path: Path, truth: Any, plate: Any, small: Any) -> None:  # noqa: F811
     folder = tmp_path / "plates"
     folder.mkdir()
     Image.fromarray(plate).save(folder / "shot.0001.png")
     marked = (MatteObject("wheel", (Prompt(1, (Point(700.5, 220.5),)),)),)
-    job = Job(scan(folder)[0], marked, checkpoint, refine="windows")
+    job = Job(scan(folder)[0], marked, small, refine="windows")
     session = Session(lambda *_: None, bool)
     take = session.track(job).takes["wheel"]
     found = take.matte(1)
