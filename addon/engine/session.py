@@ -261,7 +261,11 @@ class Session:
         if self._slow_caches.get(features.folder):
             features.switch_off()
         cameras = read_poses(poses, job.footage) if poses is not None else {}
-        doubted = {name: {frame for suspect in runs for frame in suspect.frames} for name, runs in suspects.items()}
+        # an earlier range may have been wider, and a prompt lies inside the range
+        doubted = {
+            name: {frame for suspect in runs for frame in suspect.frames if frame in job.frames}
+            for name, runs in suspects.items()
+        }
         total = 2 * sum(map(len, doubted.values()))
         done = 0
 

@@ -254,7 +254,7 @@ class Repairer:
             mean = means[one]
         if agreement < limit:
             return f"what lies around it does not agree on it ({agreement:.2f})"
-        if not (mean >= 0.5).any():
+        if not _curves_of(mean >= 0.5):
             return "the subject seems to be hidden: nothing can be marked"
         if iou(mean, self._matte(frame)) > agreement - _DIFFERS:
             return "fits what lies around it"
@@ -300,7 +300,11 @@ def with_repairs(job: Job, repairs: Mapping[str, Repairs]) -> Job:
 def outlines_of(offer: Offer, width: int, height: int) -> list[Curve]:
     """An offer as closed outlines of (x, y) in pixels of a plate of that size; they fill by even-odd."""
     scale = width / SIDE, height / SIDE
-    return [curve * scale for curve in curves_of(np.where(offer.mask, np.uint8(255), np.uint8(0)), POINTS)]
+    return [curve * scale for curve in _curves_of(offer.mask)]
+
+
+def _curves_of(mask: Inside) -> list[Curve]:
+    return curves_of(np.where(mask, np.uint8(255), np.uint8(0)), POINTS)
 
 
 def as_answer(repairs: Mapping[str, Repairs], width: int, height: int) -> dict[str, Any]:
