@@ -1,7 +1,7 @@
 """Scenes whose subject is also known alone: its own colours, its exact alpha; rendered when they are first needed.
 
-The subject is rendered in front of nothing, the scene without the subject in view (its shadow stays), both as linear
-light; the picture is one over the other. So in every pixel picture = alpha x subject + (1 - alpha) x background.
+The subject is rendered in front of nothing, as linear light, and laid over a background of colours at random, coarse
+and fine. So in every pixel picture = alpha x subject + (1 - alpha) x background.
 
 Run as a program in a Python that has bpy, it renders one: python -m bench._alone NAME WIDTH HEIGHT FOLDER.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,18 +47,24 @@ def scene(name: str, width: int, height: int, folder: Path) -> Scene:
         command = [str(python_of(newest_blender())), "-m", "bench._alone", name, str(width), str(height), str(place)]
         subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    def read(kind: str, channels: int) -> Linear:
-        opened = OpenImageIO.ImageInput.open(str(place / kind / "0001.exr"))
-        assert opened is not None, OpenImageIO.geterror()
-        pixels = opened.read_image(0, 0, 0, channels, "float")
-        opened.close()
-        return np.asarray(pixels, np.float32)
-
-    subject, background = read("subject", 4), read("background", 3)
+    opened = OpenImageIO.ImageInput.open(str(place / "0001.exr"))
+    assert opened is not None, OpenImageIO.geterror()
+    subject = np.asarray(opened.read_image(0, 0, 0, 4, "float"), np.float32)
+    opened.close()
+    background = _background(SEEDS[name], width, height)
     alpha = np.clip(subject[..., 3:], 0, 1)
     together = subject[..., :3] + (1 - alpha) * background
     alone = np.where(alpha > 0, subject[..., :3] / np.maximum(alpha, 1e-4), 0)
     return Scene(np.rint(_encoded(together)).astype(np.uint8), _encoded(alone), alpha[..., 0])
+
+
+def _background(seed: int, width: int, height: int) -> Linear:
+    """(H, W, 3) of 0 to 1: noise of three sizes."""
+    rng, found = np.random.default_rng(seed), np.full((height, width, 3), 0.05, np.float32)
+    for size, share in ((400, 0.5), (60, 0.3), (8, 0.15)):
+        cells = rng.random((-(-height // size) + 2, -(-width // size) + 2, 3), np.float32)
+        found += share * cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR)
+    return found
 
 
 def _encoded(linear: Linear) -> Linear:
@@ -87,14 +94,12 @@ def main(arguments: list[str]) -> None:
     c.device, c.samples, c.use_adaptive_sampling = "CPU", 6, False
     c.max_bounces, c.diffuse_bounces, c.glossy_bounces, c.sample_clamp_indirect = 3, 2, 2, 3.0
     c.use_denoising, c.denoiser, c.denoising_prefilter, c.denoising_quality = True, "OPENIMAGEDENOISE", "NONE", "FAST"
-    for kind in ("subject", "background"):
-        r.film_transparent = kind == "subject"
-        r.image_settings.color_mode = "RGBA" if kind == "subject" else "RGB"
-        for thing in at.objects:
-            if thing.type == "MESH":
-                thing.visible_camera = (thing.pass_index == SUBJECT_ID) == (kind == "subject")
-        r.filepath = str(unfinished / kind / "####")
-        bpy.ops.render.render(animation=True)
+    r.film_transparent, r.image_settings.color_mode = True, "RGBA"
+    for thing in at.objects:
+        if thing.type == "MESH":
+            thing.visible_camera = thing.pass_index == SUBJECT_ID
+    r.filepath = str(unfinished / "####")
+    bpy.ops.render.render(animation=True)
     unfinished.rename(place)
 
 

@@ -100,6 +100,7 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
         settings.edge_colours if rules.edge_colours else "as_shot",
         settings.ignored_band if rules.bands else 0,
         settings.greys and rules.weighs,
+        settings.capture if rules.pair else "any",
         kept,
     )
 

@@ -22,6 +22,7 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Refine = Literal["auto", "off", "filter", "windows"]
 Scope = Literal["all", "missing", "changed"]
 PlateAlpha = Literal["replace", "multiply"]
+Capture = Literal["any", "walk_around", "turntable"]
 EdgeColours = Literal["as_shot", "subject"]
 
 
@@ -218,6 +219,8 @@ class Delivery:
     ignored_band: pixels on either side of the edge that are marked as ignored, for targets that distinguish ignored
         from empty pixels.
     greys: whether soft edges are kept as grey values, for targets whose program uses the greys of masks as weights.
+    capture: what moved during the capture: "walk_around", the camera; "turntable", the subject. The version then holds
+        masks for alignment and for training, for targets that align or train. "any": the files of the target alone.
     kept: the clip frames to write, ascending; all other frames are tracked, but not written; empty: all frames.
     """
 
@@ -229,6 +232,7 @@ class Delivery:
     edge_colours: EdgeColours = "as_shot"
     ignored_band: int = 0
     greys: bool = False
+    capture: Capture = "any"
     kept: tuple[int, ...] = ()
 
 

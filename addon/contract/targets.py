@@ -8,6 +8,7 @@ import it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Rules:
     edge_colours: whether the colours of the subject can be continued beyond its edge.
     weighs: the program uses grey values of masks as weights, so mattes may have them if the Job asks for it.
     bands: the program distinguishes ignored pixels from those that have to be empty.
+    pair: whether the program aligns cameras or trains splats, so that a version can hold the masks for the other too.
     soft: mattes may have grey values; otherwise they are 0 or 255.
     found: the target is for parts that a search found, not for marked objects.
     one_file: all frames are in one file, which is always written as a whole; {clip} in `pattern` is the footage's name.
@@ -43,6 +45,7 @@ class Rules:
     edge_colours: bool = False
     weighs: bool = False
     bands: bool = False
+    pair: Literal["", "aligns", "trains"] = ""
     soft: bool = False
     one_file: bool = False
     flat: bool = False
@@ -63,15 +66,15 @@ class Target:
     rules: Rules
 
 
-_BY_STEM = Rules("masks")
-_MASKS_FOLDER = Rules("masks", "masks/{stem}.png", as_stored=True)
+_BY_STEM = Rules("masks", pair="trains")
+_MASKS_FOLDER = Rules("masks", "masks/{stem}.png", as_stored=True, pair="trains")
 _BESIDE_IMAGES = "A folder of masks to lie beside the images. "
 
 TARGETS: dict[str, Target] = {
     "postshot": Target(
         "Postshot",
         "PNGs with the matte as straight alpha; the colours stay as they are. Zero alpha is reconstructed as empty",
-        Rules("postshot", has_alpha=True, edge_colours=True),
+        Rules("postshot", has_alpha=True, edge_colours=True, pair="trains"),
     ),
     "compositing": Target(
         "Compositing",
@@ -86,32 +89,32 @@ TARGETS: dict[str, Target] = {
     "colmap": Target(
         "COLMAP",
         "Masks for its mask path, named as the image with .png after it. No features are found in black",
-        Rules("masks", "{name}.png", as_stored=True, camera_mask="camera_mask.png"),
+        Rules("masks", "{name}.png", as_stored=True, camera_mask="camera_mask.png", pair="aligns"),
     ),
     "realityscan": Target(
         "RealityScan",
         "Masks to lie beside the images, as .mask.png. Black is left out; invert it if yours does the opposite",
-        Rules("masks", "{name}.mask.png", as_stored=True),
+        Rules("masks", "{name}.mask.png", as_stored=True, pair="aligns"),
     ),
     "metashape": Target(
         "Metashape",
         "Masks to import by the template {filename}.png. Black is left out",
-        Rules("masks", as_stored=True, flat=True),
+        Rules("masks", as_stored=True, flat=True, pair="aligns"),
     ),
     "nerfstudio": Target(
         "Nerfstudio",
         "A folder of masks, and your transforms.json with mask_path added. Black is not trained on",
-        Rules("nerfstudio", "masks/{stem}.png", as_stored=True),
+        Rules("nerfstudio", "masks/{stem}.png", as_stored=True, pair="trains"),
     ),
     "brush": Target(
         "Brush",
         _BESIDE_IMAGES + "Black is not trained on",
-        Rules("masks", "masks/{stem}.png", as_stored=True, weighs=True),
+        Rules("masks", "masks/{stem}.png", as_stored=True, weighs=True, pair="trains"),
     ),
     "lichtfeld": Target(
         "LichtFeld Studio",
         _BESIDE_IMAGES + "White is kept",
-        Rules("lichtfeld", "masks/{stem}.png", as_stored=True, bands=True),
+        Rules("lichtfeld", "masks/{stem}.png", as_stored=True, bands=True, pair="trains"),
     ),
     "spirula": Target("Spirula Studio", _BESIDE_IMAGES + "Black is ignored, or cut out", _MASKS_FOLDER),
     "t3dgs": Target(

@@ -16,6 +16,7 @@ from ..contract.job import Job
 from ..contract.job_types import (
     DEFAULT_MEMORY,
     Box,
+    Capture,
     Delivery,
     Device,
     Direction,
@@ -207,6 +208,12 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         metavar="PIXELS",
         help="to either side of the edge; for targets that tell ignored from empty",
     )
+    track.add_argument(
+        "--capture",
+        choices=get_args(Capture),
+        default="any",
+        help="what moved: the camera or the subject; the version then holds masks for alignment and for training",
+    )
     track.add_argument("--greys", action="store_true", help="keep soft edges in masks; for targets that weigh by greys")
     track.add_argument(
         "--shadow",
@@ -299,6 +306,7 @@ def job_of(options: argparse.Namespace) -> Job:
             options.edge_colours,
             options.ignored_band,
             options.greys,
+            options.capture,
             read_kept(options.kept.absolute(), footage) if options.kept else (),
         ),
         static_masks=tuple(_static_mask(text, footage) for text in options.static_mask),

@@ -342,6 +342,25 @@ class ClipSettings(bpy.types.PropertyGroup):
         soft_max=50,
         subtype="PIXEL",
     )
+    capture: EnumProperty(
+        name="Capture",
+        description="What moved during the capture. The version then holds two sets of masks, "
+        "for aligning the cameras and for training",
+        items=[
+            ("any", "Not Said", "The files of the target alone"),
+            (
+                "walk_around",
+                "Walk-Around",
+                "The scene stands still. Alignment sees everything but objects that are tracked and not exported: "
+                "people, the rig",
+            ),
+            (
+                "turntable",
+                "Turntable",
+                "The subject turns, the background stands still. Alignment sees the subject alone",
+            ),
+        ],
+    )
     greys: BoolProperty(
         name="Soft Edges",
         description="Keep the soft edges that Feather makes: the program counts grey pixels for less",

@@ -57,7 +57,9 @@ def made(frame: int, name: str | None, job: Job) -> NDArray[np.uint8]:
     """A disc that wanders; of several objects one below the other."""
     footage = job.footage
     if name is None:
-        together = [matte_object.name for matte_object in job.objects if not matte_object.shadow]
+        together = [
+            matte_object.name for matte_object in job.objects if matte_object.export and not matte_object.shadow
+        ]
         return np.max([made(frame, each_name, job) for each_name in together], axis=0)
     row = [matte_object.name for matte_object in job.objects].index(name)
     return np.roll(matte(frame, footage.width, footage.height), 15 * row, axis=0)
@@ -303,7 +305,7 @@ class TestSeveralCameras:
         ]
         Reader(footage).check()
         save(other / "IMG_0000.JPG", 9, orientation=6)
-        with pytest.raises(FootageError, match=r"third.IMG_0000\.JPG: It has 60 x 90 pixels"):
+        with pytest.raises(FootageError, match=r"third.IMG_0000\.JPG: This image has 60 x 90 pixels"):
             Reader(footage).check()
 
 
@@ -573,3 +575,50 @@ class TestIgnoredEmptyKept:
         for width in (-1, 1001):
             with pytest.raises(JobError, match="0 to 1000"):
                 job_of(plates, "lichtfeld", delivery=Delivery(ignored_band=width))
+
+
+class TestBothSets:
+    """What alignment sees and what training sees, in one version."""
+
+    @staticmethod
+    def people(plates: Path, target: str, capture: Any) -> Job:
+        """A subject, and somebody who is tracked and not exported; the photo is held upright."""
+        (plates / NAMES[0]).unlink()
+        save(plates / NAMES[0], 0, orientation=6)
+        for name in NAMES[1:]:
+            (plates / name).unlink()
+        job = job_of(plates, target, ("subject", "person"), delivery=Delivery(capture=capture))
+        return dataclasses.replace(job, objects=(job.objects[0], dataclasses.replace(job.objects[1], export=False)))
+
+    @pytest.mark.parametrize("capture", ["walk_around", "turntable"])
+    @pytest.mark.parametrize(
+        ("target", "training", "alignment"),
+        [
+            ("brush", "masks/IMG_0001.png", "alignment/IMG_0001.JPG.png"),
+            ("lichtfeld", "masks/IMG_0001.png", "alignment/IMG_0001.JPG.png"),
+            ("colmap", "training/IMG_0001.png", "IMG_0001.JPG.png"),
+            ("realityscan", "training/IMG_0001.png", "IMG_0001.JPG.mask.png"),
+        ],
+    )
+    def test_masks(self, plates: Path, target: str, training: str, alignment: str, capture: str) -> None:
+        job = self.people(plates, target, capture)
+        version = write(job)
+        assert sorted(str(path.relative_to(version)) for path in version.rglob("*.png")) == sorted(
+            [training, alignment]
+        )
+        subject, person = (as_stored(made(1, name, job), 6) for name in ("subject", "person"))
+        assert (person & ~subject).any()
+        np.testing.assert_array_equal(read_grey(version / training), subject)
+        seen = subject if capture == "turntable" else ~person
+        np.testing.assert_array_equal(read_grey(version / alignment), seen)
+        told = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))["report"]["export"]
+        assert told["capture"] == capture
+        assert "--ImageReader.mask_path" in str(told["to_align"]) or target == "realityscan"
+        assert told["to_train"]
+        assert ("person" in told["alignment"]) == (capture == "walk_around")
+
+    def test_only_where_there_is_a_pair(self, plates: Path) -> None:
+        """Targets that neither align nor train, and Jobs that say nothing, get their own files alone."""
+        for target, capture in (("labels", "turntable"), ("brush", "any")):
+            version = write(self.people(plates, target, capture))
+            assert len(list(version.rglob("*.png"))) == 1

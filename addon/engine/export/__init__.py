@@ -20,6 +20,7 @@ from ...contract.layout import KEPT_LIST
 from ...contract.targets import TARGETS
 from ..footage.footage import Reader
 from ..selection.kept_list import kept_list
+from . import both_sets
 from .malloc import giving_back
 from .scope import frames_to_write, settings_of
 from .trial import try_out
@@ -41,6 +42,8 @@ def prepare(job: Job, reader: Reader) -> BaseWriter:
         )
     module = importlib.import_module(f".{TARGETS[job.target].rules.writer}", __name__)
     writer: BaseWriter = module.Writer(job, reader)
+    if job.delivery.capture != "any" and writer.rules.pair:
+        return both_sets.Writer(job, reader, writer)
     return writer
 
 

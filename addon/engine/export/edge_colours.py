@@ -29,9 +29,10 @@ _BEYOND = 7  # cells that colours are continued: Lanczos reaches 3 from an alpha
 _LEAST = 2  # plate pixels of the zone
 _TILE = 128  # plate pixels, at least
 _CELLS = 24  # of the grid along a tile, at least: more than colours are continued plus the widest average
-_RADII = (2, 5, 10)  # cells of the averages, near to far
-_FAR = 1e-3  # how much a wider average counts beside a narrower one; likewise what is less surely subject
-_DOUBT = 12.0  # levels of 255: a difference of F and B below which the matte says more of alpha than the colours do
+_RADII = (1, 3, 10)  # cells of the averages, near to far
+_FAR = 1e-3  # how much a wider average counts beside a narrower one
+_UNSURE = 0.2  # how much the zone counts beside what is surely subject: it is all that thin parts have
+_DOUBT = 20.0  # levels of 255: a difference of F and B below which the matte says more of alpha than the colours do
 
 _ZONE, _SUBJECT, _BACKGROUND = range(3)  # kinds of pixels
 
@@ -128,7 +129,7 @@ def _gather(
     opaque = cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA).astype(np.float32)
     opaque[..., 3] = 1
     for part, kind, less in zip(sums, (_SUBJECT, _BACKGROUND), (share, 1 - share), strict=True):
-        weight = np.maximum(kinds == kind, np.float32(_FAR) * less * less)
+        weight = np.maximum(kinds == kind, np.float32(_UNSURE) * np.square(np.square(less * less)))
         part[cells] = _means(cv2.multiply(opaque, cv2.merge([weight] * 4)), scale.cell)
     return kinds
 

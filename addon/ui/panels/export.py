@@ -31,6 +31,8 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.invertible:
             layout.prop(settings, "invert")
         layout.prop(settings, "refine")
+        if rules.pair:
+            layout.prop(settings, "capture")
         if rules.edge_colours:
             layout.prop(settings, "edge_colours")
         if rules.bands:

@@ -1,0 +1,112 @@
+"""A version with both sets of masks: what the cameras are aligned on, and what is trained on.
+
+Walk-around: the scene stands still and the camera moves. Alignment sees everything but what is tracked and not
+exported (people, the rig). Turntable: the subject turns before a background that stands still. Alignment sees the
+subject alone, as features of the background would say that the camera does not move. Training sees the subject in both.
+
+A target that trains gets `alignment/<name>.png` beside its own files, as COLMAP's mask path and Spirula Studio's
+`--mask-dir` read them (COLMAP 4.1, src/colmap/controllers/image_reader.cc; Spirula Studio v2026.8.20,
+src/sfm/core/Mask.h). The files of a target that aligns are that set themselves, and get `training/<stem>.png` beside
+them. All lie as the image's pixels are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...contract.job import Job
+from ..footage.footage import Reader
+from .png import write_grey
+from .writer import BaseWriter, MatteOf, Step, Write
+
+_ALIGNMENT = "alignment/{name}.png"
+_TRAINING = "training/{stem}.png"
+_TO_ALIGN = {
+    "colmap": {"COLMAP": "--ImageReader.mask_path VERSION"},
+    "realityscan": {"RealityScan": "the version's .mask.png files beside the images"},
+    "metashape": {"Metashape": "import masks from file, template {filename}.png"},
+    "": {
+        "COLMAP": "--ImageReader.mask_path VERSION/alignment",
+        "Spirula Studio": "spirula sfm auto --mask-dir VERSION/alignment",
+    },
+}
+_TO_TRAIN = {
+    "postshot": {"Postshot": "import the version's PNGs, without its folder alignment, and the aligned cameras"},
+    "masks": {"any": "the version's PNGs, without its folder alignment, as masks"},
+    "nerfstudio": {"nerfstudio": "copy masks and transforms.json into the data set's folder"},
+    "brush": {"Brush": "copy masks beside the images; no flag: --alpha-mode masked is the default with masks"},
+    "lichtfeld": {"LichtFeld Studio": "copy masks beside the images; mask mode segment, or as mask_mode says here"},
+    "spirula": {"Spirula Studio": "copy masks beside the images; apply_loss_for_mask to cut the subject out"},
+    "": {
+        "Brush, LichtFeld Studio, Spirula Studio": "copy training beside the images as masks",
+        "nerfstudio": "masks_path training, or mask_path of each frame in transforms.json",
+    },
+}
+
+
+class Writer(BaseWriter):
+    """The files of another writer, and the other set beside them."""
+
+    def __init__(self, job: Job, reader: Reader, own: BaseWriter) -> None:
+        self._own = own
+        super().__init__(job, reader)
+        self._moving = [
+            matte_object.name for matte_object in job.objects if not matte_object.export and not matte_object.shadow
+        ]
+
+    def frames(self, tracked: Sequence[int]) -> Sequence[int]:
+        """Those of the target."""
+        return self._own.frames(tracked)
+
+    def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
+        """The target's, and a mask of the other set."""
+        if self.rules.pair == "aligns":
+            own = self._own.frame_files(frame, lambda at, _: self._seen(at, matte))
+            return {**own, self._place(_TRAINING, frame): self._mask(frame, lambda: matte(frame, None))}
+        own = self._own.frame_files(frame, matte)
+        return {**own, self._place(_ALIGNMENT, frame): self._mask(frame, lambda: self._seen(frame, matte))}
+
+    def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
+        """Those of the target."""
+        return self._own.other_files(frames, matte, step)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Both sets, and by program what to set there. VERSION stands for the version's folder."""
+        turntable = self.job.delivery.capture == "turntable"
+        left_out = ", ".join(self._moving) or "nothing"
+        seen = "the subject alone" if turntable else f"everything, without {left_out}"
+        aligns = self.rules.pair == "aligns"
+        beside = (
+            f"{_TRAINING}: subject white, for training" if aligns else f"{_ALIGNMENT}: white, for alignment: {seen}"
+        )
+        return {
+            **self._own.describe(),
+            "capture": self.job.delivery.capture,
+            "alignment": seen,
+            "beside": f"{beside}; the rest black, as the image's pixels are stored",
+            "to_align": _TO_ALIGN[self.job.target if aligns else ""],
+            "to_train": _TO_TRAIN["" if aligns else self.job.target],
+        }
+
+    def _seen(self, frame: int, matte: MatteOf) -> NDArray[np.uint8]:
+        """What alignment sees: uint8 (H, W), 0 or 255."""
+        if self.job.delivery.capture == "turntable":
+            return matte(frame, None)
+        seen = np.full((self.job.footage.height, self.job.footage.width), 255, np.uint8)
+        for name in self._moving:
+            seen[matte(frame, name) >= 128] = 0
+        return seen
+
+    def _place(self, pattern: str, frame: int) -> str:
+        return pattern.format(stem=self.reader.stem(frame), name=self.reader.file_name(frame))
+
+    def _mask(self, frame: int, made: Callable[[], NDArray[np.uint8]]) -> Write:
+        def write(file: BinaryIO) -> None:
+            hard = np.where(made() >= 128, np.uint8(255), np.uint8(0))
+            write_grey(file, self.reader.as_stored(hard, frame))
+
+        return write
