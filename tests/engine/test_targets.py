@@ -586,7 +586,7 @@ class TestBothSets:
         (plates / NAMES[0]).unlink()
         save(plates / NAMES[0], 0, orientation=6)
         for name in NAMES[1:]:
-            (plates / name).unlink()
+            (plates / name).unlink(missing_ok=True)
         job = job_of(plates, target, ("subject", "person"), delivery=Delivery(capture=capture))
         return dataclasses.replace(job, objects=(job.objects[0], dataclasses.replace(job.objects[1], export=False)))
 
