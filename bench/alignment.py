@@ -130,7 +130,7 @@ def main() -> int:
     if not options.folder.exists():
         command = [str(python_of(newest_blender())), "-m", "bench._turntable", str(options.folder), options.subject]
         more = ["--seed", "5", "--frames", str(options.frames), "--size", options.size]
-        subprocess.run([*command, *more], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*command, *more], cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     true = truth(options.folder)
     with tempfile.TemporaryDirectory() as temporary:
         room = Path(temporary)
