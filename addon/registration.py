@@ -21,6 +21,7 @@ from .operators.drop_frame import SPLATMATTE_OT_drop_frame
 from .operators.export import SPLATMATTE_OT_export
 from .operators.find import SPLATMATTE_OT_find
 from .operators.find_footage import SPLATMATTE_OT_find_footage
+from .operators.find_static import SPLATMATTE_OT_find_static
 from .operators.install_engine import SPLATMATTE_OT_install_engine
 from .operators.jump import SPLATMATTE_OT_jump
 from .operators.keep_all_frames import SPLATMATTE_OT_keep_all_frames
@@ -61,6 +62,7 @@ CLASSES = (
     SPLATMATTE_OT_check_cameras,
     SPLATMATTE_OT_clean_splat,
     SPLATMATTE_OT_select_frames,
+    SPLATMATTE_OT_find_static,
     SPLATMATTE_OT_drop_frame,
     SPLATMATTE_OT_keep_all_frames,
     SPLATMATTE_OT_suggest,

@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from ..contract.automatic import Search
+from ..contract.automatic import Search, Things
 from ..contract.errors import CheckpointError, JobError
 from ..contract.job import Job
 from ..contract.job_types import Delivery, Device, Footage, Model
@@ -21,6 +21,7 @@ from .footage import coordinates_of, read_footage, scene_frame
 from .mask_keyframes import forget_shape_keys
 from .names import follow_names
 from .prompts import read_prompts
+from .static_masks import read_static_masks
 
 
 def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[Job, list[str]]:
@@ -52,6 +53,17 @@ def make_automatic_job(
     return Job(objects=(), **fields, **search), warnings  # type: ignore[arg-type]  # by the field's name
 
 
+def make_footage_job(clip: bpy.types.MovieClip, device: Device) -> Job:
+    """A Job for what is asked of the footage alone, whatever is marked: plain pictures, also of a panorama.
+
+    Raises:
+        FootageError, CheckpointError, JobError: what is wrong with footage or settings.
+    """
+    fields, footage, _ = _fields(clip, device, export=False)
+    fields["footage"] = dataclasses.replace(footage, panorama=False)
+    return Job(objects=(), things=Things(), **fields)
+
+
 def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[dict[str, Any], Footage, list[str]]:
     """What all Jobs of a clip have, the footage, and what should be known of it."""
     settings = settings_of(clip)
@@ -69,6 +81,7 @@ def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[di
         "refine": settings.refine,
         "transforms": str(Path(bpy.path.abspath(transforms, library=clip.library))) if transforms else "",
         "delivery": _delivery(clip, footage) if export else Delivery(),
+        "static_masks": read_static_masks(clip, coordinates_of(clip, footage), warnings),
     }
     return fields, footage, warnings
 

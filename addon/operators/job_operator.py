@@ -114,7 +114,7 @@ class JobOperator(OperatorMixin):
         if isinstance(error, Cancelled):
             words = "Taken out of the queue"
             if self._run.reply is not None:
-                is_tracked = self.verb not in ("clean", "select")
+                is_tracked = self.verb not in ("clean", "select", "static")
                 words = "Stopped. What was tracked is kept" if is_tracked else "Stopped."
             self.report({"WARNING"}, translated(words))
             return {"CANCELLED"}
@@ -146,6 +146,8 @@ def outcome(run: job_run.Run) -> str:
     if run.verb == "select":
         numbers = result.get("kept", 0), result.get("dropped", 0), result.get("blurred", 0)
         return translated("{1} frames kept, {2} dropped, {3} of them blurred", *numbers)
+    if run.verb == "static":
+        return translated("Found what stands still. Saved: {1}", Path(result.get("file", "")).name)
     if run.verb == "clean":
         counts = f"{result.get('removed', 0):,}", f"{result.get('gaussians', 0):,}", f"{result.get('floaters', 0):,}"
         if file := result.get("file"):

@@ -434,6 +434,19 @@ class ClipSettings(bpy.types.PropertyGroup):
         "Empty: the clip's solved camera",
         subtype="FILE_PATH",
     )
+    static_mask: PointerProperty(
+        name="Static Mask",
+        type=bpy.types.Mask,
+        description="What the camera always sees at the same place and never belongs to the scene: tripod, car, "
+        "lens hood. All closed splines of this mask, as they are",
+        update=_forget,
+    )
+    static_file: StringProperty(
+        name="Image",
+        description="The same as an image of the footage's size, white there",
+        subtype="FILE_PATH",
+        options=RELATIVE_PATH,
+    )
     select_count: IntProperty(
         name="Keep",
         description="How many frames to keep at most. 0: all that are sharp and no near-duplicates",

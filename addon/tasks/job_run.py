@@ -19,7 +19,7 @@ import bpy
 
 from ..clip.footage import pictures_of
 from ..clip.poses import write_poses
-from ..clip.to_job import make_automatic_job, make_job
+from ..clip.to_job import make_automatic_job, make_footage_job, make_job
 from ..clip.transport import Towards, towards
 from ..contract.automatic import Search
 from ..contract.errors import Cancelled, JobError, MatteError
@@ -29,6 +29,7 @@ from ..contract.protocol import Event
 from ..contract.requests import (
     Clean,
     Export,
+    FindStatic,
     Finish,
     Found,
     Outlines,
@@ -52,7 +53,7 @@ from ..settings.preferences import device, preferences
 
 _LOG = logging.getLogger(__name__)
 
-Verb = Literal["track", "export", "review", "clean", "select"]
+Verb = Literal["track", "export", "review", "clean", "select", "static"]
 
 _ABOUT_MATTES = ("track", "export", "review")
 _STAGES = {
@@ -61,6 +62,7 @@ _STAGES = {
     "export": "Exporting",
     "clean": "Looking from all cameras",
     "select": "Looking at frames",
+    "static": "Looking at frames",
 }
 
 
@@ -199,6 +201,8 @@ class Run:
             settings_of(bpy.data.movieclips[self.clip]).keep_takes(event["takes"], self.pictures)
         elif event["event"] == "done" and self.verb == "select" and self.clip in bpy.data.movieclips:
             self._keep_selection(event)
+        elif event["event"] == "done" and self.verb == "static" and self.clip in bpy.data.movieclips:
+            settings_of(bpy.data.movieclips[self.clip]).static_file = event["file"]
         elif event["event"] == "done" and self.verb in _ABOUT_MATTES and self.clip in bpy.data.movieclips:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
@@ -352,9 +356,15 @@ def start_select(clip: bpy.types.MovieClip) -> Run:
         MatteError: see `start`.
     """
     settings = settings_of(clip)
-    job = _job_to_find(clip, "things")  # nothing has to be marked
+    job = make_footage_job(clip, device())
     takes = {each.name: each.take for each in settings.objects if each.use and each.export and each.take}
     return _send(Select(job, settings.select_count, takes), "select", clip, [])
+
+
+@logged
+def start_find_static(clip: bpy.types.MovieClip) -> Run:
+    """Send the clip's footage, to find what is fixed to its camera. Raises MatteError: see `start`."""
+    return _send(FindStatic(make_footage_job(clip, device())), "static", clip, [])
 
 
 @logged
@@ -371,7 +381,7 @@ def start_clean(clip: bpy.types.MovieClip, write: bool) -> Run:
     settings = settings_of(clip)
     if not settings.splat:
         raise JobError("No splat is chosen.", hint="Choose the PLY that the trainer has written.")
-    job = _job_to_find(clip, "things")  # nothing has to be marked
+    job = make_footage_job(clip, device())
     splat = bpy.path.abspath(settings.splat, library=clip.library)
     poses = str(_poses_of(clip, job))
     request = Clean(job, splat, poses, settings.clean_views, settings.clean_floaters, write)

@@ -106,13 +106,16 @@ def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -
             neighbours += [made_at(matte_file(take, at)) for at in range(max(1, frame - reach), frame + reach + 1)]
     frames = (settings.direction, settings.use_range, settings.range_start, settings.range_end)
     shown = tuple(sorted(sources.items(), key=str))
-    other = (clip.name, frame, shown, tuple(neighbours), finishing, changes(), settings.refine, *frames)
+    static = settings.static_mask.name_full if settings.static_mask else "", settings.static_file
+    other = (clip.name, frame, static, shown, tuple(neighbours), finishing, changes(), settings.refine, *frames)
     return _Key(TARGETS[settings.target].rules.keeps_greys(settings.greys), other)
 
 
 def _is_on(clip: bpy.types.MovieClip) -> bool:
     settings = settings_of(clip)
     width, height = clip.size[0], clip.size[1]  # type: ignore[index]
+    if settings.static_mask or settings.static_file:
+        return True
     return refining(settings.refine, width, height) != "off" or any(
         entry.use and entry.finishing.is_on for entry in settings.objects
     )

@@ -69,6 +69,12 @@ def test_a_range_leaves_what_was_said_of_others(clip) -> None:
     assert not clip.splat_matte.dropped and not bpy.ops.splat_matte.keep_all_frames.poll()
 
 
+def test_a_panorama_is_looked_at_too(clip) -> None:
+    clip.splat_matte.panorama = True
+    assert bpy.ops.splat_matte.select_frames() == {"FINISHED"}
+    assert BLURRED in clip.splat_matte.dropped_frames()
+
+
 def test_all_dropped_is_told(clip) -> None:
     clip.splat_matte.drop(range(1, COUNT + 1))
     with pytest.raises(RuntimeError, match="All frames are dropped"):

@@ -9,8 +9,10 @@ from ...clip.summary import shown_summary_of
 from ...contract.errors import FootageError
 from ...language import CONTEXT, translated
 from ...settings.clip_settings import settings_of
+from ...tasks import job_run
 from ..text import draw_error, draw_text
 from .base import Panel, clip_of
+from .job import draw_run, missing_engine
 
 
 class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
@@ -41,7 +43,28 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
         if footage.layer:
             draw_text(layout, context, f"Layer {footage.layer}")
         layout.prop(settings_of(clip), "panorama")
+        _draw_static(layout, context, clip)
         for warning in summary.warnings:
             draw_text(layout, context, warning, "ERROR")
         if summary.warnings:
             layout.operator("clip.reload", text="Reload Clip", text_ctxt=CONTEXT, icon="FILE_REFRESH")
+
+
+def _draw_static(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
+    """What the camera always sees at the same place."""
+    header, body = layout.panel("splat_matte_static", default_closed=True)
+    header.label(text="Static Mask", text_ctxt=CONTEXT)
+    if body is None:
+        return
+    settings = settings_of(clip)
+    body.prop(settings, "static_mask")
+    body.prop(settings, "static_file")
+    row = body.row(align=True)
+    if (run := job_run.pending_of("static", clip)) is not None:
+        draw_run(row, run)
+        return
+    row.enabled = missing_engine() is None
+    row.operator("splat_matte.find_static", icon="VIEWZOOM")
+    run = job_run.latest(clip.name)
+    if run is not None and run.verb == "static" and run.error is not None:
+        draw_error(body, context, run.error)
