@@ -226,7 +226,7 @@ def test_a_stored_matte_that_unpacks_to_more_than_any(tmp_path: Path) -> None:
     take = take_of(Store(job(tmp_path)), 0)
     huge = np.zeros((10_000, 4_000), np.float16)
     np.savez_compressed(take.folder / "matte" / "000001.npz", logits=huge, iou=1.0, object_score=1.0)
-    with pytest.raises(OutputError, match="more than any matte"):
+    with pytest.raises(OutputError, match="more bytes than any matte"):
         take.matte(1)
 
 
