@@ -267,7 +267,7 @@ def test_a_source_archive_is_built(with_source: Room) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_a_changed_file_nothing_runs(with_source: Room, kind: str, tmp_path: Path) -> None:
     file = tamper(with_source, kind, tmp_path / "ran")
-    with pytest.raises(EngineError, match="sha256 is another") as caught:
+    with pytest.raises(EngineError, match=r"sha256 is another|sha256 of this file is not") as caught:
         with_source.install()
     assert Path(caught.value.where).name == file
     assert not (tmp_path / "ran").exists()
