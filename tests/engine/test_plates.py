@@ -298,7 +298,7 @@ class TestCheck:
         files = sequence(tmp_path, ["a.1.png", "a.2.png"])
         files.append(save(tmp_path / "a.3.png", noise(size=(WIDTH + 1, HEIGHT))))
         with pytest.raises(
-            FootageError, match=rf"a\.3\.png: It has {WIDTH + 1} x {HEIGHT} pixels.* {WIDTH} x {HEIGHT}"
+            FootageError, match=rf"a\.3\.png: This image has {WIDTH + 1} x {HEIGHT} pixels.* {WIDTH} x {HEIGHT}"
         ):
             reader(*files).check()
 
