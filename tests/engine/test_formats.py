@@ -384,7 +384,7 @@ class TestColour:
         assert spec.getattribute("colorInteropID") == "lin_ap1_scene"
         assert "colour space Half as bright" in files_said(file)
 
-    @pytest.mark.parametrize(("space", "said"), [("Nope", "has no colour space 'Nope'"), ("Linear", "no OpenColorIO")])
+    @pytest.mark.parametrize(("space", "said"), [("Nope", "has no colour space 'Nope'"), ("Linear", "not an Open")])
     def test_what_is_not_there_is_said(self, folder: Path, config: str, space: str, said: str) -> None:
         config = f"{config}.none" if space == "Linear" else config
         with pytest.raises(JobError, match=said):
