@@ -71,6 +71,8 @@ def check_delivery(delivery: Delivery, footage: Footage) -> None:
         raise JobError(f"Not all are of the clip's frames 1 to {footage.frame_count}.", where="delivery.kept")
     if any(first >= second for first, second in itertools.pairwise(delivery.kept)):
         raise JobError("Kept frames are in order, each of them once.", where="delivery.kept")
+    if not re.fullmatch(r"[\w.-]{0,128}", delivery.submission):
+        raise JobError(f"{delivery.submission!r} is no name of a submission.", where="delivery.submission")
     if not re.fullmatch(r"|latest|v\d{3,}", delivery.into):
         raise JobError(
             f"{delivery.into!r} is not a version.",

@@ -222,6 +222,8 @@ class Delivery:
     capture: what moved during the capture: "walk_around", the camera; "turntable", the subject. The version then holds
         masks for alignment and for training, for targets that align or train. "any": the files of the target alone.
     kept: the clip frames to write, ascending; all other frames are tracked, but not written; empty: all frames.
+    submission: what a farm calls this export, or empty. There is one version of a submission: whoever exports it again,
+        because a task was lost, for example, gets that version.
     """
 
     scope: Scope = "all"
@@ -234,6 +236,7 @@ class Delivery:
     greys: bool = False
     capture: Capture = "any"
     kept: tuple[int, ...] = ()
+    submission: str = ""
 
 
 def refining(refine: Refine, width: int, height: int) -> Refine:

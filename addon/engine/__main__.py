@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..contract.boundary import unexpected
+from ..contract.disk import writing
 from ..contract.errors import ExitCode, JobError, MatteError
 from ..contract.job import Job
 from ..contract.job_types import Device, Footage
@@ -34,7 +36,8 @@ from ..contract.layout import work_folder
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..runtime import log_file
-from ..runtime.locate import CURRENT
+from ..runtime.json_line_process import EXTENSION
+from ..runtime.locate import CURRENT, find_python
 from ..runtime.lock import use
 from ..runtime.user_folder import user_folder
 from .arguments import command_line, footage_of, job_of, range_of
@@ -42,6 +45,8 @@ from .arguments import command_line, footage_of, job_of, range_of
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from .farm.worker import Worker
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _select(options)
         if options.command == "static":
             return _find_static(options)
-        if options.command == "run":
-            return _run(options)
+        if options.command in _FARM:
+            return _FARM[options.command](options)
         if options.command == "review":
             return _review(Job.load(options.job), options.poses)
         if options.command == "repair":
@@ -149,6 +154,87 @@ def _run(options: argparse.Namespace) -> int:
         report.write(options.report.absolute(), rows)
     print(report.in_words(rows))
     return report.exit_code(rows)
+
+
+def _farm(options: argparse.Namespace) -> int:
+    from .farm import bundle, engines, shots
+
+    if options.chunk < 1:
+        raise JobError(f"A task of {options.chunk} frames does nothing.", where="--chunk", hint="Give at least 1.")
+    found = shots.read_shots([path.absolute() for path in options.job], options.scope)
+    first = options.job[0].absolute()
+    folder = options.bundle.absolute() if options.bundle else first.with_name(f"{first.stem}_{options.to}")
+    python = find_python(folder=str(options.runtime.absolute())) if options.runtime else Path(sys.executable)
+    code = options.code.absolute() if options.code else EXTENSION
+    plan = bundle.make(folder, found, options.chunk, options.device)
+    if any(bundle.load_job(folder, shot, None).model.device == "auto" for shot in plan.shots):
+        print(
+            "Warning: each worker chooses its own device, and one with a GPU does not find the mattes of one without: "
+            "say which all have, with --device.",
+            file=sys.stderr,
+        )
+    with writing(folder):
+        words = engines.tell(
+            options.to, folder, plan, engines.Program(str(python), str(code / "addon/engine/farm/start.py"))
+        )
+    print(f"{len(plan.shots)} shots, {plan.count('track')} tracks, {plan.count('export')} frames. Send it with:")
+    print(words)
+    print(folder)
+    return ExitCode.OK
+
+
+def _task(options: argparse.Namespace) -> int:
+    from .farm import warm
+    from .farm.tasks import Task
+
+    rules = str(options.map.absolute()) if options.map else ""
+    task = Task(str(options.bundle.absolute()), options.step, options.items, rules, options.openjd)
+    stop = _stop_on_signals()
+    code = warm.run(task, stop.is_set)
+    if code is None:
+        code = _worker().run(task, lambda words: print(words, flush=True), stop.is_set)
+    return code
+
+
+def _warm(options: argparse.Namespace) -> int:
+    from .farm import warm
+
+    folder = options.folder.absolute()
+    if options.verb == "keep":
+        return warm.keep(folder, _worker())
+    if options.verb == "start":
+        warm.start(folder)
+    else:
+        warm.stop(folder)
+    return ExitCode.OK
+
+
+def _worker() -> Worker:
+    _import_torch()
+    from .farm.worker import Worker
+    from .sam2.model import make_deterministic
+
+    make_deterministic()
+    return Worker()
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .farm import report
+
+    rows = report.rows_of(options.bundle.absolute())
+    if options.report is not None:
+        report.write(options.report.absolute(), rows)
+    print(report.in_words(rows))
+    return report.exit_code(rows)
+
+
+_FARM: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "farm": _farm,
+    "task": _task,
+    "warm": _warm,
+    "report": _report,
+}
 
 
 def _carry_out(job: Job) -> int:

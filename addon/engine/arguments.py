@@ -35,6 +35,8 @@ from ..contract.job_types import (
     StaticMask,
 )
 from ..contract.targets import TARGETS
+from .farm.engines import ENGINES
+from .farm.plan import STEPS
 
 # Verbs with a search. Each is named after the Job's field. The rows have the verb's name in earlier releases, its
 # results in words, its default target, and its help.
@@ -56,6 +58,7 @@ def command_line() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=int, default=1, metavar="N", help="engines at a time; default: %(default)s")
     run.add_argument("--scope", choices=get_args(Scope), help="which frames are written; default: each Job's own")
     run.add_argument("--report", type=Path, metavar="FILE", help="write what became of each Job, as JSON")
+    _add_farm(commands)
     review = commands.add_parser("review", help="say where what is tracked of a Job file is doubtful, and why")
     review.add_argument("job", type=Path, metavar="JOB.json")
     review.add_argument(
@@ -123,6 +126,33 @@ def command_line() -> argparse.ArgumentParser:
         _add_common(command, target)
         command.set_defaults(point=[], box=[], mask=[], direction="both", memory=DEFAULT_MEMORY, search=name)
     return parser
+
+
+def _add_farm(commands: Any) -> None:
+    """What sends shots to a farm, and what its workers run."""
+    farm = commands.add_parser("farm", help="make a folder of Job files that a farm's program carries out")
+    farm.add_argument("job", type=Path, nargs="+", metavar="JOB.json", help="or a folder of them")
+    farm.add_argument("--to", choices=ENGINES, required=True, help="who carries it out")
+    farm.add_argument("--bundle", type=Path, metavar="DIR", help="the folder; default: beside the first Job")
+    farm.add_argument("--chunk", type=int, default=50, metavar="N", help="frames of an export task; default: 50")
+    farm.add_argument(
+        "--runtime", type=Path, metavar="DIR", help="of the workers: as `vendor_setup runtime DIR` made it"
+    )
+    farm.add_argument("--code", type=Path, metavar="DIR", help="of the workers: the extension; default: this one")
+    farm.add_argument("--device", choices=get_args(Device), help="of all workers; default: each Job's own")
+    farm.add_argument("--scope", choices=get_args(Scope), help="which frames are written; default: each Job's own")
+    task = commands.add_parser("task", help="for workers: do a part of a bundle")
+    task.add_argument("step", choices=STEPS)
+    task.add_argument("bundle", type=Path)
+    task.add_argument("items", help="such as 3 or 1-50")
+    task.add_argument("--map", type=Path, metavar="FILE", help="path mapping rules, as Open Job Description gives them")
+    task.add_argument("--openjd", action="store_true", help="tell progress as Open Job Description wants it")
+    warm = commands.add_parser("warm", help="for workers: keep an engine between tasks")
+    warm.add_argument("verb", choices=("start", "keep", "stop"))
+    warm.add_argument("folder", type=Path)
+    report = commands.add_parser("report", help="what became of the shots of a bundle")
+    report.add_argument("bundle", type=Path)
+    report.add_argument("--report", type=Path, metavar="FILE", help="write it as JSON, too")
 
 
 def _add_parameter(command: argparse.ArgumentParser, field: dataclasses.Field[Any]) -> None:

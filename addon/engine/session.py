@@ -102,11 +102,13 @@ class Session:
         cancelled: Callable[[], bool],
         on_takes: OnTakes = lambda takes: None,
         on_warning: Callable[[str], None] = lambda words: None,
+        patience: float = 0.0,
     ) -> None:
         self._progress = progress
         self._cancelled = cancelled
         self._on_takes = on_takes
         self._on_warning = on_warning
+        self._patience = patience  # seconds to wait for another engine at work on the same
         self._loaded: model.Loaded | None = None
         self._previewer: Previewer | None = None
         self._slow_caches: dict[
@@ -124,12 +126,23 @@ class Session:
         reader = _open(job)
         return self._track(job, reader, evidence_of(job, reader))
 
+    def check(self, job: Job) -> None:
+        """See that all is there to carry it out on this machine, before it takes hours. Raises MatteError."""
+        reader = _open(job)
+        source = model.find(job.model)
+        evidence_of(job, reader)
+        store = Store(job)
+        takes(job, store, reader.fingerprint(), source.facts)  # reads mask files
+        store.try_out(matte_object.name for matte_object in job.objects)
+        if job.target:
+            try_out(prepare(job, reader), self._on_warning)
+
     def retrack(self, job: Job) -> Tracked:
         """Delete the mattes of the wanted frames, then track them. Raises MatteError."""
         reader = _open(job)
         store = Store(job)
         where = _takes_of(job, store, reader)
-        with store.open_for_writing(where):
+        with store.open_for_writing(where, self._patience):
             for matte_object in job.objects:
                 for frame in frames_of(job, matte_object):
                     where[matte_object.name][0].forget_matte(frame)
@@ -454,12 +467,26 @@ class Session:
         Returns:
             The result of tracking, and the folder of the version.
         """
+        return self._export(job, picked_from, None)
+
+    def export_ahead(self, job: Job, frames: range) -> int:
+        """Write the files of these clip frames for the export that comes later; any number of engines may be at it.
+
+        What is tracked has to be there. Returns how many of the frames have a matte. Raises MatteError.
+        """
+        tracked, _ = self._export(job, None, frames)
+        return len(set(frames).intersection(tracked.frames))
+
+    def _export(self, job: Job, picked_from: Path | None, ahead: range | None) -> tuple[Tracked, Path]:
         reader = _open(job)
         if picked_from is not None:
             _check_picked_from(folder_of(job, model.find(job.model), reader.fingerprint()), picked_from)
         writer = prepare(job, reader)
         evidence = evidence_of(job, reader)
-        try_out(writer, self._on_warning)
+        if ahead is None:
+            try_out(writer, self._on_warning)
+        else:
+            _check_tracked(job, _takes_of(job, Store(job), reader))
         tracked = self._track(job, reader, evidence)
         request = job
         if job.search is not None:
@@ -517,6 +544,8 @@ class Session:
                 request=request,
                 on_frame=lambda done, total, frame: self._progress("export", done, total, frame),
                 cancelled=self._cancelled,
+                ahead=ahead,
+                patience=self._patience,
             )
         return tracked, folder
 
@@ -583,7 +612,7 @@ class Session:
 
             if source.is_gpu:
                 self._uncompressed = itertools.chain(self._uncompressed, compressing(kept.values()))
-            with store.open_for_writing(where):
+            with store.open_for_writing(where, self._patience):
                 self._fitting(source, run)
             if missing(job, where):
                 raise OutputError(
@@ -658,6 +687,14 @@ def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Re
 def _takes_of(job: Job, store: Store, reader: Reader) -> Takes:
     """The take of each object, which may not exist yet. Raises FootageError, JobError or CheckpointError."""
     return takes(job, store, reader.fingerprint(), model.find(job.model).facts)
+
+
+def _check_tracked(job: Job, where: Takes) -> None:
+    """Raises OutputError: another task would have to track first, and so did not."""
+    if job.search is None and missing(job, where):
+        raise OutputError(
+            "Not all of it is tracked.", where=str(job.matte_folder), hint="See why tracking has failed, and run that."
+        )
 
 
 def _check_picked_from(now: Path, then: Path) -> None:

@@ -24,7 +24,7 @@ from . import both_sets
 from .malloc import giving_back
 from .scope import frames_to_write, settings_of
 from .trial import try_out
-from .versions import Partial, claim
+from .versions import Partial, Pieces, claim, published
 from .writer import BaseWriter, MatteOf, Step
 
 __all__ = ["export", "prepare", "try_out"]
@@ -58,6 +58,8 @@ def export(
     request: Job | None = None,
     on_frame: Callable[[int, int, int], None],
     cancelled: Callable[[], bool],
+    ahead: range | None = None,
+    patience: float = 0.0,
 ) -> Path:
     """Write one version: all frames that are asked for, or none that anybody sees.
 
@@ -72,9 +74,12 @@ def export(
         report: goes into vNNN.json, read when the last frame is there.
         on_frame: told of each frame written here: how many are finished, of how many, which clip frame.
         cancelled: asked again and again; True stops after the frames being written.
+        ahead: write the files of these clip frames alone, for the export of all that comes later; any number of
+            processes may be at it.
+        patience: seconds to wait for another process that exports for the same submission.
 
     Returns:
-        The version's folder; that of the version before if it has all that is asked for.
+        The version's folder; that of the version before if it has all that is asked for. With `ahead`, of the files.
 
     Raises:
         JobError: the target needs frames that have no matte; there is no version to go on with.
@@ -83,6 +88,9 @@ def export(
         Cancelled: as asked for. As after an error, finished frames are kept for the next run.
     """
     job = writer.job
+    submission = job.delivery.submission
+    if submission and (there := published(job.matte_folder, submission)):
+        return there
     planned = frames_to_write(writer, matte, frames, frame_key or (lambda frame: key))
     base, into = planned.base, bool(job.delivery.into)
     if base is not None and not planned.frames:
@@ -90,7 +98,18 @@ def export(
     settings = settings_of(writer)
     todo = [settings, key, planned.made_from, planned.frames, base and [base.stamp, into]]
     claimed = hashlib.sha256(json.dumps([_FORMAT, todo], sort_keys=True).encode()).hexdigest()[:20]
-    with claim(job.matte_folder, claimed) as partial, giving_back():
+    pieces = Pieces(job.matte_folder, claimed)
+    if ahead is not None:
+        with giving_back():
+            todo = [frame for frame in planned.frames if frame in ahead]
+            missing = [frame for frame in todo if not all(map(pieces.has, writer.frame_files(frame, matte)))]
+            for done, frame in enumerate(_write_all(writer, matte, missing, pieces, cancelled), 1):
+                on_frame(done, len(missing), frame)
+            writer.reader.check_unchanged()
+        return pieces.folder
+    with claim(job.matte_folder, claimed, patience if submission else None) as partial, giving_back():
+        if submission:
+            partial.take(pieces)
         missing = [frame for frame in planned.frames if not all(map(partial.has, writer.frame_files(frame, matte)))]
         done = len(planned.frames) - len(missing)
         for frame in _write_all(writer, matte, missing, partial, cancelled):
@@ -114,7 +133,7 @@ def export(
             return partial.replace(base, text)
         if base is not None:
             partial.take_over(base)
-        return partial.publish(text)
+        return partial.publish(text, submission)
 
 
 def _step(frames: Sequence[int], on_frame: Callable[[int, int, int], None], cancelled: Callable[[], bool]) -> Step:
@@ -130,7 +149,7 @@ def _step(frames: Sequence[int], on_frame: Callable[[int, int, int], None], canc
 
 
 def _write_all(
-    writer: BaseWriter, matte: MatteOf, frames: list[int], partial: Partial, cancelled: Callable[[], bool]
+    writer: BaseWriter, matte: MatteOf, frames: list[int], partial: Partial | Pieces, cancelled: Callable[[], bool]
 ) -> Iterator[int]:
     """Write frames in threads, yield each that is finished."""
 

@@ -5,6 +5,7 @@
     <matte folder>/work/.export-<key>.<owner>/ a version on its way; -2, -3 ... if the same is exported twice at once
     <matte folder>/work/.swap-v001-<stamp>/    v001 as it will be, whole; whoever comes next puts it in place
     <matte folder>/work/.versions              owned for a moment by whoever takes a folder or a number
+    <matte folder>/work/.pieces-<key>/         its frames, that farms write ahead, several at once; nobody owns it
     <matte folder>/v001/.report.json           v001.json, for the moment until whoever comes next has moved it there
 
 store/ownership.py says what it is to own. A version on its way bears its owner's name: who is replaced finds its folder
@@ -26,6 +27,7 @@ import itertools
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -38,10 +40,12 @@ from ...contract.layout import version_document, version_folder, version_number,
 from ..store.ownership import HeldError, Ownership, acquire, owning
 
 _PREFIX = ".export-"
+_PIECES = ".pieces-"
 _SWAP = ".swap-"
 _REPORT = ".report.json"
 _PATIENCE = 600.0  # seconds for the moment that somebody else has a number: where links are copies, it may be long
 _STAMP_LENGTH = 12
+_PIECES_STAY = 7 * 86_400.0  # seconds: whoever writes there can't be asked
 _INCOMING = ".incoming"  # in a version on its way to its place: tells it from the one that it was exchanged with
 
 
@@ -91,6 +95,42 @@ def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version 
     return None
 
 
+def published(matte_folder: Path, submission: str) -> Path | None:
+    """The version that was exported for a farm's submission; None: not yet."""
+    if not matte_folder.is_dir():
+        return None
+    for number in sorted(set(_numbers(matte_folder)), reverse=True):
+        folder = version_folder(matte_folder, number)
+        documents = (version_document(folder), folder / _REPORT)  # in there until somebody moves it out
+        if folder.is_dir() and submission in [read_or("", functools.partial(_submission, file)) for file in documents]:
+            return folder
+    return None
+
+
+def _submission(document: Path) -> str:
+    return str(json.loads(document.read_bytes())["job"]["delivery"].get("submission", ""))
+
+
+class Pieces:
+    """Frames of a version that farms write ahead: any number of processes at once, as each file appears whole and is
+    the same whoever writes it."""
+
+    def __init__(self, matte_folder: Path, key: str) -> None:
+        self._matte_folder = matte_folder
+        self.folder = work_folder(matte_folder) / f"{_PIECES}{key}"
+
+    def has(self, name: str) -> bool:
+        """Whether the file `name` is finished."""
+        return (self.folder / name).exists()
+
+    def add(self, name: str, write: Callable[[BinaryIO], None]) -> None:
+        """As Partial.add."""
+        path = self.folder / name
+        with writing(self._matte_folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_file(path, write)
+
+
 class Partial:
     """A version on its way. Made by `claim`."""
 
@@ -124,9 +164,28 @@ class Partial:
                 (self._folder / folder).mkdir(exist_ok=True)
             write_file(self._folder / name, write)
 
-    def publish(self, document: str) -> Path:
-        """Make it the next version, with `document` as its vNNN.json. Returns its folder. Raises OutputError."""
+    def take(self, pieces: Pieces) -> None:
+        """Move what was written ahead here. Raises OutputError."""
+        self._owner.check()
+        with writing(self._matte_folder):
+            for source in [path for path in pieces.folder.rglob("*") if path.is_file()]:
+                if source.name.startswith("."):  # somebody is at it, or was killed
+                    continue
+                target = self._folder / source.relative_to(pieces.folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    patiently(functools.partial(source.replace, target))
+        discard(pieces.folder)
+
+    def publish(self, document: str, submission: str = "") -> Path:
+        """Make it the next version, with `document` as its vNNN.json. Returns its folder. Raises OutputError.
+
+        Where there is one of that `submission` already, it is that one.
+        """
         with writing(self._matte_folder), _guarding(self._matte_folder):
+            if submission and (there := published(self._matte_folder, submission)):
+                self.discard()
+                return there
             # the report comes along: killed in between, whoever comes next moves it out of the folder
             write_file(self._folder / _REPORT, lambda file: write_bytes(file, document.encode()))
             _sync_folders(self._folder)
@@ -200,17 +259,21 @@ def _guarding(matte_folder: Path) -> contextlib.AbstractContextManager[Ownership
 
 
 @contextlib.contextmanager
-def claim(matte_folder: Path, key: str) -> Iterator[Partial]:
+def claim(matte_folder: Path, key: str, patience: float | None = None) -> Iterator[Partial]:
     """The unfinished version of `key`, for this process alone: as an earlier run left it, or new.
 
-    Raises OutputError if the folder can't be written to.
+    Args:
+        patience: seconds to wait for another process that writes the same; None: write it a second time.
+
+    Raises OutputError if the folder can't be written to, or the other process takes longer.
     """
     work = work_folder(matte_folder)
     with writing(matte_folder):
         work.mkdir(parents=True, exist_ok=True)
+        alone = None if patience is None else acquire(work / f"{_PREFIX}{key}", patience)
         with _guarding(matte_folder):
             _mend(matte_folder)
-            name, owner = _take(work, key)
+            name, owner = (f"{_PREFIX}{key}", alone) if alone else _take(work, key)
             folder = work / f"{name}.{owner.token}"
             try:
                 _take_over(work, name, folder)
@@ -266,6 +329,10 @@ def _remove_abandoned(work: Path) -> None:
             for folder in _folders(work, name):
                 discard(folder)
             owner.release(forget=True)
+    for pieces in work.glob(f"{_PIECES}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - pieces.stat().st_mtime > _PIECES_STAY:
+                discard(pieces)
 
 
 def _mend(matte_folder: Path) -> None:

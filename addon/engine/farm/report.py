@@ -7,9 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ...contract import json_codec
+from ...contract.boundary import read_or
 from ...contract.disk import write_bytes, write_file, writing
 from ...contract.errors import ExitCode, MatteError
+from .plan import STEPS, Plan, PlannedShot, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +69,33 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     text = json.dumps({"shots": [dataclasses.asdict(row) for row in rows]}, ensure_ascii=False, indent=1)
     with writing(path.parent):
         write_file(path, lambda file: write_bytes(file, f"{text}\n".encode()))
+
+
+def rows_of(bundle: Path) -> list[Row]:
+    """A row each shot, of what its tasks have left. Raises JobError."""
+    plan = Plan.load(bundle)
+    return [_row(bundle, shot) for shot in plan.shots]
+
+
+def _row(bundle: Path, shot: PlannedShot) -> Row:
+    found: dict[Step, list[Row]] = {}
+    for step in STEPS:
+        files = sorted((bundle / "report").glob(f"{step}-{shot.name}-*.json"))
+        rows = (read_or(None, lambda file=file: _read(file)) for file in files)  # type: ignore[misc]
+        found[step] = [row for row in rows if row is not None and row.name == shot.name]
+    done = found["publish"][-1] if found["publish"] else None
+    seconds = round(sum(row.seconds for rows in found.values() for row in rows), 1)
+    failed = [row for step in STEPS for row in found[step] if row.exit_code != ExitCode.OK]
+    if done is not None and done.exit_code == ExitCode.OK:
+        return dataclasses.replace(done, seconds=seconds)
+    if failed:
+        return dataclasses.replace(failed[0], seconds=seconds)
+    reached = next((step for step in reversed(STEPS) if found[step]), None)
+    words = f"Not finished: {reached} is the last that was begun." if reached else "Not begun."
+    return Row(shot.name, ExitCode.CANCELLED, seconds=seconds, last_words=words)
+
+
+def _read(file: Path) -> Row:
+    data: Any = json.loads(file.read_text(encoding="utf-8"))
+    row: Row = json_codec.decode(data, Row, "row")
+    return row

@@ -1,0 +1,202 @@
+"""Bundles: what a farm's tasks read, in one folder, and how a worker reads it, whose paths may be others."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import shutil
+import tomllib
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from ...contract import json_codec
+from ...contract.boundary import bounded_text, reading
+from ...contract.disk import write_bytes, write_file, writing
+from ...contract.errors import EngineError, JobError, MatteError, OutputError
+from ...contract.job import MAX_JOB_BYTES, Job
+from ...contract.job_types import Device
+from ...runtime.json_line_process import EXTENSION
+from .plan import HERE, PLAN_FILE, Plan, PlannedShot, job_file
+from .shots import Shot
+
+_MAX_RULES = 1024 * 1024  # bytes
+_MAX_CONFIG = 256 * 1024 * 1024  # bytes of a colour config with all that lies beside it
+
+
+def release() -> str:
+    """Of this Splat Matte."""
+    return str(tomllib.loads((EXTENSION / "blender_manifest.toml").read_text(encoding="utf-8"))["version"])
+
+
+def torch_release() -> str:
+    """Of this PyTorch, without what it was built for."""
+    return importlib.metadata.version("torch").partition("+")[0]
+
+
+def make(bundle: Path, shots: Sequence[Shot], chunk: int, device: Device | None) -> Plan:
+    """Write a bundle's own files. Its folder must not be there yet.
+
+    Args:
+        chunk: frames of an export task.
+        device: of all Jobs, instead of their own.
+
+    Raises:
+        MatteError: a Job can't be read, or what travels along can't be.
+        OutputError: the bundle can't be written.
+    """
+    submission = uuid.uuid4().hex
+    with writing(bundle):
+        try:
+            (bundle / "jobs").mkdir(parents=True)
+            (bundle / "files").mkdir()
+            (bundle / "report").mkdir()
+        except FileExistsError:
+            raise OutputError("This is there already.", where=str(bundle), hint="Name another folder.") from None
+        planned = []
+        gpu = False
+        names: set[str] = set()
+        for shot in shots:
+            if isinstance(shot.job, MatteError):
+                raise shot.job
+            name = _name(shot.name, names)
+            job = dataclasses.replace(
+                shot.job,
+                model=dataclasses.replace(shot.job.model, device=device or shot.job.model.device),
+                delivery=dataclasses.replace(shot.job.delivery, submission=f"{submission}-{name}"),
+                output=str(shot.job.matte_folder),
+            )
+            gpu = gpu or job.model.device == "cuda"
+            data = _with_files(json.loads(job.to_json()), bundle)
+            entry = PlannedShot(name, *_tasks(job))
+            text = json.dumps(data, ensure_ascii=False, indent=1).encode()
+            write_file(job_file(bundle, entry), lambda file, text=text: write_bytes(file, text))  # type: ignore[misc]
+            planned.append(entry)
+        plan = Plan(tuple(planned), chunk, submission, release(), torch_release(), gpu)
+        write_file(bundle / PLAN_FILE, lambda file: write_bytes(file, json_codec.encode(plan).encode()))
+    return plan
+
+
+def _name(wanted: str, taken: set[str]) -> str:
+    """A name that is a file's on any system, and nobody else's."""
+    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(wanted).stem)[:60] or "shot"
+    name, number = plain, 1
+    while name.lower() in taken:
+        number += 1
+        name = f"{plain}-{number}"
+    taken.add(name.lower())
+    return name
+
+
+def _tasks(job: Job) -> tuple[tuple[str, ...], int, int]:
+    """Objects to track, first frame and number of frames that may be exported."""
+    objects = tuple(each.name for each in job.objects) or ("",)
+    if not job.target:
+        return objects, 1, 0
+    first, last = job.delivery.frame_range or (1, job.footage.frame_count)
+    return objects, first, last - first + 1
+
+
+def _with_files(data: dict[str, Any], bundle: Path) -> dict[str, Any]:
+    """The Job with its small files brought along. Raises JobError: one can't be read."""
+    for matte_object in data["objects"]:
+        for prompt in matte_object["prompts"]:
+            if prompt["mask"] and prompt["mask"]["file"]:
+                prompt["mask"]["file"] = _bring(prompt["mask"]["file"], bundle)
+    if data["transforms"]:
+        data["transforms"] = _bring(data["transforms"], bundle)
+    if data["footage"]["colour_config"]:
+        data["footage"]["colour_config"] = _bring(data["footage"]["colour_config"], bundle, neighbours=True)
+    return data
+
+
+def _bring(file: str, bundle: Path, *, neighbours: bool = False) -> str:
+    """Copy a file into the bundle; with all that lies beside it, where it refers to that by names."""
+    source = Path(file)
+    try:
+        place = bundle / "files" / hashlib.sha256(file.encode()).hexdigest()[:12]
+        if not place.exists():
+            if neighbours and "search_path" in source.read_text(encoding="utf-8", errors="replace"):
+                size = sum(path.stat().st_size for path in source.parent.rglob("*") if path.is_file())
+                if size > _MAX_CONFIG:
+                    raise JobError(f"{size:,} bytes lie beside it, too many to travel along.", where=file)
+                shutil.copytree(source.parent, place)
+            else:
+                place.mkdir()
+                shutil.copyfile(source, place / source.name)
+    except OSError as error:
+        raise JobError(f"It can't be brought along: {error.strerror or error}.", where=file) from None
+    return f"{HERE}files/{place.name}/{source.name}"
+
+
+# -- on the worker ----------------------------------------------------------------------------------------------------
+
+
+def load_job(bundle: Path, shot: PlannedShot, rules: Path | None) -> Job:
+    """The Job of a shot, with this machine's paths.
+
+    Args:
+        rules: path mapping as Open Job Description gives it (`pathmapping-1.0`); None: paths are as they were.
+
+    Raises:
+        JobError: the Job or the rules can't be read.
+    """
+    file = job_file(bundle, shot)
+    with reading(JobError, "The Job can't be read", where=str(file), hint="Make the bundle again."):
+        data = json_codec.parse(bounded_text(file, MAX_JOB_BYTES))
+    return Job.from_dict(_mapped(data, {HERE: f"{bundle.absolute()}/"} | _rules(rules)))
+
+
+def _rules(file: Path | None) -> dict[str, str]:
+    """Beginnings of paths, there and here, as far as a path ends with a folder."""
+    if file is None:
+        return {}
+    with reading(JobError, "These rules of paths can't be read", where=str(file)):
+        data = json.loads(bounded_text(file, _MAX_RULES))
+        found = {}
+        for rule in data.get("path_mapping_rules", []):
+            found[str(rule["source_path"])] = str(rule["destination_path"])
+        return found
+
+
+def _mapped(value: Any, rules: Mapping[str, str]) -> Any:
+    """All texts that are paths below a rule's source; the longest rule counts."""
+    if isinstance(value, dict):
+        return {key: _mapped(item, rules) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mapped(item, rules) for item in value]
+    if isinstance(value, str):
+        for source in sorted(rules, key=len, reverse=True):
+            rest = _below(value, source)
+            if rest is not None:
+                return rules[source].rstrip("/\\") + ("/" + rest if rest else "")
+    return value
+
+
+def _below(path: str, source: str) -> str | None:
+    """What comes after `source` in `path`, with `/`; None if it is not below it."""
+    if source == HERE:
+        return path.removeprefix(HERE) if path.startswith(HERE) else None
+    windows = "\\" in source or source[1:2] == ":"  # as PureWindowsPath compares: without regard to case
+    if windows:
+        try:
+            return PureWindowsPath(path).relative_to(PureWindowsPath(source)).as_posix().removeprefix(".")
+        except ValueError:
+            return None
+    plain = source.rstrip("/")
+    if path == plain:
+        return ""
+    return path[len(plain) + 1 :] if path.startswith(f"{plain}/") else None
+
+
+def check_release(plan: Plan) -> None:
+    """Raises EngineError: this worker is not what the shots were sent from."""
+    if (release(), torch_release()) != (plan.release, plan.torch):
+        raise EngineError(
+            f"This worker has Splat Matte {release()} with PyTorch {torch_release()}; the shots were sent from "
+            f"{plan.release} with {plan.torch}.",
+            hint="Install the same on both, or send them again.",
+        )

@@ -1,0 +1,80 @@
+"""Open Job Description (specification 2023-09, extension TASK_CHUNKING): a job bundle, as AWS Deadline Cloud takes it.
+
+    template.json           the steps; paths are parameters, so that the farm maps them
+    asset_references.json   what Deadline Cloud has to bring where workers share no file system
+
+A session's environment starts the engine, and each task of the session is done by that: the model stays warm.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...contract.job import Job
+from .bundle import load_job
+from .engines import Program
+from .plan import STEPS, Plan, Step
+
+_GRACE = 120  # seconds from the request to stop to the end by force: a frame may take long
+
+
+def write(bundle: Path, plan: Plan, program: Program) -> str:
+    """See engines.tell."""
+    start, stop = (_action("warm", verb, "{{Session.WorkingDirectory}}/warm") for verb in ("start", "stop"))
+    template = {
+        "specificationVersion": "jobtemplate-2023-09",
+        "extensions": ["TASK_CHUNKING"],
+        "name": f"Splat Matte, {len(plan.shots)} shots",
+        "parameterDefinitions": [
+            {"name": "Bundle", "type": "PATH", "objectType": "DIRECTORY", "dataFlow": "INOUT", "default": "."},
+            {"name": "Python", "type": "PATH", "objectType": "FILE", "dataFlow": "NONE", "default": program.python},
+            {"name": "Engine", "type": "PATH", "objectType": "FILE", "dataFlow": "NONE", "default": program.start},
+        ],
+        "jobEnvironments": [{"name": "Engine", "script": {"actions": {"onEnter": start, "onExit": stop}}}],
+        "steps": [_step(plan, step, before) for before, step in zip((None, *STEPS), STEPS, strict=False)],
+    }
+    _write(bundle / "template.json", template)
+    jobs = [load_job(bundle, shot, None) for shot in plan.shots]
+    _write(bundle / "asset_references.json", {"assetReferences": _assets(jobs)})
+    return f"openjd run {bundle / 'template.json'}, or: deadline bundle submit {bundle}"
+
+
+def _step(plan: Plan, step: Step, before: Step | None) -> dict[str, Any]:
+    item: dict[str, Any] = {"name": "Item", "type": "INT", "range": f"1-{plan.count(step)}"}
+    if step == "export":
+        chunks = {"defaultTaskCount": plan.chunk, "rangeConstraint": "CONTIGUOUS"}
+        item |= {"type": "CHUNK[INT]", "chunks": chunks}
+    task = _action(
+        "task", step, "{{Param.Bundle}}", "{{Task.Param.Item}}", "--map", "{{Session.PathMappingRulesFile}}", "--openjd"
+    )
+    found: dict[str, Any] = {
+        "name": step,
+        "parameterSpace": {"taskParameterDefinitions": [item]},
+        "script": {"actions": {"onRun": task}},
+    }
+    if before:
+        found["dependencies"] = [{"dependsOn": before}]
+    if plan.gpu and step == "track":
+        found["hostRequirements"] = {"amounts": [{"name": "amount.worker.gpu", "min": 1}]}
+    return found
+
+
+def _action(*words: str) -> dict[str, Any]:
+    arguments = ["-I", "-X", "utf8", "{{Param.Engine}}", *words]
+    stop = {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": _GRACE}
+    return {"command": "{{Param.Python}}", "args": arguments, "cancelation": stop}
+
+
+def _assets(jobs: list[Job]) -> dict[str, Any]:
+    inputs = sorted({file for job in jobs for file in job.footage.files})
+    return {
+        "inputs": {"filenames": inputs, "directories": []},
+        "outputs": {"directories": sorted({str(job.matte_folder) for job in jobs})},
+        "referencedPaths": [],
+    }
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,64 @@
+"""Slurm: array jobs that depend on each other, and are put back into the queue when their machine is lost.
+
+    submit.sh   run it where `sbatch` is; what it is given goes to each sbatch: sh submit.sh --partition=gpu
+    task.sh     what the arrays run
+    log/        what the tasks say
+
+Steps after `track` begin whatever became of the one before (`afterany`), and of each shot do what can be done: one shot
+that fails stops no other. A task that is asked to end (time limit, preemption) stops after its frame and is put back.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from .engines import Program
+from .plan import STEPS, Plan, Step
+
+_LARGEST = 1000  # tasks of an array: Slurm's MaxArraySize is 1001 unless it is set
+
+_TASK = """\
+#!/bin/sh
+# task.sh STEP ITEMS_A_TASK: the items of this task of the array
+first=$(((SLURM_ARRAY_TASK_ID - 1) * $2 + 1))
+last=$((first + $2 - 1))
+{program} task "$1" "$BUNDLE" "$first-$last" &
+task=$!
+trap 'kill -TERM "$task"' TERM
+wait "$task"; code=$?
+while kill -0 "$task" 2>/dev/null; do wait "$task"; code=$?; done
+[ "$code" = 8 ] && exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
+exit "$code"
+"""
+
+_SUBMIT = """\
+#!/bin/sh
+# Arguments are given to each sbatch, such as --partition=NAME or --time=4:00:00.
+set -e
+BUNDLE=$(cd "$(dirname "$0")" && pwd); export BUNDLE
+mkdir -p "$BUNDLE/log"
+"""
+
+
+def write(bundle: Path, plan: Plan, program: Program) -> str:
+    """See engines.tell."""
+    submit = _SUBMIT + "".join(_array(plan, step, before) for before, step in zip((None, *STEPS), STEPS, strict=False))
+    submit += "".join(f'echo "{step}: $job_{step}"\n' for step in STEPS)
+    words = " ".join(shlex.quote(word) for word in program.words)
+    for name, text in (("submit.sh", submit), ("task.sh", _TASK.format(program=words))):
+        (bundle / name).write_text(text, encoding="utf-8", newline="\n")
+        (bundle / name).chmod(0o755)
+    return f"sh {bundle / 'submit.sh'} [OPTIONS OF sbatch]"
+
+
+def _array(plan: Plan, step: Step, before: Step | None) -> str:
+    count = plan.count(step)
+    each = max(plan.chunk if step == "export" else 1, -(-count // _LARGEST))
+    options = ["--parsable", "--requeue", "--signal=B:TERM@120", f"--job-name=splat-matte-{step}"]
+    options += [f"--array=1-{-(-count // each)}", f'--output="$BUNDLE/log/{step}-%a.txt"']
+    if plan.gpu and step == "track":
+        options.append("--gres=gpu:1")
+    if before:
+        options.append(f'--dependency="{"afterok" if before == "check" else "afterany"}:$job_{before}"')
+    return f'job_{step}=$(sbatch {" ".join(options)} "$@" "$BUNDLE/task.sh" {step} {each})\n'

@@ -1,0 +1,150 @@
+"""An engine that stays warm between the tasks of a farm's session: started on its way in, asked by each task.
+
+    <folder>/engine.json    where it listens, and the key to it; for its owner's eyes only
+
+A task is one connection (multiprocessing.connection: HMAC with the key, then texts): the task goes in, lines come back,
+the last one is the exit code. A task that is gone closes its connection, and the engine stops after its frame. Where
+the engine can't be reached, tasks do without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...contract.errors import ExitCode
+from ...runtime.processes import HIDDEN
+from .tasks import Task
+
+if TYPE_CHECKING:
+    from .worker import Worker
+
+VARIABLE = "SPLAT_MATTE_WARM"  # the folder
+_FILE = "engine.json"
+_IDLE = 900.0  # seconds without a task, after which it ends: its session is gone
+_STARTING = 120.0  # seconds that a task waits for it
+
+
+def start(folder: Path) -> None:
+    """Start it; it imports PyTorch while this returns. Tells the farm's session of it. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [*sys.orig_argv[: sys.orig_argv.index("warm")], "warm", "keep", str(folder)]
+    detached: dict[str, Any] = {"creationflags": HIDDEN} if os.name == "nt" else {"start_new_session": True}
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **detached)
+    (folder / "process").write_text(str(process.pid), encoding="ascii")
+    print(f"openjd_env: {VARIABLE}={folder}", flush=True)
+
+
+def stop(folder: Path) -> None:
+    """End it, if it lives."""
+    connection = _connect(folder, 0.0)
+    if connection is not None:
+        with connection, contextlib.suppress(OSError, EOFError):
+            connection.send_bytes(b"quit")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(task: Task, stopping: Callable[[], bool]) -> int | None:
+    """Let it do a task; what it says is printed. Returns the exit code; None if it can't be reached."""
+    folder = os.environ.get(VARIABLE)
+    connection = _connect(Path(folder), _STARTING) if folder else None
+    if connection is None:
+        return None
+    with connection:
+        try:
+            connection.send_bytes(json.dumps(dataclasses.asdict(task)).encode())
+            while True:
+                if stopping():
+                    return ExitCode.CANCELLED
+                if connection.poll(0.2):
+                    kind, _, words = connection.recv_bytes().decode().partition(" ")
+                    if kind == "end":
+                        return int(words)
+                    print(words, flush=True)
+        except (OSError, EOFError):
+            print("Error: The engine of this session has ended unexpectedly. What was finished is kept.", flush=True)
+            return ExitCode.ENGINE
+
+
+def _connect(folder: Path, patience: float) -> Connection | None:
+    end = time.monotonic() + patience
+    while True:
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            data = json.loads((folder / _FILE).read_text(encoding="ascii"))
+            return Client(("localhost", data["port"]), authkey=bytes.fromhex(data["key"]))
+        if time.monotonic() >= end or not folder.exists() or (folder / _FILE).exists():
+            return None  # it listens as soon as its file is there, or it is dead
+        time.sleep(0.1)
+
+
+def keep(folder: Path, worker: Worker) -> int:
+    """Be it, until it is told to quit or nobody asks any more."""
+    key = secrets.token_bytes(32)
+    with Listener(("localhost", 0), authkey=key) as listener:
+        port = listener.address[1]
+        file = folder / _FILE
+        descriptor = os.open(file.with_suffix(".part"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as out:
+            json.dump({"port": port, "key": key.hex()}, out)
+        file.with_suffix(".part").replace(file)
+        idle = _Watchdog(folder)
+        while True:
+            with contextlib.suppress(OSError, EOFError, ValueError, TypeError), listener.accept() as connection:
+                message = connection.recv_bytes()
+                if message == b"quit":
+                    return ExitCode.OK
+                with idle.busy():
+                    _serve(worker, Task(**json.loads(message)), connection)
+
+
+def _serve(worker: Worker, task: Task, connection: Connection) -> None:
+    def say(words: str) -> None:
+        with contextlib.suppress(OSError):  # nobody listens: `stopping` hears of it
+            connection.send_bytes(f"say {words}".encode())
+
+    def stopping() -> bool:
+        try:
+            return connection.poll()  # a task says nothing more: it is its end
+        except OSError:
+            return True
+
+    code = worker.run(task, say, stopping)
+    connection.send_bytes(f"end {code}".encode())
+
+
+class _Watchdog:
+    """Ends the process once its session is gone: its folder, or everybody who asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._since: float | None = time.monotonic()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @contextlib.contextmanager
+    def busy(self) -> Any:
+        """While a task runs."""
+        self._since = None
+        try:
+            yield
+        finally:
+            self._since = time.monotonic()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(1.0)
+            since = self._since
+            if since is not None and (time.monotonic() - since > _IDLE or not self._folder.exists()):
+                os._exit(ExitCode.OK)
