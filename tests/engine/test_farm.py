@@ -184,10 +184,9 @@ def test_openjd(shots: list[Shot], tmp_path: Path) -> None:
     engines.tell("openjd", bundle, plan, PROGRAM)
     cli = [sys.executable, "-m", "openjd"]
     template = str(bundle / "template.json")
-    subprocess.run([*cli, "check", template, "--extensions", "TASK_CHUNKING"], check=True, capture_output=True)
-    done = subprocess.run(
-        [*cli, "run", template, "--extensions", "TASK_CHUNKING"], capture_output=True, text=True, check=False
-    )
+    subprocess.run([*cli, "check", template], check=True, capture_output=True)
+    given = ["-p", f"Python={PROGRAM.python}", "-p", f"Engine={PROGRAM.start}"]
+    done = subprocess.run([*cli, "run", template, *given], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert len(images(room / "v001")) == 2
     assert report.rows_of(bundle)[0].frames == 3

@@ -1,6 +1,7 @@
 """Open Job Description (specification 2023-09, extension TASK_CHUNKING): a job bundle, as AWS Deadline Cloud takes it.
 
     template.json           the steps; paths are parameters, so that the farm maps them
+    parameter_values.json   those of the engine
     asset_references.json   what Deadline Cloud has to bring where workers share no file system
 
 A session's environment starts the engine, and each task of the session is done by that: the model stays warm.
@@ -22,6 +23,7 @@ _GRACE = 120  # seconds from the request to stop to the end by force: a frame ma
 
 def write(bundle: Path, plan: Plan, program: Program) -> str:
     """See engines.tell."""
+    values = {"Python": program.python, "Engine": program.start}  # defaults may not be absolute paths
     start, stop = (_action("warm", verb, "{{Session.WorkingDirectory}}/warm") for verb in ("start", "stop"))
     template = {
         "specificationVersion": "jobtemplate-2023-09",
@@ -29,16 +31,18 @@ def write(bundle: Path, plan: Plan, program: Program) -> str:
         "name": f"Splat Matte, {len(plan.shots)} shots",
         "parameterDefinitions": [
             {"name": "Bundle", "type": "PATH", "objectType": "DIRECTORY", "dataFlow": "INOUT", "default": "."},
-            {"name": "Python", "type": "PATH", "objectType": "FILE", "dataFlow": "NONE", "default": program.python},
-            {"name": "Engine", "type": "PATH", "objectType": "FILE", "dataFlow": "NONE", "default": program.start},
+            *({"name": name, "type": "PATH", "objectType": "FILE", "dataFlow": "NONE"} for name in values),
         ],
         "jobEnvironments": [{"name": "Engine", "script": {"actions": {"onEnter": start, "onExit": stop}}}],
         "steps": [_step(plan, step, before) for before, step in zip((None, *STEPS), STEPS, strict=False)],
     }
     _write(bundle / "template.json", template)
+    given = [{"name": name, "value": value} for name, value in values.items()]
+    _write(bundle / "parameter_values.json", {"parameterValues": given})
     jobs = [load_job(bundle, shot, None) for shot in plan.shots]
     _write(bundle / "asset_references.json", {"assetReferences": _assets(jobs)})
-    return f"openjd run {bundle / 'template.json'}, or: deadline bundle submit {bundle}"
+    words = " ".join(f'-p "{name}={value}"' for name, value in values.items())
+    return f'openjd run "{bundle / "template.json"}" {words}\nor: deadline bundle submit "{bundle}"'
 
 
 def _step(plan: Plan, step: Step, before: Step | None) -> dict[str, Any]:
@@ -46,9 +50,8 @@ def _step(plan: Plan, step: Step, before: Step | None) -> dict[str, Any]:
     if step == "export":
         chunks = {"defaultTaskCount": plan.chunk, "rangeConstraint": "CONTIGUOUS"}
         item |= {"type": "CHUNK[INT]", "chunks": chunks}
-    task = _action(
-        "task", step, "{{Param.Bundle}}", "{{Task.Param.Item}}", "--map", "{{Session.PathMappingRulesFile}}", "--openjd"
-    )
+    rules = ("--map", "{{Session.PathMappingRulesFile}}")
+    task = _action("task", step, "{{Param.Bundle}}", "{{Task.Param.Item}}", *rules, "--openjd")
     found: dict[str, Any] = {
         "name": step,
         "parameterSpace": {"taskParameterDefinitions": [item]},
@@ -68,12 +71,9 @@ def _action(*words: str) -> dict[str, Any]:
 
 
 def _assets(jobs: list[Job]) -> dict[str, Any]:
-    inputs = sorted({file for job in jobs for file in job.footage.files})
-    return {
-        "inputs": {"filenames": inputs, "directories": []},
-        "outputs": {"directories": sorted({str(job.matte_folder) for job in jobs})},
-        "referencedPaths": [],
-    }
+    files = sorted({file for job in jobs for file in job.footage.files})
+    folders = sorted({str(job.matte_folder) for job in jobs})
+    return {"inputs": {"filenames": files, "directories": []}, "outputs": {"directories": folders}}
 
 
 def _write(path: Path, value: object) -> None:
