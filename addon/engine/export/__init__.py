@@ -101,8 +101,8 @@ def export(
     pieces = Pieces(job.matte_folder, claimed)
     if ahead is not None:
         with giving_back():
-            todo = [frame for frame in planned.frames if frame in ahead]
-            missing = [frame for frame in todo if not all(map(pieces.has, writer.frame_files(frame, matte)))]
+            early = [frame for frame in planned.frames if frame in ahead]
+            missing = [frame for frame in early if not all(map(pieces.has, writer.frame_files(frame, matte)))]
             for done, frame in enumerate(_write_all(writer, matte, missing, pieces, cancelled), 1):
                 on_frame(done, len(missing), frame)
             writer.reader.check_unchanged()
