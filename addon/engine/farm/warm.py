@@ -14,7 +14,6 @@ import dataclasses
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...contract.disk import discard, patiently
 from ...contract.errors import ExitCode
 from ...runtime.processes import HIDDEN
 from .tasks import Task
@@ -54,7 +54,7 @@ def stop(folder: Path) -> None:
     if connection is not None:
         with connection, contextlib.suppress(OSError, EOFError):
             connection.send_bytes(b"quit")
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)
 
 
 def run(task: Task, stopping: Callable[[], bool]) -> int | None:
@@ -99,7 +99,7 @@ def keep(folder: Path, worker: Worker) -> int:
         descriptor = os.open(file.with_suffix(".part"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as out:
             json.dump({"port": port, "key": key.hex()}, out)
-        file.with_suffix(".part").replace(file)
+        patiently(lambda: file.with_suffix(".part").replace(file))
         idle = _Watchdog(folder)
         while True:
             with contextlib.suppress(OSError, EOFError, ValueError, TypeError), listener.accept() as connection:
