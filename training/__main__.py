@@ -44,6 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
     train.add_argument("--workers", type=int, default=0, help="processes that draw batches; as many as cores on a GPU")
     train.add_argument("--seed", type=int, default=1)
+    transplant = verbs.add_parser("transplant", help="begin with the shipped weights and another trunk: start.pt")
+    transplant.add_argument("weights", type=Path, help="of EfficientNet-Lite0, as published")
+    transplant.add_argument("--clips", type=Path, default=STATE / "clips", help="where `render` put its shots")
+    transplant.add_argument("--batches", type=int, default=60, help="of four pictures, to fit the neck on")
+    transplant.add_argument("--to", type=Path, default=STATE / "start.pt")
     export = verbs.add_parser("export", help="write averaged weights as the shipped checkpoint, in half precision")
     export.add_argument(
         "sources", metavar="AVERAGE.PT", type=Path, nargs="*", default=[STATE / "average.pt"],
@@ -85,6 +90,10 @@ def main() -> int:
             print(f"{made} shots rendered")
     elif arguments.verb == "train":
         _train(arguments)
+    elif arguments.verb == "transplant":
+        from .transplant import begin
+
+        begin(arguments.weights, arguments.clips, arguments.batches, arguments.to)
     else:
         from .train import export
 

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from ...contract.boundary import in_words, reading
 from ...contract.errors import CheckpointError
-from .convolutional_trunk import ConvolutionalTrunk
+from .efficientnet_lite import EfficientNetLite0
 from .predictor import Predictor
 
 # What a config may name. A new module of ours is one line here, under the name that it has in this repository: that of
@@ -45,7 +45,7 @@ MODULES: dict[str, type[torch.nn.Module]] = {
         PositionEmbeddingSine,
         RoPEAttention,
     )
-} | {"addon.engine.sam2.convolutional_trunk.ConvolutionalTrunk": ConvolutionalTrunk}
+} | {"addon.engine.sam2.efficientnet_lite.EfficientNetLite0": EfficientNetLite0}
 _ROOT = f"{SAM2Base.__module__}.{SAM2Base.__qualname__}"
 _REFUSED = {"weights_path"}  # arguments of these classes that open files, or addresses
 _COMPILED = "compile_image_encoder"  # starts a compiler; nothing here needs it
@@ -162,7 +162,7 @@ def _check(node: Any, where: str) -> None:
         target = node.get("_target_")
         if where != "model" and "_target_" in node and not (isinstance(target, str) and target in MODULES):
             raise ValueError(
-                f"{where} asks for {target!r}; only sam2's own modules and the convolutional trunk are allowed"
+                f"{where} asks for {target!r}; only sam2's own modules and our trunk are allowed"
             )
         if "_target_" in node and where != "model":
             _check_arguments(node, MODULES[node["_target_"]], where)
