@@ -61,6 +61,7 @@ class Environment:
 ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt", "plots.txt", "fuzz.txt"), engine=True)
 QUICK = Environment("quick", ("lint.txt", "tests.txt"))  # linters and unit tests: seconds to make, no torch
 TYPES = Environment("types", ("types.txt",))
+TRUNK = Environment("trunk", ("trunk.txt",))  # holds weights, nothing that is run
 BLENDERS = tuple(
     Environment(f"bpy-{version}", ("bpy.txt", "tests.txt", f"bpy-{version}.txt"), python)
     for version, python in (("4.2", (3, 11)), ("4.5", (3, 11)), ("5.0", (3, 11)), ("5.2", (3, 13)))

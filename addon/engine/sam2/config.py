@@ -161,9 +161,7 @@ def _check(node: Any, where: str) -> None:
     if isinstance(node, dict):
         target = node.get("_target_")
         if where != "model" and "_target_" in node and not (isinstance(target, str) and target in MODULES):
-            raise ValueError(
-                f"{where} asks for {target!r}; only sam2's own modules and our trunk are allowed"
-            )
+            raise ValueError(f"{where} asks for {target!r}; only sam2's own modules and our trunk are allowed")
         if "_target_" in node and where != "model":
             _check_arguments(node, MODULES[node["_target_"]], where)
         for key, value in node.items():
