@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from addon.engine.sam2.efficientnet_lite import EfficientNetLite0
+from addon.engine.sam2.efficientnet_lite import EfficientNetLite0, InvertedResidual
 
 from .clips import davis, davis_folder, rendered
 from .network import HERE, WEIGHTS, build, set_size
@@ -50,7 +50,8 @@ def pretrained(published: dict[str, Tensor]) -> dict[str, Tensor]:
     found["stem.weight"] = stem * (_SCALE * std)[None, :, None, None]
     number = 0
     for i, stage in enumerate(EfficientNetLite0().stages):
-        for j, block in enumerate(stage):  # type: ignore[arg-type]  # a Sequential
+        for j, block in enumerate(stage.children()):
+            assert isinstance(block, InvertedResidual)
             there, name = f"_blocks.{number}", f"stages.{i}.{j}"
             if block.expand is not None:
                 fold(f"{name}.expand", f"{there}._expand_conv", f"{there}._bn0")
