@@ -57,7 +57,7 @@ for step in ${@:-self-test tests inference pipeline train decay quality}; do
             done
         done
         ;;
-    train) limited 570 train training train --resume --config training/convolutional.yaml --state "$state" \
+    train) limited 570 train training train --resume --config training/efficientnet_lite.yaml --state "$state" \
         --clips "$state/clips" --device "$device" --batch 8 --workers 14 --minutes 8.7 ;;
     decay)
         limited 220 decay training train --resume --decay --state "$state" --clips "$state/clips" \
