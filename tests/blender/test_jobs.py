@@ -97,12 +97,16 @@ def test_stopping_keeps_what_is_done(clip) -> None:
 
 
 def test_one_at_a_time(clip) -> None:
-    run = part("tasks.job_run").start("track", clip)
-    assert not bpy.ops.splat_matte.track.poll()
-    with pytest.raises(part("contract.errors").EngineError, match="running already"):
-        part("tasks.job_run").start("track", clip)
+    runs = part("tasks.job_run")
+    run = runs.start("track", clip)
+    second = runs.start("track", clip)
+    assert second.waits
+    assert runs.pending() == [run, second]
     run.wait(print)
-    assert bpy.ops.splat_matte.track.poll()
+    runs.go_on()
+    assert not second.waits
+    second.wait(print)
+    assert runs.running() is None
 
 
 def test_what_is_wrong_is_said(clip) -> None:
