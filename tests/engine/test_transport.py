@@ -10,7 +10,7 @@ from addon.contract.errors import JobError
 from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, Model, Point, Prompt
 from addon.engine.session import Session
-from addon.engine.tracking import propagate
+from addon.engine.tracking import passes
 
 COUNT = 22
 
@@ -76,7 +76,7 @@ def test_piece_by_piece_is_the_whole(job: Job, tmp_path: Path) -> None:
 
 def test_again_from_a_milestone(job: Job, clip, monkeypatch: pytest.MonkeyPatch) -> None:
     """Far from both ends the memory is gone but for milestones: what lies before the last of them is not tracked."""
-    monkeypatch.setattr(propagate, "_MILESTONE", 17)  # so that one lies in a short clip
+    monkeypatch.setattr(passes, "_MILESTONE", 17)  # so that one lies in a short clip
     on = Prompt(1, (Point(*clip.subject),))
     job = dataclasses.replace(job, footage=clip.take(36), objects=(MatteObject("subject", (on,)),))
     watched = Watched()
