@@ -44,7 +44,8 @@ def engine(*arguments: object) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+        # two engines share the cores; mattes are kept by the number of threads, as their last bits depend on it
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"},
         check=False,
     )
 
