@@ -151,25 +151,30 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
 
     def track(self, state: State, obj: int, index: int, *, reverse: bool, reads: Reads) -> Output:
         """Track an object into a frame that has no prompt, from what it `reads`. Returns its output."""
-        output, _ = self._run_single_frame_inference(
-            inference_state=state,
-            output_dict=reads,
-            frame_idx=index,
-            batch_size=1,
-            is_init_cond_frame=False,
-            point_inputs=None,
-            mask_inputs=None,
-            reverse=reverse,
-            run_mem_encoder=True,
-        )
-        result: Output = output
-        return result
+        return self._infer(state, index, reverse=reverse, reads=reads, encodes=True)
 
     def candidates(self, state: State, obj: int, index: int, *, reverse: bool, reads: Reads) -> list[Output]:
         """All masks that `track` chooses from, the one with the best predicted IoU first, without memories.
 
         A network that tracks with a single mask gives its multimask candidates beside it.
         """
+        output = self._infer(state, index, reverse=reverse, reads=reads, encodes=False)
+        masks, ious, tokens, score = self._decoded
+        appears = (score > 0).float()
+        weight = score.sigmoid() if self.soft_no_obj_ptr else appears
+        found = []
+        for number in range(1 if self._tracks_with_several else 0, masks.shape[1]):
+            mask = torch.where(appears[..., None, None] > 0, masks[:, number : number + 1], NO_OBJ_SCORE).float()
+            token = number if self._tracks_with_several and self.use_multimask_token_for_obj_ptr else 0
+            # as SAM2Base._forward_sam_heads makes the pointer of the mask that it chooses
+            pointer = self.obj_ptr_proj(tokens[:, token])
+            pointer = (weight * pointer if self.fixed_no_obj_ptr else pointer) + (1 - weight) * self.no_obj_ptr
+            found.append(output | {"pred_masks": mask, "iou": ious[:, number], "obj_ptr": pointer})
+        return sorted(found, key=lambda candidate: -float(candidate["iou"]))
+
+    def _infer(self, state: State, index: int, *, reverse: bool, reads: Reads, encodes: bool) -> Output:
+        """The output of a frame without a prompt; with its memory if `encodes`."""
+        output: Output
         output, _ = self._run_single_frame_inference(
             inference_state=state,
             output_dict=reads,
@@ -179,38 +184,28 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             point_inputs=None,
             mask_inputs=None,
             reverse=reverse,
-            run_mem_encoder=False,
+            run_mem_encoder=encodes,
         )
-        masks, ious, tokens, score = self._decoded
-        appears = (score > 0).float()
-        weight = score.sigmoid() if self.soft_no_obj_ptr else appears
-        found = []
-        for each in range(1 if self._tracks_with_several else 0, masks.shape[1]):
-            mask = torch.where(appears[..., None, None] > 0, masks[:, each : each + 1], NO_OBJ_SCORE).float()
-            token = each if self._tracks_with_several and self.use_multimask_token_for_obj_ptr else 0
-            # as SAM2Base._forward_sam_heads makes the pointer of the mask that it chooses
-            pointer = self.obj_ptr_proj(tokens[:, token])
-            pointer = (weight * pointer if self.fixed_no_obj_ptr else pointer) + (1 - weight) * self.no_obj_ptr
-            found.append(output | {"pred_masks": mask, "iou": ious[:, each], "obj_ptr": pointer})
-        return sorted(found, key=lambda candidate: -float(candidate["iou"]))
+        return output
 
-    def encode(self, state: State, index: int, output: Output) -> None:
-        """Give a candidate its memory."""
+    def encode(self, state: State, index: int, output: Output, *, is_prompted: bool = False) -> None:
+        """Give an output its memory."""
         side = (self.image_size, self.image_size)
+        masks = output["pred_masks"].to(state["device"])
         output["maskmem_features"], output["maskmem_pos_enc"] = self._run_memory_encoder(
             inference_state=state,
             frame_idx=index,
             batch_size=1,
-            high_res_masks=torch.nn.functional.interpolate(output["pred_masks"], side, mode="bilinear"),
+            high_res_masks=torch.nn.functional.interpolate(masks, side, mode="bilinear", align_corners=False),
             object_score_logits=output["object_score_logits"],
-            is_mask_from_pts=False,
+            is_mask_from_pts=is_prompted,
         )
 
     def other_masks(self) -> list[NDArray[np.bool_]]:
         """The masks (h, w) that were decoded on the frame that was tracked last, without the one that was chosen."""
         masks, ious = self._decoded[0][0], self._decoded[1][0]
         chosen = 1 + int(ious[1:].argmax()) if self._tracks_with_several else 0
-        return [(masks[each] > 0).cpu().numpy() for each in range(1, len(masks)) if each != chosen]
+        return [(masks[number] > 0).cpu().numpy() for number in range(1, len(masks)) if number != chosen]
 
     @property
     def _tracks_with_several(self) -> bool:
@@ -227,20 +222,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         """Encode what was just prompted into memory: propagate_in_video_preflight for one object."""
         prompted = state["temp_output_dict_per_obj"][obj]["cond_frame_outputs"]
         for index, output in prompted.items():
-            high_res_masks = torch.nn.functional.interpolate(
-                output["pred_masks"].to(state["device"]),
-                size=(self.image_size, self.image_size),
-                mode="bilinear",
-                align_corners=False,
-            )
-            output["maskmem_features"], output["maskmem_pos_enc"] = self._run_memory_encoder(
-                inference_state=state,
-                frame_idx=index,
-                batch_size=1,
-                high_res_masks=high_res_masks,
-                object_score_logits=output["object_score_logits"],
-                is_mask_from_pts=True,
-            )
+            self.encode(state, index, output, is_prompted=True)
             self.conditioning(state, obj)[index] = output
             self.tracked(state, obj).pop(index, None)
         prompted.clear()
