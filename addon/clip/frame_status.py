@@ -5,12 +5,12 @@ Another kind of frame is one more entry of KINDS and one more line in `lane_of`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
+from ..contract.frame_numbers import runs_of
 from ..results.take_reader import exported_frames, is_made_from, tracked_frames
 from ..settings.clip_settings import ObjectSettings, settings_of
 from .footage import matte_folder, pictures_of
@@ -74,18 +74,4 @@ def stops(clip: bpy.types.MovieClip, kind: str) -> list[int]:
     frames = lane_of(clip)[kind]
     if kind == "prompted":
         return sorted(frames)
-    return sorted({frame for first, end in spans(frames) for frame in (first, end - 1)})
-
-
-def spans(frames: set[int]) -> Iterator[tuple[int, int]]:
-    """Runs of consecutive frames as (first, one past the last)."""
-    start = end = None
-    for frame in sorted(frames):
-        if end is not None and frame == end:
-            end += 1
-            continue
-        if start is not None and end is not None:
-            yield start, end
-        start, end = frame, frame + 1
-    if start is not None and end is not None:
-        yield start, end
+    return sorted({frame for run in runs_of(frames) for frame in (run[0], run[-1])})

@@ -1,8 +1,9 @@
-"""Frames that a message names: the engine counts those of a clip from 1, an artist reads the timeline's numbers."""
+"""Runs of frames; and frames that a message names: the engine counts from 1, an artist reads the timeline's numbers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _NAMED = re.compile(r"'[^']*'|\b([Ff]rames? )(\d+)(?:( to )(\d+))?")  # what is quoted is somebody's name
 
@@ -17,3 +18,14 @@ def shifted(text: str, shift: int) -> str:
         return f"{word}{int(first) + shift}" + (f"{to}{int(last) + shift}" if to else "")
 
     return _NAMED.sub(replace, text) if shift else text
+
+
+def runs_of(frames: Iterable[int]) -> list[range]:
+    """The runs of consecutive frames, ascending."""
+    runs: list[range] = []
+    for frame in sorted(set(frames)):
+        if runs and runs[-1].stop == frame:
+            runs[-1] = range(runs[-1].start, frame + 1)
+        else:
+            runs.append(range(frame, frame + 1))
+    return runs

@@ -5,13 +5,13 @@ Standard library only.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..contract.boundary import reading
 from ..contract.errors import EngineError
+from ..contract.frame_numbers import runs_of
 from ..contract.job_checks import MAX_FRAMES
 
 
@@ -23,9 +23,7 @@ def read_dropped(file: Path) -> set[int]:
 
 def to_text(frames: Iterable[int]) -> str:
     """Frames in short: 1-3 7."""
-    runs = itertools.groupby(enumerate(sorted(set(frames))), lambda each: each[1] - each[0])
-    spans = [[run[0][1], run[-1][1]] for run in (list(group) for _, group in runs)]
-    return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return " ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs_of(frames))
 
 
 def from_text(text: str) -> set[int]:

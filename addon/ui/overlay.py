@@ -19,10 +19,11 @@ from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
 from ..clip.footage import shown_frame
-from ..clip.frame_status import KINDS, Colour, Kind, is_current, lane_of, spans
+from ..clip.frame_status import KINDS, Colour, Kind, is_current, lane_of
 from ..clip.summary import Summary, shown_summary_of
 from ..contract.automatic import number_of
 from ..contract.errors import MatteError
+from ..contract.frame_numbers import runs_of
 from ..language import translated
 from ..results.take_reader import as_stored
 from ..runtime.log_file import logged
@@ -275,7 +276,7 @@ def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: di
     width = context.region.width / count
     above = _above_redo_panel(context)
     bars = [(1, count + 1, Kind("", "", _EMPTY))]
-    bars += [(*span, kind) for name, kind in KINDS.items() for span in spans(frames[name])]
+    bars += [(run.start, run.stop, kind) for name, kind in KINDS.items() for run in runs_of(frames[name])]
     positions: list[tuple[float, float]] = []
     colours: list[Colour] = []
     for start, end, kind in bars:

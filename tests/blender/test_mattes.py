@@ -54,11 +54,6 @@ def test_a_changed_marker_makes_mattes_stale(clip) -> None:  # noqa: F811
     clip.tracking.objects["Camera"].tracks[0].markers[0].co[0] -= 0.01
 
 
-def test_spans_of_the_lane() -> None:
-    assert list(part("clip.frame_status").spans({1, 2, 3, 7, 9, 10})) == [(1, 4), (7, 8), (9, 11)]
-    assert list(part("clip.frame_status").spans(set())) == []
-
-
 def test_every_object_has_a_colour_of_its_own(clip) -> None:  # noqa: F811
     clip.tracking.objects.new("chair")
     colours = part("ui.overlay").colours(clip)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from addon.contract.frame_numbers import shifted
+from addon.contract.frame_numbers import runs_of, shifted
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,9 @@ from addon.contract.frame_numbers import shifted
 def test_they_are_shifted(text: str, expected: str) -> None:
     assert shifted(text, 1000) == expected
     assert shifted(text, 0) == text
+
+
+def test_runs() -> None:
+    assert runs_of({1, 2, 3, 7, 9, 10}) == [range(1, 4), range(7, 8), range(9, 11)]
+    assert runs_of([2, 1, 1]) == [range(1, 3)], "in any order"
+    assert runs_of(set()) == []

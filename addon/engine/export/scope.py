@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...contract.frame_numbers import runs_of
 from ...contract.job import Job
 from ...contract.job_types import Delivery
 from .versions import Version, find
@@ -92,9 +92,8 @@ def frames_to_write(
 
 
 def spans(frames: Iterable[int]) -> list[list[int]]:
-    """Ascending numbers as [first, last] of each unbroken run."""
-    runs = itertools.groupby(enumerate(frames), lambda item: item[1] - item[0])
-    return [[run[0][1], run[-1][1]] for run in (list(group) for _, group in runs)]
+    """First and last frame of each run, as JSON has them."""
+    return [[run[0], run[-1]] for run in runs_of(frames)]
 
 
 def _made_from(frame: int, writer: BaseWriter, frame_key: Callable[[int], str]) -> str:

@@ -17,7 +17,6 @@ again, or run by an orphan beside its successor: what is there stays, and a vers
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Literal, get_args
 from ...contract import json_codec
 from ...contract.boundary import bounded_text, reading
 from ...contract.errors import JobError
+from ...contract.frame_numbers import runs_of
 
 PLAN_FILE = "plan.json"
 HERE = "bundle:"  # a path that begins so is inside the bundle
@@ -80,13 +80,11 @@ class Plan:
 
     def pieces(self, items: list[int]) -> list[tuple[PlannedShot, range]]:
         """Shots and clip frames of items of `export`, in ascending order."""
-        found = []
+        found: list[tuple[PlannedShot, range]] = []
         before = 0
         for shot in self.shots:
             mine = [item - before for item in items if before < item <= before + shot.frames]
-            for _, run in itertools.groupby(enumerate(mine), lambda pair: pair[1] - pair[0]):
-                numbers = [number for _, number in run]
-                found.append((shot, range(shot.first + numbers[0] - 1, shot.first + numbers[-1])))
+            found += [(shot, range(shot.first + run[0] - 1, shot.first + run[-1])) for run in runs_of(mine)]
             before += shot.frames
         return found
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.errors import JobError
+from ...contract.frame_numbers import runs_of
 from ...contract.job import Job
 from ...contract.job_types import Mask, Prompt
 from ..footage.footage import Reader
@@ -127,7 +128,7 @@ class Repairer:
         self._misfits = self._tried(good)
         self._fit_beside(good, set(suspects))
         hull = self._hull(good, sorted(set(suspects) - good))
-        for stretch in _runs(there - good):
+        for stretch in runs_of(there - good):
             if len(stretch) >= _LONGEST:
                 reasons |= dict.fromkeys(stretch, f"{_LONGEST} frames and more lie between good ones: mark one of them")
                 continue
@@ -139,7 +140,7 @@ class Repairer:
                     reasons[frame] = answer
         reasons |= dict.fromkeys(set(suspects) & good, "fits the frames beside it")
         for reason, frames in itertools.groupby(sorted(reasons), reasons.__getitem__):
-            found.refusals += [Refusal(run[0], run[-1], reason) for run in _runs(frames)]
+            found.refusals += [Refusal(run[0], run[-1], reason) for run in runs_of(frames)]
         return found
 
     # -- how far whom can be believed -----------------------------------------------------------------------------
@@ -271,17 +272,6 @@ def iou(one: Soft, other: Soft) -> float:
 def _mean(said: Sequence[tuple[Soft, float]]) -> Soft:
     total = sum(weight for _, weight in said)
     return np.asarray(sum(matte * weight for matte, weight in said) / total, np.float32)
-
-
-def _runs(frames: Iterable[int]) -> list[list[int]]:
-    """Consecutive frames together."""
-    runs: list[list[int]] = []
-    for frame in sorted(frames):
-        if runs and runs[-1][-1] == frame - 1:
-            runs[-1].append(frame)
-        else:
-            runs.append([frame])
-    return runs
 
 
 def with_repairs(job: Job, repairs: Mapping[str, Repairs]) -> Job:
