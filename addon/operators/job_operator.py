@@ -114,8 +114,7 @@ class JobOperator(OperatorMixin):
         if isinstance(error, Cancelled):
             words = "Taken out of the queue"
             if self._run.reply is not None:
-                is_tracked = self.verb not in ("clean", "select", "static")
-                words = "Stopped. What was tracked is kept" if is_tracked else "Stopped."
+                words = "Stopped. What was tracked is kept" if self.verb in job_run.ABOUT_MATTES else "Stopped."
             self.report({"WARNING"}, translated(words))
             return {"CANCELLED"}
         return fail(self, error)

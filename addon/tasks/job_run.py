@@ -55,7 +55,7 @@ _LOG = logging.getLogger(__name__)
 
 Verb = Literal["track", "export", "review", "clean", "select", "static"]
 
-_ABOUT_MATTES = ("track", "export", "review")
+ABOUT_MATTES: tuple[Verb, ...] = ("track", "export", "review")
 _STAGES = {
     "model": "Loading the model",
     "track": "Tracking",
@@ -203,7 +203,7 @@ class Run:
             self._keep_selection(event)
         elif event["event"] == "done" and self.verb == "static" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).static_file = event["file"]
-        elif event["event"] == "done" and self.verb in _ABOUT_MATTES and self.clip in bpy.data.movieclips:
+        elif event["event"] == "done" and self.verb in ABOUT_MATTES and self.clip in bpy.data.movieclips:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
             if "found" in event:
@@ -357,7 +357,7 @@ def start_select(clip: bpy.types.MovieClip) -> Run:
     """
     settings = settings_of(clip)
     job = make_footage_job(clip, device())
-    takes = {each.name: each.take for each in settings.objects if each.use and each.export and each.take}
+    takes = {entry.name: entry.take for entry in settings.objects if entry.use and entry.export and entry.take}
     return _send(Select(job, settings.select_count, takes), "select", clip, [])
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import bpy
 import pytest
@@ -307,3 +308,7 @@ def test_what_is_asked_for_meanwhile_waits_its_turn(clip, tmp_path: Path) -> Non
     assert versions(clip) == ["v001", "v001.json"]
     assert sorted(folder.name for folder in (other / "shot_matte").iterdir()) == ["work"]
     assert runs.latest("second") is tracked and runs.latest() is exported
+
+
+def test_whatever_waits_has_a_name_in_the_queue() -> None:
+    assert set(part("ui.panels.queue")._VERBS) == set(get_args(part("tasks.job_run").Verb))

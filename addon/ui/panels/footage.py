@@ -12,7 +12,7 @@ from ...settings.clip_settings import settings_of
 from ...tasks import job_run
 from ..text import draw_error, draw_text
 from .base import Panel, clip_of
-from .job import draw_run, missing_engine
+from .job import draw_pending
 
 
 class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
@@ -60,10 +60,8 @@ def _draw_static(layout: bpy.types.UILayout, context: bpy.types.Context, clip: b
     body.prop(settings, "static_mask")
     body.prop(settings, "static_file")
     row = body.row(align=True)
-    if (run := job_run.pending_of("static", clip)) is not None:
-        draw_run(row, run)
+    if draw_pending(row, "static", clip):
         return
-    row.enabled = missing_engine() is None
     row.operator("splat_matte.find_static", icon="VIEWZOOM")
     run = job_run.latest(clip.name)
     if run is not None and run.verb == "static" and run.error is not None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import bpy
 
 from ...clip.footage import shown_frame
-from ...contract.errors import Cancelled
 from ...language import CONTEXT, translated
-from ...operators.job_operator import outcome
 from ...settings.clip_settings import ClipSettings
-from ...tasks import job_run
-from ..text import draw_error, draw_text
+from ..text import draw_text
 from .base import ClipPanel
-from .job import draw_run, missing_engine
+from .job import draw_end, draw_pending
 
 
 class SPLATMATTE_PT_frames(ClipPanel, bpy.types.Panel):
@@ -26,10 +23,7 @@ class SPLATMATTE_PT_frames(ClipPanel, bpy.types.Panel):
         layout = self.layout
         layout.prop(settings, "select_count")
         row = layout.row(align=True)
-        if (run := job_run.pending_of("select", clip)) is not None:
-            draw_run(row, run)
-        else:
-            row.enabled = missing_engine() is None
+        if not draw_pending(row, "select", clip):
             row.operator("splat_matte.select_frames", icon="VIEWZOOM")
         dropped = settings.dropped_frames()
         row = layout.row(align=True)
@@ -40,13 +34,7 @@ class SPLATMATTE_PT_frames(ClipPanel, bpy.types.Panel):
         row.operator("splat_matte.keep_all_frames", text="", icon="X")
         if dropped:
             _draw_dropped(layout, context, len(dropped), clip.frame_duration)
-        run = job_run.latest(clip.name)
-        if run is None or run.active or run.verb != "select":
-            return
-        if run.error is None:
-            draw_text(layout, context, outcome(run), "CHECKMARK", translate=False)
-        elif not isinstance(run.error, Cancelled):
-            draw_error(layout, context, run.error)
+        draw_end(layout, context, "select", clip)
 
 
 def _draw_dropped(layout: bpy.types.UILayout, context: bpy.types.Context, count: int, of: int) -> None:

@@ -34,11 +34,21 @@ def draw_job(layout: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.Mov
     """The verb's button; in the same place, while it runs or waits for this clip, how far it is."""
     row = layout.row(align=True)
     row.scale_y = _HEIGHT
+    if not draw_pending(row, verb, clip):
+        row.enabled &= is_marked(summary)
+        row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
+
+
+def draw_pending(row: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.MovieClip) -> bool:
+    """How far what runs or waits of a verb is, in the place of its buttons; False: nothing does.
+
+    The row's buttons can be pressed then, if there is an engine.
+    """
     if (run := job_run.pending_of(verb, clip)) is not None:
         draw_run(row, run)
-        return
-    row.enabled = is_marked(summary) and missing_engine() is None
-    row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")
+        return True
+    row.enabled = missing_engine() is None
+    return False
 
 
 def draw_run(row: bpy.types.UILayout, run: job_run.Run) -> None:
@@ -63,8 +73,8 @@ def draw_outcome(
         draw_text(layout, context, summary.error.message, "ERROR")
     elif not is_marked(summary):
         draw_text(layout, context, "Mark the subject first: see Objects and Prompts.", "INFO")
-    run = job_run.latest(clip.name)
-    if run is None or run.active or run.verb != verb:
+    run = _ended(verb, clip)
+    if run is None:
         return
     if run.error is None:
         draw_text(layout, context, outcome(run), "CHECKMARK", translate=False)
@@ -76,3 +86,22 @@ def draw_outcome(
         draw_text(layout, context, "Stopped. What was tracked is kept: start again to go on.", "INFO")
     else:
         draw_error(layout, context, run.error)
+
+
+def draw_end(
+    layout: bpy.types.UILayout, context: bpy.types.Context, verb: job_run.Verb, clip: bpy.types.MovieClip
+) -> None:
+    """How it went; nothing if it was stopped."""
+    run = _ended(verb, clip)
+    if run is None:
+        return
+    if run.error is None:
+        draw_text(layout, context, outcome(run), "CHECKMARK", translate=False)
+    elif not isinstance(run.error, Cancelled):
+        draw_error(layout, context, run.error)
+
+
+def _ended(verb: job_run.Verb, clip: bpy.types.MovieClip) -> job_run.Run | None:
+    """The clip's last run, if it was of that verb and has ended."""
+    run = job_run.latest(clip.name)
+    return run if run is not None and not run.active and run.verb == verb else None

@@ -9,7 +9,14 @@ from ...tasks import job_run
 from .base import Panel
 from .job import draw_run
 
-_VERBS = {"track": "Track", "export": "Export", "review": "Check in 3-D", "clean": "Clean Splat"}
+_VERBS: dict[job_run.Verb, str] = {
+    "track": "Track",
+    "export": "Export",
+    "review": "Check in 3-D",
+    "clean": "Clean Splat",
+    "select": "Select Frames",
+    "static": "Find What Stands Still",
+}
 
 
 class SPLATMATTE_PT_queue(Panel, bpy.types.Panel):

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import bpy
 
-from ...contract.errors import Cancelled
 from ...language import CONTEXT, translated
-from ...operators.job_operator import outcome
 from ...settings.clip_settings import ClipSettings
-from ...tasks import job_run
-from ..text import draw_error, draw_text
 from .base import ClipPanel
-from .job import draw_run, missing_engine
+from .job import draw_end, draw_pending
 
 
 class SPLATMATTE_PT_splat(ClipPanel, bpy.types.Panel):
@@ -28,16 +24,8 @@ class SPLATMATTE_PT_splat(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "clean_views")
         layout.prop(settings, "clean_floaters")
         row = layout.row(align=True)
-        if (run := job_run.pending_of("clean", clip)) is not None:
-            draw_run(row, run)
+        if draw_pending(row, "clean", clip):
             return
-        row.enabled = missing_engine() is None
         row.operator("splat_matte.clean_splat", text="Count", text_ctxt=CONTEXT, icon="VIEWZOOM").count = True
         row.operator("splat_matte.clean_splat", icon="BRUSH_DATA")
-        run = job_run.latest(clip.name)
-        if run is None or run.verb != "clean":
-            return
-        if run.error is None:
-            draw_text(layout, context, outcome(run), "CHECKMARK", translate=False)
-        elif not isinstance(run.error, Cancelled):
-            draw_error(layout, context, run.error)
+        draw_end(layout, context, "clean", clip)
