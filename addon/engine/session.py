@@ -178,7 +178,7 @@ class Session:
         stored_takes = [Take(Path(folder)) for folder in takes.values() if folder]
 
         def subject(frame: int) -> NDArray[np.bool_] | None:
-            found = [each.logits > 0 for take in stored_takes if (each := take.matte(frame)) is not None]
+            found = [matte.logits > 0 for take in stored_takes if (matte := take.matte(frame)) is not None]
             return np.logical_or.reduce(found) if found else None
 
         choice = self.chosen(job.footage, job.frames, count, subject)
@@ -536,7 +536,7 @@ class Session:
                         "finishing": finish.facts(job),
                         "refine": job.refining,
                         "exported": [matte_object.name for matte_object in job.objects if matte_object.export],
-                        **writer.static.facts(),
+                        **writer.static.facts,
                     }
                 ),
                 frame_key=mattes.key,

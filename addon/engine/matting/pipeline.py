@@ -116,7 +116,7 @@ class Mattes:
                 "finishing": finish.facts(self._job),
                 "exported": self._exported,
                 "refine": self._job.refining,
-                **({} if self._static is None else self._static.facts()),
+                **({} if self._static is None else self._static.facts),
             }
         )
 

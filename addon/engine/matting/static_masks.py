@@ -7,7 +7,9 @@ images, also where the Job swaps the subject and the rest.
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,6 +50,9 @@ class StaticMasks:
         for mask in self._masks:
             if mask.mask.file:
                 _drawn(mask, self._footage)
+        facts = {"static": [[mask.camera, _facts(mask)] for mask in self._masks], "added": self._is_added}
+        # what decides them, for keys; nothing without any
+        self.facts: Mapping[str, Any] = facts if self._masks else {}
 
     def camera_of(self, frame: int) -> str:
         """The folder of a clip frame's image below the footage's root, with `/`; empty if there is one folder only."""
@@ -75,19 +80,12 @@ class StaticMasks:
             return matte
         return matte | static if self._is_added else matte & ~static
 
-    def facts(self) -> dict[str, Any]:
-        """What decides them, for keys; nothing without any."""
-        if not self._masks:
-            return {}
-        return {"static": [[mask.camera, _facts(mask)] for mask in self._masks], "added": self._is_added}
-
 
 def _facts(mask: StaticMask) -> Any:
     if not mask.mask.file:
         return [mask.mask.polygons, mask.mask.holes]
     with reading(JobError, "This mask can't be read", where=mask.mask.file):
-        status = Path(mask.mask.file).stat()
-        return [mask.mask.file, status.st_size, status.st_mtime_ns]
+        return hashlib.sha256(Path(mask.mask.file).read_bytes()).hexdigest()
 
 
 def _drawn(mask: StaticMask, footage: Footage) -> Drawn:
