@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from addon.contract.disk import write_bytes, write_file
+from addon.contract.disk import write_data
 
 from .clips import davis, davis_folder, rendered
 from .evaluate import measure
@@ -319,5 +319,5 @@ def export(sources: list[Path], target: Path) -> None:
     }
     target.parent.mkdir(parents=True, exist_ok=True)
     _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in mean.items()}})
-    write_file(target.with_suffix(".yaml"), lambda file: write_bytes(file, saved[0]["config"].encode()))
+    write_data(target.with_suffix(".yaml"), saved[0]["config"].encode())
     print(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from ..contract.disk import write_bytes, write_file, writing
+from ..contract.disk import write_data, writing
 from ..contract.errors import FootageError
 from .footage import coordinates_of, read_footage
 
@@ -70,4 +70,4 @@ def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
     text = json.dumps(data, indent=1).encode()
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, lambda file: write_bytes(file, text), sync=False)
+        write_data(path, text, sync=False)

@@ -147,7 +147,7 @@ def check_length(path: PurePath, *, long: bool) -> None:
 def free_name(path: Path) -> Path:
     """The path itself, or with _2, _3, ... before its suffix: the first that is not there."""
     numbered = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(2))
-    return next(each for each in itertools.chain([path], numbered) if not each.exists())
+    return next(candidate for candidate in itertools.chain([path], numbered) if not candidate.exists())
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = True) -> None:
@@ -174,8 +174,13 @@ def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = Tr
         raise
 
 
+def write_data(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """As `write_file`, of data that is in memory. Raises OSError."""
+    write_file(path, lambda file: write_bytes(file, data), sync=sync)
+
+
 def write_bytes(file: BinaryIO, data: bytes) -> None:
-    """Write `data` to `file`. For use with `write_file` when the data is in memory already."""
+    """Write `data` to `file`, for who is given a function that does."""
     file.write(data)
 
 

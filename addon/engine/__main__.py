@@ -28,10 +28,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from ..contract.boundary import unexpected
-from ..contract.disk import writing
+from ..contract.disk import free_name, write_data, writing
 from ..contract.errors import ExitCode, JobError, MatteError
 from ..contract.job import Job
-from ..contract.job_types import Device, Footage
+from ..contract.job_types import Footage
 from ..contract.layout import work_folder
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
@@ -65,20 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
         return serve()
     log_file.register()
     try:
-        if options.command == "self-test":
-            return _test(options.device)
-        if options.command == "clean":
-            return _clean(options)
-        if options.command == "select":
-            return _select(options)
-        if options.command == "static":
-            return _find_static(options)
-        if options.command in _FARM:
-            return _FARM[options.command](options)
-        if options.command == "review":
-            return _review(Job.load(options.job), options.poses)
-        if options.command == "repair":
-            return _repair(options)
+        if (command := _COMMANDS.get(options.command)) is not None:
+            return command(options)
         job = job_of(options)
         if options.save_job:
             _save(job, options.save_job.absolute())
@@ -104,7 +92,7 @@ def _import_torch() -> None:
     gc.enable()
 
 
-def _test(device: Device) -> int:
+def _test(options: argparse.Namespace) -> int:
     from ..runtime.measured import read, write
 
     _import_torch()
@@ -112,17 +100,15 @@ def _test(device: Device) -> int:
     from .self_test import self_test
 
     make_deterministic()
-    measured = self_test(device, read(user_folder()))
+    measured = self_test(options.device, read(user_folder()))
     write(user_folder(), measured)
     print(measured.words)
     return ExitCode.OK
 
 
 def _save(job: Job, path: Path) -> None:
-    from ..contract.disk import write_bytes, write_file, writing
-
     with writing(path.parent):
-        write_file(path, lambda file: write_bytes(file, job.to_json().encode()))
+        write_data(path, job.to_json().encode())
 
 
 def _stop_on_signals() -> threading.Event:
@@ -228,15 +214,6 @@ def _report(options: argparse.Namespace) -> int:
     return report.exit_code(rows)
 
 
-_FARM: dict[str, Callable[[argparse.Namespace], int]] = {
-    "run": _run,
-    "farm": _farm,
-    "task": _task,
-    "warm": _warm,
-    "report": _report,
-}
-
-
 def _carry_out(job: Job) -> int:
     _import_torch()
     from .sam2.model import make_deterministic
@@ -259,11 +236,12 @@ def _carry_out(job: Job) -> int:
     return ExitCode.OK
 
 
-def _review(job: Job, poses: Path | None) -> int:
+def _review(options: argparse.Namespace) -> int:
+    job = Job.load(options.job)
     _import_torch()
     from .session import Session
 
-    _print_suspects(Session(_Printer().show, lambda: False).review(job, poses))
+    _print_suspects(Session(_Printer().show, lambda: False).review(job, options.poses))
     return ExitCode.OK
 
 
@@ -315,7 +293,6 @@ def _clean(options: argparse.Namespace) -> int:
 
 
 def _select(options: argparse.Namespace) -> int:
-    from ..contract.disk import free_name, write_bytes, write_file, writing
     from ..contract.layout import KEPT_LIST, default_matte_folder
     from .footage.footage import Reader
     from .selection.kept_list import kept_list
@@ -339,7 +316,7 @@ def _select(options: argparse.Namespace) -> int:
     path = (options.list or free_name(default_matte_folder(footage) / KEPT_LIST)).absolute()
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, lambda file: write_bytes(file, names))
+        write_data(path, names)
     between = len(frames) - len(choice.kept) - len(choice.blurred) - len(choice.duplicates)
     print(f"{len(frames)} frames: {len(choice.kept)} kept; dropped: {len(choice.blurred)} blurred, ", end="")
     print(f"{len(choice.duplicates)} near-duplicates, {between} between others")
@@ -348,7 +325,6 @@ def _select(options: argparse.Namespace) -> int:
 
 
 def _find_static(options: argparse.Namespace) -> int:
-    from ..contract.disk import free_name
     from ..contract.layout import STATIC_MASK, default_matte_folder
     from .session import Session
 
@@ -394,6 +370,21 @@ class _Printer:
         self._last = step
         time_left = "" if left is None else f", {int(left) // 60}:{int(left) % 60:02d} left"
         print(f"{stage} {done}/{total}, frame {frame}{time_left}", flush=True)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {  # beside `serve`, and those that make a Job
+    "self-test": _test,
+    "clean": _clean,
+    "select": _select,
+    "static": _find_static,
+    "review": _review,
+    "repair": _repair,
+    "run": _run,
+    "farm": _farm,
+    "task": _task,
+    "warm": _warm,
+    "report": _report,
+}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..contract.disk import discard, patiently, write_bytes, write_file
+from ..contract.disk import discard, patiently, write_data
 from ..contract.errors import EngineError, OutputError
 from ..runtime.locate import CURRENT, can_start, current_runtime, runtime_python
 from ..runtime.lock import is_used, only_one
@@ -308,7 +308,7 @@ def _next_folder(runtimes: Path) -> Path:
 
 
 def _make_current(folder: Path) -> None:
-    write_file(folder.with_name(CURRENT), lambda file: write_bytes(file, folder.name.encode()))
+    write_data(folder.with_name(CURRENT), folder.name.encode())
 
 
 def _remove_unused(runtimes: Path) -> None:

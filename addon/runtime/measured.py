@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..contract.boundary import bounded_text
-from ..contract.disk import write_bytes, write_file, writing
+from ..contract.disk import write_data, writing
 from ..contract.errors import MatteError
 from ..contract.json_codec import decode, encode, parse
 
@@ -66,7 +66,7 @@ def write(folder: Path, measured: Measured) -> None:
     """Write the results to the data folder `folder`. Raises OutputError."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_file(folder / _FILE, lambda file: write_bytes(file, encode(measured).encode()))
+        write_data(folder / _FILE, encode(measured).encode())
 
 
 def note_problem(folder: Path, problem: str) -> None:

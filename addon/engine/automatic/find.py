@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from ...contract.automatic import Parts, Things, Transients, number_of, part_name, thing_name
 from ...contract.boundary import read_or
-from ...contract.disk import discard, newest_first, write_bytes, write_file, writing
+from ...contract.disk import discard, newest_first, write_data, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.job import Job
 from ...contract.job_checks import MAX_OBJECTS
@@ -222,7 +221,7 @@ def _keep(folder: Path, found: dict[str, Take]) -> None:
     with writing(folder):
         for file_name, content in ((_FRAMES_FILE, frames), (FOUND_FILE, names)):
             text = json.dumps(content).encode()
-            write_file(folder / file_name, functools.partial(write_bytes, data=text), sync=False)
+            write_data(folder / file_name, text, sync=False)
 
 
 def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take]:

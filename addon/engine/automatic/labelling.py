@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from ...contract.boundary import read_or
-from ...contract.disk import discard, write_bytes, write_file, writing
+from ...contract.disk import discard, write_data, writing
 from ...contract.errors import Cancelled
 from ..footage.footage import Reader, read_ahead
 from ..store.matte_store import Matte, Take
@@ -260,7 +260,7 @@ class Labelling:
         text = json.dumps(asdict(self._progress)).encode()
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_file(self._folder / "progress.json", lambda file: write_bytes(file, text), sync=False)
+            write_data(self._folder / "progress.json", text, sync=False)
 
     def _visit(self, order: Sequence[int]) -> Iterator[int]:
         frames = (index + 1 for index in order)

@@ -18,7 +18,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from ...contract.boundary import reading
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import write_data, writing
 from ...contract.errors import OutputError
 from ...contract.layout import PARTS_KEY, frame_name, parts_file
 from ...contract.rle import Rle
@@ -96,7 +96,7 @@ def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = Fa
     text = json.dumps({**data, _CHECKSUM: _checksum_of(data)}).encode()
     with writing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_file(file, lambda path: write_bytes(path, text), sync=False)
+        write_data(file, text, sync=False)
 
 
 def read_masks(file: Path, size: tuple[int, int] | None) -> list[tuple[int, Mask, int]]:

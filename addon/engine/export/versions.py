@@ -34,7 +34,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from ...contract.boundary import read_or
-from ...contract.disk import discard, exchange, patiently, sync_folder, write_bytes, write_file, writing
+from ...contract.disk import discard, exchange, patiently, sync_folder, write_data, write_file, writing
 from ...contract.errors import JobError, OutputError
 from ...contract.layout import version_document, version_folder, version_number, work_folder
 from ..store.ownership import HeldError, Ownership, acquire, owning
@@ -187,7 +187,7 @@ class Partial:
                 self.discard()
                 return there
             # the report comes along: killed in between, whoever comes next moves it out of the folder
-            write_file(self._folder / _REPORT, lambda file: write_bytes(file, document.encode()))
+            write_data(self._folder / _REPORT, document.encode())
             _sync_folders(self._folder)
             self._owner.check()
             version = version_folder(self._matte_folder, max(_numbers(self._matte_folder), default=0) + 1)
@@ -224,7 +224,7 @@ class Partial:
             swap = self._folder.with_name(f"{_SWAP}{base.folder.name}-{base.stamp[:_STAMP_LENGTH]}")
             making = swap.with_name(f"{swap.name}.{self._owner.token}.part")
             making.mkdir()
-            write_file(making / "document", lambda file: write_bytes(file, document.encode()))
+            write_data(making / "document", document.encode())
             patiently(lambda: self._folder.rename(making / "new"))
             (making / "new" / _INCOMING).touch()
             guard.check()

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...contract import json_codec
 from ...contract.boundary import bounded_text, reading
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import write_data, writing
 from ...contract.errors import EngineError, JobError, MatteError, OutputError
 from ...contract.job import MAX_JOB_BYTES, Job
 from ...contract.job_types import Device
@@ -73,10 +73,10 @@ def make(bundle: Path, shots: Sequence[Shot], chunk: int, device: Device | None)
             data = _with_files(json.loads(job.to_json()), bundle)
             entry = PlannedShot(name, *_tasks(job))
             text = json.dumps(data, ensure_ascii=False, indent=1).encode()
-            write_file(job_file(bundle, entry), lambda file, text=text: write_bytes(file, text))  # type: ignore[misc]
+            write_data(job_file(bundle, entry), text)
             planned.append(entry)
         plan = Plan(tuple(planned), chunk, submission, release(), torch_release(), gpu)
-        write_file(bundle / PLAN_FILE, lambda file: write_bytes(file, json_codec.encode(plan).encode()))
+        write_data(bundle / PLAN_FILE, json_codec.encode(plan).encode())
     return plan
 
 
@@ -93,7 +93,7 @@ def _name(wanted: str, taken: set[str]) -> str:
 
 def _tasks(job: Job) -> tuple[tuple[str, ...], int, int]:
     """Objects to track, first frame and number of frames that may be exported."""
-    objects = tuple(each.name for each in job.objects) or ("",)
+    objects = tuple(matte_object.name for matte_object in job.objects) or ("",)
     if not job.target:
         return objects, 1, 0
     first, last = job.delivery.frame_range or (1, job.footage.frame_count)
@@ -102,10 +102,10 @@ def _tasks(job: Job) -> tuple[tuple[str, ...], int, int]:
 
 def _with_files(data: dict[str, Any], bundle: Path) -> dict[str, Any]:
     """The Job with its small files brought along. Raises JobError: one can't be read."""
-    for matte_object in data["objects"]:
-        for prompt in matte_object["prompts"]:
-            if prompt["mask"] and prompt["mask"]["file"]:
-                prompt["mask"]["file"] = _bring(prompt["mask"]["file"], bundle)
+    prompts = [prompt for matte_object in data["objects"] for prompt in matte_object["prompts"]]
+    for mask in [holder["mask"] for holder in (*prompts, *data["static_masks"])]:
+        if mask and mask["file"]:
+            mask["file"] = _bring(mask["file"], bundle)
     if data["transforms"]:
         data["transforms"] = _bring(data["transforms"], bundle)
     if data["footage"]["colour_config"]:

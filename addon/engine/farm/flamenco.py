@@ -15,6 +15,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from ...contract.disk import write_data
 from .engines import Program
 from .plan import Plan
 
@@ -63,7 +64,7 @@ function add(job, settings, shot, step, items, after) {
 
 def write(bundle: Path, plan: Plan, program: Program) -> str:
     """See engines.tell."""
-    (bundle / "splat_matte.js").write_text(_SCRIPT, encoding="utf-8", newline="\n")
+    write_data(bundle / "splat_matte.js", _SCRIPT.encode())
     shots = [dataclasses.asdict(shot) for shot in plan.shots]
     settings = {"python": program.python, "start": program.start, "bundle": str(bundle)}
     submission: dict[str, Any] = {
@@ -75,5 +76,5 @@ def write(bundle: Path, plan: Plan, program: Program) -> str:
         "metadata": {"submission": plan.submission},
     }
     text = json.dumps(submission, ensure_ascii=False, indent=1)
-    (bundle / "submission.json").write_text(f"{text}\n", encoding="utf-8")
+    write_data(bundle / "submission.json", f"{text}\n".encode())
     return f"curl --json @{bundle / 'submission.json'} http://MANAGER:8080/api/v3/jobs"

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ...contract.disk import write_data
 from ...contract.job import Job
 from .bundle import load_job
 from .engines import Program
@@ -77,4 +78,4 @@ def _assets(jobs: list[Job]) -> dict[str, Any]:
 
 
 def _write(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_data(path, f"{json.dumps(value, ensure_ascii=False, indent=1)}\n".encode())

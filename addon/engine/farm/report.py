@@ -11,7 +11,7 @@ from typing import Any
 
 from ...contract import json_codec
 from ...contract.boundary import read_or
-from ...contract.disk import write_bytes, write_file, writing
+from ...contract.disk import write_data, writing
 from ...contract.errors import ExitCode, MatteError
 from .plan import STEPS, Plan, PlannedShot, Step
 
@@ -68,7 +68,7 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     """Keep the rows as JSON. Raises OutputError."""
     text = json.dumps({"shots": [dataclasses.asdict(row) for row in rows]}, ensure_ascii=False, indent=1)
     with writing(path.parent):
-        write_file(path, lambda file: write_bytes(file, f"{text}\n".encode()))
+        write_data(path, f"{text}\n".encode())
 
 
 def rows_of(bundle: Path) -> list[Row]:

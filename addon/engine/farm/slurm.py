@@ -13,6 +13,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from ...contract.disk import write_data
 from .engines import Program
 from .plan import STEPS, Plan, Step
 
@@ -47,18 +48,18 @@ def write(bundle: Path, plan: Plan, program: Program) -> str:
     submit += "".join(f'echo "{step}: $job_{step}"\n' for step in STEPS)
     words = " ".join(shlex.quote(word) for word in program.words)
     for name, text in (("submit.sh", submit), ("task.sh", _TASK.format(program=words))):
-        (bundle / name).write_text(text, encoding="utf-8", newline="\n")
+        write_data(bundle / name, text.encode())
         (bundle / name).chmod(0o755)
     return f"sh {bundle / 'submit.sh'} [OPTIONS OF sbatch]"
 
 
 def _array(plan: Plan, step: Step, before: Step | None) -> str:
     count = plan.count(step)
-    each = max(plan.chunk if step == "export" else 1, -(-count // _LARGEST))
+    items = max(plan.chunk if step == "export" else 1, -(-count // _LARGEST))
     options = ["--parsable", "--requeue", "--signal=B:TERM@120", f"--job-name=splat-matte-{step}"]
-    options += [f"--array=1-{-(-count // each)}", f'--output="$BUNDLE/log/{step}-%a.txt"']
+    options += [f"--array=1-{-(-count // items)}", f'--output="$BUNDLE/log/{step}-%a.txt"']
     if plan.gpu and step == "track":
         options.append("--gres=gpu:1")
     if before:
         options.append(f'--dependency="{"afterok" if before == "check" else "afterany"}:$job_{before}"')
-    return f'job_{step}=$(sbatch {" ".join(options)} "$@" "$BUNDLE/task.sh" {step} {each})\n'
+    return f'job_{step}=$(sbatch {" ".join(options)} "$@" "$BUNDLE/task.sh" {step} {items})\n'

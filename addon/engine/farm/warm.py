@@ -43,8 +43,7 @@ def start(folder: Path) -> None:
     command = [*sys.orig_argv[: sys.orig_argv.index("warm")], "warm", "keep", str(folder)]
     detached: dict[str, Any] = {"creationflags": HIDDEN} if os.name == "nt" else {"start_new_session": True}
     with (folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **detached)
-    (folder / "process").write_text(str(process.pid), encoding="ascii")
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **detached)
     print(f"openjd_env: {VARIABLE}={folder}", flush=True)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...contract.boundary import unexpected
-from ...contract.disk import write_bytes, write_file
+from ...contract.disk import write_data
 from ...contract.errors import ExitCode
 from ...contract.job import Job
 from ...contract.job_types import Finishing
@@ -103,7 +103,9 @@ def _pieces(plan: Plan, step: Step, items: list[int]) -> Iterator[tuple[PlannedS
 def _only(job: Job, name: str) -> Job:
     """The Job of one object, whose mattes are the same as beside the others; finishing comes with the export."""
     objects = tuple(
-        dataclasses.replace(each, finishing=Finishing(), export=True) for each in job.objects if each.name == name
+        dataclasses.replace(matte_object, finishing=Finishing(), export=True)
+        for matte_object in job.objects
+        if matte_object.name == name
     )
     return dataclasses.replace(job, objects=objects, target="")
 
@@ -131,4 +133,4 @@ def _keep(bundle: Path, step: Step, shot: PlannedShot, what: str | range, row: R
     part = f"{what[0]:06d}" if isinstance(what, range) else str(list(shot.objects).index(what)) if what else "0"
     path = bundle / "report" / f"{step}-{shot.name}-{part}.json"
     text = json.dumps(dataclasses.asdict(row), ensure_ascii=False).encode()
-    write_file(path, lambda file: write_bytes(file, text), sync=False)
+    write_data(path, text, sync=False)

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
-from ...contract.disk import write_bytes, write_file
+from ...contract.disk import write_data
 from ...contract.suspects import Suspect, suspects_file, suspects_json
 from ..store.matte_store import Take
 from . import visual_hull
@@ -65,7 +65,7 @@ def review(take: Take, prompted: Sequence[int], start: int) -> list[Suspect]:
         measures = measure(take)
         found = suspects(doubts(measures, prompted, start, visual_hull.doubts(visual_hull.kept(take))))
         text = suspects_json(found).encode()
-        write_file(suspects_file(take.folder), lambda file: write_bytes(file, text), sync=False)
+        write_data(suspects_file(take.folder), text, sync=False)
     return found
 
 

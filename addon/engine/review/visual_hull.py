@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.boundary import read_or
-from ...contract.disk import write_bytes, write_file
+from ...contract.disk import write_data
 from ...contract.errors import JobError
 from ..store.matte_store import Take
 from .cameras import Camera, Points
@@ -69,7 +69,7 @@ def check(take: Take, cameras: Mapping[int, Camera]) -> None:
     found = disagreements({frame: cameras[frame] for frame in take.frames() if frame in cameras}, silhouette)
     text = json.dumps({frame: [gap.beyond, gap.lacking] for frame, gap in found.items()}).encode()
     with take.reviewing():
-        write_file(_file(take), lambda file: write_bytes(file, text), sync=False)
+        write_data(_file(take), text, sync=False)
 
 
 def kept(take: Take) -> dict[int, Disagreement]:
