@@ -56,7 +56,7 @@ def render(folder: Path, seed: int, count: int, size: tuple[int, int] = (640, 48
         shake = np.array([math.cos(direction), math.sin(direction)]) * blur[i] / (_FIELD * size[0])
         times = np.linspace(-0.5, 0.5, _OPEN) if blur[i] > 0 else [0.0]
         seen = [_picture(faces, place, shake * time, size) for time in times]
-        picture = np.mean([each for each, _ in seen], axis=0) + random.normal(0, noise, (size[1], size[0], 3))
+        picture = np.mean([picture for picture, _ in seen], axis=0) + random.normal(0, noise, (size[1], size[0], 3))
         files.append(str(folder / f"shot.{i + 1:04d}.png"))
         cv2.imwrite(files[-1], np.clip(picture, 0, 255).astype(np.uint8))
         mattes.append(seen[len(seen) // 2][1])

@@ -78,7 +78,7 @@ def chosen(orbit: Orbit, size: tuple[int, int], subject: MaskOf = lambda frame: 
 def least_detail(orbit: Orbit, count: int) -> set[int]:
     """So many frames with the least variance of the Laplacian, as scripts for photogrammetry drop them."""
     pictures = (cv2.imread(file, cv2.IMREAD_GRAYSCALE) for file in orbit.files)
-    detail = [float(cv2.Laplacian(each, cv2.CV_64F).var()) for each in pictures if each is not None]
+    detail = [float(cv2.Laplacian(picture, cv2.CV_64F).var()) for picture in pictures if picture is not None]
     return {int(i) + 1 for i in np.argsort(detail)[:count]}
 
 

@@ -104,8 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 line = f"{clip.name:18}{rule:10}{found['J&F']:7.3f}{found['worst']:7.3f}{after}"
                 print(f"{line}{found['seconds']:11.2f}", flush=True)
     for rule in rules:
-        gains = {name: each[rule]["J&F"] - each[rules[0]]["J&F"] for name, each in numbers.items()}
-        mean = np.mean([each[rule]["J&F"] for each in numbers.values()])
+        gains = {name: scores[rule]["J&F"] - scores[rules[0]]["J&F"] for name, scores in numbers.items()}
+        mean = np.mean([scores[rule]["J&F"] for scores in numbers.values()])
         lost = [name for name, gain in gains.items() if gain < -_SAME]
         loses = f"; loses more than {_SAME} on {', '.join(lost)}" if lost else ""
         print(f"{rule}: J&F {mean:.3f}, {np.mean(list(gains.values())):+.3f} against {rules[0]}{loses}")

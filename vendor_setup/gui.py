@@ -56,8 +56,8 @@ import bpy
 import rna_xml
 bpy.context.preferences.view.ui_scale = {scale}
 if {light}:
-    found = [pathlib.Path(each) / "Blender_Light.xml" for each in bpy.utils.preset_paths("interface_theme")]
-    rna_xml.xml_file_run(bpy.context, str(next(each for each in found if each.exists())),
+    found = [pathlib.Path(folder) / "Blender_Light.xml" for folder in bpy.utils.preset_paths("interface_theme")]
+    rna_xml.xml_file_run(bpy.context, str(next(file for file in found if file.exists())),
                          bpy.types.USERPREF_MT_interface_theme_presets.preset_xml_map)
 bpy.ops.wm.save_userpref()
 """

@@ -288,7 +288,7 @@ def _restrict(clip: bpy.types.MovieClip, name: str, marks: Marks, frames: range,
 
 
 def _in_words(every: list[Marks]) -> str:
-    points = [point for marks in every for points in marks.points.values() for point in points]
+    points = [point for marks in every for placed in marks.points.values() for point in placed]
     boxes, masks = sum(len(marks.boxes) for marks in every), sum(len(marks.masks) for marks in every)
     frames = {frame for marks in every for frame in marks.frames}
     parts = []

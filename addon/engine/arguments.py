@@ -347,7 +347,7 @@ def job_of(options: argparse.Namespace) -> Job:
 def _static_mask(text: str, footage: Footage) -> StaticMask:
     """Of [CAMERA:]FILE; a file's own colons, as of Windows paths, are no cameras."""
     camera, colon, file = text.partition(":")
-    folders = {Path(each).parent.relative_to(footage.root).as_posix() for each in footage.files}
+    folders = {Path(file).parent.relative_to(footage.root).as_posix() for file in footage.files}
     if not colon or camera not in folders:
         camera, file = "", text
     return StaticMask(Mask(file=str(Path(file).absolute())), camera)

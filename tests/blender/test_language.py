@@ -71,7 +71,7 @@ def test_a_filled_text_is_recognised_as_what_it_is() -> None:
         assert patterns
         for text, _ in patterns:
             filled = text.format("", *(f"{number}.jpg" for number in range(1, 10)))
-            assert next(each for each, pattern in patterns if pattern.fullmatch(filled)) == text, filled
+            assert next(known for known, pattern in patterns if pattern.fullmatch(filled)) == text, filled
 
 
 @pytest.mark.parametrize("language", ["fr", "ja", "zh"])
@@ -80,5 +80,5 @@ def test_lines_are_broken_where_the_language_allows_it(language: str) -> None:
     for text in list(catalogue(language)["words"].values())[::5]:
         lines = wrap(text, 150.0, 11.0)
         assert "".join("".join(lines).split()) == "".join(text.split()), "nothing is lost"
-        assert not [each for each in lines[1:] if each[:1] in set("、。，．：；？！」）』”,.;:!?)»")], lines
-        assert not [each for each in lines[:-1] if each[-1:] in set("「（『“")], lines
+        assert not [line for line in lines[1:] if line[:1] in set("、。，．：；？！」）』”,.;:!?)»")], lines
+        assert not [line for line in lines[:-1] if line[-1:] in set("「（『“")], lines

@@ -91,7 +91,7 @@ def test_soft_alpha_keeps_what_is_the_subjects(scene: Scene) -> None:
     result = scene.picture.copy()
     continue_colours(result, np.rint(scene.share * 255).astype(np.uint8))
     half = (scene.share > 0.3) & (scene.share < 0.7)
-    before, after = (np.abs(each - scene.alone)[half].mean() for each in (scene.picture.astype(float), result))
+    before, after = (np.abs(colours - scene.alone)[half].mean() for colours in (scene.picture.astype(float), result))
     assert after < before / 4, (before, after)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from addon.contract.errors import EngineError, JobError, OutputError
 from addon.contract.job import Job
-from addon.contract.job_types import Delivery, Mask, MatteObject, Model, Point, Prompt
+from addon.contract.job_types import Delivery, Mask, MatteObject, Model, Point, Prompt, StaticMask
 from addon.engine.farm import bundle as bundles
 from addon.engine.farm import engines, report
 from addon.engine.farm.plan import Plan, items_of, job_file
@@ -33,15 +33,24 @@ PROGRAM = engines.Program(sys.executable, str(START))
 
 @pytest.fixture(scope="module")
 def shots(checkpoint: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Shot]]:
-    """Two shots of three frames, one with two objects, one of which has a mask file."""
+    """Two shots of three frames, one with two objects, one of which has a mask file; a static mask, too."""
     clip = toy(tmp_path_factory.mktemp("shots"))
     mask = clip.room / "mask.png"
     Image.open(clip.truth[0]).convert("L").save(mask)
     footage = clip.take(3)
     chair = MatteObject("chair", (Prompt(1, (Point(*clip.subject),)),))
     drawn = MatteObject("drawn", (Prompt(1, mask=Mask(file=str(mask))),))
-    both = Job(footage, (chair, drawn), model=checkpoint, output=str(clip.room / "both"), target="masks")
-    alone = dataclasses.replace(both, objects=(chair,), output=str(clip.room / "alone"))
+    rig = clip.room / "rig.png"
+    Image.new("L", (footage.width, footage.height)).save(rig)
+    both = Job(
+        footage,
+        (chair, drawn),
+        model=checkpoint,
+        output=str(clip.room / "both"),
+        target="masks",
+        static_masks=(StaticMask(Mask(file=str(rig))),),
+    )
+    alone = dataclasses.replace(both, objects=(chair,), output=str(clip.room / "alone"), static_masks=())
     yield [Shot("both", both), Shot("alone", alone)]
 
 
@@ -56,9 +65,11 @@ def test_all_tasks_and_some_of_them_twice(shots: list[Shot], tmp_path: Path) -> 
     assert Plan.load(bundle) == plan
     with pytest.raises(OutputError, match="there already"):
         bundles.make(bundle, shots, 2, None)
-    mask = bundles.load_job(bundle, plan.shots[0], None).objects[1].prompts[0].mask
+    sent = bundles.load_job(bundle, plan.shots[0], None)
+    mask = sent.objects[1].prompts[0].mask
     assert mask is not None
-    assert Path(mask.file).is_relative_to(bundle), "it travels along"
+    for file in (mask.file, sent.static_masks[0].mask.file):
+        assert Path(file).is_relative_to(bundle), "it travels along"
 
     worker, said = Worker(), []
 

@@ -183,7 +183,7 @@ def test_a_tree_forks_where_it_is_not_sure() -> None:
         found = policy.track(index)
         policy.remember(index, found)
         assert not proposals.answers, "every pathway is asked once"
-        return [each["name"] for each in found]
+        return [output["name"] for output in found]
 
     assert track(1, [(1, 0.9, 5.0), (2, 0.8, 5.0)]) == ["1.1"], "sure: one mask is enough"
     assert track(2, [(1, 0.9, 1.0), (1, 0.85, 1.0), (2, 0.8, 1.0), (3, 0.7, 1.0)]) == ["2.1", "2.2", "2.3"]
@@ -194,7 +194,7 @@ def test_a_tree_forks_where_it_is_not_sure() -> None:
     kept = {i: [output(f"{i}.{row}", 5.0) for row in rows] for i, rows in ((1, [1]), (2, [1, 2, 3]), (3, [2, 1, 3]))}
     again.restore(policy.notes(), kept)
     assert again.notes() == policy.notes()
-    assert [names(each, 4) for each in (again, policy)] == [{1: "3.2", 2: "2.2", 3: "1.1"}] * 2
+    assert [names(tracked, 4) for tracked in (again, policy)] == [{1: "3.2", 2: "2.2", 3: "1.1"}] * 2
     assert track(4, *[[(2, iou, 5.0)] for iou in (0.9, 0.95, 0.2)]) == ["4.2"], "what gives the same is one"
     for index in range(5, 60):  # hidden: nothing is remembered
         track(index, [(2, 0.9, -5.0)])

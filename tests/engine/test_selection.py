@@ -64,7 +64,7 @@ def test_blur_counts_where_the_subject_is(orbit: Orbit, tmp_path: Path) -> None:
 
 def made_up(moved: list[float], sharpness: list[float] | None = None, first: int = 1) -> list[Look]:
     sharp = sharpness or [2.0] * len(moved)
-    return [Look(first + i, *each) for i, each in enumerate(zip(sharp, [math.nan, *moved[1:]], strict=True))]
+    return [Look(first + i, *values) for i, values in enumerate(zip(sharp, [math.nan, *moved[1:]], strict=True))]
 
 
 def test_kept_frames_lie_evenly_along_the_path() -> None:

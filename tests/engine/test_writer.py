@@ -88,7 +88,7 @@ def test_normalised_as_upstream_does_it(clip) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (37, 41, 3), np.uint8)
     pixels[:16, :16] = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)  # every value there is
     straight = torch.from_numpy(pixels / 255.0).permute(2, 0, 1).float()
-    mean, std = (torch.tensor(each)[:, None, None] for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    mean, std = (torch.tensor(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     straight = (straight - mean) / std
     for found in (normalise(pixels, CPU), look_up(torch.from_numpy(pixels)).permute(2, 0, 1)):
         assert torch.equal(found, straight)

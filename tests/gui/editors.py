@@ -94,9 +94,9 @@ def two_editors() -> hand.Steps:
     yield from hand.press("Vertical Split")
     yield from hand.click((left + right) // 2, (top + bottom) // 2)
     yield hand.moment(1.0)
-    first, second = (each for each in hand.editors() if each.y == hand.editors()[0].y)
-    for each in (first, second):
-        left, top, right, bottom = hand.box(each)
+    first, second = (editor for editor in hand.editors() if editor.y == hand.editors()[0].y)
+    for editor in (first, second):
+        left, top, right, bottom = hand.box(editor)
         yield from hand.key("Home", over=(left + 60, (top + bottom) // 2))
     yield hand.moment(1.0)
     filled = hand.at(*BELLY, second)

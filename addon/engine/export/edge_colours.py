@@ -5,11 +5,11 @@ whoever shrinks such images mixes it into the subject. So in a zone along the ed
 alpha x F + (1 - alpha) x B, and F, the subject's colour, is written; beyond the zone F alone goes on, as far as a
 Lanczos filter down to SHRUNK pixels reads. Alpha is only read, and every other pixel keeps its value.
 
-F and B are averages of what is surely subject and surely background, near ones before far ones, with the plate's
-detail given back by one step of least squares: Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021,
-which needs averages alone (docs/benchmarks.md compares it with Germer et al., "Fast Multi-Level Foreground
-Estimation", ICPR 2020). The averages are made on a grid of SHRUNK cells along the longer side, the rest in
-tiles at the edge: memory is that of the grid, and time grows with the length of the edge.
+F and B are averages of what is surely subject and surely background, near ones before far ones, with the plate's detail
+given back by one step of least squares: Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021, which needs
+averages alone. Germer et al., "Fast Multi-Level Foreground Estimation" (ICPR 2020), was not compared: its published
+implementation needs a compiler for Python. The averages are made on a grid of SHRUNK cells along the longer side, the
+rest in tiles at the edge: memory is that of the grid, and time grows with the length of the edge.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def continue_colours(rgb: Colours, alpha: Colours) -> None:
         return
     touched = (sums[0][..., 3] > 0).view(np.uint8)
     within = np.asarray(cv2.dilate(touched, np.ones((2 * _BEYOND + 1,) * 2, np.uint8)), np.uint8)
-    subject, background = (_spread(each, rgb.dtype) for each in sums)
+    subject, background = (_spread(summed, rgb.dtype) for summed in sums)
     for tile, kinds in tiles:
         _paint(rgb, alpha, tile, kinds, scale.cell, within, subject, background)
 
@@ -97,7 +97,7 @@ def _tiles_near_edge(alpha: Colours, scale: _Scale) -> Iterator[_Tile]:
 
 def _kinds(alpha: Colours, tile: _Tile, scale: _Scale) -> NDArray[np.uint8]:
     """Of each pixel of a tile: _SUBJECT or _BACKGROUND beyond the zone, _ZONE in it."""
-    spans = [slice(max(0, each.start - scale.zone), each.stop + scale.zone) for each in tile]
+    spans = [slice(max(0, side.start - scale.zone), side.stop + scale.zone) for side in tile]
     around = alpha[spans[0], spans[1]]
     square = np.ones((2 * scale.zone + 1,) * 2, np.uint8)
     subject, background = (
@@ -105,7 +105,7 @@ def _kinds(alpha: Colours, tile: _Tile, scale: _Scale) -> NDArray[np.uint8]:
         for part in (around == np.iinfo(alpha.dtype).max, around == 0)
     )
     kinds = subject * np.uint8(_SUBJECT) + background * np.uint8(_BACKGROUND)
-    inner = [slice(each.start - span.start, each.stop - span.start) for each, span in zip(tile, spans, strict=True)]
+    inner = [slice(side.start - span.start, side.stop - span.start) for side, span in zip(tile, spans, strict=True)]
     return kinds[inner[0], inner[1]]
 
 
@@ -117,7 +117,7 @@ def _gather(
     Returns the kinds of its pixels.
     """
     pixels, own = rgb[tile], alpha[tile]
-    cells = tuple(slice(each.start // scale.cell, -(-each.stop // scale.cell)) for each in tile)
+    cells = tuple(slice(side.start // scale.cell, -(-side.stop // scale.cell)) for side in tile)
     full = np.iinfo(alpha.dtype).max
     kinds = _kinds(alpha, tile, scale)
     for part, kind in zip(sums, (_SUBJECT, _BACKGROUND), strict=True):
@@ -166,7 +166,7 @@ def _paint(
     background: Colours,
 ) -> None:
     """Write a tile's colours in the zone and beyond. within: 1 in cells that colours are continued to."""
-    near = within[tuple(slice(each.start // cell, -(-each.stop // cell)) for each in tile)]
+    near = within[tuple(slice(side.start // cell, -(-side.stop // cell)) for side in tile)]
     if not near.any() or (kinds == _SUBJECT).all():
         return
     pixels = rgb[tile]
@@ -196,8 +196,8 @@ def _enlarged(grid: Colours, tile: _Tile, cell: int, shape: tuple[int, ...]) -> 
     """A tile of a grid at the plate's size, interpolated."""
     if cell == 1:
         return grid[tile].copy()
-    spans = [slice(max(0, each.start // cell - 1), each.stop // cell + 1) for each in tile]
+    spans = [slice(max(0, side.start // cell - 1), side.stop // cell + 1) for side in tile]
     part = grid[spans[0], spans[1]]
     large = cv2.resize(part, (part.shape[1] * cell, part.shape[0] * cell), interpolation=cv2.INTER_LINEAR)
-    top, left = (each.start - span.start * cell for each, span in zip(tile, spans, strict=True))
+    top, left = (side.start - span.start * cell for side, span in zip(tile, spans, strict=True))
     return large[top : top + shape[0], left : left + shape[1]]

@@ -45,20 +45,21 @@ def choose(cameras: Sequence[Sequence[Look]], count: int = 0) -> Choice:
     """
     total = sum(map(len, cameras))
     found = [_of_one(looks, round(count * len(looks) / total) or int(count > 0)) for looks in cameras if looks]
-    kept, blurred, duplicates = (tuple(itertools.chain.from_iterable(each)) for each in zip(*found, strict=True))
+    kept, blurred, duplicates = (tuple(itertools.chain.from_iterable(parts)) for parts in zip(*found, strict=True))
     return Choice(kept, blurred, duplicates)
 
 
 def _of_one(looks: Sequence[Look], count: int) -> tuple[list[int], list[int], list[int]]:
-    frames = [each.frame for each in looks]
-    sharpness = np.array([each.sharpness for each in looks])
+    frames = [look.frame for look in looks]
+    sharpness = np.array([look.sharpness for look in looks])
     blurred = _blurred(sharpness)
     rank = np.where(np.isnan(sharpness) | blurred, -np.inf, sharpness)
     usable = ~blurred
-    places = _places(np.array([each.moved for each in looks]))
-    kept = _spread(rank, usable, places, count) if count else _apart(rank, usable, places, _DUPLICATE)
-    alone = set(_apart(rank, usable, places, _DUPLICATE))
-    duplicates = [i for i in range(len(frames)) if usable[i] and i not in alone and i not in kept]
+    places = _places(np.array([look.moved for look in looks]))
+    apart = _apart(rank, usable, places, _DUPLICATE)
+    kept = _spread(rank, usable, places, count) if count else apart
+    worth = {*apart, *kept}
+    duplicates = [i for i in np.flatnonzero(usable) if i not in worth]
     return (
         [frames[i] for i in kept],
         [frames[i] for i in np.flatnonzero(blurred)],

@@ -66,9 +66,9 @@ def find_static(
     for done, (frame, pixels) in enumerate(read_ahead(reader, chosen, min(_SIDE, max(size)), _AHEAD), 1):
         middle = panorama.without_strips(pixels) if reader.is_panorama else pixels
         grey = cv2.GaussianBlur(cv2.cvtColor(middle, cv2.COLOR_RGB2GRAY), (0, 0), 1.0).astype(np.float32)
-        sums = [so_far + each for so_far, each in zip(sums, (grey, grey * grey, _contrast(grey)), strict=True)]
+        sums = [so_far + term for so_far, term in zip(sums, (grey, grey * grey, _contrast(grey)), strict=True)]
         on_frame(done, len(chosen), frame)
-    mean, squares, edge = (each / len(chosen) for each in sums)
+    mean, squares, edge = (total / len(chosen) for total in sums)
     change = np.sqrt(np.maximum(squares - mean * mean, 0))
     if np.median(change) < _MOVES:
         raise JobError(

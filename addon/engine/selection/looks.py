@@ -96,8 +96,8 @@ def _sharpness(grey: Picture, inside: Mask | None) -> float:
 
 def _between(grey: Picture, less: float, more: float) -> Picture:
     blurred: tuple[Picture, ...] = tuple(
-        cv2.GaussianBlur(grey, (0, 0), each, borderType=cv2.BORDER_REFLECT)  # type: ignore[misc]
-        for each in (less, more)
+        cv2.GaussianBlur(grey, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)  # type: ignore[misc]
+        for sigma in (less, more)
     )
     return blurred[0] - blurred[1]
 

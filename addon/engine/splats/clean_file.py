@@ -72,5 +72,5 @@ def clean_file(
     file = (output or free_name(splat.with_name(f"{splat.stem}_clean.ply"))) if write else None
     if file is not None:
         read.write(file, ~removed)
-    outside, floaters, gone = (int(each.sum()) for each in (verdict.outside, verdict.floaters, removed))
+    outside, floaters, gone = (int(chosen.sum()) for chosen in (verdict.outside, verdict.floaters, removed))
     return Cleaned(len(removed), outside, floaters, gone, verdict.cameras, file)

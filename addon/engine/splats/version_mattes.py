@@ -61,7 +61,7 @@ class VersionMattes:
 def latest_version(matte_folder: Path) -> VersionMattes:
     """The latest version whose files say where the subject is. Raises as `open_version`, or JobError: there is none."""
     numbers = {version_number(path.name) for path in matte_folder.glob("v*") if path.is_dir()}
-    for number in sorted((each for each in numbers if each is not None), reverse=True):
+    for number in sorted((known for known in numbers if known is not None), reverse=True):
         folder = version_folder(matte_folder, number)
         if version_document(folder).is_file() and _says_where(_job_of(folder)):
             return open_version(folder)

@@ -40,6 +40,7 @@ _FREE = b"free"
 _POLLS = (0.01, 0.02, 0.05, 0.1, 0.2)  # seconds between two looks at an owner; the last one again and again
 _LEFT = 86_400.0  # seconds after which what a killed process left is removed, whatever the clocks say
 _COUNTER = 12  # digits
+_MAX_BYTES = 4096  # of what an owner says of itself
 _LOCKED_BYTE = 1 << 30  # far behind what is read: Windows lets nobody read a byte that is locked
 
 
@@ -291,7 +292,8 @@ def _write_at(file: int, place: int, data: bytes) -> None:
 def _read(path: Path) -> bytes:
     """Opened anew each time: so NFS asks its server (RFC 1813, 4.11). What can't be read says nothing."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES)
     except OSError:
         return b""
 

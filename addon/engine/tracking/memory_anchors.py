@@ -138,6 +138,6 @@ def _mask(output: Output) -> Mask:
 
 
 def _numbers(values: Any, most: int) -> list[int]:
-    if not isinstance(values, list) or len(values) > most or not all(type(each) is int for each in values):
+    if not isinstance(values, list) or len(values) > most or not all(type(number) is int for number in values):
         raise ValueError("these are no numbers of frames")
     return list(values)

@@ -100,7 +100,7 @@ class MemoryPolicy(ABC):
 def frames_in(notes: Any) -> set[int] | None:
     """The frames that notes name; None if these are no notes. They come from a file."""
     frames = notes.get("frames") if isinstance(notes, dict) else None
-    if not isinstance(frames, list) or len(frames) > _MOST or not all(type(each) is int for each in frames):
+    if not isinstance(frames, list) or len(frames) > _MOST or not all(type(frame) is int for frame in frames):
         return None
     return set(frames)
 

@@ -85,7 +85,7 @@ class Tree(MemoryPolicy):
                 proposals.append(_Proposal(pathway, score, output, output["pred_masks"] > 0))
         self._saved += 2 - len(self._pathways)
         self._chosen = []
-        for proposal in sorted(proposals, key=lambda each: -each.score):
+        for proposal in sorted(proposals, key=lambda rated: -rated.score):
             if len(self._chosen) < _PATHWAYS and not any(_is_same(proposal, better) for better in self._chosen):
                 tracker.predictor.encode(tracker.state, index, proposal.output)
                 self._chosen.append(proposal)
@@ -96,8 +96,8 @@ class Tree(MemoryPolicy):
         if self._chosen:
             best = self._chosen[0].score
             self._pathways = [
-                _Pathway(each.score - best, _with(each.pathway.memories, (index, slot), each.output))
-                for slot, each in enumerate(self._chosen)
+                _Pathway(proposal.score - best, _with(proposal.pathway.memories, (index, slot), proposal.output))
+                for slot, proposal in enumerate(self._chosen)
             ]
         else:
             self._pathways = [_Pathway(0.0, _with(self._pathways[0].memories, (index, 0), outputs[0]))]
@@ -117,7 +117,8 @@ class Tree(MemoryPolicy):
     def notes(self) -> Notes | None:
         """As in MemoryPolicy."""
         pathways = [
-            {"score": each.score, "memories": [list(node) for node in each.memories]} for each in self._pathways
+            {"score": pathway.score, "memories": [list(node) for node in pathway.memories]}
+            for pathway in self._pathways
         ]
         return {"saved": self._saved, "pathways": pathways}
 
@@ -127,8 +128,10 @@ class Tree(MemoryPolicy):
             raise ValueError("it says nothing of pathways")
         self._saved = int(notes["saved"])
         self._pathways = [
-            _Pathway(float(each["score"]), tuple((int(index), int(slot)) for index, slot in each["memories"][:REACH]))
-            for each in notes["pathways"]
+            _Pathway(
+                float(pathway["score"]), tuple((int(index), int(slot)) for index, slot in pathway["memories"][:REACH])
+            )
+            for pathway in notes["pathways"]
         ]
         self._outputs = {(index, slot): outputs[index][slot] for index, slot in self._nodes}
 

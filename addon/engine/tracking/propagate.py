@@ -446,7 +446,7 @@ class _WrittenLater:
         self.get = features.get
 
     def put(self, frame: int, maps: Maps) -> None:
-        copied = memory.on_host({str(level): each for level, each in enumerate(maps)})
+        copied = memory.on_host({str(level): level_map for level, level_map in enumerate(maps)})
         self._writer.do(lambda: self._features.put(frame, list(copied().values())))
 
 
