@@ -13,11 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from addon.engine.sam2.efficientnet_lite import EfficientNetLite0
+
 from .peers import Peers
 
-TRUNK = 0.25  # of the rate: the trunk's weights come from far more pictures than this training has
+PRETRAINED = 0.25  # of the rate, for a trunk whose weights come from far more pictures than this training has
 ADAMW_MOST = 4e-4  # it diverged at 1.2e-3, while Muon learns faster at 3e-3 than at 1e-3
-INNER = ("memory_attention.layers", "sam_mask_decoder.transformer", "obj_ptr_proj", "hypernetworks")
+INNER = ("trunk.blocks", "memory_attention.layers", "sam_mask_decoder.transformer", "obj_ptr_proj", "hypernetworks")
 
 
 def orthogonal(updates: Tensor, steps: int = 4) -> Tensor:
@@ -76,21 +78,23 @@ class Optimiser:
         named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         matrices = [p for n, p in named if p.ndim == 2 and min(p.shape) >= 16 and any(part in n for part in INNER)]
         inner = {id(p) for p in matrices}
-        trunk = [p for n, p in named if ".trunk." in n and id(p) not in inner]
-        others = [p for n, p in named if ".trunk." not in n and id(p) not in inner]
-        adamw = min(0.4 * rate, ADAMW_MOST)
-        self.rates = rate, adamw, TRUNK * adamw
+        trunk = model.image_encoder.trunk
+        learnt = {id(p) for p in trunk.parameters()} if isinstance(trunk, EfficientNetLite0) else set()
+        others = [p for _, p in named if id(p) not in inner | learnt]
+        groups = [{"params": others, "part": 1.0}]
+        if learnt:
+            groups.append({"params": list(trunk.parameters()), "part": PRETRAINED})
+        self.rates = rate, min(0.4 * rate, ADAMW_MOST)
         self.parts: list[torch.optim.Optimizer] = [
             Muon(matrices, peers, rate, decay),
-            torch.optim.AdamW(others, lr=self.rates[1], weight_decay=decay, betas=(0.9, 0.98)),
-            torch.optim.AdamW(trunk, lr=self.rates[2], weight_decay=decay, betas=(0.9, 0.98)),
+            torch.optim.AdamW(groups, lr=self.rates[1], weight_decay=decay, betas=(0.9, 0.98)),
         ]
 
     def step(self, factor: float) -> None:
         """One step at factor x the learning rate, then clear the gradients."""
         for part, rate in zip(self.parts, self.rates, strict=True):
             for group in part.param_groups:
-                group["lr"] = rate * factor
+                group["lr"] = rate * factor * group.get("part", 1.0)
             part.step()
             part.zero_grad(set_to_none=True)
 

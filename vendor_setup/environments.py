@@ -58,7 +58,9 @@ class Environment:
     engine: bool = False
 
 
-ENGINE = Environment("engine", ("tests.txt", "readers.txt", "upstream.txt", "plots.txt", "fuzz.txt"), engine=True)
+ENGINE = Environment(
+    "engine", ("tests.txt", "readers.txt", "upstream.txt", "plots.txt", "fuzz.txt", "farm.txt"), engine=True
+)
 QUICK = Environment("quick", ("lint.txt", "tests.txt"))  # linters and unit tests: seconds to make, no torch
 TYPES = Environment("types", ("types.txt",))
 TRUNK = Environment("trunk", ("trunk.txt",))  # holds weights, nothing that is run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import os
 import shutil
@@ -183,7 +182,6 @@ def test_slurm(shots: list[Shot], tmp_path: Path) -> None:
     assert ran.stdout.decode().split() == ["task", "export", str(bundle), "5-6"]
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("openjd"), reason="needs openjd-cli")
 def test_openjd(shots: list[Shot], tmp_path: Path) -> None:
     """Validated by openjd-model, run by openjd-cli, with one engine that stays warm for the session."""
     room = tmp_path / "mattes"
