@@ -27,15 +27,17 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import cv2
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
+from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
 from addon.contract.errors import ExitCode, MatteError
 from addon.contract.job import Job
-from addon.contract.job_types import Delivery, MatteObject, Model, Point, Prompt
+from addon.contract.job_types import Delivery, MatteObject, MemoryRule, Model, Point, Prompt
 from addon.contract.layout import matte_file, takes_folder, work_folder
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader, scan
@@ -44,6 +46,7 @@ from . import _seeds
 from ._common import demo_frames, environment
 
 FRAMES = 4
+_TRACKED = 8  # frames: what policies remember of them differs
 _OLD, _NEW = 8, 3  # two results, told apart by where their mattes end
 _UNTOLD = 99  # exit code of a child that raised what is no error of ours
 _PATIENCE = 60  # seconds by the clock, for what must not wait; a busy machine is no hang
@@ -245,9 +248,9 @@ def kills(room: Path, count: int, seed: int) -> str:
 
 
 class Track:
-    """A Job that is tracked by the embedded checkpoint, and its mattes."""
+    """A Job that is tracked with a memory policy, by the embedded weights on small pictures, and its mattes."""
 
-    def __init__(self, room: Path) -> None:
+    def __init__(self, room: Path, memory: MemoryRule = "sam2") -> None:
         import torch
 
         from addon.engine.sam2.model import make_deterministic
@@ -256,12 +259,21 @@ class Track:
         make_deterministic()
         plates = room / "frames"
         plates.mkdir(parents=True)
-        for file in demo_frames()[:FRAMES]:
+        for file in demo_frames()[:_TRACKED]:
             shutil.copy(file, plates)
+        config = yaml.safe_load(EMBEDDED_CONFIG.read_text(encoding="utf-8"))
+        config["model"]["image_size"] //= 2
+        (room / "small.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        model = Model(str(EMBEDDED_WEIGHTS), str(room / "small.yaml"), device="cpu", precision="float32", trust=True)
         footage, _ = scan(plates)
         marked = MatteObject("a", (Prompt(2, (Point(footage.width / 2, footage.height / 2),)),))
         self.job = Job(
-            footage, (marked,), Model(device="cpu", precision="float32"), output=str(room / "right"), target=""
+            footage,
+            (marked,),
+            model,
+            memory=memory,
+            output=str(room / "right"),
+            target="",
         )
         self.plates = plates
         self.session()  # once in this process: each child has the modules then
@@ -290,8 +302,19 @@ class Track:
 
 
 def tracking(room: Path, count: int, seed: int) -> str:
-    """Tracking, killed at random again and again until it comes to its end."""
-    track = Track(room)
+    """Tracking by each memory policy, killed at random again and again until it comes to its end."""
+    rules = get_args(MemoryRule)
+    shares = [count // len(rules) + (number < count % len(rules)) for number in range(len(rules))]
+    told = [
+        f"{rule}: {_tracking(room / rule, rule, share, seed)}"
+        for rule, share in zip(rules, shares, strict=True)
+        if share
+    ]
+    return "; ".join(told)
+
+
+def _tracking(room: Path, memory: MemoryRule, count: int, seed: int) -> str:
+    track = Track(room, memory)
     chance = random.Random(seed)
     began = time.monotonic()
     wait(fork(functools.partial(track.session, room / "timed")))
@@ -436,7 +459,7 @@ def _vanishing_while_tracking(room: Path, count: int, chance: random.Random) -> 
 
         ended = _told(do, f"{folder} at {at}, tracking")
         told += ended
-        _restore(track.plates, kept, FRAMES)
+        _restore(track.plates, kept, _TRACKED)
         track.session(output)  # it goes on, and all is as it should be
         track.check(output)
     return f"{count} ({told} told)"
@@ -504,7 +527,7 @@ def stopped(room: Path, count: int, seed: int) -> str:
 
 SCENARIOS: dict[str, tuple[Callable[[Path, int, int], str], float]] = {  # and how many of 1000 kills
     "kills": (kills, 0.85),
-    "tracking": (tracking, 0.05),
+    "tracking": (tracking, 0.1),
     "disks": (disks, 0.06),
     "vanishing": (vanishing, 0.2),
     "at_once": (at_once, 0.04),

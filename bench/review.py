@@ -58,6 +58,9 @@ def main() -> int:
     parser.add_argument("--checkpoint", default="embedded", help="a name, or a .pt of the embedded network")
     parser.add_argument("--frames", type=int, default=60, help="at most, of each clip that is tracked")
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
+    parser.add_argument(
+        "--folder", type=Path, help="where mattes stay, so that they are tracked once; default: nowhere"
+    )
     _charts.add_option(parser)
     options = parser.parse_args()
     clips = rendered_clips() + davis_clips(options.davis, kept_out=False)
@@ -141,12 +144,12 @@ def tracked(clip: QualityClip, options: argparse.Namespace) -> Iterator[Judged]:
     model = Model(options.checkpoint)
     if Path(options.checkpoint).suffix == ".pt":
         model = Model(str(Path(options.checkpoint).absolute()), str(EMBEDDED_CONFIG), trust=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as room:
         job = Job(
             Footage(files, width, height, count),
             (MatteObject("subject", (Prompt(1, points),)),),
             model,
-            output=folder,
+            output=str((options.folder or Path(room)).absolute() / clip.name),
         )
         take = Session(lambda *_: None, lambda: False).track(job).takes["subject"]
         masks = [matte.logits > 0 for frame in range(1, count + 1) if (matte := take.matte(frame))]
