@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .boundary import check_pixels
 from .errors import JobError
-from .job_types import Delivery, Finishing, Footage, Mask, MatteObject, Prompt, StaticMask
+from .job_types import Delivery, Finishing, Footage, Held, Mask, MatteObject, Prompt, StaticMask
 
 MAX_FRAMES = 1_000_000
 MAX_OBJECTS = 256
@@ -111,6 +111,7 @@ def check_objects(objects: Sequence[MatteObject], footage: Footage, frames: rang
         check_text(matte_object.name, f"objects[{i}].name")
         _check_prompts(matte_object, footage, frames, f"objects[{i}]")
         _check_finishing(matte_object, names, f"objects[{i}].finishing")
+        _check_held(matte_object.held, footage, f"objects[{i}].held")
 
 
 def check_range(frame_range: tuple[int, int] | None, footage: Footage, where: str) -> None:
@@ -215,6 +216,20 @@ def _check_finishing(matte_object: MatteObject, names: list[str], where: str) ->
             hint=f"Choose another than {matte_object.name!r}, and mark it.",
         )
     _check_garbage(finishing, where)
+
+
+def _check_held(runs: Sequence[Held], footage: Footage, where: str) -> None:
+    previous = 0
+    for i, held in enumerate(runs):
+        place = f"{where}[{i}]"
+        check_range((held.first, held.last), footage, place)
+        if held.first <= previous:
+            raise JobError("Held ranges must be ordered by frame, and none may overlap another.", where=place)
+        previous = held.last
+        if not re.fullmatch(r"[0-9a-f]{20}", held.take):
+            raise JobError(f"{held.take!r} is not the key of a take.", where=f"{place}.take")
+        if not re.fullmatch(r"[0-9a-f]{64}", held.sha256):
+            raise JobError(f"{held.sha256!r} is not a SHA-256.", where=f"{place}.sha256")
 
 
 def _check_garbage(finishing: Finishing, where: str) -> None:

@@ -170,12 +170,29 @@ class Finishing:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Frames that keep the mattes of an earlier take, whatever the prompts say now.
+
+    first, last: clip frames, both included; all of them have a matte in that take.
+    take: the key of the take: the 20 hexadecimal digits at the end of its folder's name.
+    sha256: identifies these mattes (held_mattes.sha256_of). Others are refused.
+    """
+
+    first: int
+    last: int
+    take: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class MatteObject:
     """One SAM 2 object. Its prompts are ordered by frame, at most one per frame.
 
     export: whether it is exported. It is tracked in any case, for example to be subtracted from other objects.
     shadow: whether it is a shadow or a reflection of the subject: neither subject nor empty. It is not part of the
         exported subject, and targets that distinguish ignored from empty pixels mark it as ignored.
+    held: ranges of frames, in order, that are not tracked anew. The object's mattes are then pieced together from
+        several takes.
     """
 
     name: str
@@ -183,6 +200,11 @@ class MatteObject:
     finishing: Finishing = field(default_factory=Finishing)
     export: bool = True
     shadow: bool = False
+    held: tuple[Held, ...] = ()
+
+    def holds(self, frame: int) -> bool:
+        """Whether clip frame `frame` keeps the matte of an earlier take."""
+        return any(held.first <= frame <= held.last for held in self.held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ STATIC_MASK = "static.png"
 # Names of files from cameras and phones, without the number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.
 CAMERA_BASE = re.compile(r"_?(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|mg)?[-_. \d]*", re.IGNORECASE)
 
+KEY_LENGTH = 20  # hexadecimal digits at the end of the name of a take's folder
+
 _VERSION = re.compile(r"v(\d{3,})")
 
 
@@ -136,6 +138,11 @@ def matte_file(take: Path, frame: int) -> Path:
 def take_of(matte: Path) -> Path:
     """The folder of the take to which the file of a matte belongs."""
     return matte.parents[1]
+
+
+def take_key(take: Path) -> str:
+    """The key in the name of a take's folder."""
+    return take.name[-KEY_LENGTH:]
 
 
 def parts_file(found: Path, frame: int) -> Path:

@@ -7,12 +7,15 @@ import dataclasses
 import itertools
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from ..contract.automatic import Parts, Polarity, Search, Things, Transients
 from ..contract.errors import JobError
+from ..contract.held_mattes import held_of
 from ..contract.job import Job
+from ..contract.job_checks import check_range
 from ..contract.job_types import (
     DEFAULT_MEMORY,
     Box,
@@ -114,6 +117,13 @@ def command_line() -> argparse.ArgumentParser:
     track.add_argument("--point", action="append", default=[], metavar="OBJECT:FRAME:X:Y[:exclude]")
     track.add_argument("--box", action="append", default=[], metavar="OBJECT:FRAME:X0:Y0:X1:Y1")
     track.add_argument("--mask", action="append", default=[], metavar="OBJECT:FRAME:FILE")
+    track.add_argument(
+        "--hold",
+        action="append",
+        default=[],
+        metavar="OBJECT:A:B",
+        help="the frames A to B keep the newest mattes that are stored of them; the result is pieced together",
+    )
     track.add_argument("--direction", choices=get_args(Direction), default="both")
     track.add_argument("--memory", choices=get_args(MemoryRule), default=DEFAULT_MEMORY, help="default: %(default)s")
     _add_common(track, "postshot")
@@ -124,7 +134,7 @@ def command_line() -> argparse.ArgumentParser:
         for field in dataclasses.fields(kind):
             _add_parameter(command, field)
         _add_common(command, target)
-        command.set_defaults(point=[], box=[], mask=[], direction="both", memory=DEFAULT_MEMORY, search=name)
+        command.set_defaults(point=[], box=[], mask=[], hold=[], direction="both", memory=DEFAULT_MEMORY, search=name)
     return parser
 
 
@@ -305,7 +315,7 @@ def job_of(options: argparse.Namespace) -> Job:
     checkpoint = options.checkpoint
     if Path(checkpoint).suffix in (".pt", ".pth"):
         checkpoint = str(Path(checkpoint).absolute())
-    return Job(
+    job = Job(
         footage=footage,
         objects=tuple(
             MatteObject(name, tuple(prompts[number] for number in sorted(prompts)), shadow=name in options.shadow)
@@ -342,6 +352,30 @@ def job_of(options: argparse.Namespace) -> Job:
         static_masks=tuple(_static_mask(text, footage) for text in options.static_mask),
         **_search(options),  # type: ignore[arg-type]  # by the field's name
     )
+    return _holding(job, options.hold) if options.hold else job
+
+
+def _holding(job: Job, texts: Sequence[str]) -> Job:
+    """The Job with frames held from the newest takes in its store. Raises JobError that names the argument."""
+    from .store.matte_store import Store
+
+    store = Store(job)
+    frames: dict[str, dict[int, Path]] = {matte_object.name: {} for matte_object in job.objects}
+    for text in texts:
+        name, *ends = _split(text, "--hold", (3,))
+        first, last = (_frame(end, f"--hold {text}") for end in ends)
+        check_range((first, last), job.footage, f"--hold {text}")
+        if name not in frames:
+            raise JobError(
+                f"No object is called {name!r}.", where=f"--hold {text}", hint=f"Marked: {', '.join(frames)}."
+            )
+        for frame in range(first, last + 1):
+            take = store.newest(name, frame)
+            if take is None:
+                raise JobError(f"Frame {frame} has no matte to hold.", where=f"--hold {text}", hint="Track it first.")
+            frames[name][frame] = take.folder
+    held = (dataclasses.replace(some, held=held_of(frames[some.name])) for some in job.objects)
+    return dataclasses.replace(job, objects=tuple(held))
 
 
 def _static_mask(text: str, footage: Footage) -> StaticMask:

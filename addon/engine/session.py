@@ -58,6 +58,7 @@ from .splats.version_mattes import latest_version
 from .store.feature_cache import FeatureCache
 from .store.matte_store import Store, Take, compressing, holding, key_of
 from .tracking.cache_speed import is_worth_reading
+from .tracking.held import check_held, held_mattes
 from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
 from .tracking.propagate import READ_AHEAD, Takes, missing, propagate, takes
@@ -132,7 +133,9 @@ class Session:
         source = model.find(job.model)
         evidence_of(job, reader)
         store = Store(job)
-        takes(job, store, reader.fingerprint(), source.facts)  # reads mask files
+        where = takes(job, store, reader.fingerprint(), source.facts)  # reads mask files
+        if missing(job, where):
+            check_held(job, held_mattes(job, store))
         store.try_out(matte_object.name for matte_object in job.objects)
         if job.target:
             try_out(prepare(job, reader), self._on_warning)
@@ -142,6 +145,7 @@ class Session:
         reader = _open(job)
         store = Store(job)
         where = _takes_of(job, store, reader)
+        check_held(job, held_mattes(job, store))
         with store.open_for_writing(where, self._patience):
             for matte_object in job.objects:
                 for frame in frames_of(job, matte_object):
@@ -524,6 +528,13 @@ class Session:
             },
             "scores": {name: _scores(take, tracked.frames) for name, take in tracked.takes.items()},
         }
+        pieced = {
+            matte_object.name: [dataclasses.asdict(held) for held in matte_object.held]
+            for matte_object in job.objects
+            if matte_object.held
+        }
+        if pieced:
+            report["pieced_together"] = pieced
         with holding(read):
             folder = export(
                 writer,
@@ -587,6 +598,7 @@ class Session:
         kept = {name: take for name, (take, _) in where.items()}
         self._on_takes(kept)
         if missing(job, where):
+            held = held_mattes(job, store)
             features = FeatureCache(job, fingerprint, source.facts)
 
             def run(less: bool) -> None:
@@ -607,12 +619,17 @@ class Session:
                         lambda done, total, frame: self._progress("track", done, total, frame),
                         self._cancelled,
                         objects=objects,
+                        held=held,
                         ahead=ahead,
                     )
 
             if source.is_gpu:
                 self._uncompressed = itertools.chain(self._uncompressed, compressing(kept.values()))
-            with store.open_for_writing(where, self._patience):
+            with (
+                holding(take.folder for mattes in held.values() for take in mattes.takes),
+                store.open_for_writing(where, self._patience),
+            ):
+                check_held(job, held)
                 self._fitting(source, run)
             if missing(job, where):
                 raise OutputError(

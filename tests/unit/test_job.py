@@ -24,6 +24,7 @@ from addon.contract.job_types import (
     Finishing,
     Footage,
     Garbage,
+    Held,
     Mask,
     MatteObject,
     Model,
@@ -47,6 +48,14 @@ def sequence(count: int = 10) -> Footage:
 
 def prompt(frame: int = 1) -> Prompt:
     return Prompt(frame, points=(Point(960.5, 540.5),))
+
+
+def held(first: int, last: int, take: str = "0f" * 10, sha256: str = "ab" * 32) -> Held:
+    return Held(first, last, take, sha256)
+
+
+def holding(*runs: Held) -> dict[str, Any]:
+    return {"objects": (MatteObject("Actor", (prompt(),), held=runs),)}
 
 
 def job(**changes: Any) -> Job:
@@ -93,6 +102,7 @@ def full_job() -> Job:
                 "hat",
                 (Prompt(40, mask=Mask(polygons=(((1, 2), (3.5, 4), (5, 6)), ((0, 0), (9, 0), (9, 9), (0, 9))))),),
                 export=False,
+                held=(held(41, 50), held(51, 60, "5e" * 10)),
             ),
         ),
         model=Model(
@@ -140,7 +150,7 @@ def test_every_field_is_in_the_json() -> None:
             return set(data).union(*map(fields, data.values()))
         return set().union(*map(fields, data)) if isinstance(data, list) else set()
 
-    kinds = (Footage, Point, Box, Mask, Prompt, Outlines, Garbage, Finishing, MatteObject, Model, Delivery, Job)
+    kinds = (Footage, Point, Box, Mask, Prompt, Outlines, Garbage, Finishing, Held, MatteObject, Model, Delivery, Job)
     assert fields(json.loads(full_job().to_json())) == {name for kind in kinds for name in kind.__dataclass_fields__}
 
 
@@ -283,7 +293,11 @@ def test_not_json(text: str) -> None:
 
 
 VERSION_1 = {
-    "objects": dataclasses.replace(full_job(), memory="sam2"),  # the only one then
+    "objects": dataclasses.replace(  # what there was then: one memory, nothing held
+        full_job(),
+        memory="sam2",
+        objects=tuple(dataclasses.replace(some, held=()) for some in full_job().objects),
+    ),
     "things": Job(sequence(2), (), target="labels", things=Things(subjects=(3, 1))),
     "parts": Job(sequence(2), (), target="segments", parts=Parts(step=2)),
     "transients": Job(sequence(2), (), target="t3dgs", transients=Transients("/trainer/masks", "/trainer/diffs")),
@@ -428,6 +442,12 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
         "only exclude",
     ),
     (actor(prompt(0)), "objects[0].prompts[0].frame", "frame 0"),
+    (holding(held(3, 11)), "objects[0].held[0]", "3 to 11"),
+    (holding(held(4, 3)), "objects[0].held[0]", "4 to 3"),
+    (holding(held(1, 4), held(4, 5)), "objects[0].held[1]", "overlap"),
+    (holding(held(5, 6), held(1, 2)), "objects[0].held[1]", "ordered"),
+    (holding(held(1, 2, take="../../evil")), "objects[0].held[0].take", "not the key"),
+    (holding(held(1, 2, sha256="")), "objects[0].held[0].sha256", "not a SHA-256"),
     (actor(prompt(-3)), "objects[0].prompts[0].frame", "frame -3"),
     (actor(prompt(1), prompt(11)), "objects[0].prompts[1].frame", "frame 11"),
     (actor(prompt(1)) | {"frame_range": (2, 10)}, "objects[0].prompts[0].frame", "2 to 10"),

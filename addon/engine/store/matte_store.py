@@ -30,16 +30,24 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...contract.boundary import reading
+from ...contract.boundary import read_or, reading
 from ...contract.disk import discard, explained, newest_first, patiently, write_bytes, write_file, writing
 from ...contract.errors import OutputError
 from ...contract.job import Job
-from ...contract.layout import TAKE_FILE, frame_name, frames_in, matte_file, mattes_folder, takes_folder
+from ...contract.layout import (
+    KEY_LENGTH,
+    TAKE_FILE,
+    frame_name,
+    frames_in,
+    matte_file,
+    mattes_folder,
+    take_key,
+    takes_folder,
+)
 from .ownership import HeldError, Ownership, is_marked, marking, owning
 
 STORE_VERSION = 1  # raise it when the same Job gives different mattes
 _ANSWERS_STAY = 86_400.0  # seconds until answers of engines that have ended are deleted
-_KEY_LENGTH = 20
 _READER = "reader"  # the kind of the marks of engines that read a take
 _REVIEW_PATIENCE = 600.0  # seconds; another engine's review takes a fraction of that
 _MAX_MATTE = 64_000_000  # bytes, unpacked; a model with an input of 2048 pixels needs 0.5 million
@@ -210,6 +218,18 @@ class Take:
         text = json.dumps(facts, indent=1, ensure_ascii=False).encode()
         self._write(self.folder / TAKE_FILE, lambda file: write_bytes(file, text))
 
+    def facts(self) -> dict[str, Any]:
+        """The facts behind its key, as `describe` wrote them; empty if they are missing or damaged."""
+
+        def read() -> dict[str, Any]:
+            return dict(json.loads((self.folder / TAKE_FILE).read_text(encoding="utf-8")))
+
+        return read_or({}, read)
+
+    def held_keys(self) -> set[str]:
+        """The keys of the takes that its held frames come from."""
+        return read_or(set(), lambda: {str(held["take"]) for held in self.facts().get("held", ())})
+
     def clear(self) -> None:
         """Delete everything in the take. Used when tracking can't continue from its files."""
         self._check()
@@ -257,12 +277,12 @@ class Store:
 
     def take(self, name: str, facts: dict[str, Any]) -> Take:
         """The take of the object `name` under the hash of `facts`. Its folder may not exist yet."""
-        return Take(self.folder / f"{_slug(name)}-{key_of(facts)[:_KEY_LENGTH]}")
+        return Take(self.folder / f"{_slug(name)}-{key_of(facts)[:KEY_LENGTH]}")
 
     def try_out(self, names: Iterable[str]) -> None:
         """Check that takes of these objects can be written: permissions and lengths of paths. Raises OutputError."""
         for name in names:
-            take = Take(self.folder / f"{_slug(name)}-{os.getpid():0{_KEY_LENGTH}d}")
+            take = Take(self.folder / f"{_slug(name)}-{os.getpid():0{KEY_LENGTH}d}")
             try:
                 take.put_state(1, lambda file: None, conditioning=True)
             finally:
@@ -273,7 +293,7 @@ class Store:
         for name, (take, facts) in takes.items():
             if take.folder.exists():
                 continue
-            for other in self.folder.glob(f"*{take.folder.name[-_KEY_LENGTH - 1 :]}"):
+            for other in self.folder.glob(f"*{take.folder.name[-KEY_LENGTH - 1 :]}"):
                 # another object with the same prompts keeps its take, and so does one that is being tracked
                 with contextlib.suppress(OSError, ValueError, KeyError, HeldError):
                     owner = json.loads((other / TAKE_FILE).read_text(encoding="utf-8"))["name"]
@@ -345,15 +365,27 @@ class Store:
         takes = (Take(folder) for folder in self._folders(_slug(name)))
         return next((take for take in takes if take.has_matte(frame)), None)
 
+    def by_key(self, name: str, key: str) -> Take:
+        """The take under `key`: that of the object `name`, or another object's, as it has the same mattes.
+
+        It may not exist.
+        """
+        own = self.folder / f"{_slug(name)}-{key}"
+        return Take(own if own.exists() else next(iter(sorted(self.folder.glob(f"*-{key}"))), own))
+
     def _folders(self, slug: str) -> list[Path]:
         """The folders of all takes of an object, the newest first."""
-        named = re.compile(re.escape(slug) + rf"-[0-9a-f]{{{_KEY_LENGTH}}}")
+        named = re.compile(re.escape(slug) + rf"-[0-9a-f]{{{KEY_LENGTH}}}")
         return [path for path in newest_first(self.folder) if named.fullmatch(path.name)]
 
     def _prune(self, name: str, newest: Take) -> None:
-        """Delete the oldest takes of an object, but never `newest`."""
+        """Delete the oldest takes of an object, but never `newest`, nor one that a newer take holds frames of."""
         others = [path for path in self._folders(_slug(name)) if path != newest.folder]
-        for path in others[_KEPT_TAKES - 1 :]:
+        recent, old = others[: _KEPT_TAKES - 1], others[_KEPT_TAKES - 1 :]
+        held = {key for folder in (newest.folder, *recent) for key in Take(folder).held_keys()}
+        for path in old:
+            if take_key(path) in held:
+                continue
             with contextlib.suppress(OSError, HeldError), owning(path, None):
                 if not is_read(path):
                     discard(path)

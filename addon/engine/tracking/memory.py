@@ -12,7 +12,7 @@ import torch
 from ...contract.errors import EngineError
 from ...contract.job_types import Footage
 from ..footage import panorama
-from ..sam2.predictor import Output, State
+from ..sam2.predictor import Output, Predictor, State
 from ..store import checked_file
 from ..store.matte_store import Matte, Take
 from .memory_policy import Notes
@@ -125,3 +125,24 @@ def matte_of(output: Output, footage: Footage) -> Matte:
         )
     half = logits.astype(np.float16)
     return Matte(panorama.narrow(half) if footage.panorama else half, iou, score)
+
+
+def shape_of(state: State, footage: Footage) -> tuple[int, int]:
+    """The shape (h, w) of the logits that the store keeps of a model's outputs."""
+    logits = np.empty(state["shapes"]["pred_masks"][2:], np.float16)
+    height, width = (panorama.narrow(logits) if footage.panorama else logits).shape
+    return height, width
+
+
+def put_tracked(predictor: Predictor, state: State, obj: int, index: int, matte: Matte, footage: Footage) -> bool:
+    """Have a stored matte be what was tracked on frame `index` (from 0), so that points correct it.
+
+    Returns False, and changes nothing, if the matte was tracked with another setting of panorama.
+    """
+    logits = panorama.widened(matte.logits) if footage.panorama else matte.logits
+    if logits.shape[0] != logits.shape[1]:
+        return False
+    masks = torch.from_numpy(logits.astype(np.float32)).to(predictor.device)
+    predictor.tracked(state, obj)[index] = {"pred_masks": masks[None, None]}
+    state["frames_tracked_per_obj"][obj][index] = {"reverse": False}
+    return True

@@ -6,7 +6,7 @@ or both. What is asked for decides only how far the passes go; where they start,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...contract.job import Job
@@ -36,11 +36,15 @@ class Plan:
 def plan_of(job: Job, matte_object: MatteObject) -> Plan:
     """How `matte_object` is tracked so that the wanted frames get their mattes."""
     prompted = [prompt.frame - 1 for prompt in matte_object.prompts]
-    first, last = job.wanted[0] - 1, job.wanted[-1] - 1
+    wanted: Sequence[int] = job.wanted
+    if matte_object.held:  # held frames at either end are not tracked: nothing that comes after them reads them
+        wanted = [frame for frame in wanted if not matte_object.holds(frame)]
+    start = max(prompted) if job.direction == "backward" else resumed_at(matte_object)
+    if not wanted:
+        return Plan(start, range(0), range(0))
+    first, last = wanted[0] - 1, wanted[-1] - 1
     if job.direction == "backward":
-        start = max(prompted)
         return Plan(start, range(0), range(start, first - 1, -1))
-    start = min(prompted)
     backward = range(start - 1, first - 1, -1) if job.direction == "both" else range(0)
     if backward:
         # it reads forward frames near its start: these are tracked even beyond what is wanted, so that what comes of
@@ -49,10 +53,23 @@ def plan_of(job: Job, matte_object: MatteObject) -> Plan:
     return Plan(start, range(start, last + 1), backward)
 
 
+def resumed_at(matte_object: MatteObject) -> int:
+    """The frame index where the forward pass begins: that of the first prompt, or a later one after held frames.
+
+    If all frames from the first prompt up to another prompt are held, a new correction is taken forward from its own
+    frame. Tracking begins there, with what the held frames were tracked from.
+    """
+    first = matte_object.prompts[0].frame
+    frame = first
+    while (run := next((held for held in matte_object.held if held.first <= frame <= held.last), None)) is not None:
+        frame = run.last + 1
+    return (frame if any(prompt.frame == frame for prompt in matte_object.prompts) else first) - 1
+
+
 def frames_of(job: Job, matte_object: MatteObject) -> list[int]:
-    """The wanted clip frames on which `matte_object` gets a matte, in clip order."""
+    """The wanted clip frames on which `matte_object` gets a matte, tracked or held, in clip order."""
     planned = {index + 1 for part in plan_of(job, matte_object).passes for index in part}
-    return [frame for frame in job.wanted if frame in planned]
+    return [frame for frame in job.wanted if frame in planned or matte_object.holds(frame)]
 
 
 def merge(ranges: Iterable[range]) -> list[int]:

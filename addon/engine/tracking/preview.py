@@ -10,12 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...contract.job import Job
 from ...contract.job_types import Footage, MatteObject, Prompt
-from ..footage import panorama
 from ..footage.footage import Reader
 from ..sam2.model import Loaded
 from ..sam2.predictor import State
@@ -23,6 +21,7 @@ from ..sam2.prompting import Images, give
 from ..store.feature_cache import FeatureCache
 from ..store.matte_store import Store
 from . import memory
+from .held import HeldMattes
 from .propagate import Takes, corrections
 
 
@@ -59,7 +58,8 @@ class Previewer:
         found = {}
         with self.loaded.computing():
             for matte_object in job.objects:
-                matte = takes[matte_object.name][0].matte(frame)
+                take = HeldMattes(store, matte_object).take_of(frame) or takes[matte_object.name][0]
+                matte = take.matte(frame)
                 logits = matte.logits if matte else self._prompted(job, matte_object, frame, reader, store, features)
                 if logits is not None:
                     found[matte_object.name] = logits
@@ -90,19 +90,10 @@ class Previewer:
         matte = take.matte(prompt.frame) if take else None
         if take is None or matte is None:
             return False
-        logits = matte.logits
-        if footage.panorama:
-            logits = panorama.widened(logits)
-        if logits.shape[0] != logits.shape[1]:  # tracked as a panorama, which it no longer is
-            return False
-        index = prompt.frame - 1
         for prompted in take.conditioning_frames():
             output = memory.load_conditioning(take, prompted - 1, state)
             if output is not None and prompted != prompt.frame:
                 predictor.conditioning(state, 0)[prompted - 1] = output
         if not predictor.conditioning(state, 0):
             return False
-        masks = torch.from_numpy(logits.astype(np.float32)).to(predictor.device)
-        predictor.tracked(state, 0)[index] = {"pred_masks": masks[None, None]}
-        state["frames_tracked_per_obj"][0][index] = {"reverse": False}
-        return True
+        return memory.put_tracked(predictor, state, 0, prompt.frame - 1, matte, footage)

@@ -12,7 +12,8 @@ A frame's matte does not depend on the range (see plan.py), so a track can be ma
 
 SAM 2 lets every frame attend to all prompted frames, those after it too. So a changed prompt changes every matte of its
 object, however little, and all of them are tracked again: a frame taken over from before would not be what a full run
-gives. Other objects keep theirs.
+gives. Other objects keep theirs. Only where the Job holds frames do these keep the mattes of an earlier take (held.py):
+its result is pieced together then.
 
 What a later frame can still read is kept in memory and on disk, and no more, so that memory is flat and a killed engine
 goes on where it was, with the same result to the last bit.
@@ -25,13 +26,14 @@ import dataclasses
 import functools
 import hashlib
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...contract.boundary import read_or
 from ...contract.errors import Cancelled, JobError
 from ...contract.job import Job
 from ...contract.job_types import MatteObject, Prompt
@@ -40,8 +42,9 @@ from ..sam2.model import Loaded
 from ..sam2.predictor import REACH, Output, Predictor, State
 from ..sam2.prompting import Images, give
 from ..store.feature_cache import FeatureCache, Maps
-from ..store.matte_store import STORE_VERSION, Store, Take
+from ..store.matte_store import STORE_VERSION, Store, Take, key_of
 from . import memory
+from .held import HeldMattes
 from .memory_policy import Notes, Tracker, frames_in
 from .passes import Pass, last_milestone
 from .plan import Plan, frames_of, merge, plan_of
@@ -65,6 +68,8 @@ class _Subject:
     prompts: dict[int, Prompt] = field(default_factory=dict)
     passes: dict[bool, Pass] = field(default_factory=dict)  # by whether it goes backward
     near: dict[int, Output] = field(default_factory=dict)  # of the frames that the backward pass begins with
+    held: HeldMattes | None = None
+    goes_on: bool = False  # whether it has taken up the conditioning frames of the held frames before its start
 
     @property
     def start(self) -> int:
@@ -73,13 +78,14 @@ class _Subject:
 
     @property
     def anchor(self) -> int:
-        """The first prompt that stands alone."""
-        return _anchor(self.spec).frame - 1
+        """The first prompt that stands alone; where it goes on after held frames, the prompt there."""
+        return self.start if self.goes_on else _anchor(self.spec).frame - 1
 
     @property
     def corrections(self) -> list[int]:
-        """Frames whose points correct a tracked matte."""
-        return [prompt.frame - 1 for prompt in corrections(self.spec)]
+        """Frames whose points correct a matte that is tracked on the way to them."""
+        found = [prompt.frame - 1 for prompt in corrections(self.spec)]
+        return [index for index in found if index > self.start] if self.goes_on else found
 
     @property
     def begins_with(self) -> list[int]:
@@ -127,6 +133,8 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
         }
         if job.memory != "sam2":  # which was the only one once: its mattes are found again
             facts["memory"] = job.memory
+        if matte_object.held:
+            facts["held"] = [dataclasses.asdict(held) for held in matte_object.held]
         result[matte_object.name] = (store.take(matte_object.name, facts), facts)
     return result
 
@@ -150,6 +158,7 @@ def propagate(
     cancelled: Callable[[], bool],
     *,
     objects: Sequence[MatteObject],
+    held: Mapping[str, HeldMattes],
     ahead: int = READ_AHEAD,
 ) -> None:
     """Track what the store lacks. The caller holds the takes (Store.open_for_writing).
@@ -163,6 +172,7 @@ def propagate(
         on_frame: told of each frame finished, over all passes.
         cancelled: asked before each frame.
         objects: which of the Job's; what they get does not depend on which others are tracked with them.
+        held: as from `held_mattes`, checked.
         ahead: frames that are decoded before they are needed, which takes memory.
 
     Raises:
@@ -172,7 +182,7 @@ def propagate(
     with loaded.computing():
         compressed = not loaded.source.is_gpu  # which may make a matte in less time than compressing one takes
         _Propagation(
-            job, objects, loaded.predictor, reader, where, features, on_frame, cancelled, ahead, compressed
+            job, objects, loaded.predictor, reader, where, features, on_frame, cancelled, held, ahead, compressed
         ).run()
 
 
@@ -187,6 +197,7 @@ class _Propagation:
         features: FeatureCache,
         on_frame: OnFrame,
         cancelled: Callable[[], bool],
+        held: Mapping[str, HeldMattes],
         ahead: int,
         compressed: bool,
     ) -> None:
@@ -198,6 +209,7 @@ class _Propagation:
         self.on_frame = on_frame
         self.cancelled = cancelled
         self.features = features
+        self.facts = {name: facts for name, (_, facts) in where.items()}
         self.images = Images(reader, predictor)
         self.subjects = [
             _Subject(
@@ -206,6 +218,7 @@ class _Propagation:
                 where[matte_object.name][0],
                 plan_of(job, matte_object),
                 {prompt.frame - 1: prompt for prompt in matte_object.prompts},
+                held=held.get(matte_object.name),
             )
             for i, matte_object in enumerate(objects)
         ]
@@ -222,11 +235,15 @@ class _Propagation:
 
     def _run(self) -> None:
         new = [s for s in self.subjects if not self._load_conditioning(s)]
+        for s in new:
+            self._go_on_after_held(s)
         left = {s.id: self._left(s) for s in self.subjects}
         for reverse in (False, True):
             self.total += len(merge(self._correction_path(s, reverse) for s in new))
             self.total += len(merge(sides[reverse] for sides in left.values()))
 
+        for s in self.subjects:
+            self._put_held(s)
         self._condition(new)
         for reverse in (False, True):
             self._pass(
@@ -239,7 +256,12 @@ class _Propagation:
 
     def _condition(self, new: Sequence[_Subject]) -> None:
         """Turn the prompts of `new` subjects into conditioning frames, and keep those on disk."""
-        alone = [(index, s) for s in new for index in s.prompts if index not in s.corrections]
+        alone = [
+            (index, s)
+            for s in new
+            for index in s.prompts
+            if index not in s.corrections and index not in self.predictor.conditioning(self.state, s.id)
+        ]
         for index, s in sorted(alone, key=lambda item: (item[0], item[1].id)):
             give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
         for reverse in (False, True):
@@ -272,6 +294,44 @@ class _Propagation:
             for index in sorted(prompted):
                 prompted[index] = prompted.pop(index)  # attended to in this order, which the last bit depends on
                 memory.save_conditioning(s.take, index, prompted[index])
+
+    def _go_on_after_held(self, s: _Subject) -> None:
+        """Where a subject starts after held frames, take up what these were tracked from, and correct from there.
+
+        That needs a take by the same model, of the same footage, with the same prompts on the held frames. If it is
+        another, all prompts are tracked to as usual.
+        """
+        source = s.held.take_of(s.start) if s.held else None  # `start` is an index: this is the frame before it
+        earlier = [index for index in s.prompts if index < s.start]
+        if source is None or not earlier or self.job.direction == "backward":
+            return
+        here = self.facts[s.spec.name]
+        if read_or("", lambda: _decides(source.facts(), s.start)) != _decides(here, s.start):
+            return
+        outputs = {index: memory.load_conditioning(source, index, self.state) for index in earlier}
+        taken = {index: output for index, output in outputs.items() if output is not None}
+        corrects = s.spec.prompts[len(earlier)] in corrections(s.spec)
+        matte = source.matte(s.start + 1) if corrects else None
+        if len(taken) < len(earlier) or (corrects and matte is None):
+            return
+        if matte is not None and not memory.put_tracked(
+            self.predictor, self.state, s.id, s.start, matte, self.job.footage
+        ):
+            return
+        self.predictor.conditioning(self.state, s.id).update(taken)
+        give(self.predictor, self.state, s.id, s.prompts[s.start], self.job.footage)
+        s.goes_on = True
+
+    def _put_held(self, s: _Subject) -> None:
+        """Give the held frames that no pass comes to their mattes."""
+        if s.held is None:
+            return
+        tracked = {index + 1 for part in s.plan.passes for index in part}
+        for frame in frames_of(self.job, s.spec):
+            if frame not in tracked and not s.take.has_matte(frame):
+                matte = s.held.matte(frame, memory.shape_of(self.state, self.job.footage))
+                assert matte is not None, "what is neither tracked nor held is in no plan"
+                s.take.put_matte(frame, matte, compressed=self.compressed)
 
     @staticmethod
     def _keep_near(s: _Subject, index: int, output: Output | None) -> None:
@@ -410,7 +470,8 @@ class _Propagation:
             # before the matte: a matte whose memory is missing could not be gone on from
             memory.save(s.take, index, here, notes)
         matte = memory.matte_of(here[0], self.job.footage)
-        s.take.put_matte(index + 1, matte, compressed=self.compressed)
+        held = s.held.matte(index + 1, matte.logits.shape) if s.held else None  # tracked for those after it alone
+        s.take.put_matte(index + 1, held or matte, compressed=self.compressed)
         for unread in old:
             s.take.forget_state(unread + 1)
 
@@ -448,6 +509,12 @@ class _WrittenLater:
     def put(self, frame: int, maps: Maps) -> None:
         copied = memory.on_host({str(level): level_map for level, level_map in enumerate(maps)})
         self._writer.do(lambda: self._features.put(frame, list(copied().values())))
+
+
+def _decides(facts: dict[str, Any], last: int) -> str:
+    """The hash of what decides the conditioning frames of a take up to clip frame `last`."""
+    prompts = [prompt for prompt in facts.get("prompts", ()) if prompt["frame"] <= last]
+    return key_of({"prompts": prompts, **{name: facts.get(name) for name in ("store", "footage", "model")}})
 
 
 def _facts(prompt: Prompt) -> Any:
