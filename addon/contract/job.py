@@ -186,8 +186,6 @@ def _check_search(job: Job, search: Search) -> None:
         raise JobError(f"A Job can have only one search, not {' and '.join(names)}.", where=names[1])
     if job.objects:
         raise JobError(f"A Job with {names[0]!r} can't list objects, too.", where="objects", hint="Leave them out.")
-    if job.footage.panorama:
-        raise JobError(f"{names[0]!r} does not support panoramas.", where="footage.panorama", hint="Mark the subject.")
     if job.part is not None:
         raise JobError(f"{names[0]!r} always needs the whole range.", where="part", hint="Give a frame_range.")
     automatic.check(search, names[0])

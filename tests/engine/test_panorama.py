@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from addon.contract.automatic import Parts
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, Mask, MatteObject, Model, Point, Prompt
+from addon.contract.rle import Rle
+from addon.engine.automatic.grid import iou, part_inside, resized
 from addon.engine.footage import panorama
 from addon.engine.matting import upsample
 from addon.engine.session import Session
@@ -65,6 +69,28 @@ def test_mattes_are_continuous_over_the_seam(footage: Footage, checkpoint: Model
         assert jump < 2 * usual
         assert jump < jump_if_flat / 2
         assert logits.shape[1] < flat[frame].shape[1]
+
+
+def test_what_lies_on_the_seam_is_found_once(footage: Footage, checkpoint: Model, tmp_path: Path) -> None:
+    """By all that finds without a click, as its pictures, its masks and its tracking are these."""
+    for index, file in enumerate(footage.files):  # of so small a network few masks meet the limits: something plain
+        plate = np.full((HEIGHT, WIDTH, 3), (90, 110, 90), np.uint8)
+        plate[disk(2.0 * index)] = (200, 60, 40)
+        Image.fromarray(plate).save(file)
+    search = Parts(step=2, points_per_side=8, pred_iou_thresh=0.7, stability_score_thresh=0.9)
+    job = Job(footage, (), checkpoint, output=str(tmp_path), target="segments", frame_range=(1, 3), parts=search)
+    _, version = Session(lambda *_: None, lambda: False).export(job)
+    seen = []
+    for frame, file in enumerate(sorted((version / "index").glob("*.json")), 1):
+        segments = json.loads(file.read_text())["segments"]
+        masks = {segment["id"]: Rle.from_coco(segment["segmentation"]).mask() for segment in segments}
+        truth = disk(2.0 * (frame - 1))
+        seen.append([id_ for id_, mask in masks.items() if iou(resized(mask, truth.shape), truth) > 0.8])
+        halves = [id_ for id_, mask in masks.items() if part_inside(resized(mask, truth.shape), truth) > 0.9]
+        assert halves == seen[-1], "nothing else is a piece of it"
+    assert len(seen) == 3
+    assert seen[0] == seen[1] == seen[2]
+    assert len(seen[0]) == 1
 
 
 def test_either_side_of_the_seam_is_the_same_mark(footage: Footage, checkpoint: Model, tmp_path: Path) -> None:

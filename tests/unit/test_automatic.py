@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,6 @@ def test_round_trip(search: dict[str, Any]) -> None:
         ({"parts": Parts(), "things": Things()}, "parts"),
         ({"parts": Parts(), "part": (1, 1)}, "part"),
         ({"parts": Parts(), "objects": (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),)}, "objects"),
-        ({"parts": Parts(), "footage": replace(FOOTAGE, panorama=True)}, "footage.panorama"),
     ],
 )
 def test_the_field_is_named(fields: dict[str, Any], where: str) -> None:

@@ -35,12 +35,12 @@ from ...contract.job import Job
 from ...contract.layout import frame_name
 from ...contract.rle import Rle
 from ..footage.footage import Reader, read_ahead
-from ..footage.images import to_8_bit
 from ..sam2.model import Loaded
 from ..store import checked_file
 from .grid import Mask, ious, mask_size, resized, to_mask
-from .masks import Settings, generate, stopping
+from .masks import Settings, stopping
 from .part_masks import PartMasks, read_masks, write_masks
+from .proposals import propose
 from .tracks import BATCH, Group, Tracker
 
 _READ_AHEAD = 4  # frames
@@ -78,7 +78,7 @@ class PartSearch:
         self._frames = range(job.frames[0] - 1, job.frames[-1])
         self._keys = {*self._frames[:: search.step], self._frames[-1]}
         self._size = mask_size(job.footage.width, job.footage.height)
-        self._least = search.disappear_threshold * self._size[0] * self._size[1]
+        self._smallest = search.disappear_threshold  # share of the picture
         self._saved = time.monotonic()
         self.seconds = {"automatic masks": 0.0, "tracking": 0.0}
 
@@ -152,7 +152,7 @@ class PartSearch:
             logits = self._tracker.track(group, index, reverse=reverse)
             for id_, mask_logits in zip(group.ids, logits, strict=True):
                 mask = to_mask(mask_logits, self._size)
-                if np.count_nonzero(mask) >= max(1.0, self._least):
+                if np.count_nonzero(mask) >= max(1.0, self._smallest * mask.size):
                     found[id_] = mask
         self.seconds["tracking"] += time.perf_counter() - began
         return found
@@ -167,10 +167,9 @@ class PartSearch:
                 pred_iou_thresh=self._search.pred_iou_thresh,
                 stability_score_thresh=self._search.stability_score_thresh,
             )
-            picture = to_8_bit(self._reader.plate(index + 1).pixels)
-            made = generate(self._loaded.predictor, picture, settings, cancelled=self._ask)
-            made.sort(key=lambda mask: -mask.segmentation.area)
-            large = [mask.segmentation for mask in made if mask.segmentation.area >= max(1.0, self._least)]
+            made = propose(self._loaded.predictor, self._reader, index + 1, settings, cancelled=self._ask)
+            made.sort(key=lambda mask: -mask.area)
+            large = [mask for mask in made if mask.area >= max(1.0, self._smallest * mask.height * mask.width)]
             write_masks(file, dict(enumerate(large[: self._search.max_masks], 1)), frame=index + 1)
             self.seconds["automatic masks"] += time.perf_counter() - began
         return [mask for _, mask, _ in read_masks(file, self._size)]

@@ -15,12 +15,12 @@ import numpy as np
 from ...contract.automatic import Things
 from ...contract.job import Job
 from ..footage.footage import Reader
-from ..footage.images import to_8_bit
 from ..sam2.model import Loaded
 from ..store.matte_store import Take
 from .grid import AROUND, Mask, dilated, mask_size, resized
 from .labelling import KEPT, Labelling, Last
-from .masks import MASK_SIDE, Settings, generate, point_grid, stopping
+from .masks import MASK_SIDE, Settings, point_grid, stopping
+from .proposals import propose
 from .tracks import Tracker
 
 
@@ -67,6 +67,5 @@ class ThingSearch:
         points = points[~dilated(covered, self._around)[rows, columns]]
         if not len(points):
             return
-        picture = to_8_bit(self._reader.plate(index + 1).pixels)
-        for mask in generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask):
-            yield resized(mask.segmentation.mask(), self._size), None
+        for mask in propose(self._predictor, self._reader, index + 1, Settings(), points=points, cancelled=self._ask):
+            yield resized(mask.mask(), self._size), None

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..footage import panorama
 from ..footage.footage import Reader
 from ..sam2.predictor import REACH, Output, Predictor
 from ..sam2.prompting import Images
@@ -60,28 +61,25 @@ class Tracker:
     def __init__(self, predictor: Predictor, reader: Reader, frame_count: int) -> None:
         self.predictor = predictor
         self._images = Images(reader, predictor)
+        self._strip = panorama.strip_of(predictor.image_size) if reader.is_panorama else 0
         self.state = predictor.start(self._images, frame_count, 0)
-
-    @property
-    def side(self) -> int:
-        """Of the logits' square, which the plate is squashed to."""
-        return int(self.predictor.image_size) // 4
 
     def show(self, index: int, pixels: NDArray[np.uint8]) -> None:
         """Make a frame, uint8 (S, S, 3) sRGB, the one at hand."""
         self._images.put(index, pixels)
 
     def condition(self, group: Group, index: int, masks: NDArray[np.bool_]) -> None:
-        """Tell a group what it is on frame `index`: bool (n, h, w) masks of the squashed plate, one an object.
+        """Tell a group what it is on frame `index`: bool (n, h, w) masks of the plate, one an object.
 
         The frame's matte is the mask itself; its memory is made from it (upstream's add_new_mask).
         """
         side = self.predictor.image_size
         given = torch.from_numpy(masks.astype(np.float32))[:, None]
-        if given.shape[-2:] != (side, side):
-            given = torch.nn.functional.interpolate(
-                given, (side, side), mode="bilinear", align_corners=False, antialias=True
-            )
+        inside = (side, side - 2 * self._strip)
+        if given.shape[-2:] != inside:
+            given = torch.nn.functional.interpolate(given, inside, mode="bilinear", align_corners=False, antialias=True)
+        if self._strip:
+            given = torch.nn.functional.pad(given, (self._strip, self._strip, 0, 0), mode="circular")
         given = (given >= 0.5).float().to(self.predictor.device)
         output = self._run(group, index, given, reverse=False)
         large = torch.nn.functional.interpolate(
@@ -99,7 +97,7 @@ class Tracker:
         group.tracked.pop(index, None)
 
     def track(self, group: Group, index: int, *, reverse: bool, remember: bool = True) -> Logits:
-        """Carry a group on to frame `index`. Returns float32 (n, side, side), above 0 is the object.
+        """Carry a group on to frame `index`. Returns float32 (n, s, s), above 0 is the object, a panorama narrower.
 
         With `remember` the frame becomes a memory, and what is out of reach is forgotten.
         """
@@ -109,7 +107,7 @@ class Tracker:
             group.tracked[index] = output | {"pred_masks": None}  # nothing reads it again
             for old in [other for other in group.tracked if abs(other - index) > REACH]:
                 del group.tracked[old]
-        return logits
+        return np.stack([panorama.narrow(of_one) for of_one in logits]) if self._strip else logits
 
     def _run(
         self, group: Group, index: int, masks: torch.Tensor | None, *, reverse: bool, remember: bool = False

@@ -30,7 +30,8 @@ from ..store.matte_store import Matte, Take
 from .evidence import Evidence, Rough
 from .grid import AROUND, Mask, dilated, iou, part_inside, resized, to_logits, to_mask
 from .labelling import KEPT, Labelling, Last
-from .masks import MASK_SIDE, Settings, generate, stopping
+from .masks import MASK_SIDE, Settings, stopping
+from .proposals import propose
 from .tracks import Tracker
 
 NAME = "transients"  # the object that the mattes are of
@@ -177,10 +178,9 @@ class Refinement:
         points = self._points(rough.mask & ~dilated(covered, self._around), index)
         if not len(points) and all(part_inside(region, covered) > _COVERED for region in shown.regions):
             return
-        picture = to_8_bit(self._reader.plate(index + 1).pixels)
-        proposals = generate(self._predictor, picture, Settings(), points=points, cancelled=self._ask)
+        proposals = propose(self._predictor, self._reader, index + 1, Settings(), points=points, cancelled=self._ask)
         for proposal in sorted(proposals, key=lambda proposal: -proposal.area):
-            mask = resized(proposal.segmentation.mask(), self._evidence.size)
+            mask = resized(proposal.mask(), self._evidence.size)
             inside = part_inside(mask, shown.closed) > self._search.lambda_ref
             if inside and part_inside(mask, covered) < self._search.lambda_ref:
                 covered |= mask

@@ -16,21 +16,22 @@ from PIL import Image
 _STRIPS = 10  # a strip is about 1 / _STRIPS of SAM 2's input; a multiple of 4 pixels, which are one pixel of its masks
 
 
-def _strip(side: int) -> int:
+def strip_of(side: int) -> int:
+    """The width in pixels of a strip on SAM 2's input of `side` pixels."""
     return side // (4 * _STRIPS) * 4
 
 
 def widen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Add the strips to SAM 2's input, a frame or mask uint8 (S, S) or (S, S, 3). The result has the same size."""
     side = pixels.shape[1]
-    strip = _strip(side)
+    strip = strip_of(side)
     narrow = np.asarray(Image.fromarray(pixels).resize((side - 2 * strip, side), Image.Resampling.BICUBIC))
     return np.pad(narrow, ((0, 0), (strip, strip), *((0, 0),) * (pixels.ndim - 2)), mode="wrap")
 
 
 def without_strips(widened_frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What `widen` gave, (S, S) or (S, S, 3), without the strips of the other side: (S, S - strips, ...)."""
-    strip = _strip(widened_frame.shape[1])
+    strip = strip_of(widened_frame.shape[1])
     return widened_frame[:, strip:-strip]
 
 
@@ -39,7 +40,7 @@ def places(x: float, side: int) -> list[float]:
 
     side: width of SAM 2's input in pixels.
     """
-    share = _strip(side) / side
+    share = strip_of(side) / side
     wide = share + x * (1 - 2 * share)
     copies = (wide, wide - (1 - 2 * share), wide + (1 - 2 * share))
     return [copy for copy in copies if 0 <= copy <= 1]
@@ -47,7 +48,7 @@ def places(x: float, side: int) -> list[float]:
 
 def narrow(logits: NDArray[Any]) -> NDArray[Any]:
     """Remove the strips from logits (s, s). The result is (s, s - strips) and has the greater of two values."""
-    strip = _strip(4 * logits.shape[1]) // 4
+    strip = strip_of(4 * logits.shape[1]) // 4
     result = logits[:, strip:-strip].copy()
     np.maximum(result[:, :strip], logits[:, -strip:], out=result[:, :strip])
     np.maximum(result[:, -strip:], logits[:, :strip], out=result[:, -strip:])
@@ -58,3 +59,29 @@ def widened(logits: NDArray[Any]) -> NDArray[Any]:
     """The inverse of `narrow`, as far as possible: logits (s, s) of the widened frame."""
     strip = (logits.shape[0] - logits.shape[1]) // 2
     return np.pad(logits, ((0, 0), (strip, strip)), mode="wrap")
+
+
+def with_strips(plate: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Add the strips to a plate (H, W, 3), which keeps its scale: (H, W + strips, 3)."""
+    strip = round(plate.shape[1] / (_STRIPS - 2))
+    return np.pad(plate, ((0, 0), (strip, strip), (0, 0)), mode="wrap")
+
+
+def across_strips(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Positions on a plate as positions on what `with_strips` makes of it. Both are 0..1 of the width."""
+    share = 1 / _STRIPS
+    return share + x * (1 - 2 * share)
+
+
+def joined(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """A mask found on what `with_strips` made, at any scale, bool (h, w), as a mask of the plate, (h, w - strips).
+
+    None if it lies in a strip alone: the strip repeats what is in the middle.
+    """
+    strip = round(mask.shape[1] / _STRIPS)
+    result = mask[:, strip:-strip].copy()
+    if not result.any():
+        return None
+    result[:, :strip] |= mask[:, -strip:]
+    result[:, -strip:] |= mask[:, :strip]
+    return result
