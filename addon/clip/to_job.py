@@ -115,6 +115,7 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
         settings.greys and rules.weighs,
         settings.capture if rules.pair else "any",
         kept,
+        settings.views if rules.views else "cube",
     )
 
 

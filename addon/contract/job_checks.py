@@ -20,6 +20,9 @@ MIN_RATE, MAX_RATE = 0.1, 1000.0  # frames a second
 MAX_LENGTH = 1_000  # pixels, of finishing
 MAX_TEMPORAL = 10  # frames
 MAX_CACHE = 1_000_000  # megabytes
+VIEW_OVERLAP = 1.25  # field of view of a pinhole view, by the angle between two of them
+MIN_COLUMNS, MAX_COLUMNS = 4, 24  # of pinhole views
+STEEPEST = 75.0  # degrees up or down that pinhole views may look
 
 Polygons = tuple[tuple[tuple[float, float], ...], ...]
 
@@ -71,6 +74,7 @@ def check_delivery(delivery: Delivery, footage: Footage) -> None:
         raise JobError(f"Not all are of the clip's frames 1 to {footage.frame_count}.", where="delivery.kept")
     if any(first >= second for first, second in itertools.pairwise(delivery.kept)):
         raise JobError("Kept frames are in order, each of them once.", where="delivery.kept")
+    view_grid(delivery.views)
     if not re.fullmatch(r"[\w.-]{0,128}", delivery.submission):
         raise JobError(f"{delivery.submission!r} is no name of a submission.", where="delivery.submission")
     if not re.fullmatch(r"|latest|v\d{3,}", delivery.into):
@@ -79,6 +83,27 @@ def check_delivery(delivery: Delivery, footage: Footage) -> None:
             where="delivery.into",
             hint='Name one, such as "v003", or "latest"; leave it empty for a new one.',
         )
+
+
+def view_grid(views: str) -> tuple[int, int] | None:
+    """The columns and rows that `delivery.views` asks for; None for the faces of a cube. Raises JobError."""
+    if views == "cube":
+        return None
+    found = re.fullmatch(r"(\d{1,2})x(\d)", views)
+    if not found:
+        raise JobError(
+            f"{views!r} are no views.", where="delivery.views", hint='Use "cube", or columns and rows such as "8x3".'
+        )
+    columns, rows = int(found[1]), int(found[2])
+    if not (MIN_COLUMNS <= columns <= MAX_COLUMNS and rows >= 1):
+        raise JobError(f"Use {MIN_COLUMNS} to {MAX_COLUMNS} columns and a row.", where="delivery.views")
+    if (rows - 1) / 2 * 360 / columns > STEEPEST:
+        raise JobError(
+            f"With {columns} columns, {rows} rows reach over the poles.",
+            where="delivery.views",
+            hint="Use more columns or fewer rows.",
+        )
+    return columns, rows
 
 
 def check_static_masks(masks: Sequence[StaticMask], footage: Footage) -> None:

@@ -244,6 +244,8 @@ class Delivery:
     capture: what moved during the capture: "walk_around", the camera; "turntable", the subject. The version then holds
         masks for alignment and for training, for targets that align or train. "any": the files of the target alone.
     kept: the clip frames to write, ascending; all other frames are tracked, but not written; empty: all frames.
+    views: the pinhole views of a panorama, for targets that write it so: "cube", its six faces; "8x3", so many columns
+        around and rows above each other, whose views overlap by a quarter.
     submission: what a farm calls this export, or empty. There is one version of a submission: whoever exports it again,
         because a task was lost, for example, gets that version.
     """
@@ -258,6 +260,7 @@ class Delivery:
     greys: bool = False
     capture: Capture = "any"
     kept: tuple[int, ...] = ()
+    views: str = "cube"
     submission: str = ""
 
 

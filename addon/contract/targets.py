@@ -17,7 +17,7 @@ class Rules:
 
     writer: name of the module in engine/export.
     pattern: path of a frame's file inside the version. {stem} is the image's base name and {name} its file name, both
-        with its folder if the footage has several; {object} is a folder per object.
+        with its folder if the footage has several; {object} is a folder per object, {view} one per view of a rig.
     subject_is_white: whether the subject is white and the background black in masks, unless the Job inverts them.
     as_stored: masks have the orientation of the stored pixels, for programs that ignore EXIF orientation. Otherwise
         they are upright. docs/export-targets.md names the source for each program.
@@ -27,6 +27,7 @@ class Rules:
     edge_colours: whether the colours of the subject can be continued beyond its edge.
     weighs: the program uses grey values of masks as weights, so mattes may have them if the Job asks for it.
     bands: the program distinguishes ignored pixels from those that have to be empty.
+    views: panoramas are written as pinhole views, and the Job says as which.
     pair: whether the program aligns cameras or trains splats, so that a version can hold the masks for the other too.
     soft: mattes may have grey values; otherwise they are 0 or 255.
     found: the target is for parts that a search found, not for marked objects.
@@ -45,6 +46,7 @@ class Rules:
     edge_colours: bool = False
     weighs: bool = False
     bands: bool = False
+    views: bool = False
     pair: Literal["", "aligns", "trains"] = ""
     soft: bool = False
     one_file: bool = False
@@ -117,6 +119,11 @@ TARGETS: dict[str, Target] = {
         Rules("lichtfeld", "masks/{stem}.png", as_stored=True, bands=True, pair="trains"),
     ),
     "spirula": Target("Spirula Studio", _BESIDE_IMAGES + "Black is ignored, or cut out", _MASKS_FOLDER),
+    "pinhole": Target(
+        "Pinhole Rig",
+        "Of a panorama: views of it as images and masks, and a rig file for COLMAP, which lays its cameras by them",
+        Rules("pinhole_rig", "images/{view}/{stem}.png", views=True),
+    ),
     "t3dgs": Target(
         "T-3DGS",
         "What moves is marked as the subject: black there, white where the scene is static; a mask for every frame",

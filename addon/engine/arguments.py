@@ -254,6 +254,12 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         default="any",
         help="what moved: the camera or the subject; the version then holds masks for alignment and for training",
     )
+    track.add_argument(
+        "--views",
+        default="cube",
+        metavar="cube|8x3",
+        help="pinhole views of a panorama: a cube's faces, or columns around and rows; for the target pinhole",
+    )
     track.add_argument("--greys", action="store_true", help="keep soft edges in masks; for targets that weigh by greys")
     track.add_argument(
         "--shadow",
@@ -348,6 +354,7 @@ def job_of(options: argparse.Namespace) -> Job:
             options.greys,
             options.capture,
             read_kept(options.kept.absolute(), footage) if options.kept else (),
+            options.views,
         ),
         static_masks=tuple(_static_mask(text, footage) for text in options.static_mask),
         **_search(options),  # type: ignore[arg-type]  # by the field's name

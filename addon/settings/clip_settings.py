@@ -342,6 +342,16 @@ class ClipSettings(bpy.types.PropertyGroup):
         soft_max=50,
         subtype="PIXEL",
     )
+    views: EnumProperty(
+        name="Views",
+        description="The pinhole views that a panorama is written as. They overlap, but for the faces of a cube",
+        items=[
+            ("cube", "Cube Faces", "Six views of 90°"),
+            ("6x1", "6 Around", "Six views along the horizon, without what is far above and below"),
+            ("6x3", "6 Around, 3 Rows", "18 views of 75°"),
+            ("8x3", "8 Around, 3 Rows", "24 views of 56°, without the zenith and the nadir"),
+        ],
+    )
     capture: EnumProperty(
         name="Capture",
         description="What moved during the capture. The version then holds two sets of masks, "

@@ -1,8 +1,9 @@
-"""A PNG writer for straight RGBA, 8 and 16 bit, and for 8-bit grey: fast, small in memory, the same bytes every time.
+"""A PNG writer for straight RGBA, 8 and 16 bit, for RGB and for grey: fast, small in memory, the same bytes every time.
 
 Portable Network Graphics (PNG) Specification, third edition, W3C: 5.3 chunk layout, 7.2 filtering, 9.2 filter type 2
 "Up", 10 zlib stream in consecutive IDAT chunks, 11.2.1 IHDR, 11.3.2.3 iCCP, 11.3.2.6 cICP, 11.3.3.4 iTXt,
-11.3.5.5 eXIf. Colour type 0 is grey, 6 is RGB with alpha that is not multiplied in; 16-bit samples are big-endian.
+11.3.5.5 eXIf. Colour type 0 is grey, 2 is RGB, 6 is RGB with alpha that is not multiplied in; 16-bit samples
+are big-endian.
 
 Rows are filtered with numpy and deflated by ISA-L (igzip) at level 1, a band at a time: extra memory is a few bands.
 Grain and edges repeat, if at all, nearby: a window of 512 bytes is faster than the largest and makes smaller files of
@@ -26,6 +27,7 @@ _BAND_BYTES = 4 * 1024 * 1024
 _WINDOW_BITS = 9
 _UP = 2
 _GREY = 0
+_RGB = 2
 _RGBA = 6
 
 
@@ -60,6 +62,20 @@ def write_rgba(
             band[..., 3] *= 257
 
     _write(file, rgb.shape[:2], _RGBA, 4, rgb.dtype, fill, icc, exif, xmp, cicp)
+
+
+def write_rgb(
+    file: BinaryIO,
+    rgb: NDArray[np.uint8] | NDArray[np.uint16],
+    icc: bytes | None = None,
+    cicp: tuple[int, int] | None = None,
+) -> None:
+    """Write one PNG image without alpha; arguments as those of `write_rgba`. Raises OSError."""
+
+    def fill(rows: slice, band: NDArray[Any]) -> None:
+        band[...] = rgb[rows]
+
+    _write(file, rgb.shape[:2], _RGB, 3, rgb.dtype, fill, icc, cicp=cicp)
 
 
 def write_grey(file: BinaryIO, grey: NDArray[np.uint8] | NDArray[np.uint16]) -> None:

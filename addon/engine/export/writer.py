@@ -76,11 +76,11 @@ class BaseWriter(ABC):
         """For the report: in `files` what they hold, and what else their reader has to know."""
 
     def path(self, frame: int, folder: str = "") -> str:
-        """Where the target expects a frame's file; `folder`: of its object."""
+        """Where the target expects a frame's file; `folder`: of its object or view."""
         stem, name = self.reader.stem(frame), self.reader.file_name(frame)
         if self.rules.flat:
             stem, name = PurePosixPath(stem).name, PurePosixPath(name).name
-        return self.rules.pattern.format(stem=stem, name=name, object=folder)
+        return self.rules.pattern.format(stem=stem, name=name, object=folder, view=folder)
 
     def turned(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
         """An upright mask, uint8 (H, W), as the target's program sees the image."""

@@ -33,6 +33,8 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         layout.prop(settings, "refine")
         if rules.pair:
             layout.prop(settings, "capture")
+        if rules.views:
+            layout.prop(settings, "views")
         if rules.edge_colours:
             layout.prop(settings, "edge_colours")
         if rules.bands:
