@@ -89,6 +89,7 @@ def in_one_process(shots: Sequence[Shot], room: Path) -> Files:
         [sys.executable, "-P", "-m", "addon.engine", "run", str(jobs)],
         env=one_thread(),
         check=True,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
     return {shot.name: _files(room / "out" / shot.name / "v001") for shot in ours}
