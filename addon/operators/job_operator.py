@@ -126,8 +126,11 @@ class JobOperator(OperatorMixin):
 
 def _is_seen(run: job_run.Run) -> bool:
     """Whether the frame that was done last is worth drawing the clip for: where that is quick, for the lane's sake; of
-    a large plate, which Blender uploads whole each time, only if an editor shows that frame."""
-    frame = run.progress["frame"] if run.progress else 0
+    a large plate, which Blender uploads whole each time, only if an editor shows that frame. Before the first frame
+    there is nothing to see: the button's answer, in the sidebar, does not wait for the clip to be drawn."""
+    if run.progress is None:
+        return False
+    frame = run.progress["frame"]
     for _, space in clip_editors():
         clip = space.clip
         if clip is not None and clip.name == run.clip:

@@ -1,9 +1,10 @@
 """How quick the window is while the extension works: measured by hand in a real Blender, for `bench window`.
 
 Blender's main loop is watched by a timer: what lies between two of its calls, beyond the pause that it asked for, is
-a stall, during which no key and no click is taken. Beside the seconds of the clock stands the time that Blender's own
-main thread computed meanwhile: on a machine with other work the first says as much about that as about us. Another
-thread notes every few milliseconds which of our functions the main thread is in: those of the longest stall are named.
+a stall, during which no key and no click is taken. Beside the seconds of the clock stands what Blender computed
+meanwhile, its main thread and all of its threads (those of software GL draw): on a machine with other work the clock
+says as much about that as about us. Another thread notes every few milliseconds which of our functions the main thread
+is in: those of the longest stall are named.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 import bpy
@@ -27,10 +29,29 @@ SCRUBBED = 12  # frames
 OURS = f"{hand.PACKAGE.replace('.', '/')}/".rpartition("bl_ext/")[2]  # in the path of each of our files
 
 drawn: dict[str, list[float]] = {"UI": [], "WINDOW": []}  # when regions of clip editors were, by kind
-_gaps: list[tuple[float, float]] = []  # between two looks at the loop: seconds, and of them computed
-_last = [0.0, 0.0]
+_gaps: list[Seconds] = []  # between two looks at the loop
 _seen: deque[tuple[float, str]] = deque(maxlen=20_000)  # when the main thread was in which function of ours
-_worst: tuple[float, str] = (0.0, "")  # of one gap: seconds computed, and where
+_worst: tuple[float, str] = (0.0, "")  # of one gap: seconds that the main thread computed, and where
+
+
+class Seconds(NamedTuple):
+    """Of the clock, of them computed by Blender's main thread, computed by all its threads."""
+
+    clock: float
+    main: float
+    all: float
+
+    @classmethod
+    def now(cls) -> Seconds:
+        """Where the three clocks stand."""
+        return cls(time.monotonic(), time.thread_time(), time.process_time())
+
+    def since(self, before: Seconds) -> Seconds:
+        """What went by."""
+        return Seconds(*(a - b for a, b in zip(self, before, strict=True)))
+
+
+_last = Seconds(0.0, 0.0, 0.0)
 
 
 def watch() -> None:
@@ -57,13 +78,13 @@ def _sample() -> None:
 
 
 def _look() -> float:
-    global _worst
-    now = [time.monotonic(), time.thread_time()]
-    computed = now[1] - _last[1]
-    _gaps.append((now[0] - _last[0], computed))
-    if computed > _worst[0]:
-        _worst = computed, seen_since(_last[0])
-    _last[:] = now
+    global _worst, _last
+    now = Seconds.now()
+    gap = now.since(_last)
+    _gaps.append(gap)
+    if gap.main > _worst[0]:
+        _worst = gap.main, seen_since(_last.clock)
+    _last = now
     return PAUSE
 
 
@@ -85,11 +106,14 @@ def press(text: str) -> hand.Steps:
     yield hand.moment(1.0)  # the button is lit by now, which is a drawing too
     hand.xdotool("mousedown", 1)
     yield hand.moment(0.1)
-    since, computed = time.monotonic(), time.thread_time()
+    before = Seconds.now()
     hand.xdotool("mouseup", 1)
-    yield lambda: first_drawing(since) > 0
-    words = f"{first_drawing(since):.3f} s, at most {time.thread_time() - computed:.3f} s computed"
-    print(f"MEASURED {text}: first sign of life after {words} {seen_since(since)}", flush=True)
+    yield lambda: first_drawing(before.clock) > 0
+    spent = Seconds.now().since(before)
+    words = (
+        f"{first_drawing(before.clock):.3f} s, at most {spent.main:.3f} s computed, {spent.all:.3f} s by all threads"
+    )
+    print(f"MEASURED {text}: first sign of life after {words} {seen_since(before.clock)}", flush=True)
 
 
 def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
@@ -99,8 +123,9 @@ def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
     _gaps.clear()
     _worst = 0.0, ""
     yield condition
-    stall, computed = (max(gaps) for gaps in zip(*_gaps, strict=True))
-    words = f"{time.monotonic() - since:.2f} s, longest stall {stall:.3f} s, of one at most {computed:.3f} s computed"
+    stall = Seconds(*map(max, zip(*_gaps, strict=True)))
+    words = f"{time.monotonic() - since:.2f} s, longest stall {stall.clock:.3f} s"
+    words += f", of one at most {stall.main:.3f} s computed, {stall.all:.3f} s by all threads"
     print(f"MEASURED {what}: {words} {_worst[1]}", flush=True)
 
 
@@ -117,13 +142,14 @@ def scrub(what: str) -> hand.Steps:
     """From frame to frame by its key, each as soon as the one before is drawn."""
     frames = min(SCRUBBED, hand.clip().frame_duration - 1)
     for key in ("Right", "Left"):  # the second time all is in Blender's cache
-        since, computed = time.monotonic(), time.thread_time()
+        before = Seconds.now()
         for _ in range(frames):
             frame, count = shown(), len(drawn["WINDOW"])
             hand.xdotool("key", key)
             yield lambda frame=frame, count=count: shown() != frame and len(drawn["WINDOW"]) > count
-        rate, own = frames / (time.monotonic() - since), (time.thread_time() - computed) / frames
-        print(f"MEASURED {what}, {key}: {rate:.1f} frames a second, {own:.3f} s computed a frame", flush=True)
+        clock, main, all_threads = (value / frames for value in Seconds.now().since(before))
+        words = f"{1 / clock:.1f} frames a second, {main:.3f} s computed a frame, {all_threads:.3f} s by all threads"
+        print(f"MEASURED {what}, {key}: {words}", flush=True)
 
 
 def story() -> hand.Steps:

@@ -160,6 +160,9 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, summar
 
 
 def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, ignored: list[str]) -> None:
+    """What is marked and does not count, with its reasons. It ends the panel, so no button of it moves."""
+    if not ignored:
+        return
     header, body = layout.panel("splat_matte_ignored", default_closed=True)
     header.label(text=translated(f"Ignored ({len(ignored)})"), translate=False, icon="HIDE_ON")
     if body is not None:
