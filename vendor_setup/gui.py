@@ -29,11 +29,12 @@ from addon.installer.install import collect
 from addon.installer.plan import InstallPlan
 from addon.installer.pythons import find_engine_python
 from addon.installer.torch_build import ANY
+from addon.runtime.locate import PYTHON_VARIABLE
 from addon.runtime.lock import only_one
 from addon.runtime.processes import quiet_environment
 
 from . import debian_blender
-from .environments import ROOT, RUNTIME
+from .environments import ENGINE, ROOT, RUNTIME, python_of
 from .say import SayWatch, say
 
 NOT_RUN = 77  # as automake counts it: neither passed nor failed
@@ -135,6 +136,7 @@ def _tell(story: str, blender: Sequence[str], around: _Around, images: Path, loo
             "HOME": str(room),
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "SPLAT_MATTE_FOLDER": str(room / "splat_matte"),
+            PYTHON_VARIABLE: os.environ.get(PYTHON_VARIABLE) or str(python_of(ENGINE)),
         }
         (room / "blender").mkdir()
         shutil.copytree(images, room / "toy")

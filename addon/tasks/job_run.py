@@ -175,8 +175,8 @@ class Run:
         else:
             self.reply.cancel()
 
-    def in_words(self) -> str:
-        """For example: Tracking 12/200, frame 57, 1:30 left."""
+    def in_words(self, with_frame: bool = True) -> str:
+        """For example: Tracking 12/200, frame 57, 1:30 left. A sidebar's progress bar has no room for the frame."""
         if self.stopping:
             return translated("Stopping")
         if self.waits:
@@ -186,8 +186,8 @@ class Run:
             return translated("Checking" if self.verb == "review" else "Starting the engine")
         words = translated(_STAGES[event["stage"]])
         if event["stage"] != "model":
-            frame = event["frame"] + self.shift
-            words = translated(f"{words} {event['done']}/{event['total']}, frame {frame}")
+            done, total, frame = event["done"], event["total"], event["frame"] + self.shift
+            words = translated(f"{words} {done}/{total}, frame {frame}") if with_frame else f"{words} {done}/{total}"
         left = event.get("seconds_left")
         return words if left is None else translated(f"{words}, {int(left) // 60}:{int(left) % 60:02d} left")
 

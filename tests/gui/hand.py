@@ -142,11 +142,10 @@ def seen(text: str, within: Box | None = None, turned: bool = False) -> list[tup
     if shown.shape[0] < high or shown.shape[1] < wide:
         return []
     alike = np.abs(correlation(shown, drawn))
+    rows, columns = np.nonzero(alike >= LIKE)
     found: list[tuple[int, int]] = []
-    for index in np.argsort(alike, axis=None)[::-1][:400]:
-        y, x = np.unravel_index(index, alike.shape)
-        if alike[y, x] < LIKE:
-            break
+    for index in np.argsort(alike[rows, columns])[::-1][:400]:
+        y, x = rows[index], columns[index]
         at = (left + int(x) + wide // 2, top + int(y) + high // 2)
         if all(abs(at[0] - place[0]) > 4 or abs(at[1] - place[1]) > 4 for place in found):
             found.append(at)
@@ -157,7 +156,7 @@ def correlation(shown: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """Of a small picture with each place of a large one, -1..1 (J. P. Lewis, Fast Normalized Cross-Correlation)."""
     kernel = drawn - drawn.mean()
     high, wide = kernel.shape
-    size = (shown.shape[0] + high, shown.shape[1] + wide)
+    size = [_quick(side) for side in shown.shape]  # what goes around the edges is cut off below
     spectrum = np.fft.rfft2(shown, size) * np.conj(np.fft.rfft2(kernel, size))
     dot = np.fft.irfft2(spectrum, size)[: shown.shape[0] - high + 1, : shown.shape[1] - wide + 1]
 
@@ -167,6 +166,15 @@ def correlation(shown: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
     spread = sums(shown**2) - sums(shown) ** 2 / kernel.size
     return np.asarray(dot / np.sqrt(np.maximum(spread, 1e-3) * (kernel**2).sum()))
+
+
+def _quick(side: int) -> int:
+    """The next number without prime factors above 5, for which a Fourier transform is quick."""
+    rest = side
+    for factor in (2, 3, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return side if rest == 1 else _quick(side + 1)
 
 
 def at(u: float, v: float, area: bpy.types.Area | None = None) -> np.ndarray:

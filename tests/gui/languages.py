@@ -1,7 +1,7 @@
 """Each language of the extension in a real Blender: the bpy of the other tests has no translations.
 
-No story: a script sets the language. What the catalogues hold is what Blender shows; the pictures of the sidebar are to
-be looked at for texts that are cut.
+No story: a script sets the language. What the catalogues hold is what Blender shows; the pictures of the sidebar, of
+the panels that are closed at first and of the preferences are to be looked at for texts that are cut.
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ LANGUAGES = {
     "ja": ("ja_JP", "トラック", "トラック"),
     "zh": ("zh_HANS", "追踪", "追踪"),
 }
+LABELS = {
+    "automatic": "Automatic",
+    "finish": "Finishing",
+    "frames": "Which Frames",
+    "splat": "Trained Splat",
+    "ways": "Other Ways to Install",
+}
 
 
 def steps() -> hand.Steps:
     yield from hand.open_footage(hand.FOOTAGE)
+    yield from hand.click_plate(0.49, 0.6, "ctrl")
+    yield from hand.press_action("Preview")  # then there is something to finish
+    yield lambda: len(hand.clip().splat_matte.objects) == 1
     view = bpy.context.preferences.view
     look_up = bpy.app.translations
     for name, (locale, ours, theirs) in LANGUAGES.items():
@@ -48,6 +58,24 @@ def steps() -> hand.Steps:
         assert language.translated("A clip of somebody") == "A clip of somebody", "what is not ours stays as it is"
         yield hand.moment(1.0)
         hand.shot(f"language_{name}", hand.sidebar())
+        for panel in ("automatic", "finish", "frames", "splat"):
+            label = look_up.pgettext_iface(LABELS[panel], language.CONTEXT)
+            yield from hand.press_in_sidebar(label)
+            yield hand.moment(1.0)
+            hand.shot(f"language_{name}_{panel}", hand.sidebar())
+            yield from hand.press_in_sidebar(label)
+        with bpy.context.temp_override(window=hand.window()):
+            bpy.ops.preferences.addon_show(module=hand.PACKAGE)
+        yield hand.preferences_are_open
+        yield hand.moment(1.0)
+        yield from hand.press_scrolling(look_up.pgettext_iface(LABELS["ways"], language.CONTEXT), hand.preferences)
+        yield hand.moment(1.0)
+        hand.shot(f"language_{name}_preferences", hand.preferences())
+        yield from hand.scroll("5", 40, hand.preferences)
+        hand.shot(f"language_{name}_preferences_end", hand.preferences())
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[1]):
+            bpy.ops.wm.window_close()
+        yield hand.moment(1.0)
     view.language = "en_US"
     assert hand.part("language").translated("Stopping") == "Stopping"
 

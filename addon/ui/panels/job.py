@@ -53,7 +53,7 @@ def draw_pending(row: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.Mo
 
 def draw_run(row: bpy.types.UILayout, run: job_run.Run) -> None:
     """How far it is, or that it waits, and the button that stops it."""
-    row.progress(factor=run.fraction, text=run.in_words(), translate=False)
+    row.progress(factor=run.fraction, text=run.in_words(with_frame=False), translate=False)
     if run.waits:
         remove = row.operator("splat_matte.change_queue", text="", icon="X")
         remove.number, remove.change = run.number, "REMOVE"
