@@ -90,12 +90,13 @@ def main(arguments: Sequence[str], footage: Path = _FOOTAGE, minutes: float = _M
 
     Args:
         footage: a folder of images, of which each story gets a copy.
-        minutes: that a story may take.
+        minutes: that a story may take, if `arguments` do not say.
     """
     parser = argparse.ArgumentParser(prog="vendor_setup.gui", description="stories by hand in a real Blender window")
     parser.add_argument("stories", nargs="*", metavar="STORY", default=SHORT, help="files of tests/gui")
     parser.add_argument("--scale", type=float, default=1.0, help="of Blender's interface; default: %(default)s")
     parser.add_argument("--light", action="store_true", help="Blender's light theme instead of the dark one")
+    parser.add_argument("--minutes", type=float, default=minutes, help="that a story may take; default: %(default)s")
     options = parser.parse_args(arguments)
     try:
         blender, around = _find_blender()
@@ -103,10 +104,13 @@ def main(arguments: Sequence[str], footage: Path = _FOOTAGE, minutes: float = _M
         say(f"NOT RUN: {error}")
         return NOT_RUN
     look = _LOOK.format(scale=options.scale, light=options.light) if options.light or options.scale != 1 else ""
-    for story in options.stories:
-        if code := _tell(story, blender, around, footage, look, minutes):
-            say(f"The story {story} failed; pictures: {_PICTURES}")
-            return code
+    with tempfile.TemporaryDirectory(prefix="splat-matte-gui-") as room:
+        _install(blender, around, look, Path(room))
+        for story in options.stories:
+            if code := _tell(story, blender, around, Path(room), footage, options.minutes):
+                say(f"The story {story} failed; pictures: {_PICTURES}")
+                return code
+            say(f"Told: {story}")
     say(f"Pictures: {_PICTURES}")
     return 0
 
@@ -127,24 +131,35 @@ def _find_blender() -> tuple[list[str], _Around]:
     return ["blender"], debian_blender.command
 
 
-def _tell(story: str, blender: Sequence[str], around: _Around, images: Path, look: str, minutes: float) -> int:
+def _install(blender: Sequence[str], around: _Around, look: str, room: Path) -> None:
+    """The extension into preferences of its own, in `room`: once, as each of these commands starts a Blender."""
+    package = room / "splat_matte.zip"
+    (room / "blender").mkdir()
+    build = ["--command", "extension", "build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
+    install = ["--command", "extension", "install-file", "-r", "user_default", "-e", str(package)]
+    for command in (build, install, *([["--background", "--python-expr", look]] if look else [])):
+        prepared = around([*blender, *command])
+        subprocess.run(
+            prepared, stdin=subprocess.DEVNULL, env=_environment(room), check=True, stdout=subprocess.DEVNULL
+        )
+
+
+def _environment(room: Path) -> dict[str, str]:
+    """Of a Blender whose preferences and data are in `room`."""
+    return quiet_environment(os.environ) | {
+        "BLENDER_USER_RESOURCES": str(room / "blender"),
+        "HOME": str(room),
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+        "SPLAT_MATTE_FOLDER": str(room / "splat_matte"),
+        PYTHON_VARIABLE: os.environ.get(PYTHON_VARIABLE) or str(python_of(ENGINE)),
+    }
+
+
+def _tell(story: str, blender: Sequence[str], around: _Around, installed: Path, images: Path, minutes: float) -> int:
     with tempfile.TemporaryDirectory(prefix="splat-matte-gui-") as folder:
         room = Path(folder)
-        package = room / "splat_matte.zip"
-        environment = quiet_environment(os.environ) | {
-            "BLENDER_USER_RESOURCES": str(room / "blender"),
-            "HOME": str(room),
-            "LIBGL_ALWAYS_SOFTWARE": "1",
-            "SPLAT_MATTE_FOLDER": str(room / "splat_matte"),
-            PYTHON_VARIABLE: os.environ.get(PYTHON_VARIABLE) or str(python_of(ENGINE)),
-        }
-        (room / "blender").mkdir()
+        shutil.copytree(installed / "blender", room / "blender")
         shutil.copytree(images, room / "toy")
-        build = ["--command", "extension", "build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
-        install = ["--command", "extension", "install-file", "-r", "user_default", "-e", str(package)]
-        for command in (build, install, *([["--background", "--python-expr", look]] if look else [])):
-            prepared = around([*blender, *command])
-            subprocess.run(prepared, stdin=subprocess.DEVNULL, env=environment, check=True, stdout=subprocess.DEVNULL)
         footage = min((room / "toy").iterdir())
         width, height = _SIZE
         screen = ["xvfb-run", "-a", "-s", f"-screen 0 {width}x{height}x24"]
@@ -157,7 +172,7 @@ def _tell(story: str, blender: Sequence[str], around: _Around, images: Path, loo
                 *(_bring_wheels() if story == "install" else ()),
             ]
         )
-        return wait_for(told, environment, minutes)
+        return wait_for(told, _environment(room), minutes)
 
 
 def _bring_wheels() -> tuple[str, str]:

@@ -43,7 +43,7 @@ from ..contract.requests import (
 )
 from ..language import translated
 from ..results.selection import read_dropped
-from ..runtime.engine_client import Engine, Reply, shared_engine
+from ..runtime.engine_client import Engine, Reply, is_starting, shared_engine
 from ..runtime.json_line_process import EXTENSION
 from ..runtime.locate import engine_environment, find_python
 from ..runtime.log_file import logged
@@ -183,7 +183,7 @@ class Run:
             return translated("Waiting")
         event = self.progress
         if event is None:
-            return translated("Checking" if self.verb == "review" else "Starting the engine")
+            return translated("Starting the engine" if is_starting() else "Checking")
         words = translated(_STAGES[event["stage"]])
         if event["stage"] != "model":
             done, total, frame = event["done"], event["total"], event["frame"] + self.shift
