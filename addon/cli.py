@@ -66,6 +66,8 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
         settings.direction = options.direction
     if options.memory:
         settings.memory = options.memory
+    if options.second_opinion:
+        settings.second_opinion = True
     names = ("embedded", *OFFICIAL)
     if options.checkpoint in names:
         settings.checkpoint = options.checkpoint
@@ -139,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--range", type=_range, metavar="A:B", help="first and last clip frame; default: the clip's")
     parser.add_argument("--direction", choices=get_args(Direction), help="default: the clip's")
     parser.add_argument("--memory", choices=get_args(MemoryRule), help="what tracking remembers; default: the clip's")
+    parser.add_argument("--second-opinion", action="store_true", help="track from both ends; default: the clip's")
     parser.add_argument("--checkpoint", default="", metavar="NAME|FILE", help="default: the clip's")
     parser.add_argument("--config", default="", help="of a checkpoint FILE: a config of the sam2 package or a .yaml")
     parser.add_argument("--trust-checkpoint", action="store_true", help="use a checkpoint FILE of unknown hash")

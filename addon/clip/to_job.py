@@ -41,7 +41,8 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     prompts = read_prompts(clip, coordinates, fields["frame_range"])
     objects = with_finishing(clip, coordinates, prompts.objects(), prompts.ignored)
     settings = settings_of(clip)
-    job = Job(objects=objects, direction=settings.direction, memory=settings.memory, **fields)
+    tracking = {name: getattr(settings, name) for name in ("direction", "memory", "second_opinion")}
+    job = Job(objects=objects, **tracking, **fields)
     return job, warnings + prompts.ignored
 
 

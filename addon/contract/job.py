@@ -49,6 +49,8 @@ class Job:
     memory: which tracked frames a frame reads beside the prompted ones (engine/tracking/memory_*.py). "sam2": the
         latest, as SAM 2 does. "selected": the latest that show the subject. "tree": those of several histories.
         "anchors": recent ones, and frames that tell the subject from something like it.
+    second_opinion: track from both ends between two prompted frames of an object; where that differs, the surer matte
+        counts, and the frame is a suspect.
     frame_range: first and last clip frame to track, both included; None: all frames.
     part: first and last clip frame whose mattes are wanted now; None: the whole range. Prompts outside the part still
         count, and frames on which its mattes depend are tracked as well.
@@ -70,6 +72,7 @@ class Job:
     model: Model = field(default_factory=Model)
     direction: Direction = "both"
     memory: MemoryRule = DEFAULT_MEMORY
+    second_opinion: bool = False
     frame_range: tuple[int, int] | None = None
     part: tuple[int, int] | None = None
     output: str = ""

@@ -126,6 +126,11 @@ def command_line() -> argparse.ArgumentParser:
     )
     track.add_argument("--direction", choices=get_args(Direction), default="both")
     track.add_argument("--memory", choices=get_args(MemoryRule), default=DEFAULT_MEMORY, help="default: %(default)s")
+    track.add_argument(
+        "--second-opinion",
+        action="store_true",
+        help="between two prompted frames track from both; where that differs the surer counts, and is a suspect",
+    )
     _add_common(track, "postshot")
     track.set_defaults(search="")
     for name, (kind, target, words) in _SEARCHES.items():
@@ -135,6 +140,7 @@ def command_line() -> argparse.ArgumentParser:
             _add_parameter(command, field)
         _add_common(command, target)
         command.set_defaults(point=[], box=[], mask=[], hold=[], direction="both", memory=DEFAULT_MEMORY, search=name)
+        command.set_defaults(second_opinion=False)
     return parser
 
 
@@ -337,6 +343,7 @@ def job_of(options: argparse.Namespace) -> Job:
         ),
         direction=options.direction,
         memory=options.memory,
+        second_opinion=options.second_opinion,
         frame_range=range_of(options.range, "--range"),
         output=str(options.output.absolute()) if options.output else "",
         target=options.target,

@@ -44,7 +44,7 @@ from .matting.outlines import curves_of, matched
 from .matting.pipeline import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
 from .matting.static_masks import StaticMasks
 from .matting.window_refine import look_again
-from .review import visual_hull
+from .review import second_opinion, visual_hull
 from .review.cameras import read_poses
 from .review.find_suspects import review
 from .review.repair import Repairer, Repairs, as_answer
@@ -62,6 +62,7 @@ from .tracking.held import check_held, held_mattes
 from .tracking.plan import frames_of, plan_of
 from .tracking.preview import Previewer
 from .tracking.propagate import READ_AHEAD, Takes, missing, propagate, takes
+from .tracking.ways import Way, share_prompts, ways_of
 
 _KEPT_PREVIEWS = 64  # number of frames; Blender keeps as many
 _POINTS_AT_ONCE = 64  # points per batch for suggestions; 8 if there is little memory
@@ -144,12 +145,14 @@ class Session:
         """Delete the mattes of the wanted frames, then track them. Raises MatteError."""
         reader = _open(job)
         store = Store(job)
-        where = _takes_of(job, store, reader)
+        source, fingerprint = model.find(job.model), reader.fingerprint()
         check_held(job, held_mattes(job, store))
-        with store.open_for_writing(where, self._patience):
-            for matte_object in job.objects:
-                for frame in frames_of(job, matte_object):
-                    where[matte_object.name][0].forget_matte(frame)
+        ways = ways_of(job, store, fingerprint, source.facts)
+        for way in [Way(takes(job, store, fingerprint, source.facts), job.objects, plan_of), *ways]:
+            with store.open_for_writing(way.where, self._patience):
+                for matte_object in way.objects:
+                    for frame in frames_of(job, matte_object, way.planned):
+                        way.where[matte_object.name][0].forget_matte(frame)
         return self._track(job, reader, None)
 
     def review(self, job: Job, poses: Path | None = None) -> dict[str, list[Suspect]]:
@@ -594,10 +597,15 @@ class Session:
                 where="part",
                 hint="Track both ways, or mark a frame there.",
             )
-        store.adopt(where)
+        ways = ways_of(job, store, fingerprint, source.facts)
+        for there in [where, *(way.where for way in ways)]:
+            store.adopt(there)
         kept = {name: take for name, (take, _) in where.items()}
-        self._on_takes(kept)
-        if missing(job, where):
+        is_missing = bool(missing(job, where))
+        # what the job's own way finds is shown until a second opinion on it is there
+        shown = {name: take for name, (take, _) in ways[0].where.items()} if is_missing else kept
+        self._on_takes(shown)
+        if is_missing:
             held = held_mattes(job, store)
             features = FeatureCache(job, fingerprint, source.facts)
 
@@ -609,34 +617,47 @@ class Session:
                 if self._slow_caches[features.folder]:
                     features.switch_off()
                 # Tracked mattes are kept, so the second try continues from there and gives the same mattes bit for bit.
-                for objects in [[matte_object] for matte_object in job.objects] if less else [job.objects]:
-                    propagate(
-                        job,
-                        loaded,
-                        reader,
-                        where,
-                        features,
-                        lambda done, total, frame: self._progress("track", done, total, frame),
-                        self._cancelled,
-                        objects=objects,
-                        held=held,
-                        ahead=ahead,
-                    )
+                before = 0  # frames of what is done
+                for number, way in enumerate(ways):
+                    after = sum(missing(job, later.where, later.planned) for later in ways[number + 1 :])
+                    if number:
+                        for name, (take, _) in way.where.items():
+                            share_prompts(ways[0].where[name][0], take)
+                    for objects in [[matte_object] for matte_object in way.objects] if less else [way.objects]:
+                        on_frame = _Counted(self._progress, before, after)
+                        propagate(
+                            job,
+                            loaded,
+                            reader,
+                            way.where,
+                            features,
+                            on_frame,
+                            self._cancelled,
+                            objects=objects,
+                            held=held,
+                            planned=way.planned,
+                            ahead=ahead,
+                        )
+                        before += on_frame.total
 
+            tracked = [take for way in ways for take, _ in way.where.values()]
             if source.is_gpu:
-                self._uncompressed = itertools.chain(self._uncompressed, compressing(kept.values()))
-            with (
-                holding(take.folder for mattes in held.values() for take in mattes.takes),
-                store.open_for_writing(where, self._patience),
-            ):
+                self._uncompressed = itertools.chain(self._uncompressed, compressing(tracked))
+            with contextlib.ExitStack() as opened:
+                opened.enter_context(holding(take.folder for mattes in held.values() for take in mattes.takes))
+                for way in ways:
+                    opened.enter_context(store.open_for_writing(way.where, self._patience))
                 check_held(job, held)
                 self._fitting(source, run)
+                self._settle(job, store, where, ways)
             if missing(job, where):
                 raise OutputError(
                     "Mattes have disappeared during tracking.",
                     where=str(store.folder),
                     hint="Something deletes files there. Run it again.",
                 )
+        if [take.folder for take in shown.values()] != [take.folder for take in kept.values()]:
+            self._on_takes(kept)
         untracked = sorted(set(job.wanted) - set(frames))
         if untracked:
             self._on_warning(
@@ -646,6 +667,19 @@ class Session:
                 f"{job.direction} from the prompts does not reach them."
             )
         return Tracked(kept, frames, untracked, str(source), time.monotonic() - began, _review(job, kept))
+
+    def _settle(self, job: Job, store: Store, where: Takes, ways: Sequence[Way]) -> None:
+        """Make the mattes that have a second opinion from those of both ways."""
+        first, second = ways[0].where, ways[1].where if len(ways) > 1 else {}
+        asked = {name: kept for name, kept in where.items() if kept[0].folder != first[name][0].folder}
+        if not asked:
+            return
+        with store.open_for_writing(asked, self._patience):
+            for matte_object in job.objects:
+                name = matte_object.name
+                if name in asked:
+                    other = second[name][0] if name in second else None
+                    second_opinion.settle(job, matte_object, first[name][0], other, asked[name][0])
 
     def tidy(self) -> bool:
         """Compress one matte, for moments without other work. False if there is nothing left to compress."""
@@ -674,6 +708,20 @@ class Session:
             self._loaded = model.load(source)
             self._progress("model", 1, 1, 0)
         return self._loaded
+
+
+@dataclasses.dataclass(slots=True)
+class _Counted:
+    """Tells of tracked frames, between so many that were tracked before and so many that will be after them."""
+
+    progress: Progress
+    before: int
+    after: int
+    total: int = 0
+
+    def __call__(self, done: int, total: int, frame: int) -> None:
+        self.total = total
+        self.progress("track", self.before + done, self.before + total + self.after, frame)
 
 
 def _ahead(source: model.Source) -> int:

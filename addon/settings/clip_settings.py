@@ -264,6 +264,11 @@ class ClipSettings(bpy.types.PropertyGroup):
         ],
         default=DEFAULT_MEMORY,
     )
+    second_opinion: BoolProperty(
+        name="Second Opinion",
+        description="Track each stretch between two marked frames from both ends. Where that gives different mattes, "
+        "the surer one counts, and Review names the frame. Takes up to twice as long",
+    )
     use_range: BoolProperty(
         name="Range",
         description="Track a part of the clip only; markers outside don't count. Some frames after it are tracked too "

@@ -130,20 +130,20 @@ def test_one_object_at_a_time_gives_the_same_mattes(
     real: Callable[..., Any] = session.propagate
     tries: list[tuple[int, int]] = []
 
-    def propagate(*arguments: Any, objects: Any, ahead: int) -> None:
+    def propagate(*arguments: Any, objects: Any, ahead: int, **others: Any) -> None:
         tries.append((len(objects), ahead))
         if len(tries) == 1:
-            *others, on_frame, stopped = arguments
+            *first, on_frame, stopped = arguments
 
             def fail(done: int, total: int, frame: int) -> None:
                 if done == 2:
                     raise torch.OutOfMemoryError
                 on_frame(done, total, frame)
 
-            arguments = (*others, fail, stopped)
+            arguments = (*first, fail, stopped)
         if cancelled and len(tries) == 3:
             raise Cancelled
-        real(*arguments, objects=objects, ahead=ahead)
+        real(*arguments, objects=objects, ahead=ahead, **others)
 
     monkeypatch.setattr(session, "propagate", propagate)
     job = dataclasses.replace(job, output=str(tmp_path / "found"))

@@ -115,6 +115,7 @@ def full_job() -> Job:
         ),
         direction="backward",
         memory="selected",
+        second_opinion=True,
         frame_range=(3, 240),
         part=(41, 200),
         output=f"{DRIVE}/out",
@@ -293,9 +294,10 @@ def test_not_json(text: str) -> None:
 
 
 VERSION_1 = {
-    "objects": dataclasses.replace(  # what there was then: one memory, nothing held
+    "objects": dataclasses.replace(  # what there was then: one memory, one opinion, nothing held
         full_job(),
         memory="sam2",
+        second_opinion=False,
         objects=tuple(dataclasses.replace(some, held=()) for some in full_job().objects),
     ),
     "things": Job(sequence(2), (), target="labels", things=Things(subjects=(3, 1))),

@@ -18,7 +18,7 @@ from statistics import median
 from ...contract.disk import write_data
 from ...contract.suspects import Suspect, suspects_file, suspects_json
 from ..store.matte_store import Take
-from . import visual_hull
+from . import second_opinion, visual_hull
 from .measures import Measure, measure
 
 # Where the doubt reaches 1; measured with bench/review.py. Those with two numbers are limits for a sure model and a
@@ -63,7 +63,8 @@ def review(take: Take, prompted: Sequence[int], start: int) -> list[Suspect]:
         return []
     with take.reviewing():
         measures = measure(take)
-        found = suspects(doubts(measures, prompted, start, visual_hull.doubts(visual_hull.kept(take))))
+        others = second_opinion.doubts(second_opinion.kept(take)), visual_hull.doubts(visual_hull.kept(take))
+        found = suspects(doubts(measures, prompted, start, *others))
         text = suspects_json(found).encode()
         write_data(suspects_file(take.folder), text, sync=False)
     return found
@@ -86,9 +87,9 @@ def suspects(doubts: Mapping[int, Doubt]) -> list[Suspect]:
 
 
 def doubts(
-    measures: Mapping[int, Measure], prompted: Iterable[int], start: int, more: Mapping[int, Doubt] | None = None
+    measures: Mapping[int, Measure], prompted: Iterable[int], start: int, *others: Mapping[int, Doubt]
 ) -> dict[int, Doubt]:
-    """How doubtful each frame is, and why; arguments as of `review`. `more`: doubts from elsewhere."""
+    """How doubtful each frame is, and why; arguments as of `review`. `others`: doubts from elsewhere."""
     if not measures:
         return {}
     prompts = set(prompted)
@@ -96,10 +97,11 @@ def doubts(
     found = {frame: _alone(entry, limits) for frame, entry in measures.items() if frame not in prompts}
     for frame in found:
         _raise(found, frame, _flicker(measures, frame))
-        _raise(found, frame, (more or {}).get(frame, (0.0, "")))
+        for more in others:
+            _raise(found, frame, more.get(frame, (0.0, "")))
     forward = [frame for frame in sorted(measures) if frame >= start]
     backward = [frame for frame in sorted(measures, reverse=True) if frame <= start]
-    for order in (forward, backward):
+    for order in filter(None, (forward, backward)):  # a part of a clip may lie on one side
         _follow(found, measures, order, prompts, limits)
         for segment in _towards(order, prompts):
             _follow(found, measures, segment, prompts, limits, f"differs from the prompt on frame {segment[0]}")

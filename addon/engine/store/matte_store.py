@@ -5,6 +5,7 @@
         memory/000012.pt        SAM 2's memory of that frame, while a later frame may still read it
         conditioning/000001.pt  the same for prompted frames
         measures.npz            measures of the mattes (review/measures.py)
+        agreement.json          how far two ways of tracking agree, where they do (review/second_opinion.py)
         hull.json               their disagreements in 3-D, once they have been checked (review/visual_hull.py)
 
 The key is a hash of everything that decides a track (footage, prompts, model, direction). So an object with changed

@@ -6,7 +6,7 @@ or both. What is asked for decides only how far the passes go; where they start,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ...contract.job import Job
@@ -66,10 +66,33 @@ def resumed_at(matte_object: MatteObject) -> int:
     return (frame if any(prompt.frame == frame for prompt in matte_object.prompts) else first) - 1
 
 
-def frames_of(job: Job, matte_object: MatteObject) -> list[int]:
+def has_second_opinion(job: Job, matte_object: MatteObject) -> bool:
+    """Whether `matte_object` is tracked from both ends of a stretch. Not with held mattes: these are settled."""
+    return job.second_opinion and len(matte_object.prompts) > 1 and not matte_object.held
+
+
+def other_side(job: Job, matte_object: MatteObject) -> Plan:
+    """How `matte_object` is tracked the other way, as far as its wanted frames lie between two that are prompted.
+
+    Empty if none does, or none is asked for. Otherwise it is what a Job of the other direction does.
+    """
+    prompted = [prompt.frame - 1 for prompt in matte_object.prompts]
+    start, end = min(prompted), max(prompted)
+    first, last = max(start, job.wanted[0] - 1), min(end, job.wanted[-1] - 1)
+    if not has_second_opinion(job, matte_object) or first > last:
+        return Plan(start, range(0), range(0))
+    if job.direction == "backward":
+        return Plan(start, range(start, last + 1), range(0))
+    return Plan(end, range(0), range(end, first - 1, -1))
+
+
+Planned = Callable[[Job, MatteObject], Plan]  # `plan_of` or `other_side`
+
+
+def frames_of(job: Job, matte_object: MatteObject, planned: Planned = plan_of) -> list[int]:
     """The wanted clip frames on which `matte_object` gets a matte, tracked or held, in clip order."""
-    planned = {index + 1 for part in plan_of(job, matte_object).passes for index in part}
-    return [frame for frame in job.wanted if frame in planned or matte_object.holds(frame)]
+    frames = {index + 1 for part in planned(job, matte_object).passes for index in part}
+    return [frame for frame in job.wanted if frame in frames or (planned is plan_of and matte_object.holds(frame))]
 
 
 def merge(ranges: Iterable[range]) -> list[int]:

@@ -47,7 +47,7 @@ from . import memory
 from .held import HeldMattes
 from .memory_policy import Notes, Tracker, frames_in
 from .passes import Pass, last_milestone
-from .plan import Plan, frames_of, merge, plan_of
+from .plan import Plan, Planned, frames_of, has_second_opinion, merge, plan_of
 from .writer import Writer
 
 READ_AHEAD = 4  # frames
@@ -135,16 +135,18 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
             facts["memory"] = job.memory
         if matte_object.held:
             facts["held"] = [dataclasses.asdict(held) for held in matte_object.held]
+        if has_second_opinion(job, matte_object):
+            facts["second_opinion"] = True
         result[matte_object.name] = (store.take(matte_object.name, facts), facts)
     return result
 
 
-def missing(job: Job, where: Takes) -> bool:
-    """Whether anything is left to track."""
-    return any(
+def missing(job: Job, where: Takes, planned: Planned = plan_of) -> int:
+    """How many mattes are left to track."""
+    return sum(
         not where[matte_object.name][0].has_matte(frame)
         for matte_object in job.objects
-        for frame in frames_of(job, matte_object)
+        for frame in frames_of(job, matte_object, planned)
     )
 
 
@@ -159,6 +161,7 @@ def propagate(
     *,
     objects: Sequence[MatteObject],
     held: Mapping[str, HeldMattes],
+    planned: Planned = plan_of,
     ahead: int = READ_AHEAD,
 ) -> None:
     """Track what the store lacks. The caller holds the takes (Store.open_for_writing).
@@ -173,6 +176,7 @@ def propagate(
         cancelled: asked before each frame.
         objects: which of the Job's; what they get does not depend on which others are tracked with them.
         held: as from `held_mattes`, checked.
+        planned: which way they are tracked.
         ahead: frames that are decoded before they are needed, which takes memory.
 
     Raises:
@@ -182,7 +186,18 @@ def propagate(
     with loaded.computing():
         compressed = not loaded.source.is_gpu  # which may make a matte in less time than compressing one takes
         _Propagation(
-            job, objects, loaded.predictor, reader, where, features, on_frame, cancelled, held, ahead, compressed
+            job,
+            objects,
+            planned,
+            loaded.predictor,
+            reader,
+            where,
+            features,
+            on_frame,
+            cancelled,
+            held,
+            ahead,
+            compressed,
         ).run()
 
 
@@ -191,6 +206,7 @@ class _Propagation:
         self,
         job: Job,
         objects: Sequence[MatteObject],
+        planned: Planned,
         predictor: Predictor,
         reader: Reader,
         where: Takes,
@@ -216,7 +232,7 @@ class _Propagation:
                 i,
                 matte_object,
                 where[matte_object.name][0],
-                plan_of(job, matte_object),
+                planned(job, matte_object),
                 {prompt.frame - 1: prompt for prompt in matte_object.prompts},
                 held=held.get(matte_object.name),
             )

@@ -36,6 +36,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
             layout.operator("splat_matte.trust_file", icon="CHECKMARK")
         layout.prop(settings, "direction")
         layout.prop(settings, "memory")
+        layout.prop(settings, "second_opinion")
         layout.prop(settings, "use_range")
         if settings.use_range:
             row = layout.row(align=True)

@@ -1,0 +1,97 @@
+"""A second opinion: what an object looks like, tracked from both ends of each stretch between two prompted frames.
+
+Errors grow with the way from a prompt, so the two ways err on different frames: where both give the same, it is right
+nearly always, and where they differ, one of them is wrong. The surer matte counts: the one that SAM 2 itself trusts
+more (object score and predicted IoU). Frames on which they differ are suspects.
+
+A frame is settled by the two mattes of that frame alone, so it depends on no range and on no order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...contract.boundary import read_or
+from ...contract.disk import write_data
+from ...contract.job import Job
+from ...contract.job_types import MatteObject
+from ..store.matte_store import Matte, Take
+from ..tracking.plan import frames_of, other_side
+
+_DIFFERS = 0.20  # 1 - IoU of the two mattes, from which the frame is a suspect
+
+
+def settle(job: Job, matte_object: MatteObject, one: Take, other: Take | None, settled: Take) -> None:
+    """Fill the take of the wanted frames from those of both ways.
+
+    Args:
+        job: with `second_opinion`.
+        matte_object: of the Job.
+        one: tracked in the Job's direction; has all wanted frames.
+        other: tracked the other way; has those between prompted frames. None: there are none.
+        settled: gets the mattes, and how far both agree.
+
+    Raises:
+        OutputError: a matte is damaged or gone, or the result can't be written.
+    """
+    prompted = {prompt.frame for prompt in matte_object.prompts}
+    between = set(frames_of(job, matte_object, other_side)) - prompted
+    chosen: dict[int, Take] = {}
+    agreed = kept(settled)
+    for frame in frames_of(job, matte_object):
+        if settled.has_matte(frame) and (frame in agreed or frame not in between):
+            continue
+        chosen[frame] = one
+        if other is not None and frame in between:
+            first, second = one.tracked(frame), other.tracked(frame)
+            agreed[frame] = agreement(first, second)
+            if sureness(second) > sureness(first):
+                chosen[frame] = other
+    if agreed:
+        # before the mattes: one whose agreement is missing would never be asked about again
+        text = json.dumps({str(frame): agreed[frame] for frame in sorted(agreed)}).encode()
+        with settled.reviewing():
+            write_data(_file(settled), text, sync=False)
+    for frame, take in chosen.items():
+        settled.put_matte(frame, take.tracked(frame))
+
+
+def agreement(one: Matte, other: Matte) -> float:
+    """The IoU of two mattes; 1 if both are empty."""
+    a, b = one.logits > 0, other.logits > 0
+    either = int((a | b).sum())
+    return int((a & b).sum()) / either if either else 1.0
+
+
+def sureness(matte: Matte) -> float:
+    """How much SAM 2 trusts a matte, 0..1: |2·sigmoid(object score) - 1|, times the predicted IoU if it sees one."""
+    seen = math.tanh(matte.object_score / 2)
+    return seen * matte.iou if seen > 0 else -seen
+
+
+def kept(take: Take) -> dict[int, float]:
+    """By clip frame, how far the two ways agree; nothing of a take that was tracked one way."""
+
+    def read() -> dict[int, float]:
+        data = json.loads(_file(take).read_text(encoding="utf-8"))
+        found = {int(frame): float(value) for frame, value in data.items()}
+        if not all(0 <= value <= 1 for value in found.values()):
+            raise ValueError("these are no shares")
+        return found
+
+    return read_or({}, read)
+
+
+def _file(take: Take) -> Path:
+    return take.folder / "agreement.json"
+
+
+def doubts(agreed: Mapping[int, float]) -> dict[int, tuple[float, str]]:
+    """How doubtful each frame is, 1 being the limit, and why, in words."""
+    return {
+        frame: ((1 - value) / _DIFFERS, f"differs when tracked from the other end ({value:.0%} in common)")
+        for frame, value in agreed.items()
+    }
