@@ -445,6 +445,17 @@ class TestNerfstudio:
         (frame,) = json.loads((version / "transforms.json").read_text())["frames"]
         assert frame["mask_path"] == "masks/IMG_0002.png"
 
+    def test_dropped_frames_are_taken_out(self, plates: Path, transforms: Path) -> None:
+        """nerfstudio wants masks for all or none: what is not exported must not be listed. All else stays as it was."""
+        job = job_of(plates, "nerfstudio", transforms=str(transforms), delivery=Delivery(kept=(1, 3)))
+        version = write(job)
+        data = json.loads((version / "transforms.json").read_text(encoding="utf-8"))
+        assert [entry["mask_path"] for entry in data["frames"]] == ["masks/IMG_0010.png", "masks/IMG_0001.png"]
+        before = json.loads(TRANSFORMS)
+        assert data | {"frames": []} == before | {"frames": []}
+        assert {entry["file_path"] for entry in before["frames"]} > {entry["file_path"] for entry in data["frames"]}
+        assert not (version / "masks/IMG_0002.png").exists()
+
     def test_masks_for_all_or_none(self, plates: Path, transforms: Path) -> None:
         job = job_of(plates, "nerfstudio", transforms=str(transforms))
         with pytest.raises(JobError, match=r"1 of its images have no matte, IMG_0010\.JPG is the first"):
