@@ -8,7 +8,6 @@ import bpy
 
 from . import cli, language
 from .clip import undo
-from .operators.box import SPLATMATTE_OT_box
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.change_queue import SPLATMATTE_OT_change_queue
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
@@ -27,6 +26,7 @@ from .operators.jump import SPLATMATTE_OT_jump
 from .operators.keep_all_frames import SPLATMATTE_OT_keep_all_frames
 from .operators.mark_exclude import SPLATMATTE_OT_mark_exclude
 from .operators.mark_include import SPLATMATTE_OT_mark_include
+from .operators.mark_subject import SPLATMATTE_OT_mark_subject, switch_off
 from .operators.move_data import SPLATMATTE_OT_move_data
 from .operators.object_from_tracks import SPLATMATTE_OT_object_from_tracks
 from .operators.open_folder import SPLATMATTE_OT_open_folder
@@ -80,8 +80,8 @@ CLASSES = (
     SPLATMATTE_OT_to_compositor,
     SPLATMATTE_OT_mark_include,
     SPLATMATTE_OT_mark_exclude,
+    SPLATMATTE_OT_mark_subject,
     SPLATMATTE_OT_click,
-    SPLATMATTE_OT_box,
     SPLATMATTE_OT_object_from_tracks,
     SPLATMATTE_OT_switch_object,
     SPLATMATTE_OT_open_folder,
@@ -129,6 +129,7 @@ def register() -> None:
 def unregister() -> None:
     """Takes all of it away, the engine too: Blender and its window go on, so nothing is waited for."""
     preferences.keep()
+    switch_off(bpy.context)
     setup_run.forget(wait=False)
     job_run.forget()
     stop_shared_engine(wait=False)

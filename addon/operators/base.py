@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 import bpy
@@ -18,6 +19,7 @@ else:
 
 _INTERVAL = 0.1  # seconds between two calls of `modal` by a timer
 
+Hints = Callable[[bpy.types.Header, bpy.types.Context], None]  # draws them
 Result = set[Literal["RUNNING_MODAL", "CANCELLED", "FINISHED", "PASS_THROUGH", "INTERFACE"]]
 
 
@@ -42,10 +44,58 @@ def is_open(area: bpy.types.Area) -> bool:
     return any(area == shown for window in bpy.context.window_manager.windows for shown in window.screen.areas)
 
 
+_words: str | None = None
+_hints: Hints | None = None
+
+
 def say_status(context: bpy.types.Context, words: str | None) -> None:
-    """In the status bar; None gives it back to Blender. While another file is loaded there is none."""
+    """In the status bar; None gives it back to Blender. While a tool gives hints there, these stay."""
+    global _words
+    _words = words
+    _show_status(context)
+
+
+def give_hints(context: bpy.types.Context, hints: Hints | None) -> None:
+    """A tool's, in the status bar, as long as it is on; None: what was said there before."""
+    global _hints
+    _hints = hints
+    _show_status(context)
+
+
+def forget_status() -> None:
+    """Another file was loaded, and none of what was said is about it."""
+    global _words, _hints
+    _words = _hints = None
+    for workspace in bpy.data.workspaces:
+        workspace.status_text_set(None)
+
+
+def hints_given() -> bool:
+    """Whether a tool is on: Esc then means the tool, not a Job."""
+    return _hints is not None
+
+
+def _show_status(context: bpy.types.Context) -> None:
+    """While another file is loaded there is no workspace."""
     if context.workspace is not None:
-        context.workspace.status_text_set(translated(words) if words else None)
+        context.workspace.status_text_set(_hints or (translated(_words) if _words else None))
+
+
+def window_region(area: bpy.types.Area) -> bpy.types.Region:
+    """What shows the clip."""
+    return next(region for region in area.regions if region.type == "WINDOW")
+
+
+def over_clip(area: bpy.types.Area, event: bpy.types.Event) -> bool:
+    """Whether the mouse is over the clip, and not over a sidebar or header, which may lie over it."""
+    return _holds(window_region(area), event) and not any(
+        _holds(region, event) for region in area.regions if region.type != "WINDOW"
+    )
+
+
+def _holds(region: bpy.types.Region, event: bpy.types.Event) -> bool:
+    x, y = event.mouse_x - region.x, event.mouse_y - region.y
+    return 0 <= x < region.width and 0 <= y < region.height
 
 
 def start_watching(operator: bpy.types.Operator, context: bpy.types.Context) -> bpy.types.Timer:

@@ -14,7 +14,7 @@ from ..contract.job_types import FINE
 from ..language import translated
 from ..language.properties import StringProperty
 from ..tasks import job_run
-from .base import OperatorMixin, Result, fail, say_status, start_watching
+from .base import OperatorMixin, Result, fail, hints_given, say_status, start_watching
 
 
 class JobOperator(OperatorMixin):
@@ -51,7 +51,8 @@ class JobOperator(OperatorMixin):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """Esc asks what runs to stop; everything else passes through."""
-        if event.type == "ESC" and event.value == "PRESS" and not (self._run.waits or self._run.stopping):
+        asked = event.type == "ESC" and event.value == "PRESS" and not hints_given()  # to a tool, if one is on
+        if asked and not (self._run.waits or self._run.stopping):
             self._run.stop()
             self._show(context)
             return {"RUNNING_MODAL"}

@@ -20,8 +20,17 @@ from ..runtime.engine_client import Reply
 from ..runtime.log_file import logged
 from ..tasks import job_run
 from ..viewer.latest_request import LatestRequest
-from .base import OperatorMixin, Result, fail, in_clip_editor, is_open, say_status, start_watching
-from .click import over_other_region
+from .base import (
+    OperatorMixin,
+    Result,
+    fail,
+    in_clip_editor,
+    is_open,
+    over_clip,
+    say_status,
+    start_watching,
+    window_region,
+)
 
 _NOWHERE = (-1.0, -1.0)
 
@@ -118,7 +127,7 @@ class OutlineOperator(OperatorMixin):
         place = self._point(event)
         if event.type == "MOUSEMOVE" or event.value != "PRESS" or place is None:
             return {"PASS_THROUGH"}
-        with context.temp_override(area=self._area, region=self._region()):
+        with context.temp_override(area=self._area, region=window_region(self._area)):
             if self._click(bpy.context, place) == {"FINISHED"}:
                 bpy.ops.ed.undo_push(message=translated(self.bl_label))
         say_status(context, f"Splat Matte: {self._words()}    Esc: done")
@@ -189,15 +198,13 @@ class OutlineOperator(OperatorMixin):
         redraw()
         return result
 
-    def _region(self) -> bpy.types.Region:
-        return next(region for region in self._area.regions if region.type == "WINDOW")
-
     def _point(self, event: bpy.types.Event) -> tuple[float, float] | None:
         """Where the mouse is on the plate, if it is over the clip; what is there is under it from now on."""
-        region = self._region()
-        x, y = event.mouse_x - region.x, event.mouse_y - region.y
-        inside = 0 <= x < region.width and 0 <= y < region.height and not over_other_region(self._area, event)
-        place = self._coordinates.from_marker(self._frame, _at(region, x, y)) if inside else None
+        place = None
+        if over_clip(self._area, event):
+            region = window_region(self._area)
+            here = _at(region, event.mouse_x - region.x, event.mouse_y - region.y)
+            place = self._coordinates.from_marker(self._frame, here)
         under = smallest_at(self._found, place) if place else None
         if under != self._under:
             self._under = under

@@ -6,7 +6,7 @@ import bpy
 
 from ..clip.editors import redraw
 from ..settings.clip_settings import settings_of
-from .base import Result, in_clip_editor, is_open, say_status
+from .base import Result, in_clip_editor, is_open, say_status, window_region
 
 
 class SPLATMATTE_OT_wipe(bpy.types.Operator):
@@ -44,7 +44,7 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
             return self._end(context)
         if event.type != "MOUSEMOVE":
             return {"PASS_THROUGH"}
-        region = next(region for region in self._area.regions if region.type == "WINDOW")
+        region = window_region(self._area)
         place: tuple[float, float] = region.view2d.region_to_view(event.mouse_x - region.x, 0)  # type: ignore[assignment]
         settings.overlay_split = place[0]
         redraw()

@@ -14,7 +14,9 @@ import gpu
 from gpu_extras.batch import batch_for_shader
 
 from ..clip.footage import shown_frame
+from ..clip.marks import Corners
 from ..clip.summary import shown_summary_of
+from ..operators import mark_subject
 from ..settings.clip_settings import settings_of
 from ..settings.palette import EXCLUDE
 from .overlay import colours, is_stabilised
@@ -34,6 +36,8 @@ def _draw() -> None:
     if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None or space.view != "CLIP":
         return
     clip = space.clip
+    if (box := mark_subject.dragged(context.area)) is not None:
+        _draw_drag(context, box)
     settings = settings_of(clip)
     if not settings.overlay_show or is_stabilised(space):
         return
@@ -61,6 +65,21 @@ def _draw() -> None:
         gpu.state.blend_set("ALPHA")
         batch_for_shader(shader, "TRIS", {"pos": places, "color": shades}).draw(shader)
         gpu.state.blend_set("NONE")
+
+
+def _draw_drag(context: bpy.types.Context, box: Corners) -> None:
+    """The box that is being drawn: white on black, seen on any plate."""
+    view: Any = context.region.view2d
+    (left, bottom), (right, top) = (view.view_to_region(*corner, clip=False) for corner in box)
+    outline = [(left, bottom, 0.0), (right, bottom, 0.0), (right, top, 0.0), (left, top, 0.0), (left, bottom, 0.0)]
+    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
+    batch = batch_for_shader(shader, "LINE_STRIP", {"pos": outline})
+    shader.bind()
+    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+    for shade, width in ((_BLACK, 4.0), (_WHITE, 2.0)):
+        shader.uniform_float("color", (*shade, 1.0))
+        shader.uniform_float("lineWidth", width * context.preferences.system.ui_scale)
+        batch.draw(shader)
 
 
 def _add_disc(

@@ -24,6 +24,7 @@ class Key:
 
 
 KEYS = (
+    Key("splat_matte.mark_subject", "M", shift=True, alt=True),
     Key("splat_matte.mark_include", "I", shift=True, alt=True),
     Key("splat_matte.mark_exclude", "X", shift=True, alt=True),
     # Blender's own Ctrl-click adds a marker too, which includes; these say what the marker is
@@ -96,9 +97,9 @@ CLASSES = (SPLATMATTE_MT_jump, SPLATMATTE_MT_mattes)
 
 def _draw_marks(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.separator()
+    self.layout.operator("splat_matte.mark_subject")
     self.layout.operator("splat_matte.mark_include")
     self.layout.operator("splat_matte.mark_exclude")
-    self.layout.operator("splat_matte.box")
     self.layout.operator("splat_matte.object_from_tracks")
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 from conftest import part
 from test_jobs import COUNT, clip  # noqa: F401 (fixture)
@@ -25,37 +26,34 @@ def editor(black_clip, clip_editor):  # noqa: F811
     return override
 
 
-def test_two_corners_make_a_box(black_clip, editor) -> None:  # noqa: F811
-    add_track(camera(black_clip), {1: (0.2, 0.9)}, select=True)
-    add_track(camera(black_clip), {1: (0.7, 0.3)}, select=True)
-    with editor():
-        assert bpy.ops.splat_matte.box() == {"FINISHED"}
+def add_box(frame: int, *corners: tuple[float, float]) -> None:
+    """By what the tool does after a drag, in the editor of the context."""
+    part("clip.marks").add_box(bpy.context.space_data, frame, corners)
+
+
+def add_point(to: bpy.types.MovieClip, frame: int, place: tuple[float, float]) -> None:
+    part("clip.marks").add_point(to, frame, place, include=True)
+
+
+@pytest.mark.parametrize("mode", ["TRACKING", "MASK"])
+def test_two_corners_make_a_box(black_clip, editor, mode: str) -> None:  # noqa: F811
+    with editor(4):
+        bpy.context.space_data.mode = mode
+        add_box(4, (0.2, 0.9), (0.7, 0.3))
+        assert bpy.context.space_data.mode == mode
     prompts = read(black_clip)
-    box = prompts.marks["Camera"].boxes[1]
+    box = prompts.marks["Subject"].boxes[4]
     assert [round(side, 2) for side in (box.x0, box.y0, box.x1, box.y1)] == [32, 9, 112, 63]
     assert prompts.in_words() == "1 object, 1 box on 1 frame", "what it was made from lies on its corners"
     assert prompts.ignored == []
 
 
-def test_a_box_around_points_leaves_them_points(black_clip, editor) -> None:  # noqa: F811
+def test_a_box_leaves_points_alone(black_clip, editor) -> None:  # noqa: F811
     for place in ((0.4, 0.2), (0.2, 0.5), (0.6, 0.5), (0.4, 0.8)):
-        add_track(camera(black_clip), {4: place}, select=True)
-    with editor(4):
-        bpy.ops.splat_matte.box()
-    assert read(black_clip).in_words() == "1 object, 4 points, 1 box on 1 frame"
-
-
-def test_no_box_of_one_line(black_clip, editor) -> None:  # noqa: F811
-    for place in ((0.4, 0.2), (0.4, 0.5)):
-        add_track(camera(black_clip), {1: place}, select=True)
+        add_point(black_clip, 1, place)
     with editor():
-        with pytest.raises(RuntimeError, match="span no box"):
-            bpy.ops.splat_matte.box()
-        for track in camera(black_clip).tracks:
-            track.select = False
-        assert not bpy.ops.splat_matte.box.poll()
-    assert len(camera(black_clip).tracks) == 2
-    assert not camera(black_clip).plane_tracks
+        add_box(1, (0.2, 0.2), (0.6, 0.8))
+    assert read(black_clip).in_words() == "1 object, 4 points, 1 box on 1 frame"
 
 
 def test_a_click_is_a_marker(black_clip, editor) -> None:  # noqa: F811
@@ -63,9 +61,45 @@ def test_a_click_is_a_marker(black_clip, editor) -> None:  # noqa: F811
         assert bpy.ops.splat_matte.click(location=(0.25, 0.5)) == {"FINISHED"}
         assert bpy.ops.splat_matte.click(location=(0.5, 0.5), exclude=True) == {"FINISHED"}
         bpy.ops.splat_matte.click(location=(1.5, 0.5))
-    points = read(black_clip).marks["Camera"].points
+    points = read(black_clip).marks["Subject"].points
     assert [(point.x, point.y, point.include) for point in points[3]] == [(40, 45, True), (80, 45, False)]
-    assert [track.select for track in camera(black_clip).tracks] == [False, True]
+    assert [track.select for track in black_clip.tracking.objects["Subject"].tracks] == [False, True]
+
+
+def test_blenders_own_object_is_used_where_it_is_in_use(black_clip) -> None:  # noqa: F811
+    objects = black_clip.tracking.objects
+    add_track(camera(black_clip), {1: (0.2, 0.2)})
+    add_point(black_clip, 1, (0.5, 0.5))
+    assert [tracked.name for tracked in objects] == ["Camera"]
+    objects.new("Hat")
+    objects.active = objects["Hat"]
+    add_point(black_clip, 1, (0.5, 0.5))
+    assert [len(tracked.tracks) for tracked in objects] == [2, 1]
+
+
+def test_which_object_is_there(black_clip) -> None:  # noqa: F811
+    object_at = part("viewer.object_at").object_at
+    add_point(black_clip, 1, (0.25, 0.5))
+    objects = black_clip.tracking.objects
+    objects.active = objects.new("Hat")
+    add_point(black_clip, 1, (0.75, 0.5))
+    add_point(black_clip, 2, (0.5, 0.5))
+    assert [object_at(black_clip, 1, place) for place in ((0.25, 0.5), (0.755, 0.5), (0.5, 0.5))] == [
+        "Subject",
+        "Hat",
+        "",
+    ]
+    logits = {"Subject": np.full((8, 16), 1.0, np.float32), "Hat": np.full((8, 16), -1.0, np.float32)}
+    logits["Hat"][:2, :8] = 1.0  # at the top left
+    previews = part("viewer.previews")
+    previews._previews[black_clip.name, 1] = previews.Preview(1, logits)
+    try:
+        places = (0.4, 0.9), (0.4, 0.1), (0.6, 0.9)
+        assert [object_at(black_clip, 1, place) for place in places] == ["Hat", "Subject", "Subject"]
+        black_clip.splat_matte.entry("Subject").hide = True
+        assert [object_at(black_clip, 1, place) for place in places] == ["Hat", "", ""]
+    finally:
+        previews.forget()
 
 
 def test_tracks_become_an_object(black_clip, editor) -> None:  # noqa: F811
@@ -173,11 +207,9 @@ def test_tracks_that_hold_blenders_own_plane_are_no_points(black_clip, editor) -
 
 
 def test_a_box_moved_by_hand_stays_a_box(black_clip, editor) -> None:  # noqa: F811
-    for place in ((0.2, 0.9), (0.7, 0.3)):
-        add_track(camera(black_clip), {1: place}, select=True)
     with editor():
-        bpy.ops.splat_matte.box()
-    marker = camera(black_clip).plane_tracks[0].markers[0]
+        add_box(1, (0.2, 0.9), (0.7, 0.3))
+    marker = black_clip.tracking.objects["Subject"].plane_tracks[0].markers[0]
     corners = [list(corner) for corner in marker.corners]
     corners[0][0] -= 0.05
     marker.corners = corners

@@ -82,7 +82,8 @@ def clip() -> bpy.types.MovieClip:
 
 
 def tracks() -> list[bpy.types.MovieTrackingTrack]:
-    return list(clip().tracking.objects["Camera"].tracks)
+    """Of all objects, boxes' corners too."""
+    return [track for tracked in clip().tracking.objects for track in tracked.tracks]
 
 
 def run():
@@ -200,6 +201,8 @@ def shot(name: str, part_of: Box | None = None) -> None:
 
 # --- the hand
 
+clicks = 0  # so many were made, for stories that count them
+
 
 def xdotool(*arguments: object) -> None:
     subprocess.run(["xdotool", *map(str, arguments)], check=True)
@@ -224,6 +227,8 @@ def move(x: int, y: int) -> Steps:
 
 def click(x: int, y: int, *held: str, button: int = 1) -> Steps:
     """One input at a time: Blender asks for the state of the keys when it takes a click."""
+    global clicks
+    clicks += 1
     yield from move(x, y)
     for key in held:
         xdotool("keydown", key)

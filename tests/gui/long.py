@@ -55,7 +55,7 @@ def shown() -> int:
 
 
 def marking() -> hand.Steps:
-    yield from hand.press_in_sidebar("Click Include")
+    yield from hand.press_action("Mark Subject")
     for count, spot in enumerate((POT, LID), 1):
         yield from hand.click_plate(*spot)
         yield lambda count=count: len(hand.tracks()) == count
@@ -115,7 +115,7 @@ def tracking() -> hand.Steps:
 
 
 def correcting() -> hand.Steps:
-    takes = settings().take_of("Camera")
+    takes = settings().take_of("Subject")
     yield from hand.click_plate(0.4, 0.05, "ctrl", "shift")
     yield lambda: len(hand.tracks()) == 4
     yield hand.moment(1.0)
@@ -125,12 +125,12 @@ def correcting() -> hand.Steps:
     yield lambda: not hand.idle()
     yield hand.idle
     assert hand.run().error is None, hand.run().error
-    assert settings().take_of("Camera") != takes
-    corrected = settings().take_of("Camera")
+    assert settings().take_of("Subject") != takes
+    corrected = settings().take_of("Subject")
     yield hand.moment(1.0)
     yield from hand.key("ctrl+z")
     yield lambda: len(hand.tracks()) == 3  # the mark goes, what was tracked stays
-    assert corrected in settings().objects["Camera"].takes()
+    assert corrected in settings().objects["Subject"].takes()
     assert lane("tracked") | lane("stale") >= set(range(1, RANGE + 1))
     yield from hand.key("ctrl+shift+z")
     yield lambda: len(hand.tracks()) == 4
@@ -177,14 +177,14 @@ def finishing() -> hand.Steps:
     yield from hand.press_in_sidebar("Finishing")
     yield hand.moment(1.0)
     yield from hand.press_in_sidebar("Invert")
-    chosen = settings().objects["Camera"].finishing
+    chosen = settings().objects["Subject"].finishing
     yield lambda: chosen.invert
     yield lambda: np.ptp(hand.at(*BESIDE)) >= 6 or hand.at(*BESIDE).max() > 100  # the plate, where grey was
     yield hand.moment(1.0)
     hand.shot("finishing")
     assert hand.run() is before
     yield from hand.press_in_sidebar("Invert")
-    yield lambda: not settings().objects["Camera"].finishing.invert
+    yield lambda: not settings().objects["Subject"].finishing.invert
     yield from hand.press_in_sidebar("Finishing")
     yield from hand.choose_from("Checkerboard", "Fill")
     yield lambda: settings().overlay_style == "fill"

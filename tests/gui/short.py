@@ -15,7 +15,7 @@ FLOOR = (0.1, 0.2)
 
 def story() -> hand.Steps:
     yield from hand.open_footage(hand.FOOTAGE)
-    yield from hand.press_in_sidebar("Click Include")
+    yield from hand.press_action("Mark Subject")
     assert not hand.tracks(), "the press itself marks nothing"
     yield from hand.click_plate(*POT)
     yield lambda: len(hand.tracks()) == 1
@@ -66,7 +66,7 @@ def story() -> hand.Steps:
     yield lambda: not bpy.data.movieclips
     assert hand.idle(), "nothing of the old file goes on"
     yield from hand.open_footage(hand.FOOTAGE, fresh=False)
-    yield from hand.press_in_sidebar("Click Include")
+    yield from hand.press_action("Mark Subject")
     yield from hand.click_plate(*POT)
     yield lambda: len(hand.tracks()) == 1
     yield from hand.key("Escape")

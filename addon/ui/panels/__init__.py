@@ -13,11 +13,13 @@ from .overlay import SPLATMATTE_PT_overlay
 from .queue import SPLATMATTE_PT_queue
 from .review import SPLATMATTE_PT_review, SPLATMATTE_UL_suspects
 from .splat import SPLATMATTE_PT_splat
+from .tool import SPLATMATTE_PT_tool
 from .track import SPLATMATTE_PT_track
 
 CLASSES = (
     SPLATMATTE_UL_objects,
     SPLATMATTE_UL_suspects,
+    SPLATMATTE_PT_tool,
     SPLATMATTE_PT_actions,
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,

@@ -12,21 +12,23 @@ from ...tasks import job_run
 from ...viewer import previews
 from .base import ClipPanel
 from .job import draw_job, is_marked, missing_engine
+from .tool import draw_tool
 
 
 class SPLATMATTE_PT_actions(ClipPanel, bpy.types.Panel):
-    """Preview, track, export."""
+    """Mark, preview, track, export."""
 
     bl_label = "Actions"
     bl_options = {"HIDE_HEADER"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """A button each; in its place, while it runs or waits, how far it is."""
+        """The tool; a button each; in its place, while it runs or waits, how far it is."""
         layout = self.layout
         summary = shown_summary_of(clip)
         can_start = missing_engine() is None
         if can_start and is_marked(summary):
             _warm_up()
+        draw_tool(layout)
         row = layout.row(align=True)
         row.use_property_split = False
         row.enabled = can_start

@@ -12,7 +12,7 @@ from ...settings.preferences import preferences
 from ...tasks import job_run
 from ..text import draw_error, draw_text
 
-_HEIGHT = 1.4  # of what is pressed most, in rows
+HEIGHT = 1.4  # of what is pressed most, in rows
 
 
 def is_marked(summary: Summary) -> bool:
@@ -33,7 +33,7 @@ def missing_engine() -> MatteError | None:
 def draw_job(layout: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.MovieClip, summary: Summary) -> None:
     """The verb's button; in the same place, while it runs or waits for this clip, how far it is."""
     row = layout.row(align=True)
-    row.scale_y = _HEIGHT
+    row.scale_y = HEIGHT
     if not draw_pending(row, verb, clip):
         row.enabled &= is_marked(summary)
         row.operator(f"splat_matte.{verb}", icon="TRACKING_FORWARDS" if verb == "track" else "EXPORT")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bpy
 
+from ...clip.marks import is_empty_camera
 from ...clip.prompts import Prompts, count_of
 from ...clip.summary import Summary, shown_summary_of
-from ...language import CONTEXT, translated
+from ...language import translated
 from ...results.take_reader import tracked_frames
 from ...settings.clip_settings import ClipSettings, settings_of
 from ..text import draw_text
@@ -34,6 +35,14 @@ class SPLATMATTE_UL_objects(bpy.types.UIList):
             return
         _draw_object(layout, settings_of(clip), item)
 
+    def filter_items(  # type: ignore[override]  # plain lists are what Blender takes
+        self, context: bpy.types.Context, data: bpy.types.MovieTracking, property: str
+    ) -> tuple[list[int], list[int]]:
+        """Without Blender's own object where it is empty and others are there."""
+        objects = data.objects
+        alone = len(objects) == 1
+        return [self.bitflag_filter_item if alone or not is_empty_camera(item) else 0 for item in objects], []
+
 
 class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
     """What is marked."""
@@ -60,14 +69,6 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         summary = shown_summary_of(clip)
         _draw_active(layout, context, clip, summary.prompts)
         _draw_export(layout, tracking, settings)
-
-        row = layout.row(align=True)
-        row.operator("splat_matte.mark_include", text="Include", text_ctxt=CONTEXT, icon="ADD")
-        row.operator("splat_matte.mark_exclude", text="Exclude", text_ctxt=CONTEXT, icon="REMOVE")
-        row.operator("splat_matte.box", text="Box", text_ctxt=CONTEXT, icon="MESH_PLANE")
-        row = layout.row(align=True)
-        row.operator("splat_matte.click", text="Click Include", text_ctxt=CONTEXT, icon="CURSOR").exclude = False
-        row.operator("splat_matte.click", text="Click Exclude", text_ctxt=CONTEXT, icon="CURSOR").exclude = True
 
         layout.prop(settings, "mask")
         layout.prop(settings, "tracked_step")
@@ -146,7 +147,7 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, summar
     if prompts is None:
         words, icon = summary.error.message if summary.error else "", "ERROR"
     elif not prompts.marks:
-        words, icon = "Ctrl-click on the subject, or press Click Include.", "INFO"
+        words, icon = "Press Mark Subject, then click on the subject.", "INFO"
     else:
         words, icon = f"Will be sent: {prompts.in_words()}.", "CHECKMARK"
     draw_text(box, context, words, icon, lines=2)
