@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -376,6 +377,32 @@ class TestColour:
         data = dataclasses.replace(footage, colour_space="Raw")  # shown as linear, as Blender does
         difference = Reader(data).model_input(1, 16).astype(int) - Reader(plain).model_input(1, 16)
         assert np.abs(difference).max() <= 1
+
+    @pytest.mark.parametrize(
+        "search", ["search_path: luts", "search_path: [elsewhere, luts]", "search_path:\n  - luts"]
+    )
+    def test_a_copy_of_the_config_counts_as_the_same(self, folder: Path, config: str, search: str) -> None:
+        """Its content and the files that it names are in the key, and its path is not."""
+        file = "    to_scene_reference: !<FileTransform> {src: half.spi1d, interpolation: linear}"
+        text = "\n".join(file if "MatrixTransform" in line else line for line in CONFIG.splitlines())
+        studio = Path(config).parent / "studio"
+        (studio / "luts").mkdir(parents=True)
+        (studio / "config.ocio").write_text(f"{text}\n{search}\n", encoding="utf-8")
+        (studio / "luts" / "half.spi1d").write_text("the first", encoding="utf-8")
+        copy, changed = shutil.copytree(studio, folder.parent / "copy"), shutil.copytree(studio, folder.parent / "new")
+        (changed / "luts" / "half.spi1d").write_text("a second", encoding="utf-8")
+
+        footage = self.footage(folder, "Half as bright", config)
+
+        def keys(place: Path) -> tuple[str, str]:
+            reader = Reader(dataclasses.replace(footage, colour_config=str(place / "config.ocio")))
+            return reader.fingerprint(), reader.fingerprint_of(1)
+
+        assert keys(studio) == keys(copy)
+        assert not set(keys(studio)) & set(keys(changed))
+        (studio / "luts" / "half.spi1d").write_text("changed beside a running engine", encoding="utf-8")
+        with pytest.raises(JobError, match="has changed since"):
+            keys(studio)
 
     def test_exr_keeps_its_values_and_says_its_space(self, folder: Path, config: str) -> None:
         file = write(job_of(self.footage(folder, "Half as bright", config), folder, "exr"))

@@ -20,6 +20,7 @@ from ...contract.errors import EngineError, JobError, MatteError, OutputError
 from ...contract.job import MAX_JOB_BYTES, Job
 from ...contract.job_types import Device
 from ...runtime.json_line_process import EXTENSION
+from ..footage.colour_config import named_files
 from .plan import HERE, PLAN_FILE, Plan, PlannedShot, job_file
 from .shots import Shot
 
@@ -119,7 +120,7 @@ def _bring(file: str, bundle: Path, *, neighbours: bool = False) -> str:
     try:
         place = bundle / "files" / hashlib.sha256(file.encode()).hexdigest()[:12]
         if not place.exists():
-            if neighbours and "search_path" in source.read_text(encoding="utf-8", errors="replace"):
+            if neighbours and any(named_files(source).values()):
                 size = sum(path.stat().st_size for path in source.parent.rglob("*") if path.is_file())
                 if size > _MAX_CONFIG:
                     raise JobError(f"{size:,} bytes lie beside it, too many to travel along.", where=file)

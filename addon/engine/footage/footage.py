@@ -24,6 +24,7 @@ from ...contract.exif import read_orientation
 from ...contract.job_types import Footage
 from . import images, ocio, panorama
 from .camera_files import is_raw
+from .colour_config import digest
 from .images import Pixels, Plate, read_header, read_model_input, read_plate, squash, to_8_bit
 from .movie import Movie
 from .ocio import ToSrgb, to_srgb_of
@@ -145,7 +146,9 @@ class Reader:
             )
 
     def fingerprint(self) -> str:
-        """A sha256 that changes when a file's name, size, time or orientation changes. Raises FootageError.
+        """A sha256 that changes when a file's name, size, time or orientation changes, or what the colour config says.
+
+        Raises FootageError, JobError.
 
         It is made at the first call and then kept, as it takes a while for thousands of photos.
         """
@@ -159,7 +162,7 @@ class Reader:
             facts += self._movie.assumed
         facts += [_facts(file, self._root) for file in self._footage.files]
         if self._footage.colour_space:
-            facts += [self._footage.colour_space, self._footage.colour_config]
+            facts += [self._footage.colour_space, digest(self._footage.colour_config)]
         if self._footage.panorama:
             facts.append("panorama")
         if self._footage.layer:
@@ -189,10 +192,12 @@ class Reader:
         return True
 
     def fingerprint_of(self, frame: int) -> str:
-        """A sha256 that changes when the frame's image, or the movie, changes. Raises FootageError."""
+        """A sha256 that changes when the frame's image, the movie or the colour config does. Raises MatteError."""
         number = self._footage.movie_offset + frame if self._footage.movie else 0
         file = self._footage.files[0 if self._footage.movie else frame - 1]
         facts = [number, self._footage.colour_space, _facts(file, self._root)]
+        if self._footage.colour_space:
+            facts.append(digest(self._footage.colour_config))
         if self._footage.layer:
             facts.append(["layer", self._footage.layer])
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
