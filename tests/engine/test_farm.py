@@ -124,6 +124,33 @@ def test_paths_of_other_machines(shots: list[Shot], tmp_path: Path) -> None:
         items_of("1-", 10)
 
 
+def test_the_check_names_what_is_missing(shots: list[Shot], small: Model, tmp_path: Path) -> None:
+    """A line for each shot, whatever is wrong with those before: footage, device, and a checkpoint by its sha256."""
+    job = shots[1].job
+    assert isinstance(job, Job)
+    plate, weights = tmp_path / "plate.jpg", tmp_path / "own.pt"
+    shutil.copy(job.footage.files[0], plate)
+    shutil.copy(small.checkpoint, weights)
+    gone = dataclasses.replace(job.footage, files=(*job.footage.files[:2], str(plate)))
+    other = dataclasses.replace(small, checkpoint=str(weights), device="cpu")
+    there = "mps" if sys.platform != "darwin" else "cuda"
+    broken = {
+        "footage": dataclasses.replace(job, footage=gone),
+        "device": dataclasses.replace(job, model=dataclasses.replace(job.model, device=there)),  # type: ignore[arg-type]
+        "weights": dataclasses.replace(job, model=other),
+        "good": job,
+    }
+    bundles.make(tmp_path / "bundle", [Shot(name, sent) for name, sent in broken.items()], 50, None)
+    plate.unlink()
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    said: list[str] = []
+    assert Worker().run(Task(str(tmp_path / "bundle"), "check", "1-4"), said.append, lambda: False) == 4
+    lines = [line for line in said if "Error: " in line]
+    assert [line.partition(": Error: ")[0] for line in lines] == ["footage", "device", "weights"]
+    for line, word in zip(lines, ("plate.jpg", f"has no {there}", "sha256"), strict=True):
+        assert word in line and "\n" not in line
+
+
 @pytest.mark.skipif(not shutil.which("node"), reason="needs Node")
 def test_flamenco(shots: list[Shot], tmp_path: Path) -> None:
     """Its job type, run in Node with the objects that Flamenco's manager gives to scripts."""

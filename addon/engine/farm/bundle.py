@@ -16,9 +16,9 @@ from typing import Any
 from ...contract import json_codec
 from ...contract.boundary import bounded_text, reading
 from ...contract.disk import write_data, writing
-from ...contract.errors import EngineError, JobError, MatteError, OutputError
+from ...contract.errors import CheckpointError, EngineError, JobError, MatteError, OutputError
 from ...contract.job import MAX_JOB_BYTES, Job
-from ...contract.job_types import Device
+from ...contract.job_types import Device, Model
 from ...runtime.json_line_process import EXTENSION
 from ..footage.colour_config import named_files
 from .plan import HERE, PLAN_FILE, Plan, PlannedShot, job_file
@@ -66,7 +66,7 @@ def make(bundle: Path, shots: Sequence[Shot], chunk: int, device: Device | None)
             name = _name(shot.name, names)
             job = dataclasses.replace(
                 shot.job,
-                model=dataclasses.replace(shot.job.model, device=device or shot.job.model.device),
+                model=dataclasses.replace(_pinned(shot.job.model), device=device or shot.job.model.device),
                 delivery=dataclasses.replace(shot.job.delivery, submission=f"{submission}-{name}"),
                 output=str(shot.job.matte_folder),
             )
@@ -79,6 +79,15 @@ def make(bundle: Path, shots: Sequence[Shot], chunk: int, device: Device | None)
         plan = Plan(tuple(planned), chunk, submission, release(), torch_release(), gpu)
         write_data(bundle / PLAN_FILE, json_codec.encode(plan).encode())
     return plan
+
+
+def _pinned(model: Model) -> Model:
+    """With the hash of a trusted file, so that a worker with another one is told. Raises CheckpointError."""
+    if not model.trust or model.sha256 or not Path(model.checkpoint).is_absolute():
+        return model  # others are known by their hashes, or refused
+    wrong = reading(CheckpointError, "The checkpoint can't be read", where=model.checkpoint, hint="Choose it again.")
+    with wrong, Path(model.checkpoint).open("rb") as file:
+        return dataclasses.replace(model, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _name(wanted: str, taken: set[str]) -> str:

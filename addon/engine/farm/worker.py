@@ -61,7 +61,8 @@ class Worker:
                 job = load_job(bundle, shot, Path(task.rules) if task.rules else None)
                 row = dataclasses.replace(self._carry_out(job, task.step, what), name=shot.name)
             except Exception as error:
-                code = code or self._tell(error, f"{shot.name}: ")
+                told = self._tell(error, f"{shot.name}: ")
+                code = code or told
                 row = Row.of_error(shot.name, unexpected(error))
             row = dataclasses.replace(row, seconds=round(time.monotonic() - began, 2))
             _keep(bundle, task.step, shot, what, row)
