@@ -21,6 +21,8 @@ from .operators.export import SPLATMATTE_OT_export
 from .operators.find import SPLATMATTE_OT_find
 from .operators.find_footage import SPLATMATTE_OT_find_footage
 from .operators.find_static import SPLATMATTE_OT_find_static
+from .operators.from_here_on import SPLATMATTE_OT_from_here_on
+from .operators.hold import SPLATMATTE_OT_hold
 from .operators.install_engine import SPLATMATTE_OT_install_engine
 from .operators.jump import SPLATMATTE_OT_jump
 from .operators.keep_all_frames import SPLATMATTE_OT_keep_all_frames
@@ -34,6 +36,7 @@ from .operators.open_log import SPLATMATTE_OT_open_log
 from .operators.pick import SPLATMATTE_OT_pick
 from .operators.preview import SPLATMATTE_OT_preview
 from .operators.refine_transients import SPLATMATTE_OT_refine_transients
+from .operators.release import SPLATMATTE_OT_release
 from .operators.remove_engine import SPLATMATTE_OT_remove_engine
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.select_frames import SPLATMATTE_OT_select_frames
@@ -59,6 +62,9 @@ CLASSES = (
     *clip_settings.CLASSES,
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
+    SPLATMATTE_OT_from_here_on,
+    SPLATMATTE_OT_hold,
+    SPLATMATTE_OT_release,
     SPLATMATTE_OT_check_cameras,
     SPLATMATTE_OT_clean_splat,
     SPLATMATTE_OT_select_frames,

@@ -34,6 +34,7 @@ KINDS = {
     "stale": Kind("Stale", "Tracked from markers that have changed since", (0.76, 0.55, 0.2, 0.9)),
     "tracked": Kind("Tracked", "Has a matte", (0.25, 0.62, 0.36, 0.9)),
     "suspect": Kind("Suspect", "Where the matte is doubtful", (0.85, 0.2, 0.25, 1.0)),
+    "held": Kind("Held", "Keeps its matte while the others are tracked again", (0.6, 0.45, 0.9, 1.0), 0.35, 0.6),
     "exported": Kind("Exported", "In the latest version", (0.35, 0.62, 0.95, 1.0), 0.0, 0.25),
     "dropped": Kind("Dropped", "Left out of the export, as Which Frames says", (0.75, 0.75, 0.78, 1.0), 0.75, 1.0),
     "prompted": Kind("Marked", "Has markers, boxes or masks", (1.0, 0.85, 0.2, 1.0), 0.0, 1.0),
@@ -48,6 +49,7 @@ def lane_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict[s
         if entry.use:
             for take in entry.takes():
                 found["tracked" if is_current(entry, take, summary) else "stale"] |= tracked_frames(take)
+            found["held"] |= entry.held_frames()
     found["stale"] -= found["tracked"]
     found["prompted"] = {prompt.frame for prompts in summary.marked.values() for prompt in prompts}
     for suspect in settings_of(clip).suspects_used():
@@ -64,7 +66,7 @@ def is_current(entry: ObjectSettings, take: str, summary: Summary) -> bool:
     if take != entry.take or prompts is None or summary.footage is None:
         return False
     is_of_these = entry.pictures in ("", pictures_of(summary.footage))  # empty: kept by a version before this
-    return is_of_these and is_made_from(Path(take), prompts)
+    return is_of_these and is_made_from(Path(take), prompts, entry.held_runs())
 
 
 def stops(clip: bpy.types.MovieClip, kind: str) -> list[int]:

@@ -18,6 +18,7 @@ from ..settings.preferences import preferences
 from ..settings.trusted_files import is_trusted
 from .finishing import with_finishing
 from .footage import coordinates_of, read_footage, scene_frame
+from .held import with_held
 from .mask_keyframes import forget_shape_keys
 from .names import follow_names
 from .prompts import read_prompts
@@ -39,7 +40,7 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
     fields, footage, warnings = _fields(clip, device, export)
     coordinates = coordinates_of(clip, footage)
     prompts = read_prompts(clip, coordinates, fields["frame_range"])
-    objects = with_finishing(clip, coordinates, prompts.objects(), prompts.ignored)
+    objects = with_held(clip, with_finishing(clip, coordinates, prompts.objects(), prompts.ignored))
     settings = settings_of(clip)
     tracking = {name: getattr(settings, name) for name in ("direction", "memory", "second_opinion")}
     job = Job(objects=objects, **tracking, **fields)

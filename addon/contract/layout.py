@@ -140,6 +140,11 @@ def take_of(matte: Path) -> Path:
     return matte.parents[1]
 
 
+def is_take(folder: Path) -> bool:
+    """Whether a folder's name is that of a tracked object's take, which has a key. What a search found has none."""
+    return re.fullmatch(rf".+-[0-9a-f]{{{KEY_LENGTH}}}", folder.name) is not None
+
+
 def take_key(take: Path) -> str:
     """The key in the name of a take's folder."""
     return take.name[-KEY_LENGTH:]

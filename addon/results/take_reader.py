@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contract.boundary import read_or
-from ..contract.job_types import Prompt
+from ..contract.job_types import Held, Prompt
 from ..contract.layout import TAKE_FILE, frames_in, mattes_folder, version_document, version_number
 
 
@@ -97,17 +97,22 @@ def latest_version(matte_folder: Path) -> Path | None:
     return folders[max(numbers)] if numbers else None
 
 
-def is_made_from(take: Path, prompts: tuple[Prompt, ...]) -> bool:
-    """Whether a take was tracked from exactly these prompts. False if they have changed since."""
+def is_made_from(take: Path, prompts: tuple[Prompt, ...], held: tuple[Held, ...] = ()) -> bool:
+    """Whether a take was tracked from exactly these prompts, and all frames that it holds are still held.
+
+    False if they have changed since. Frames that are held since then keep its mattes, which makes it no older.
+    """
     file = take / TAKE_FILE
-    return read_or(False, lambda: _is_made_from(file, file.stat().st_mtime_ns, prompts))
+    return read_or(False, lambda: _is_made_from(file, file.stat().st_mtime_ns, prompts, held))
 
 
 @functools.lru_cache(maxsize=64)
-def _is_made_from(file: Path, changed: int, prompts: tuple[Prompt, ...]) -> bool:
-    """Cached until the file or the prompts change, as most redraws change neither."""
-    made_from = json.loads(file.read_text(encoding="utf-8"))["prompts"]
-    return bool(made_from == json.loads(json.dumps([dataclasses.asdict(prompt) for prompt in prompts])))
+def _is_made_from(file: Path, changed: int, prompts: tuple[Prompt, ...], held: tuple[Held, ...]) -> bool:
+    """Cached until the file, the prompts or the held frames change, as most redraws change none of them."""
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    now = [dataclasses.asdict(run) for run in held]
+    same = facts["prompts"] == json.loads(json.dumps([dataclasses.asdict(prompt) for prompt in prompts]))
+    return bool(same and all(run in now for run in facts.get("held", ())))
 
 
 def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

@@ -10,8 +10,8 @@ from typing import Any
 import bpy
 
 from ..checkpoints import OFFICIAL
-from ..contract.job_checks import MAX_LENGTH
-from ..contract.job_types import DEFAULT_MEMORY, FINE
+from ..contract.job_checks import MAX_FRAMES, MAX_LENGTH
+from ..contract.job_types import DEFAULT_MEMORY, FINE, Held
 from ..contract.suspects import read_suspects
 from ..contract.targets import TARGETS
 from ..language.properties import (
@@ -85,6 +85,25 @@ OVERLAY_STYLES = [
 _EARLIER = 3  # number of takes that the matte store keeps beside the newest one
 
 
+def _hold_end(settings: ClipSettings, _: bpy.types.Context) -> None:
+    if settings.hold_end < settings.hold_start:
+        settings.hold_end = settings.hold_start
+
+
+def _hold_start(settings: ClipSettings, _: bpy.types.Context) -> None:
+    if settings.hold_start > settings.hold_end:
+        settings.hold_start = settings.hold_end
+
+
+class HeldSettings(bpy.types.PropertyGroup):
+    """A range of frames that keeps the mattes of an earlier take, with the fields of job_types.Held."""
+
+    first: IntProperty(name="First", description="First clip frame that is held")
+    last: IntProperty(name="Last", description="Last clip frame that is held")
+    take: StringProperty(name="Take", description="The key of the take whose mattes are held")
+    sha256: StringProperty(name="SHA-256", description="Identifies these mattes")
+
+
 class ObjectSettings(bpy.types.PropertyGroup):
     """The settings of a tracking object or mask layer, which are found by its name: those can't hold data of ours."""
 
@@ -116,6 +135,24 @@ class ObjectSettings(bpy.types.PropertyGroup):
         options={"HIDDEN"},
     )
     finishing: PointerProperty(type=FinishingSettings)
+    held: CollectionProperty(type=HeldSettings)
+
+    def held_runs(self) -> tuple[Held, ...]:
+        """The held frames, in order."""
+        runs = [Held(item.first, item.last, item.take, item.sha256) for item in self.held]
+        return tuple(sorted(runs, key=lambda run: run.first))
+
+    def held_frames(self) -> set[int]:
+        """The clip frames that are held."""
+        return {frame for run in self.held for frame in range(run.first, min(run.last, MAX_FRAMES) + 1)}
+
+    def hold(self, runs: Iterable[Held]) -> None:
+        """Hold just these frames."""
+        kept = sorted(runs, key=lambda run: run.first)
+        self.held.clear()
+        for run in kept:
+            item = self.held.add()
+            item.first, item.last, item.take, item.sha256 = run.first, run.last, run.take, run.sha256
 
     def takes(self) -> list[str]:
         """The folders of its takes, the newest first."""
@@ -218,8 +255,8 @@ class ClipSettings(bpy.types.PropertyGroup):
     overlay_lane: BoolProperty(
         name="Frame Status",
         description="Show along the bottom which frames are marked (yellow), tracked (green), "
-        "tracked from markers that have changed since (orange), suspect (red), in the latest version (blue line), "
-        "or dropped (grey line)",
+        "tracked from markers that have changed since (orange), held (violet line), suspect (red), in the latest version "
+        "(blue line), or dropped (grey line)",
         default=True,
     )
     checkpoint: EnumProperty(name="Model", description="The SAM 2 weights that find the subject", items=_CHECKPOINTS)
@@ -287,6 +324,14 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
     scene_range_end: IntProperty(
         name="End", description="Last frame to track, as the timeline numbers it", **_scene_frame("range_end")
+    )
+    hold_start: IntProperty(name="Start", description="First clip frame to hold", default=1, min=1, update=_hold_end)
+    hold_end: IntProperty(name="End", description="Last clip frame to hold", default=1, min=1, update=_hold_start)
+    scene_hold_start: IntProperty(
+        name="Start", description="First frame to hold, as the timeline numbers it", **_scene_frame("hold_start")
+    )
+    scene_hold_end: IntProperty(
+        name="End", description="Last frame to hold, as the timeline numbers it", **_scene_frame("hold_end")
     )
     target: EnumProperty(
         name="Target",
@@ -575,7 +620,7 @@ def settings_of(clip: bpy.types.MovieClip) -> ClipSettings:
     return settings
 
 
-CLASSES = (FinishingSettings, PickSettings, ObjectSettings, SuspectSettings, ClipSettings)
+CLASSES = (FinishingSettings, PickSettings, HeldSettings, ObjectSettings, SuspectSettings, ClipSettings)
 
 
 def register() -> None:

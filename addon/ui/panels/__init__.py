@@ -8,6 +8,7 @@ from .export import SPLATMATTE_PT_export
 from .finish import SPLATMATTE_PT_finish
 from .footage import SPLATMATTE_PT_footage
 from .frames import SPLATMATTE_PT_frames
+from .hold import SPLATMATTE_PT_hold
 from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
 from .overlay import SPLATMATTE_PT_overlay
 from .queue import SPLATMATTE_PT_queue
@@ -26,6 +27,7 @@ CLASSES = (
     SPLATMATTE_PT_automatic,
     SPLATMATTE_PT_track,
     SPLATMATTE_PT_review,
+    SPLATMATTE_PT_hold,
     SPLATMATTE_PT_overlay,
     SPLATMATTE_PT_finish,
     SPLATMATTE_PT_frames,
