@@ -255,8 +255,8 @@ class ClipSettings(bpy.types.PropertyGroup):
     overlay_lane: BoolProperty(
         name="Frame Status",
         description="Show along the bottom which frames are marked (yellow), tracked (green), "
-        "tracked from markers that have changed since (orange), held (violet line), suspect (red), in the latest version "
-        "(blue line), or dropped (grey line)",
+        "tracked from markers that have changed since (orange), held (violet line), suspect (red), in the latest "
+        "version (blue line), or dropped (grey line)",
         default=True,
     )
     checkpoint: EnumProperty(name="Model", description="The SAM 2 weights that find the subject", items=_CHECKPOINTS)
