@@ -1,4 +1,4 @@
-"""Export: one file a kind of target; the table of targets is addon/contract/targets.py."""
+"""Export: one module per kind of target. The table of targets is addon/contract/targets.py."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from .writer import BaseWriter, MatteOf, Step
 
 __all__ = ["export", "prepare", "try_out"]
 
-_FORMAT = 3  # raise it when the same key would give other bytes
-_WRITERS = 4  # a frame at full size each
-_ASK_EVERY = 0.1  # seconds between two questions whether to stop
+_FORMAT = 3  # increase it whenever the same key would produce different bytes
+_WRITERS = 4  # threads; every one holds a frame at full size
+_ASK_EVERY = 0.1  # seconds between two checks for cancellation
 
 
 def prepare(job: Job, reader: Reader) -> BaseWriter:
-    """What writes the Job's target. Raises JobError if there is none of that name or it can't be written so."""
+    """Return the writer for the Job's target. Raises JobError if the target is unknown or does not suit the Job."""
     if job.target not in TARGETS:
         raise JobError(
             f"There is no export target {job.target!r}.", where="target", hint=f"Known: {', '.join(TARGETS)}."
@@ -61,31 +61,33 @@ def export(
     ahead: range | None = None,
     patience: float = 0.0,
 ) -> Path:
-    """Write one version: all frames that are asked for, or none that anybody sees.
+    """Write one version. It appears complete, with every requested frame, or not at all.
 
     Args:
-        writer: from `prepare`.
-        matte: gives the mattes.
+        writer: the result of `prepare`.
+        matte: returns the matte of an object on a frame.
         frames: clip frames that have a matte.
-        key: hash of all that decides the mattes and the plates; what an interrupted export with the same key, target
-            and frame finished is not written again.
-        frame_key: hash of a frame's mattes, for what was changed since an earlier version; without it, that is `key`.
-        request: the Job that was asked for, where that is another than the writer's, whose objects were found.
-        report: goes into vNNN.json, read when the last frame is there.
-        on_frame: told of each frame written here: how many are finished, of how many, which clip frame.
-        cancelled: asked again and again; True stops after the frames being written.
-        ahead: write the files of these clip frames alone, for the export of all that comes later; any number of
-            processes may be at it.
+        key: hash of everything that determines the mattes and the plates. Files that an interrupted export with the
+            same key and target has finished are kept.
+        frame_key: returns the hash of a frame's mattes, which finds the frames that have changed since an earlier
+            version; None: `key` for all frames.
+        request: the Job as it was requested, if the writer's Job differs because its objects were found by a search.
+        report: is stored in vNNN.json; it is read after the last frame has been written.
+        on_frame: called for every frame written here with the number of finished frames, the total, the clip frame.
+        cancelled: polled; after it returns True, only the frames in progress are finished.
+        ahead: write only the files of these clip frames, for a later export of all frames. Several processes may do
+            so at once.
         patience: seconds to wait for another process that exports for the same submission.
 
     Returns:
-        The version's folder; that of the version before if it has all that is asked for. With `ahead`, of the files.
+        The version's folder, which is that of the previous version if that lacks nothing. With `ahead`, the folder of
+        the files.
 
     Raises:
-        JobError: the target needs frames that have no matte; there is no version to go on with.
-        OutputError: full disk, read-only folder.
+        JobError: the target needs frames that have no matte, or the version to continue does not exist.
+        OutputError: the disk is full or the folder is read-only.
         FootageError: a plate can't be read.
-        Cancelled: as asked for. As after an error, finished frames are kept for the next run.
+        Cancelled: `cancelled` returned True. As after an error, finished frames are kept for the next run.
     """
     job = writer.job
     submission = job.delivery.submission
@@ -137,7 +139,7 @@ def export(
 
 
 def _step(frames: Sequence[int], on_frame: Callable[[int, int, int], None], cancelled: Callable[[], bool]) -> Step:
-    """For files of several frames, which are written from the start each time."""
+    """Report progress and check for cancellation while one file with several frames is written."""
     count = itertools.count(1)
 
     def step(frame: int) -> None:
@@ -151,7 +153,7 @@ def _step(frames: Sequence[int], on_frame: Callable[[int, int, int], None], canc
 def _write_all(
     writer: BaseWriter, matte: MatteOf, frames: list[int], partial: Partial | Pieces, cancelled: Callable[[], bool]
 ) -> Iterator[int]:
-    """Write frames in threads, yield each that is finished."""
+    """Write frames in several threads. Yields every finished clip frame."""
 
     def write_frame(frame: int) -> None:
         for name, write in writer.frame_files(frame, matte).items():

@@ -1,4 +1,4 @@
-"""Alpha of exported images: the matte, alone or times the alpha that the footage has."""
+"""The alpha channel of exported images: the matte, alone or multiplied with the footage's own alpha."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BAND = 512  # rows
 
 
 def alpha_of(plate: Plate, frame: int, matte: MatteOf, job: Job) -> NDArray[Any]:
-    """(H, W), inverted if the Job says so: uint8 of the matte alone; times the plate's alpha, of that one's dtype."""
+    """Return alpha (H, W), inverted if the Job says so: uint8, or if multiplied, the dtype of the plate's own alpha."""
     alpha = matte(frame, None)
     if job.invert:
         alpha = ~alpha
@@ -30,7 +30,7 @@ def alpha_of(plate: Plate, frame: int, matte: MatteOf, job: Job) -> NDArray[Any]
 
 
 def to_integer_alpha(alpha: Pixels) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Alpha as `images.to_integers` makes pixels, but for the curve: of float, 0 to 1 is kept."""
+    """Convert alpha as `images.to_integers` converts pixels, but linearly: float values are clipped to 0..1."""
     if alpha.dtype != np.float32:
         return to_integers(alpha)
     integers: NDArray[np.uint16] = np.rint(np.clip(np.nan_to_num(alpha), 0, 1) * 65535).astype(np.uint16)
@@ -38,6 +38,6 @@ def to_integer_alpha(alpha: Pixels) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
 
 def in_words(job: Job) -> str:
-    """What the report says of alpha."""
+    """The report's remark on alpha, or an empty text."""
     words = ", alpha 0 on the subject" if job.invert else ""
     return words + (", alpha multiplied with the footage's" if job.delivery.plate_alpha == "multiply" else "")

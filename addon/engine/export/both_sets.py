@@ -1,13 +1,14 @@
-"""A version with both sets of masks: what the cameras are aligned on, and what is trained on.
+"""A version with two sets of masks: one for aligning the cameras, one for training.
 
-Walk-around: the scene stands still and the camera moves. Alignment sees everything but what is tracked and not
-exported (people, the rig). Turntable: the subject turns before a background that stands still. Alignment sees the
-subject alone, as features of the background would say that the camera does not move. Training sees the subject in both.
+Walk-around: the scene stands still and the camera moves. Alignment uses everything except objects that are tracked but
+not exported, such as people or the rig. Turntable: the subject turns in front of a fixed background. Alignment uses the
+subject alone, because features of the background would show a camera that does not move. In both cases training uses
+the subject.
 
 A target that trains gets `alignment/<name>.png` beside its own files, as COLMAP's mask path and Spirula Studio's
 `--mask-dir` read them (COLMAP 4.1, src/colmap/controllers/image_reader.cc; Spirula Studio v2026.8.20,
-src/sfm/core/Mask.h). The files of a target that aligns are that set themselves, and get `training/<stem>.png` beside
-them. All lie as the image's pixels are stored.
+src/sfm/core/Mask.h). For a target that aligns, the target's own files are the alignment masks, and the training masks
+are `training/<stem>.png`. All masks have the orientation of the stored pixels.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _TO_TRAIN = {
 
 
 class Writer(BaseWriter):
-    """The files of another writer, and the other set beside them."""
+    """Writes the files of another writer together with the second set of masks."""
 
     def __init__(self, job: Job, reader: Reader, own: BaseWriter) -> None:
         self._own = own
@@ -63,7 +64,7 @@ class Writer(BaseWriter):
         return self._own.frames(tracked)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
-        """The target's, and a mask of the other set."""
+        """The target's files and one mask of the second set."""
         if self.rules.pair == "aligns":
             own = self._own.frame_files(frame, lambda at, _: self._seen(at, matte))
             return {**own, self._place(_TRAINING, frame): self._mask(frame, lambda: matte(frame, None))}
@@ -75,7 +76,7 @@ class Writer(BaseWriter):
         return self._own.other_files(frames, matte, step)
 
     def describe(self) -> Mapping[str, Any]:
-        """Both sets, and by program what to set there. VERSION stands for the version's folder."""
+        """Describe both sets and the settings for each program. VERSION stands for the version's folder."""
         turntable = self.job.delivery.capture == "turntable"
         left_out = ", ".join(self._moving) or "nothing"
         seen = "the subject alone" if turntable else f"everything, without {left_out}"
@@ -93,7 +94,7 @@ class Writer(BaseWriter):
         }
 
     def _seen(self, frame: int, matte: MatteOf) -> NDArray[np.uint8]:
-        """What alignment sees: uint8 (H, W), 0 or 255."""
+        """The area that alignment uses: uint8 (H, W), 0 or 255."""
         if self.job.delivery.capture == "turntable":
             return matte(frame, None)
         seen = np.full((self.job.footage.height, self.job.footage.width), 255, np.uint8)

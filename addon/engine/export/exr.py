@@ -13,7 +13,7 @@ import numpy as np
 import OpenImageIO
 from numpy.typing import NDArray
 
-_FULL = 1024 * 1024  # bytes left on a disk that count as none
+_FULL = 1024 * 1024  # bytes: a disk with less free space counts as full
 _BAND_BYTES = 16 * 1024 * 1024
 # Of a source's header, what says how its pixels are stored, or describes channels that are not written.
 _NOT_ALONG: tuple[str, ...] = ("compression", "openexr:", "oiio:", "orientation", "tiles", "name", "channels", "type")
@@ -28,24 +28,24 @@ def write_exr(
     attributes: Mapping[str, str],
     like: Path | None = None,
 ) -> None:
-    """Fill an open file.
+    """Write an EXR image into an open file.
 
     Args:
-        file: of a real file; OpenImageIO opens it once more by its name.
+        file: a file with a name, because OpenImageIO opens it again by name.
         size: width and height.
-        channels: half or float of each, by its name, such as `R` or `<layer>.R`.
-        rows: gives rows of the image as float (rows, width, channels).
-        attributes: text for the header.
-        like: an EXR file of that size whose data window and metadata go along.
+        channels: the sample type, half or float, by channel name, such as `R` or `<layer>.R`.
+        rows: returns rows of the image as float (rows, width, channels).
+        attributes: header attributes, all of them text.
+        like: an EXR file of the same size whose data window and metadata are copied.
 
     Raises:
-        OSError: it can't be written. OpenEXR doesn't tell when its last bytes find no space, so the file is read back.
+        OSError: the file can't be written. It is read back, because OpenEXR may not report a full disk.
     """
     width, height = size
     kinds = list(channels.values())
     spec = OpenImageIO.ImageSpec(width, height, len(channels), kinds[0] if len(set(kinds)) == 1 else "float")
     spec.channelnames = tuple(channels)
-    spec.attribute("DateTime", "")  # not now: the same pixels are the same bytes
+    spec.attribute("DateTime", "")  # without the current time, so that the same pixels give the same bytes
     if len(set(kinds)) > 1:
         spec.channelformats = tuple(map(OpenImageIO.TypeDesc, kinds))
     if like is not None:
@@ -73,7 +73,7 @@ def write_exr(
 
 
 def _read_back(path: Path, count: int) -> None:
-    """See that every row can be read, `count` at a time. Raises OSError."""
+    """Read all rows, `count` at a time. Raises OSError if one can't be read."""
     opened = OpenImageIO.ImageInput.open(str(path))
     if opened is None:
         raise _error(OpenImageIO.geterror(), path)
@@ -81,7 +81,7 @@ def _read_back(path: Path, count: int) -> None:
     try:
         for top in range(spec.y, spec.y + spec.height, count):
             bottom = min(top + count, spec.y + spec.height)
-            # all channels of a row lie compressed together
+            # all channels of a row are compressed together
             if opened.read_scanlines(0, 0, top, bottom, spec.z, 0, 1, "half") is None or opened.has_error:
                 raise _error(opened.geterror(), path)
     finally:
@@ -89,7 +89,7 @@ def _read_back(path: Path, count: int) -> None:
 
 
 def _error(message: str, path: Path) -> OSError:
-    """OpenImageIO has only words for what went wrong."""
+    """Make an OSError of OpenImageIO's message, which is its only description of an error."""
     if shutil.disk_usage(path.parent).free < _FULL:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return OSError(message)

@@ -1,4 +1,4 @@
-"""Object ids: each pixel's value is the number of the object there, 0 is the background."""
+"""Label images: the value of a pixel is the number of the object there; 0 is the background."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BAND = 256  # rows compared at a time
 
 
 class Writer(BaseWriter):
-    """An 8-bit label image a frame, without a palette; where objects overlap, the surer one counts."""
+    """Writes one 8-bit label image per frame, without a palette. Where objects overlap, the more certain one wins."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
@@ -45,7 +45,7 @@ class Writer(BaseWriter):
         return {self.path(frame): write}
 
     def _give_up(self, own: NDArray[np.bool_], labels: NDArray[np.uint8], frame: int, name: str) -> None:
-        """Take out of `own`, in place, where an object that is in `labels` is as strong."""
+        """Clear `own`, in place, where an object that is already in `labels` is at least as certain."""
         names = {number: name for name, number in self._numbers.items()}
         for top in range(0, len(own) if self.strength else 0, _BAND):
             rows = slice(top, min(top + _BAND, len(own)))
@@ -57,5 +57,5 @@ class Writer(BaseWriter):
                     own[rows] &= ~(contested & (labels[rows] == rival) & stronger)
 
     def describe(self) -> Mapping[str, Any]:
-        """With the number of each object."""
+        """The file format and the number of every object."""
         return {"files": "8-bit grey PNG, the object's number, 0 elsewhere, upright", "numbers": self._numbers}

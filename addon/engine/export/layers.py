@@ -1,8 +1,8 @@
-"""Multi-layer EXR: a layer with the matte of each object, and all of them as Cryptomatte.
+"""Multi-layer EXR: one layer per object with its matte, and all objects as Cryptomatte.
 
-A layer is called as its object, with one channel `A`. The Cryptomatte layer is called `CryptoObject`, as renderers do:
-pick objects with Blender's or Nuke's Cryptomatte node. Where more objects overlap than it has ranks, the weakest are
-left out there; their layers have all.
+An object's layer has the object's name and one channel `A`. The Cryptomatte layer has the usual name `CryptoObject`, so
+objects can be picked with Blender's or Nuke's Cryptomatte node. Where more objects overlap than there are ranks, those
+with the least coverage are missing from Cryptomatte; the objects' own layers are complete.
 
 Source: Friedman and Jones, "Cryptomatte", specification 1.2.0 (github.com/Psyop/Cryptomatte): ids are MurmurHash3 (x86,
 32 bits, seed 0) of the UTF-8 names, as floats with an exponent that is never 0 or 255; ranked pairs of id and coverage,
@@ -31,7 +31,7 @@ _RANKS = 6  # pairs of id and coverage; two fill a layer of R, G, B and A
 
 
 class Writer(BaseWriter):
-    """An EXR a frame."""
+    """Writes one EXR image per frame."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
@@ -59,7 +59,7 @@ class Writer(BaseWriter):
         return {self.path(frame): write}
 
     def describe(self) -> Mapping[str, Any]:
-        """With the layer of each object."""
+        """The file format and the layer of every object."""
         return {
             "files": f"EXR, a layer for each object with its matte in A, and Cryptomatte {CRYPTOMATTE}, upright",
             "layers": self._layers,
@@ -67,19 +67,19 @@ class Writer(BaseWriter):
 
 
 def layers_of(names: Sequence[str]) -> dict[str, str]:
-    """A layer for each name: without dots, which part layer and channel, and none that seems to be of Cryptomatte."""
+    """A layer name per object name: without dots, which separate layer and channel, and unlike a Cryptomatte layer."""
     mark = "_" if any(name.casefold().startswith(CRYPTOMATTE.casefold()) for name in names) else ""
     return dict(zip(names, folders_of(mark + name for name in names).values(), strict=True))
 
 
 def hash_of(name: str) -> int:
-    """A name's id, as an unsigned integer whose bits are those of a normal float."""
+    """The Cryptomatte id of a name: a uint32 whose bits are a normal float32."""
     value = mmh3.hash(name.encode(), signed=False)
     return value ^ (1 << 23) if (value >> 23) & 255 in (0, 255) else value
 
 
 def header(names: Sequence[str] | Mapping[str, Any]) -> dict[str, str]:
-    """The attributes that tell a reader of the layer and of the names in it."""
+    """The header attributes that describe the Cryptomatte layer and list its names."""
     key = f"cryptomatte/{mmh3.hash(CRYPTOMATTE.encode(), signed=False):08x}"[: len("cryptomatte/") + 7]
     manifest = {name: f"{hash_of(name):08x}" for name in names}
     return {
@@ -91,15 +91,15 @@ def header(names: Sequence[str] | Mapping[str, Any]) -> dict[str, str]:
 
 
 def ranked(coverage: NDArray[np.float32], ids: NDArray[np.uint32], ranks: int) -> NDArray[np.float32]:
-    """Pairs of id and coverage, the strongest first.
+    """Rank the objects of every pixel by coverage, highest first.
 
     Args:
         coverage: (rows, width, objects), 0 to 1.
         ids: (objects,).
-        ranks: how many pairs; those beyond the objects are empty.
+        ranks: number of pairs; pairs beyond the number of objects are 0.
 
     Returns:
-        float32 (rows, width, 2 * ranks); id and coverage 0 where there is no object.
+        float32 (rows, width, 2 * ranks), pairs of id and coverage; both are 0 where there is no object.
     """
     result = np.zeros((*coverage.shape[:2], 2 * ranks), np.float32)
     there = coverage > 0

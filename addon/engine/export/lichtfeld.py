@@ -1,8 +1,9 @@
-"""LichtFeld Studio: masks, or with something to ignore, its three bands.
+"""LichtFeld Studio: black and white masks, or three bands if some pixels are to be ignored.
 
-In its mask mode `segment_and_ignore` a mask below 128 is ignored, from 128 to 250 has to be empty, above that is kept
-(LichtFeld Studio v0.5.3, src/training/kernels, MaskPhotoMode and MaskOpacityMode). The other modes know two bands, and
-as long as nothing is to be ignored, masks are written for them.
+In its mask mode `segment_and_ignore`, pixels below 128 are ignored, pixels from 128 to 250 must be empty, and pixels
+above 250 are kept
+(LichtFeld Studio v0.5.3, src/training/kernels, MaskPhotoMode and MaskOpacityMode). Its other modes know only
+two bands; masks for these are written as long as nothing is to be ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ IGNORED, EMPTY, KEPT = 0, 192, 255
 
 
 class Writer(masks.Writer):
-    """A mask a frame, of all objects together."""
+    """Writes one mask per frame, of all objects together."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
@@ -48,7 +49,7 @@ class Writer(masks.Writer):
         return {self.path(frame): write}
 
     def _bands(self, frame: int, matte: MatteOf) -> NDArray[np.uint8]:
-        """(H, W): IGNORED, EMPTY or KEPT."""
+        """Return the bands of a frame, uint8 (H, W): IGNORED, EMPTY or KEPT."""
         subject = matte(frame, None)
         kept = subject if self.subject_is_white else ~subject
         bands = np.where(kept > 0, np.uint8(KEPT), np.uint8(EMPTY))
@@ -60,7 +61,7 @@ class Writer(masks.Writer):
         return bands
 
     def describe(self) -> Mapping[str, Any]:
-        """What each band is."""
+        """The meaning of the bands."""
         if not self._has_bands:
             return super().describe()
         subject, rest = (KEPT, EMPTY) if self.subject_is_white else (EMPTY, KEPT)

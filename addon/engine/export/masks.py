@@ -1,7 +1,7 @@
-"""Masks: one channel of 8 bits, 0 or 255 and nothing between, as trainers and photogrammetry read them.
+"""Masks: PNGs with one 8-bit channel that is 0 or 255, as trainers and photogrammetry programs read them.
 
-Some of them count any grey as white, so there is none, but on request for a program that takes greys as weights. Names,
-folders and polarity are the target's rules.
+Some of these programs treat any grey as white, so masks have no greys, unless the Job asks for them and the target's
+program uses greys as weights. Names, folders and polarity follow the target's rules.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .writer import BaseWriter, MatteOf, Step, Write
 
 
 class Writer(BaseWriter):
-    """A mask a frame, of all objects together."""
+    """Writes one mask per frame, of all objects together."""
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One mask."""
         return {self.path(frame): self.mask(frame, matte, None)}
 
     def mask(self, frame: int, matte: MatteOf, name: str | None) -> Write:
-        """Writes the mask of an object, or of all."""
+        """Return a function that writes the mask of one object, or of all objects if `name` is None."""
 
         def write(file: BinaryIO) -> None:
             subject = self.turned(matte(frame, name), frame)
@@ -32,7 +32,7 @@ class Writer(BaseWriter):
         return write
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
-        """The static mask of each camera, for programs that take one for all of its images."""
+        """The static mask of every camera, for programs that take one mask for all images of a camera."""
         if not self.rules.camera_mask or not self.job.static_masks:
             return {}
         size = self.job.footage.width, self.job.footage.height
@@ -48,7 +48,7 @@ class Writer(BaseWriter):
 
     @property
     def subject_is_white(self) -> bool:
-        """By the target's rule and `invert` of the Job."""
+        """Whether the subject is white, by the target's rules and the Job's `invert`."""
         return self.rules.subject_is_white != self.job.invert
 
     def describe(self) -> Mapping[str, Any]:

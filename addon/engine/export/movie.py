@@ -1,8 +1,8 @@
-"""Movies with alpha, for editors: all frames in one file, as long as the footage, so that both lie over each other.
+"""Movies with alpha, for video editors. A movie is as long as the footage, so that both can be stacked in the timeline.
 
-Alpha is straight; frames without a matte are transparent all over. Sound is left out. ProRes 4444 is what editors cut;
-its 10 bits of Y'CbCr (Rec. 709, ffmpeg's encoder has no more) change RGB by rounding. FFV1 version 3 (RFC 9043) in
-Matroska keeps every value of RGB and alpha, 8 or 16 bits.
+Alpha is straight; frames without a matte are fully transparent. There is no sound. ProRes 4444 is the usual format for
+editing; its 10-bit Y'CbCr (Rec. 709, the most that ffmpeg's encoder offers) changes RGB by rounding. FFV1 version 3
+(RFC 9043) in Matroska keeps every value of RGB and alpha, 8 or 16 bits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REC_709, _SRGB_CURVE, _RGB, _LIMITED, _FULL = 1, 13, 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How a kind of movie is written. pixels: its format of 8-bit footage, and of deeper."""
+    """How a kind of movie is encoded. pixels: pixel formats for 8-bit footage and for deeper footage."""
 
     label: str
     container: str
@@ -68,7 +68,7 @@ _CODECS = {
 
 
 class Writer(BaseWriter):
-    """One movie."""
+    """Writes one movie."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
@@ -83,7 +83,7 @@ class Writer(BaseWriter):
         self._rate = rate_of(job.delivery.frame_rate or reader.frame_rate or _DEFAULT_RATE)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
-        """None: they are all in one."""
+        """None, because all frames are in one file."""
         return {}
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
@@ -101,13 +101,13 @@ class Writer(BaseWriter):
         stream = container.add_stream(codec.name, rate=self._rate, options=dict(codec.options))
         stream.width, stream.height = self.job.footage.width, self.job.footage.height
         stream.pix_fmt = codec.pixels[self._deep]
-        stream.thread_type = "SLICE"  # more frames at once would be so many more in memory
+        stream.thread_type = "SLICE"  # frame threading would hold several frames in memory
         context = stream.codec_context
         context.color_primaries = _REC_709
         context.colorspace, context.color_trc, context.color_range = (
             (_RGB, _SRGB_CURVE, _FULL) if codec.is_rgb else (_REC_709, _REC_709, _LIMITED)
         )
-        if self.reader.cicp:  # values stay as they are, and so does what they mean
+        if self.reader.cicp:  # values are not converted, so their meaning is copied
             context.color_primaries, context.color_trc = self.reader.cicp
         try:
             context.open()
@@ -137,7 +137,7 @@ class Writer(BaseWriter):
         return rgba
 
     def describe(self) -> Mapping[str, Any]:
-        """With the frame rate."""
+        """The format and the frame rate."""
         codec = self._codec
         kept = f", {16 if self._deep else 8} bits, RGB as in the footage" if codec.is_rgb else ""
         return {
@@ -147,7 +147,7 @@ class Writer(BaseWriter):
 
 
 def rate_of(rate: float | Fraction) -> Fraction:
-    """A frame rate as movies have it: 23.976 and its like are 24000/1001."""
+    """The frame rate as an exact fraction: 23.976 and the like become 24000/1001."""
     exact = Fraction(rate).limit_denominator(100_000)
     for whole in (Fraction(round(exact)), Fraction(round(exact / _NTSC)) * _NTSC):
         if abs(exact - whole) < Fraction(1, 500):
@@ -157,7 +157,7 @@ def rate_of(rate: float | Fraction) -> Fraction:
 
 @contextlib.contextmanager
 def _errors() -> Iterator[None]:
-    """What PyAV raises, as the OSError that it stands for."""
+    """Turn PyAV's exceptions into the OSError that they stand for."""
     try:
         yield
     except av.error.FFmpegError as error:

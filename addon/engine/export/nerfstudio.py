@@ -1,7 +1,7 @@
-"""Nerfstudio: masks, and the dataset's transforms.json with a `mask_path` in every frame.
+"""Nerfstudio: masks, and a copy of the data set's transforms.json with a `mask_path` in every frame.
 
-Its nerfstudio dataparser wants a mask for all frames or for none, and finds it from the file's own folder. Nothing
-else of the file changes, not a byte: numbers keep all their digits, and fields that nobody here knows stay.
+Nerfstudio's dataparser requires a mask for all frames or for none, and resolves paths from the file's own folder. The
+rest of the file is copied byte by byte: numbers keep all their digits, and unknown fields stay.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class Writer(masks.Writer):
-    """Masks and transforms.json."""
+    """Writes masks and transforms.json."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
@@ -42,7 +42,7 @@ class Writer(masks.Writer):
         self._needed = _frames_of(self._text, job, reader)
 
     def frames(self, tracked: Sequence[int]) -> Sequence[int]:
-        """All of transforms.json have to be among them."""
+        """The tracked frames, which must include every kept frame of transforms.json. Raises JobError otherwise."""
         lacking = sorted(set(kept_of(self.job.delivery, self._needed)) - set(tracked))
         if lacking:
             raise JobError(
@@ -54,16 +54,16 @@ class Writer(masks.Writer):
         return tracked
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
-        """transforms.json, which finds its masks where it lies."""
+        """transforms.json, with paths of masks relative to its own folder."""
         kept = set(kept_of(self.job.delivery, self._needed))
         text = with_mask_paths(self._text, [self.path(frame) if frame in kept else None for frame in self._needed])
         return {"transforms.json": functools.partial(write_bytes, data=text.encode())}
 
 
 def with_mask_paths(text: str, mask_paths: Sequence[str | None]) -> str:
-    """A transforms.json with `mask_path` of each frame set, in the order of its `frames`; all else as it was.
+    """Set `mask_path` of every frame in the text of a transforms.json, in the order of its `frames`.
 
-    A frame whose path is None is left out.
+    Frames whose path is None are removed. The rest of the text does not change.
     """
     frames = list(_frames(text))
     staying = [span for span, path in zip(frames, mask_paths, strict=True) if path is not None]
@@ -89,7 +89,7 @@ def with_mask_paths(text: str, mask_paths: Sequence[str | None]) -> str:
 
 
 def _read(file: str) -> str:
-    """Its text. Raises JobError that names it if it is no transforms.json."""
+    """Read the text of a transforms.json. Raises JobError that names the file if it is not one."""
     try:
         text = Path(file).read_bytes().decode()
         data = json.loads(text.removeprefix(_BOM))
@@ -107,12 +107,12 @@ def _read(file: str) -> str:
 
 
 def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
-    """The clip frame of each of its frames. Raises JobError if one has none, or two have the same."""
+    """The clip frame of every entry. Raises JobError if an entry matches no image, or two match the same image."""
     names = FrameNames(reader, job.footage.frame_count)
     found: dict[int, str] = {}
     for entry in json.loads(text.removeprefix(_BOM))["frames"]:
         frame = names.find(entry["file_path"])
-        name = " ".join(entry["file_path"].split())  # a line break in it would tear the message
+        name = " ".join(entry["file_path"].split())  # a line break would break up the message
         if frame is None:
             raise JobError(
                 f"{name} is no image of this footage.",
@@ -126,7 +126,7 @@ def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
 
 
 class _Span(NamedTuple):
-    """Of a value in JSON text; before: where the space before its key begins."""
+    """The position of a value in JSON text. before: where the white space before its key begins."""
 
     before: int
     start: int
@@ -144,7 +144,7 @@ def _frames(text: str) -> Iterator[_Span]:
 
 
 def _members(text: str, at: int) -> dict[str, _Span]:
-    """Where the values of the object that begins at `at` are. The text is valid JSON."""
+    """The positions of all values of the JSON object that begins at `at`. The text must be valid JSON."""
     found = {}
     before = at + 1
     while text[at := _after_space(text, before)] != "}":

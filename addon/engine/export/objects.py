@@ -1,4 +1,4 @@
-"""Mattes per object: the masks of each object in a folder of its own."""
+"""Mattes per object: the masks of every object in a folder of its own."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ..footage.footage import Reader
 from . import masks
 from .writer import MatteOf, Write
 
-_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # Windows has no files of these names
+_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # names that Windows reserves
 
 
 class Writer(masks.Writer):
-    """A mask a frame and object."""
+    """Writes one mask per frame and object."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
         self._folders = folders_of(matte_object.name for matte_object in job.objects if matte_object.export)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
-        """One mask for each object."""
+        """One mask per object."""
         return {self.path(frame, folder): self.mask(frame, matte, name) for name, folder in self._folders.items()}
 
     def describe(self) -> Mapping[str, Any]:
-        """With the folder of each object."""
+        """The file format and the folder of every object."""
         return {**super().describe(), "folders": self._folders}
 
 
 def folders_of(names: Iterable[str]) -> dict[str, str]:
-    """A folder for each name, that every system can have; no two the same where case doesn't count."""
+    """A folder per name that is valid on every system. Folders differ by more than case."""
     folders: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:

@@ -1,8 +1,8 @@
 """A panorama as a rig of pinhole views, for programs that take no equirectangular images.
 
-    images/<view>/<stem>.png       what the view sees, at the footage's depth
+    images/<view>/<stem>.png       the view's image, at the footage's bit depth
     masks/<view>/<stem>.png.png    its mask, named as COLMAP's mask path wants it: the image's name and .png
-    rig_config.json                how the views lie to each other, for COLMAP's `rig_configurator`
+    rig_config.json                the views' rotations and intrinsics, for COLMAP's `rig_configurator`
 
 COLMAP, "Rig Support" (https://colmap.github.io/rigs.html, 4.1): images of one moment have the same name in all folders;
 rotations are (w, x, y, z).
@@ -32,7 +32,7 @@ _WIDEST = 32_766  # pixels: what OpenCV's remap can address
 
 
 class Writer(MaskWriter):
-    """An image and a mask for each view of a frame, and the rig once."""
+    """Writes an image and a mask per view and frame, and the rig file."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         width, height = job.footage.width, job.footage.height
@@ -54,8 +54,8 @@ class Writer(MaskWriter):
         self._rig = rig_of(job.delivery.views, width)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
-        """An image and a mask for each view."""
-        whole = functools.cache(lambda: self._mask(frame, matte))  # made once for all views, when the first is written
+        """One image and one mask per view."""
+        whole = functools.cache(lambda: self._mask(frame, matte))  # computed once for all views
         files: dict[str, Write] = {}
         for view in self._rig.views:
             image = self.path(frame, view.name)
@@ -64,11 +64,11 @@ class Writer(MaskWriter):
         return files
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
-        """The rig."""
+        """The rig file."""
         return {"rig_config.json": functools.partial(write_bytes, data=self._rig_config().encode())}
 
     def describe(self) -> Mapping[str, Any]:
-        """With the views."""
+        """The formats of images and masks, and the views."""
         side = self._rig.side
         described = {**super().describe()}
         described["files"] = f"images: PNG as the view sees it; masks: {described['files']}"

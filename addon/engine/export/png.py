@@ -1,13 +1,13 @@
-"""A PNG writer for straight RGBA, 8 and 16 bit, for RGB and for grey: fast, small in memory, the same bytes every time.
+"""A fast and deterministic PNG writer for RGBA with straight alpha, RGB and grey, 8 and 16 bit.
 
 Portable Network Graphics (PNG) Specification, third edition, W3C: 5.3 chunk layout, 7.2 filtering, 9.2 filter type 2
 "Up", 10 zlib stream in consecutive IDAT chunks, 11.2.1 IHDR, 11.3.2.3 iCCP, 11.3.2.6 cICP, 11.3.3.4 iTXt,
-11.3.5.5 eXIf. Colour type 0 is grey, 2 is RGB, 6 is RGB with alpha that is not multiplied in; 16-bit samples
-are big-endian.
+11.3.5.5 eXIf. Colour type 0 is grey, 2 is RGB, 6 is RGB with straight alpha; 16-bit samples are
+big-endian.
 
-Rows are filtered with numpy and deflated by ISA-L (igzip) at level 1, a band at a time: extra memory is a few bands.
-Grain and edges repeat, if at all, nearby: a window of 512 bytes is faster than the largest and makes smaller files of
-photos (docs/benchmarks.md).
+Rows are filtered with numpy and compressed by ISA-L (igzip) at level 1, a band at a time; extra memory is a few bands.
+Grain and edges rarely repeat far away, so a window of 512 bytes is faster than the largest one and gives smaller files
+for photos (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_rgba(
     Args:
         file: open for writing.
         rgb: (H, W, 3), uint8 or uint16; its depth is the file's.
-        alpha: (H, W), of rgb's dtype; or uint8 beside 16 bits, where 255 becomes 65535.
+        alpha: (H, W), of the dtype of `rgb`; or uint8 with a 16-bit `rgb`, in which 255 becomes 65535.
         icc: RGB colour profile.
         exif: EXIF data as a TIFF structure, without the `Exif` prefix that JPEG has.
         xmp: XMP packet, UTF-8.
@@ -99,7 +99,7 @@ def _write(
     xmp: bytes | None = None,
     cicp: tuple[int, int] | None = None,
 ) -> None:
-    """`fill` puts rows of the image into (rows, width, channels) samples in this machine's byte order."""
+    """Write a PNG image. `fill` copies rows of the image into (rows, width, channels) samples in native byte order."""
     height, width = size
     file.write(b"\x89PNG\r\n\x1a\n")
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * dtype.itemsize, colour_type, 0, 0, 0))
@@ -113,7 +113,7 @@ def _write(
         _chunk(file, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
     stride = channels * dtype.itemsize * width
     rows = max(1, _BAND_BYTES // stride)
-    band = np.empty((min(rows, height) + 1, width, channels), dtype)  # row 0: the one above the band
+    band = np.empty((min(rows, height) + 1, width, channels), dtype)  # row 0 is the row above the band
     band[0] = 0
     filtered = np.empty((len(band) - 1, 1 + stride), np.uint8)
     filtered[:, 0] = _UP
@@ -132,7 +132,7 @@ def _write(
 
 
 def _chunk(file: BinaryIO, kind: bytes, data: Any) -> None:
-    """An empty IDAT is left out."""
+    """Write one chunk, unless it is an empty IDAT."""
     if kind == b"IDAT" and not data:
         return
     file.write(struct.pack(">I", len(data)) + kind)

@@ -1,8 +1,8 @@
-"""Postshot, and compositing: straight alpha in the plate's own PNG.
+"""Postshot and compositing: PNGs of the plate with the matte as straight alpha.
 
-Postshot reconstructs nothing where alpha is 0, and takes RGB as it is, also there: so RGB stays the source's, value
-for value, at its own depth; unless the Job asks for the subject's colours at its edge. Camera data (EXIF) and colour
-profile go along. (Jawset Postshot's user guide, "Masking".)
+Postshot reconstructs nothing where alpha is 0, but reads RGB there, too. Therefore RGB keeps the source's values and
+bit depth, unless the Job asks for the subject's colours at its edge. Camera data (EXIF) and the colour profile are
+copied. Source: Jawset Postshot's user guide, "Masking".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .writer import BaseWriter, MatteOf, Write
 
 
 class Writer(BaseWriter):
-    """Straight RGBA of integers."""
+    """Writes integer RGBA with straight alpha."""
 
     kind = "PNG"
     write_image = staticmethod(write_rgba)
@@ -46,7 +46,7 @@ class Writer(BaseWriter):
         return self.job.delivery.edge_colours == "subject"
 
     def describe(self) -> Mapping[str, Any]:
-        """Depth and curve depend on the footage."""
+        """The file format; bit depth and transfer curve depend on the footage."""
         if self.reader.dtype == np.float32:
             space = ocio.in_words(self.job.footage)
             kept = f"16-bit sRGB made from float, {space}: 0 to 1 kept, the rest clipped"

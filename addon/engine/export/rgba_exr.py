@@ -1,7 +1,8 @@
-"""EXR: straight alpha beside the float values of the plate, of its own type, in its own colour space.
+"""EXR: the plate's float values, in their own type and colour space, with straight alpha.
 
 Source: OpenEXR's technical introduction; colorInteropID: "Color Space Encodings for Texture Assets and CG Rendering",
-Color Interop Forum, 2024. OpenEXR's custom is multiplied colours; here they stay the plate's, value for value.
+Color Interop Forum, 2024. OpenEXR files usually have premultiplied colours; here the plate's values do not
+change.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .writer import BaseWriter, MatteOf, Write
 
 
 class Writer(BaseWriter):
-    """Straight RGBA, half or float as the plate."""
+    """Writes RGBA with straight alpha, half or float as the plate."""
 
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
@@ -55,7 +56,7 @@ class Writer(BaseWriter):
         return {self.path(frame): write}
 
     def describe(self) -> Mapping[str, Any]:
-        """Type and colour space are the footage's."""
+        """The sample type and colour space, which are the footage's."""
         space = ocio.in_words(self.job.footage)
         kept = f"{self.reader.float_format} values as in the footage, colour space {space}"
         return {"files": f"straight RGBA EXR, {kept}{in_words(self.job)}"}

@@ -1,4 +1,4 @@
-"""TIFF: as for Postshot, in the format that photo and compositing programs share."""
+"""TIFF: as for Postshot, in a format that photo and compositing programs share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .tiff import write_rgba
 
 
 class Writer(postshot.Writer):
-    """Straight RGBA of integers."""
+    """Writes integer RGBA with straight alpha."""
 
     kind = "TIFF"
     write_image = staticmethod(write_rgba)

@@ -1,7 +1,7 @@
-"""Which frames an export writes: all, those that a version lacks, or those that have changed since it was written.
+"""The frames that an export writes: all, those missing from a version, or those changed since it was written.
 
-What each frame of a version was written from stands in its report (`made_from`, a hash by frame), and which run wrote
-which frames (`written`).
+A version's report says what its frames were made from (`made_from`, a hash per frame) and which run wrote which frames
+(`written`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .writer import BaseWriter, MatteOf
 
 @dataclass(frozen=True, slots=True)
 class FramesToWrite:
-    """frames: to write, in clip order; made_from: of each; base: the version that has the others, if there is one."""
+    """frames: clip frames to write, ascending; made_from: their hashes; base: the version with the others, or None."""
 
     frames: list[int]
     made_from: dict[int, str]
     base: Version | None
 
     def history(self, job: Job, model: str) -> dict[str, Any]:
-        """For the report: when which frames came, and from what."""
+        """The report's record of when the frames were written, and from what."""
         earlier: Mapping[str, Any] = self.base.facts if self.base else {}
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         entry = {"at": now, "frames": spans(self.frames), "scope": job.delivery.scope, "model": model}
@@ -42,16 +42,16 @@ class FramesToWrite:
 
 
 def settings_of(writer: BaseWriter) -> dict[str, Any]:
-    """What all frames of a version have in common: the target, what its report says of the files, and which are kept.
+    """The settings that all frames of a version share: the target, the description of its files, and the kept frames.
 
-    kept: None if all are, as of versions from before there was a choice.
+    `kept` is None if all frames are kept, and for versions written before frames could be dropped.
     """
     kept = spans(writer.job.delivery.kept) or None
     return {"target": writer.job.target, **writer.describe(), "kept": kept}
 
 
 def kept_of(delivery: Delivery, frames: Iterable[int]) -> list[int]:
-    """Those of clip frames that may be written."""
+    """The clip frames among `frames` that are not dropped."""
     kept = set(delivery.kept)
     return [frame for frame in frames if not kept or frame in kept]
 
@@ -59,14 +59,14 @@ def kept_of(delivery: Delivery, frames: Iterable[int]) -> list[int]:
 def frames_to_write(
     writer: BaseWriter, matte: MatteOf, tracked: Sequence[int], frame_key: Callable[[int], str]
 ) -> FramesToWrite:
-    """What is to be done for the Job's delivery.
+    """Find the frames to write for the Job's delivery.
 
     Args:
         tracked: clip frames that have a matte.
-        frame_key: hash of a frame's mattes.
+        frame_key: returns the hash of a frame's mattes.
 
     Raises:
-        JobError: there is no such version, or the target needs frames that have no matte.
+        JobError: the version does not exist, or the target needs frames that have no matte.
     """
     job, delivery = writer.job, writer.job.delivery
     base = None
@@ -92,7 +92,7 @@ def frames_to_write(
 
 
 def spans(frames: Iterable[int]) -> list[list[int]]:
-    """First and last frame of each run, as JSON has them."""
+    """The first and last frame of every run of consecutive frames."""
     return [[run[0], run[-1]] for run in runs_of(frames)]
 
 

@@ -1,4 +1,4 @@
-"""Segments: all parts that were found, as they are found: overlapping masks by id, and an image of ids."""
+"""Segments: all parts that a search found, as overlapping masks with ids and as an image of ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .writer import BaseWriter, MatteOf, Write
 
 
 class Writer(BaseWriter):
-    """A JSON index and a 16-bit image of ids a frame; `parts` has to be set before a frame is written."""
+    """Writes a JSON index and a 16-bit image of ids per frame. `parts` must be set before frames are written."""
 
     parts: PartMasks
 
@@ -41,7 +41,7 @@ class Writer(BaseWriter):
         return {self.path(frame): write_ids, f"index/{self.reader.stem(frame)}.json": write_index}
 
     def describe(self) -> Mapping[str, Any]:
-        """What the numbers mean."""
+        """The file formats and the meaning of the ids."""
         return {
             "files": "16-bit grey PNG, the id of the smallest segment there, 0 elsewhere, upright; index/*.json: all "
             "segments of the frame, overlapping, as COCO RLE"

@@ -1,10 +1,10 @@
-"""A TIFF writer for straight RGBA, 8 and 16 bit, that keeps all of the source's EXIF data.
+"""A TIFF writer for RGBA with straight alpha, 8 and 16 bit, that keeps all of the source's EXIF data.
 
 TIFF revision 6.0 (Aldus, 1992): 2 structure, 14 differencing predictor, 18 ExtraSamples 2 "unassociated alpha"; Deflate
 is Adobe's compression 8; tag 34675 is the ICC profile (ICC.1, annex B.4).
 
-EXIF data is itself a TIFF structure. It becomes the beginning of the file as it is, so that every offset in it, also
-those that only the camera's maker knows, still holds; a new first directory at the end has its entries and the image's.
+EXIF data is itself a TIFF structure. It becomes the beginning of the file without any change, so every offset in it
+stays valid, including those in maker notes. A new first directory at the end holds its entries and the image's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STRIP_BYTES = 4 * 1024 * 1024
 _ENTRY = 12  # bytes: tag, type, count, value or offset
 _SHORT, _LONG, _UNDEFINED = 3, 4, 7
 _SIZES = {_SHORT: 2, _LONG: 4, _UNDEFINED: 1}
-# what the source's directory says about how its own pixels were stored, and its thumbnail
+# tags that describe the storage of the source's own pixels, and its thumbnail
 _OF_PIXELS = {256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338, 339}
 _OF_PIXELS |= {274, 513, 514, 529, 530, 531, 532, 34675}
 
@@ -59,7 +59,7 @@ def write_rgba(
         277: (_SHORT, [4]),
         278: (_LONG, [rows]),
         279: (_LONG, sizes),
-        284: (_SHORT, [1]),  # samples of a pixel together
+        284: (_SHORT, [1]),  # the samples of a pixel are stored together
         317: (_SHORT, [2]),  # horizontal differences
         338: (_SHORT, [2]),  # the fourth is unassociated alpha
     }
@@ -86,7 +86,7 @@ def write_rgba(
 
 
 def _structure(exif: bytes | None) -> tuple[bytes, dict[int, bytes]]:
-    """The file's beginning, and the entries of its first directory by tag."""
+    """The beginning of the file, and the entries of its first directory by tag."""
     if exif is None or len(exif) < 8 or exif[:4] not in (b"II*\0", b"MM\0*"):
         return b"II*\0" + bytes(4), {}
     order = ">" if exif[:2] == b"MM" else "<"
@@ -102,7 +102,7 @@ def _structure(exif: bytes | None) -> tuple[bytes, dict[int, bytes]]:
 
 
 def _strip(rgb: NDArray[Any], alpha: NDArray[Any], order: str) -> bytes:
-    """Rows of the image as they lie in the file."""
+    """Rows of the image as they are stored in the file."""
     samples = np.empty((*rgb.shape[:2], 4), rgb.dtype)
     samples[..., :3] = rgb
     samples[..., 3] = alpha

@@ -1,7 +1,7 @@
-"""What an export needs, tried before anything is tracked: rights, names, paths, the format itself, and room for it all.
+"""Try an export before anything is tracked: permissions, names, paths, the file format and free space.
 
-One frame is written as all will be, with the same code at the same depth of folders, and taken away again. So whatever
-a disk, a system or an encoder can't do is told after a moment, not after hours.
+One frame is written with the export's own code at the same depth of folders, and removed again. Whatever the disk, the
+system or an encoder can't do is therefore reported after a moment, not after hours of tracking.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .versions import Partial, claim, unfinished_size
 from .writer import BaseWriter, MatteOf
 
 _KEY = f"{'trial':0<20}"  # as long as those of exports
-_SURELY = 0.5  # of what all frames need if they are like the first: with less, they don't fit
+_SURELY = 0.5  # share of the estimated size: with less free space than that, the frames can't fit
 
 
 def try_out(writer: BaseWriter, warn: Callable[[str], None]) -> None:
-    """See that the Job's version can be written.
+    """Check that the Job's version can be written.
 
-    warn: told in words if the room may not be enough.
+    warn: called with a message if the free space may not suffice.
 
     Raises:
         OutputError: the folder can't be written to, a path gets too long, the disk is too small.
@@ -44,9 +44,9 @@ def try_out(writer: BaseWriter, warn: Callable[[str], None]) -> None:
             longest = max(_names(writer, whole), key=len, default="name")
             check_length(version_folder(job.matte_folder, 1) / longest, long=long_paths())
             partial.add(longest, lambda file: None)
-            if job.search is not None:  # what it will write is found first
+            if job.search is not None:  # its objects are not found yet
                 return
-            with ThreadPoolExecutor(1) as pool:  # which takes the frame along that its thread keeps
+            with ThreadPoolExecutor(1) as pool:  # when it ends, the frame that it caches is freed
                 size = pool.submit(_write_first, writer, whole, partial).result()
         finally:
             partial.discard()
@@ -59,7 +59,7 @@ def _names(writer: BaseWriter, matte: MatteOf) -> Iterator[str]:
 
 
 def _write_first(writer: BaseWriter, matte: MatteOf, partial: Partial) -> int:
-    """Bytes of the first frame's files."""
+    """Write the first frame's files. Returns their size in bytes."""
     first = _frames(writer)[:1]
     before = partial.size()
     files = dict(writer.frame_files(first[0], matte))
@@ -71,7 +71,7 @@ def _write_first(writer: BaseWriter, matte: MatteOf, partial: Partial) -> int:
 
 
 def _frames(writer: BaseWriter) -> range:
-    """Those to write, as far as that is known now."""
+    """The clip frames to write, as far as they are known now."""
     job = writer.job
     whole = range(1, job.footage.frame_count + 1)
     first, last = job.delivery.frame_range or (whole[0], whole[-1])
@@ -81,11 +81,11 @@ def _frames(writer: BaseWriter) -> range:
 
 def _check_room(writer: BaseWriter, size: int, warn: Callable[[str], None]) -> None:
     job = writer.job
-    if job.delivery.scope != "all":  # of many there may be few to write
+    if job.delivery.scope != "all":  # only few of the frames may have to be written
         return
     needed = size * len(_frames(writer))
     free = free_space(job.matte_folder)
-    if not free:  # nobody knows: the first frame could be written
+    if not free:  # unknown
         return
     free += unfinished_size(job.matte_folder)
     if free >= needed:

@@ -1,21 +1,21 @@
-"""Version folders: v001, v002 ... that appear whole or not at all, also when several exports run at once.
+"""Version folders v001, v002, ... They appear complete or not at all, even if several exports run at once.
 
-    <matte folder>/v001/                       only images, and what their target has beside them
+    <matte folder>/v001/                       only images and the other files of their target
     <matte folder>/v001.json                   the Job and the report
-    <matte folder>/work/.export-<key>.<owner>/ a version on its way; -2, -3 ... if the same is exported twice at once
-    <matte folder>/work/.swap-v001-<stamp>/    v001 as it will be, whole; whoever comes next puts it in place
-    <matte folder>/work/.versions              owned for a moment by whoever takes a folder or a number
-    <matte folder>/work/.pieces-<key>/         its frames, that farms write ahead, several at once; nobody owns it
-    <matte folder>/v001/.report.json           v001.json, for the moment until whoever comes next has moved it there
+    <matte folder>/work/.export-<key>.<owner>/ an unfinished version; -2, -3, ... if the same is exported twice at once
+    <matte folder>/work/.swap-v001-<stamp>/    the new v001, complete; the next process that comes puts it in place
+    <matte folder>/work/.versions              owned for a moment by the process that takes a folder or a number
+    <matte folder>/work/.pieces-<key>/         frames that farms write ahead, several at once; nobody owns it
+    <matte folder>/v001/.report.json           v001.json, until it is moved there
 
-store/ownership.py says what it is to own. A version on its way bears its owner's name: who is replaced finds its folder
-gone, and whatever it still does, it can publish nothing.
+store/ownership.py explains ownership. The folder of an unfinished version has its owner's name. A process whose
+ownership was taken over finds its folder gone, so it can't publish anything.
 
-The key says what the frames will be, so a frame that has its final name there is finished and stays. Once a version is
-published, what other exports left unfinished and nobody writes to is removed: it was superseded.
+The key determines the content of the frames, so a frame under its final name is finished and is kept. Publishing a
+version removes the unfinished versions that no process writes to, because they are superseded.
 
-Going on with a version makes a whole new one, hard links of what stays among it, and puts it in the old one's place: at
-every moment, also after a power cut, there is the old one or the new one.
+Continuing a version makes a complete new one, with hard links to the files that stay, and puts it in place of the old
+one. At any time, even after a power cut, either the old version or the new one is there.
 """
 
 from __future__ import annotations
@@ -43,35 +43,35 @@ _PREFIX = ".export-"
 _PIECES = ".pieces-"
 _SWAP = ".swap-"
 _REPORT = ".report.json"
-_PATIENCE = 600.0  # seconds for the moment that somebody else has a number: where links are copies, it may be long
+_PATIENCE = 600.0  # seconds to wait for another owner of `.versions`; without hard links, it may copy files
 _STAMP_LENGTH = 12
-_PIECES_STAY = 7 * 86_400.0  # seconds: whoever writes there can't be asked
-_INCOMING = ".incoming"  # in a version on its way to its place: tells it from the one that it was exchanged with
+_PIECES_STAY = 7 * 86_400.0  # seconds; they have no owner that could be asked
+_INCOMING = ".incoming"  # marks a version that is about to take its place, to tell it from the old one
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A finished version. facts: what its vNNN.json reports of the export; stamp: changes when the version does."""
+    """A finished version. facts: the export's part of the report in vNNN.json; stamp: changes with the version."""
 
     folder: Path
     facts: Mapping[str, Any]
     stamp: str
 
     def has(self, name: str) -> bool:
-        """Whether the file `name` is in it."""
+        """Whether the version has the file `name`."""
         return (self.folder / name).is_file()
 
 
 def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version | None:
-    """A finished version that was written with `settings`: the one called `name`, or of an empty name the latest.
+    """Find a finished version that was written with `settings`: the version `name`, or the latest if `name` is empty.
 
     Raises:
-        JobError: the named one is not there, or was written with others.
-        OutputError: what an interrupted export left can't be put in place.
+        JobError: the named version does not exist, or it was written with other settings.
+        OutputError: a version that an interrupted export left behind can't be put in place.
     """
     numbers: list[int] = []
     if matte_folder.is_dir():
-        with writing(matte_folder):  # it may go away at any time
+        with writing(matte_folder):  # it may disappear at any time
             if any(work_folder(matte_folder).glob(f"{_SWAP}*")) or any(matte_folder.glob(f"v*/{_REPORT}")):
                 with _guarding(matte_folder):
                     _mend(matte_folder)
@@ -96,12 +96,12 @@ def find(matte_folder: Path, name: str, settings: Mapping[str, Any]) -> Version 
 
 
 def published(matte_folder: Path, submission: str) -> Path | None:
-    """The version that was exported for a farm's submission; None: not yet."""
+    """The folder of the version that was exported for a farm's submission; None if there is none yet."""
     if not matte_folder.is_dir():
         return None
     for number in sorted(set(_numbers(matte_folder)), reverse=True):
         folder = version_folder(matte_folder, number)
-        documents = (version_document(folder), folder / _REPORT)  # in there until somebody moves it out
+        documents = (version_document(folder), folder / _REPORT)  # the report is inside the version until it is moved
         if folder.is_dir() and submission in [read_or("", functools.partial(_submission, file)) for file in documents]:
             return folder
     return None
@@ -112,8 +112,10 @@ def _submission(document: Path) -> str:
 
 
 class Pieces:
-    """Frames of a version that farms write ahead: any number of processes at once, as each file appears whole and is
-    the same whoever writes it."""
+    """Frames of a version that farms write ahead.
+
+    Any number of processes may write at once: files appear complete, and every process would write the same bytes.
+    """
 
     def __init__(self, matte_folder: Path, key: str) -> None:
         self._matte_folder = matte_folder
@@ -124,7 +126,7 @@ class Pieces:
         return (self.folder / name).exists()
 
     def add(self, name: str, write: Callable[[BinaryIO], None]) -> None:
-        """As Partial.add."""
+        """Write one file, as Partial.add does."""
         path = self.folder / name
         with writing(self._matte_folder):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +134,7 @@ class Pieces:
 
 
 class Partial:
-    """A version on its way. Made by `claim`."""
+    """An unfinished version. `claim` makes it."""
 
     def __init__(self, matte_folder: Path, folder: Path, owner: Ownership) -> None:
         self._matte_folder = matte_folder
@@ -144,7 +146,7 @@ class Partial:
         return (self._folder / name).exists()
 
     def check_has(self, names: Iterable[str]) -> None:
-        """Raises OutputError unless all are finished: nothing else deletes them, but a person may."""
+        """Raises OutputError if a file is missing. The program does not delete them, but a person may."""
         for name in names:
             if not self.has(name):
                 raise OutputError(
@@ -154,22 +156,24 @@ class Partial:
                 )
 
     def add(self, name: str, write: Callable[[BinaryIO], None]) -> None:
-        """Write one file, `name` may be in a sub-folder; from several threads, if the names differ.
+        """Write one file. `name` may contain sub-folders. Several threads may call it with different names.
 
         Raises OutputError that names the matte folder.
         """
         self._owner.check()
         with writing(self._matte_folder):
-            for folder in reversed(PurePosixPath(name).parents[:-1]):  # its own folder is there, or somebody else's
+            for folder in reversed(
+                PurePosixPath(name).parents[:-1]
+            ):  # the version's own folder exists, unless another owner has taken it
                 (self._folder / folder).mkdir(exist_ok=True)
             write_file(self._folder / name, write)
 
     def take(self, pieces: Pieces) -> None:
-        """Move what was written ahead here. Raises OutputError."""
+        """Move the files that were written ahead into this version. Raises OutputError."""
         self._owner.check()
         with writing(self._matte_folder):
             for source in [path for path in pieces.folder.rglob("*") if path.is_file()]:
-                if source.name.startswith("."):  # somebody is at it, or was killed
+                if source.name.startswith("."):  # unfinished
                     continue
                 target = self._folder / source.relative_to(pieces.folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -178,42 +182,44 @@ class Partial:
         discard(pieces.folder)
 
     def publish(self, document: str, submission: str = "") -> Path:
-        """Make it the next version, with `document` as its vNNN.json. Returns its folder. Raises OutputError.
+        """Publish it as the next version, with `document` as its vNNN.json. Raises OutputError.
 
-        Where there is one of that `submission` already, it is that one.
+        Returns the version's folder. If `submission` has a version already, this one is discarded, and that one's folder
+        is returned.
         """
         with writing(self._matte_folder), _guarding(self._matte_folder):
             if submission and (there := published(self._matte_folder, submission)):
                 self.discard()
                 return there
-            # the report comes along: killed in between, whoever comes next moves it out of the folder
+            # the report is inside: if this process is killed now, the next one moves it out of the folder
             write_data(self._folder / _REPORT, document.encode())
             _sync_folders(self._folder)
             self._owner.check()
             version = version_folder(self._matte_folder, max(_numbers(self._matte_folder), default=0) + 1)
-            patiently(lambda: self._folder.rename(version))  # not onto another version: that is an error of the system
+            patiently(lambda: self._folder.rename(version))  # the system does not allow it onto another version
             sync_folder(self._matte_folder)
             _mend(self._matte_folder)
             _remove_abandoned(self._folder.parent)
         return version
 
     def size(self) -> int:
-        """Bytes of what is finished."""
+        """The size of the finished files in bytes."""
         return _size(self._folder)
 
     def discard(self) -> None:
-        """Remove it."""
+        """Delete the unfinished version."""
         discard(self._folder)
 
     def take_over(self, base: Version) -> None:
-        """Copy what only `base` has. Raises OutputError."""
+        """Copy the files that only `base` has. Raises OutputError."""
         with writing(self._matte_folder):
             self._fill(base, lambda source, target: shutil.copyfile(source, target))
 
     def replace(self, base: Version, document: str) -> Path:
-        """Put it in the place of `base`, with what only `base` has, and with `document`. Returns the folder.
+        """Replace `base` by this version plus the files that only `base` has. `document` becomes its vNNN.json.
 
-        Raises OutputError, also if another export has changed `base` meanwhile; then `base` is as it was.
+        Returns the folder. Raises OutputError, also if another export has changed `base` in the meantime; then `base` is
+        left as it is.
         """
         with writing(self._matte_folder), _guarding(self._matte_folder) as guard:
             now = _load(base.folder)
@@ -254,18 +260,18 @@ def _changed(base: Version) -> OutputError:
 
 
 def _guarding(matte_folder: Path) -> contextlib.AbstractContextManager[Ownership]:
-    """Own the numbers of versions, for a moment. Raises HeldError, which says who does, after minutes; OSError."""
+    """Own the version numbers for a moment. Raises OSError, or after `_PATIENCE` HeldError, which names the owner."""
     return owning(work_folder(matte_folder) / ".versions", _PATIENCE)
 
 
 @contextlib.contextmanager
 def claim(matte_folder: Path, key: str, patience: float | None = None) -> Iterator[Partial]:
-    """The unfinished version of `key`, for this process alone: as an earlier run left it, or new.
+    """Own the unfinished version of `key`: the one that an earlier run has left, or a new one.
 
     Args:
         patience: seconds to wait for another process that writes the same; None: write it a second time.
 
-    Raises OutputError if the folder can't be written to, or the other process takes longer.
+    Raises OutputError if the folder can't be written to, or if the other process takes longer than `patience`.
     """
     work = work_folder(matte_folder)
     with writing(matte_folder):
@@ -291,7 +297,7 @@ def claim(matte_folder: Path, key: str, patience: float | None = None) -> Iterat
 
 
 def unfinished_size(matte_folder: Path) -> int:
-    """Bytes of the versions on their way, which are gone on with or removed once a version is published."""
+    """The size in bytes of all unfinished versions. They are continued, or removed once a version is published."""
     return sum(map(_size, work_folder(matte_folder).glob(f"{_PREFIX}*")))
 
 
@@ -300,7 +306,7 @@ def _size(folder: Path) -> int:
 
 
 def _take(work: Path, key: str) -> tuple[str, Ownership]:
-    """The first name of `key` that no process owns. The guard is held."""
+    """Acquire the first name for `key` that no process owns. The caller owns `.versions`."""
     for i in itertools.count(1):
         name = f"{_PREFIX}{key}" if i == 1 else f"{_PREFIX}{key}-{i}"
         with contextlib.suppress(HeldError):
@@ -313,7 +319,7 @@ def _folders(work: Path, name: str) -> list[Path]:
 
 
 def _take_over(work: Path, name: str, folder: Path) -> None:
-    """Make `folder`, of what an earlier owner has left, which then has none any more. Raises OSError."""
+    """Make `folder` from the files of an earlier owner, which loses them. Raises OSError."""
     for left in _folders(work, name):
         if folder.exists():
             discard(left)
@@ -336,9 +342,9 @@ def _remove_abandoned(work: Path) -> None:
 
 
 def _mend(matte_folder: Path) -> None:
-    """Put versions in place that were about to be; the guard is held.
+    """Complete the publishing of versions that was interrupted. The caller owns `.versions`.
 
-    Raises OSError, and OutputError where a program keeps the old one from being moved; then that is still there.
+    Raises OSError; or OutputError if a program prevents the old version from being moved, which then stays in place.
     """
     work = work_folder(matte_folder)
     for swap in work.glob(f"{_SWAP}v*"):
@@ -360,22 +366,22 @@ def _mend(matte_folder: Path) -> None:
 
 
 def _is_for(swap: Path, version: Path, stamp: str) -> bool:
-    """Whether `swap` was made of `version` as it is now: a late one would undo what has come since."""
-    if not (swap / "document").exists():  # it has taken its place
+    """Whether `swap` was made from the current state of `version`. Otherwise it would undo later changes."""
+    if not (swap / "document").exists():  # the new version is in place already
         return True
     now = _load(version)
     return now is None or now.stamp.startswith(stamp)
 
 
 def _put_in_place(new: Path, version: Path, old: Path) -> None:
-    """Give `new` the name `version`: at once where the system can exchange names, else by way of `old`."""
+    """Rename `new` to `version`, atomically if the system can exchange names; otherwise `version` moves to `old` first."""
     try:
         if version.exists():
             if exchange(new, version):
                 return
             patiently(lambda: version.rename(old))
         patiently(lambda: new.rename(version))
-    except PermissionError:  # Windows moves no folder with an open file
+    except PermissionError:  # Windows does not rename a folder in which a file is open
         if old.exists():
             patiently(lambda: old.rename(version))
         raise OutputError(
@@ -386,7 +392,7 @@ def _put_in_place(new: Path, version: Path, old: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name of a file whose first one goes away; a copy where the disk knows no such thing."""
+    """Make a hard link, or a copy if the file system has no hard links."""
     patiently(lambda: target.unlink(missing_ok=True))
     try:
         os.link(source, target)
@@ -395,7 +401,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _load(folder: Path) -> Version | None:
-    """A version, if it is one: a folder with a report that can be read."""
+    """Read a version. None if the folder or a valid report is missing."""
 
     def read() -> Version | None:
         text = version_document(folder).read_bytes()
@@ -413,6 +419,6 @@ def _sync_folders(folder: Path) -> None:
 
 
 def _numbers(matte_folder: Path) -> list[int]:
-    """The version numbers that a folder or a vNNN.json has."""
+    """The numbers of all version folders and vNNN.json files."""
     numbers = map(version_number, os.listdir(matte_folder))  # noqa: PTH208
     return [number for number in numbers if number is not None]

@@ -1,4 +1,4 @@
-"""What all kinds of export have in common. Each is one file of this package with a class `Writer`."""
+"""The base class of all writers. Every kind of target is a module of this package with a class `Writer`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ...contract.targets import TARGETS
 from ..footage.footage import Reader
 from ..matting.static_masks import StaticMasks
 
-# The matte of an object, or with None of all together, on a clip frame: uint8 (H, W), 0 or 255; 0 if it has none.
-# Called from several threads.
+# Returns the matte of an object on a clip frame, or for None that of all objects together: uint8 (H, W), 0 or 255;
+# all 0 if there is none. It is called from several threads.
 MatteOf = Callable[[int, str | None], NDArray[np.uint8]]
-# How sure the model is of an object on rows of a clip frame: float32 (rows, W), larger is surer.
+# Returns the model's certainty of an object on rows of a clip frame: float32 (rows, W), higher is more certain.
 Strength = Callable[[int, str, slice], NDArray[np.float32]]
 Write = Callable[[BinaryIO], None]  # fills a file; raises FootageError, OSError
-Step = Callable[[int], None]  # told of each frame that is in a file of several; raises Cancelled
+Step = Callable[[int], None]  # called for every frame that is written into a common file; raises Cancelled
 
 
-_LONGEST = 255  # bytes of a name on usual file systems
+_LONGEST = 255  # bytes: the longest file name on usual file systems
 
 
 def _check_length(path: str, source: Path) -> None:
@@ -41,12 +41,14 @@ def _check_length(path: str, source: Path) -> None:
 
 
 class BaseWriter(ABC):
-    """Writes one version of one Job. Files are named by their path inside the version, with `/`.
+    """Writes one version of one Job. Files are named by their paths inside the version, with `/`.
 
-    Raises JobError, or FootageError of its names, before anything is tracked, if the Job can't be exported like that.
+    The constructor raises JobError or, for names of images, FootageError if the Job can't be exported to the target.
     """
 
-    strength: Strength | None = None  # whoever has the logits gives it; without it, later objects lie above others
+    strength: Strength | None = (
+        None  # set by the session, which has the logits; without it, later objects cover earlier ones
+    )
 
     def __init__(self, job: Job, reader: Reader) -> None:
         self.job = job
@@ -60,28 +62,28 @@ class BaseWriter(ABC):
                 _check_length(self.path(frame), reader.path(frame))
 
     def frames(self, tracked: Sequence[int]) -> Sequence[int]:
-        """The clip frames to write, of those that have a matte. Raises JobError if the target needs others."""
+        """The clip frames to write, given those that have a matte. Raises JobError if the target needs other frames."""
         return range(1, self.job.footage.frame_count + 1) if self.rules.every_frame else tracked
 
     @abstractmethod
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
-        """The files of a frame. All the work is done by what is returned."""
+        """The files of a frame, by name. The returned functions do all the work."""
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
-        """What there is beside the files of frames, once for all `frames` that are written."""
+        """The files that are written once for all `frames`."""
         return {}
 
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
-        """For the report: in `files` what they hold, and what else their reader has to know."""
+        """The report's description: in `files` the content of the files, and whatever else their reader has to know."""
 
     def path(self, frame: int, folder: str = "") -> str:
-        """Where the target expects a frame's file; `folder`: of its object or view."""
+        """The path at which the target expects a frame's file. folder: the folder of its object or view."""
         stem, name = self.reader.stem(frame), self.reader.file_name(frame)
         if self.rules.flat:
             stem, name = PurePosixPath(stem).name, PurePosixPath(name).name
         return self.rules.pattern.format(stem=stem, name=name, object=folder, view=folder)
 
     def turned(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
-        """An upright mask, uint8 (H, W), as the target's program sees the image."""
+        """Turn an upright mask, uint8 (H, W), to the orientation in which the target's program reads the image."""
         return self.reader.as_stored(upright, frame) if self.rules.as_stored else upright
