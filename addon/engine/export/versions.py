@@ -162,9 +162,7 @@ class Partial:
         """
         self._owner.check()
         with writing(self._matte_folder):
-            for folder in reversed(
-                PurePosixPath(name).parents[:-1]
-            ):  # the version's own folder exists, unless another owner has taken it
+            for folder in reversed(PurePosixPath(name).parents[:-1]):
                 (self._folder / folder).mkdir(exist_ok=True)
             write_file(self._folder / name, write)
 
@@ -184,8 +182,8 @@ class Partial:
     def publish(self, document: str, submission: str = "") -> Path:
         """Publish it as the next version, with `document` as its vNNN.json. Raises OutputError.
 
-        Returns the version's folder. If `submission` has a version already, this one is discarded, and that one's folder
-        is returned.
+        Returns the version's folder. If `submission` has a version already, this one is discarded, and the folder of
+        that one is returned.
         """
         with writing(self._matte_folder), _guarding(self._matte_folder):
             if submission and (there := published(self._matte_folder, submission)):
@@ -218,8 +216,8 @@ class Partial:
     def replace(self, base: Version, document: str) -> Path:
         """Replace `base` by this version plus the files that only `base` has. `document` becomes its vNNN.json.
 
-        Returns the folder. Raises OutputError, also if another export has changed `base` in the meantime; then `base` is
-        left as it is.
+        Returns the folder. Raises OutputError, also if another export has changed `base` in the meantime; then `base`
+        is left as it is.
         """
         with writing(self._matte_folder), _guarding(self._matte_folder) as guard:
             now = _load(base.folder)
@@ -374,7 +372,7 @@ def _is_for(swap: Path, version: Path, stamp: str) -> bool:
 
 
 def _put_in_place(new: Path, version: Path, old: Path) -> None:
-    """Rename `new` to `version`, atomically if the system can exchange names; otherwise `version` moves to `old` first."""
+    """Rename `new` to `version`: atomically if the system can exchange names; otherwise `version` becomes `old`."""
     try:
         if version.exists():
             if exchange(new, version):

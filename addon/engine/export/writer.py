@@ -46,9 +46,7 @@ class BaseWriter(ABC):
     The constructor raises JobError or, for names of images, FootageError if the Job can't be exported to the target.
     """
 
-    strength: Strength | None = (
-        None  # set by the session, which has the logits; without it, later objects cover earlier ones
-    )
+    strength: Strength | None = None  # set by the session; without it, later objects cover earlier ones
 
     def __init__(self, job: Job, reader: Reader) -> None:
         self.job = job
