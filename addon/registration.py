@@ -22,6 +22,7 @@ from .operators.find import SPLATMATTE_OT_find
 from .operators.find_footage import SPLATMATTE_OT_find_footage
 from .operators.find_static import SPLATMATTE_OT_find_static
 from .operators.from_here_on import SPLATMATTE_OT_from_here_on
+from .operators.go_to_mark import SPLATMATTE_OT_go_to_mark
 from .operators.hold import SPLATMATTE_OT_hold
 from .operators.install_engine import SPLATMATTE_OT_install_engine
 from .operators.jump import SPLATMATTE_OT_jump
@@ -38,6 +39,7 @@ from .operators.preview import SPLATMATTE_OT_preview
 from .operators.refine_transients import SPLATMATTE_OT_refine_transients
 from .operators.release import SPLATMATTE_OT_release
 from .operators.remove_engine import SPLATMATTE_OT_remove_engine
+from .operators.remove_mark import SPLATMATTE_OT_remove_mark
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.select_frames import SPLATMATTE_OT_select_frames
 from .operators.self_test import SPLATMATTE_OT_self_test
@@ -88,6 +90,8 @@ CLASSES = (
     SPLATMATTE_OT_mark_exclude,
     SPLATMATTE_OT_mark_subject,
     SPLATMATTE_OT_click,
+    SPLATMATTE_OT_go_to_mark,
+    SPLATMATTE_OT_remove_mark,
     SPLATMATTE_OT_object_from_tracks,
     SPLATMATTE_OT_switch_object,
     SPLATMATTE_OT_open_folder,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
 import bpy
 import numpy as np
@@ -24,13 +25,30 @@ _SAME_PLACE = 1e-5  # of the frame's width or height
 _Bounds = tuple[float, float, float, float]  # left, bottom, right, top; 0..1 of the frame
 
 
+MarkKind = Literal["include", "exclude", "box", "mask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One mark as an artist meets it. track: the name of the track or plane track; empty for a mask."""
+
+    frame: int
+    kind: MarkKind
+    track: str = ""
+
+
 @dataclass(slots=True)
 class Marks:
-    """What is marked on one object, by clip frame."""
+    """What is marked on one object, by clip frame. tracks: the marks that tracks and plane tracks make."""
 
     points: dict[int, list[Point]] = field(default_factory=dict)
     boxes: dict[int, Box] = field(default_factory=dict)
     masks: dict[int, Mask] = field(default_factory=dict)
+    tracks: list[Mark] = field(default_factory=list)
+
+    def listed(self) -> list[Mark]:
+        """All of them, ordered by frame."""
+        return sorted([*self.tracks, *(Mark(frame, "mask") for frame in self.masks)], key=lambda mark: mark.frame)
 
     @property
     def frames(self) -> list[int]:
@@ -161,6 +179,7 @@ def _read_tracks(
             else:
                 point = Point(*coordinates.from_marker(frame, (u, v)), include)
                 found.points.setdefault(frame, []).append(point)
+                found.tracks.append(Mark(frame, "include" if include else "exclude", track.name))
     if hidden:
         ignored.append(f"{tracking_object.name}: {count_of(hidden, 'track')} hidden.")
     for reason, count in reasons.items():
@@ -255,6 +274,7 @@ def _read_planes(
                 second += 1
             else:
                 found.boxes[frame] = box
+                found.tracks.append(Mark(frame, "box", plane.name))
         if muted:
             ignored.append(f"{name}: {plane.name!r} is disabled on {count_of(muted, 'frame')}.")
         if outside:
@@ -282,6 +302,7 @@ def _restrict(clip: bpy.types.MovieClip, name: str, marks: Marks, frames: range,
     for by_frame in (marks.points, marks.boxes, marks.masks):
         for frame in outside:
             by_frame.pop(frame, None)
+    marks.tracks = [mark for mark in marks.tracks if mark.frame in frames]
     if outside:
         first, last = scene_frame(clip, frames[0]), scene_frame(clip, frames[-1])
         ignored.append(f"{name}: {count_of(len(outside), 'marked frame')} outside the range {first} to {last}.")

@@ -248,6 +248,9 @@ class ClipSettings(bpy.types.PropertyGroup):
     overlay_opacity: FloatProperty(
         name="Opacity", description="Of the fill", default=0.45, min=0.0, max=1.0, subtype="FACTOR"
     )
+    overlay_marks: BoolProperty(
+        name="Marks", description="Show the marks of all objects: clear on their frame, faint on others", default=True
+    )
     overlay_wipe: BoolProperty(name="Wipe", description="Show the plate alone on the left of a line, to compare")
     overlay_split: FloatProperty(
         name="Split", description="Where that line is, from the left", default=0.5, min=0.0, max=1.0, subtype="FACTOR"

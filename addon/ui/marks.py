@@ -1,4 +1,4 @@
-"""The marks of the frame that is shown, in their objects' colours, over the mattes: readable at any size of plate.
+"""Marks in their objects' colours, over the mattes, at a size of the screen: clear on their frame, faint on others.
 
 Blender draws its own markers of the active object only, and on frames without a key too.
 """
@@ -14,19 +14,23 @@ import gpu
 from gpu_extras.batch import batch_for_shader
 
 from ..clip.footage import shown_frame
-from ..clip.marks import Corners
 from ..clip.summary import shown_summary_of
+from ..contract.job_types import Prompt
 from ..operators import mark_subject
 from ..settings.clip_settings import settings_of
 from ..settings.palette import EXCLUDE
-from .overlay import colours, is_stabilised
+from .overlay import Tint, colours, is_stabilised, shows_overlays
 
 _CORNERS = 24  # of a disc
 _BLACK, _WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 _RIM, _EDGE, _FILL = 9.0, 7.5, 5.5  # radii, in pixels at a scale of 1
-_BAR = (3.5, 1.2)  # half width and half height of the minus of what excludes
+_BAR = (3.5, 1.2)  # half length and half width of the bars of plus and minus
+_LINES = (4.0, 2.0)  # of a box: of what lies beneath, and of its colour
+_FAINT = 0.35  # opacity of marks of other frames
+_MOST = 200  # marks of other frames, the nearest ones
 
 _Colour = tuple[float, float, float, float]
+_Place = tuple[float, float]
 _handle: Any = None
 
 
@@ -35,69 +39,103 @@ def _draw() -> None:
     space = context.space_data
     if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None or space.view != "CLIP":
         return
-    clip = space.clip
     if (box := mark_subject.dragged(context.area)) is not None:
-        _draw_drag(context, box)
-    settings = settings_of(clip)
-    if not settings.overlay_show or is_stabilised(space):
-        return
-    summary = shown_summary_of(clip)
-    if summary.coordinates is None:
-        return
-    frame = shown_frame(clip, space, context.scene)
-    view, scale = context.region.view2d, context.preferences.system.ui_scale
-    tints = colours(clip)
-    places: list[tuple[float, float]] = []
-    shades: list[_Colour] = []
-    for name, prompts in summary.marked.items():
-        if name not in tints or not settings.shows(name):
-            continue
-        for point in (point for prompt in prompts if prompt.frame == frame for point in prompt.points):
-            u, v = summary.coordinates.to_marker(frame, (point.x, point.y))
-            at: Any = view.view_to_region(u, v, clip=False)
-            rim = _WHITE if point.include else EXCLUDE
-            for radius, tint in ((_RIM, _BLACK), (_EDGE, rim), (_FILL, tints[name])):
-                _add_disc(places, shades, at, radius * scale, (*tint, 1.0))
-            if not point.include:
-                _add_bar(places, shades, at, scale)
-    if places:
-        shader = gpu.shader.from_builtin("FLAT_COLOR")
-        gpu.state.blend_set("ALPHA")
-        batch_for_shader(shader, "TRIS", {"pos": places, "color": shades}).draw(shader)
-        gpu.state.blend_set("NONE")
+        view: Any = context.region.view2d
+        _draw_box([view.view_to_region(*corner, clip=False) for corner in box], _WHITE, 1.0)
+    settings = settings_of(space.clip)
+    if settings.overlay_show and settings.overlay_marks and shows_overlays(space) and not is_stabilised(space):
+        _draw_marks(context, space.clip, shown_frame(space.clip, space, context.scene))
 
 
-def _draw_drag(context: bpy.types.Context, box: Corners) -> None:
-    """The box that is being drawn: white on black, seen on any plate."""
+def _draw_marks(context: bpy.types.Context, clip: bpy.types.MovieClip, frame: int) -> None:
+    """Those of other frames first."""
+    coordinates = shown_summary_of(clip).coordinates
+    if coordinates is None:
+        return
     view: Any = context.region.view2d
-    (left, bottom), (right, top) = (view.view_to_region(*corner, clip=False) for corner in box)
+    scale = context.preferences.system.ui_scale
+
+    def on_screen(place: _Place) -> _Place:
+        x, y = view.view_to_region(*coordinates.to_marker(frame, place), clip=False)
+        return x, y
+
+    triangles = _Triangles()
+    for tint, prompt in _nearest(clip, frame):
+        for point in prompt.points:
+            triangles.add_point(on_screen((point.x, point.y)), tint, point.include, prompt.frame == frame, scale)
+        if (box := prompt.box) is not None:
+            corners = [on_screen(corner) for corner in ((box.x0, box.y0), (box.x1, box.y1))]
+            _draw_box(corners, tint, 1.0 if prompt.frame == frame else _FAINT)
+    triangles.draw()
+
+
+def _nearest(clip: bpy.types.MovieClip, frame: int) -> list[tuple[Tint, Prompt]]:
+    """What is marked on shown objects, with their colours: the farthest first, so that the frame's own are on top."""
+    settings, tints = settings_of(clip), colours(clip)
+    marked = shown_summary_of(clip).marked
+    shown = [(name, prompts) for name, prompts in marked.items() if name in tints and settings.shows(name)]
+    found = [(tints[name], prompt) for name, prompts in shown for prompt in prompts]
+    found.sort(key=lambda pair: abs(pair[1].frame - frame))
+    here = sum(prompt.frame == frame for _, prompt in found)
+    return found[: here + _MOST][::-1]
+
+
+class _Triangles:
+    """Of all points, drawn at once."""
+
+    def __init__(self) -> None:
+        self.places: list[_Place] = []
+        self.shades: list[_Colour] = []
+
+    def add_point(self, at: _Place, tint: Tint, include: bool, is_here: bool, scale: float) -> None:
+        """A disc in the object's colour with a plus or a minus; with a rim on its own frame, faint on others."""
+        opacity = 1.0 if is_here else _FAINT
+        if is_here:
+            self._add_disc(at, _RIM * scale, (*_BLACK, 1.0))
+            self._add_disc(at, _EDGE * scale, (*(_WHITE if include else EXCLUDE), 1.0))
+        self._add_disc(at, _FILL * scale, (*tint, opacity))
+        length, width = (side * scale for side in _BAR)
+        self._add_bar(at, length, width, (*_BLACK, opacity))
+        if include:
+            self._add_bar(at, width, length, (*_BLACK, opacity))
+
+    def draw(self) -> None:
+        """Nothing, if there is nothing."""
+        if self.places:
+            shader = gpu.shader.from_builtin("FLAT_COLOR")
+            gpu.state.blend_set("ALPHA")
+            batch_for_shader(shader, "TRIS", {"pos": self.places, "color": self.shades}).draw(shader)
+            gpu.state.blend_set("NONE")
+
+    def _add_disc(self, at: _Place, radius: float, shade: _Colour) -> None:
+        x, y = at
+        turns = [2 * math.pi * i / _CORNERS for i in range(_CORNERS + 1)]
+        rim = [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
+        for first, second in itertools.pairwise(rim):
+            self.places += [(x, y), first, second]
+            self.shades += [shade] * 3
+
+    def _add_bar(self, at: _Place, dx: float, dy: float, shade: _Colour) -> None:
+        (x, y) = at
+        left, right, bottom, top = x - dx, x + dx, y - dy, y + dy
+        self.places += [(left, bottom), (right, bottom), (right, top), (left, bottom), (right, top), (left, top)]
+        self.shades += [shade] * 6
+
+
+def _draw_box(corners: list[_Place], tint: Tint, opacity: float) -> None:
+    """Between two opposite corners, in pixels of the region: its colour on black, seen on any plate."""
+    (left, bottom), (right, top) = corners
     outline = [(left, bottom, 0.0), (right, bottom, 0.0), (right, top, 0.0), (left, top, 0.0), (left, bottom, 0.0)]
     shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
     batch = batch_for_shader(shader, "LINE_STRIP", {"pos": outline})
+    gpu.state.blend_set("ALPHA")
     shader.bind()
     shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-    for shade, width in ((_BLACK, 4.0), (_WHITE, 2.0)):
-        shader.uniform_float("color", (*shade, 1.0))
-        shader.uniform_float("lineWidth", width * context.preferences.system.ui_scale)
+    for shade, width in zip((_BLACK, tint), _LINES, strict=True):
+        shader.uniform_float("color", (*shade, opacity))
+        shader.uniform_float("lineWidth", width * bpy.context.preferences.system.ui_scale)
         batch.draw(shader)
-
-
-def _add_disc(
-    places: list[tuple[float, float]], shades: list[_Colour], at: tuple[float, float], radius: float, shade: _Colour
-) -> None:
-    x, y = at
-    turns = [2 * math.pi * i / _CORNERS for i in range(_CORNERS + 1)]
-    rim = [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
-    for first, second in itertools.pairwise(rim):
-        places += [(x, y), first, second]
-        shades += [shade] * 3
-
-
-def _add_bar(places: list[tuple[float, float]], shades: list[_Colour], at: tuple[float, float], scale: float) -> None:
-    (x, y), (dx, dy) = at, (side * scale for side in _BAR)
-    left, right, bottom, top = x - dx, x + dx, y - dy, y + dy
-    places += [(left, bottom), (right, bottom), (right, top), (left, bottom), (right, top), (left, top)]
-    shades += [(*_BLACK, 1.0)] * 6
+    gpu.state.blend_set("NONE")
 
 
 def register() -> None:

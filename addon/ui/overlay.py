@@ -112,6 +112,11 @@ def is_stabilised(space: bpy.types.SpaceClipEditor) -> bool:
     return space.show_stable and space.clip.tracking.stabilization.use_2d_stabilization
 
 
+def shows_overlays(space: bpy.types.SpaceClipEditor) -> bool:
+    """What the editor's own switch for overlays says, which Blender has since 5.0."""
+    return getattr(getattr(space, "overlay", None), "show_overlays", True)
+
+
 @logged
 def _draw() -> None:
     context = bpy.context
@@ -120,7 +125,12 @@ def _draw() -> None:
         return
     clip = space.clip
     settings = settings_of(clip)
-    if settings.overlay_show and not is_stabilised(space):
+    if not shows_overlays(space):
+        return
+    if settings.overlay_show and is_stabilised(space):
+        words = translated("Mattes are not drawn over a stabilised plate: switch that off.")
+        _draw_words(context, {"": words}, {"": (1.0, 1.0, 1.0)})
+    elif settings.overlay_show:
         frame = shown_frame(clip, space, context.scene)
         sources, tints = sources_of(clip, frame), colours(clip)
         _draw_mattes(context, clip, frame, sources, tints)

@@ -393,10 +393,16 @@ def edit_beside(label: str) -> Steps:
     yield moment()
 
 
-def choose_from(menu: str, entry: str) -> Steps:
-    """An entry of one of the sidebar's drop-down menus, which shows `menu` just now."""
-    yield from press_in_sidebar(menu)
-    yield from press(entry)
+def choose_in_overlays(*words: str) -> Steps:
+    """Pressed one after the other in the clip editor's popover Overlays, which closes then."""
+    _, top, right, bottom = header(editors()[0])
+    scale = bpy.context.preferences.system.ui_scale
+    yield from click(right - round(20 * scale), (top + bottom) // 2)  # the arrow at the header's end, since Blender 5.0
+    for word in words:
+        yield from press(word)
+    left, top, right, bottom = plate()
+    for x in ((left + right) // 2, left + 30):
+        yield from move(x, (top + bottom) // 2)
 
 
 def preferences() -> Box:

@@ -142,12 +142,12 @@ def correcting() -> hand.Steps:
 def looking() -> hand.Steps:
     filled, floor = hand.at(*BELLY), hand.at(*BESIDE)
     hand.shot("overlay-fill")
-    yield from hand.choose_from("Fill", "Outline")
+    yield from hand.choose_in_overlays("Fill", "Outline")
     yield lambda: settings().overlay_style == "outline"
     yield hand.moment(1.0)
     hand.shot("overlay-outline")
     assert np.abs(hand.at(*BELLY) - filled).max() > 12, "no fill any more"
-    yield from hand.choose_from("Outline", "Checkerboard")
+    yield from hand.choose_in_overlays("Outline", "Checkerboard")
     yield lambda: settings().overlay_style == "checker"
     yield hand.moment(1.0)
     hand.shot("overlay-checker")
@@ -159,15 +159,9 @@ def looking() -> hand.Steps:
     assert abs(settings().overlay_split - 0.55) < 0.02, settings().overlay_split
     assert np.abs(hand.at(*BESIDE) - floor).max() < 8, "the plate, on the left of the line"
     hand.shot("overlay-wipe")
-    yield from hand.press_in_sidebar("Wipe")
-    if settings().overlay_wipe:  # the label, not the box
-        yield from hand.click(*beside("Wipe"))
+    yield from hand.key("alt+shift+w")
+    yield from hand.key("Escape")
     yield lambda: not settings().overlay_wipe
-
-
-def beside(text: str) -> tuple[int, int]:
-    x, y = hand.seen(text, hand.sidebar())[0]
-    return x + 30, y
 
 
 def finishing() -> hand.Steps:
@@ -186,7 +180,7 @@ def finishing() -> hand.Steps:
     yield from hand.press_in_sidebar("Invert")
     yield lambda: not settings().objects["Subject"].finishing.invert
     yield from hand.press_in_sidebar("Finishing")
-    yield from hand.choose_from("Checkerboard", "Fill")
+    yield from hand.choose_in_overlays("Checkerboard", "Fill")
     yield lambda: settings().overlay_style == "fill"
 
 

@@ -1,4 +1,6 @@
-"""The tool by hand: click, Ctrl-click, drag, Shift-click; how few clicks there are to the first matte. See hand.py."""
+"""The tool by hand: click, Ctrl-click, drag, Shift-click; the first matte; marks of two objects on three frames: gone
+to from their rows, removed, brought back. See hand.py.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bpy
 import hand
 
-POT, LID, BALL, HORSE = (0.49, 0.6), (0.62, 0.57), (0.275, 0.08), (0.885, 0.44)
-FLOOR, SKY = (0.1, 0.2), (0.1, 0.9)
+POT, LID, HORSE = (0.49, 0.6), (0.62, 0.57), (0.885, 0.44)
+FLOOR, BESIDE = (0.1, 0.2), (0.3, 0.3)
+BOX = (0.4, 0.85), (0.7, 0.4)
 CLICKS = 5  # at most, from open footage to the first matte
+ADD, CROSS = -52, -52  # pixels from the sidebar's right edge: the list's plus, a row's cross
 
 
 def story() -> hand.Steps:
     yield from hand.open_footage(hand.FOOTAGE)
     yield from first_matte()
-    yield from the_four_ways()
-    yield from leaves_blender_alone()
+    yield from four_ways()
+    yield from two_objects()
+    yield from rows()
+    yield from ends()
 
 
 def objects() -> dict[str, tuple[int, int]]:
@@ -35,6 +41,22 @@ def has(**wanted: tuple[int, int]) -> Callable[[], bool]:
     return there
 
 
+def active(name: str) -> Callable[[], bool]:
+    def there() -> bool:
+        return bool(hand.clip().tracking.objects.active.name == name)
+
+    there.__doc__ = f"{name} is active"
+    return there
+
+
+def shows(frame: int) -> Callable[[], bool]:
+    def there() -> bool:
+        return bool(hand.editors()[0].spaces.active.clip_user.frame_current == frame)
+
+    there.__doc__ = f"frame {frame} is shown"
+    return there
+
+
 def is_on() -> bool:
     return bool(hand.part("operators.mark_subject").is_on())
 
@@ -42,55 +64,93 @@ def is_on() -> bool:
 def first_matte() -> hand.Steps:
     """Three clicks: the tool, the subject, Preview."""
     before = hand.clicks
-    yield from hand.press_action("Mark Subject")
+    yield from hand.press("Mark Subject", hand.sidebar)
     yield is_on
-    hand.shot("tool-on")
     assert not hand.tracks(), "the press itself marks nothing"
     yield from hand.click_plate(*POT)
     yield has(Subject=(1, 0))
     yield from hand.press("Preview", hand.sidebar)
     yield lambda: bool(hand.part("viewer.previews").preview_of(hand.clip().name, 1))
-    yield hand.moment(1.0)
     made = hand.clicks - before
     assert made <= CLICKS, made
     print(f"Clicks from open footage to the first matte: {made}", flush=True)
+    yield hand.moment(1.0)
+    hand.shot("tool-on")
 
 
-def the_four_ways() -> hand.Steps:
+def four_ways() -> hand.Steps:
     yield from hand.click_plate(*FLOOR, "ctrl")
     yield has(Subject=(2, 0))
     assert hand.part("settings.palette").excludes(hand.tracks()[-1].color)
-    yield from hand.drag(hand.pixel(0.4, 0.8), hand.pixel(0.65, 0.4))
+    yield from hand.drag(hand.pixel(*BOX[0]), hand.pixel(*BOX[1]))
     yield has(Subject=(6, 1))
-    yield hand.moment(1.0)
-    hand.shot("tool-box")
     yield from hand.key("ctrl+z")
     yield has(Subject=(2, 0))  # the box was one step
     yield from hand.key("ctrl+shift+z")
     yield has(Subject=(6, 1))
-    yield from hand.press_in_sidebar("Subject")  # the list
+    right = hand.sidebar()[2]
+    _, y = hand.seen("Subject", hand.sidebar())[1]  # in the list: the first is the tool's
+    yield from hand.click(right + ADD, y)
+    yield active("Object")
+    yield from hand.click_plate(*HORSE)
+    yield has(Subject=(6, 1), Object=(1, 0))
+    yield from hand.click_plate(*POT, "shift")
+    yield active("Subject")
 
 
-def leaves_blender_alone() -> hand.Steps:
+def two_objects() -> hand.Steps:
+    """On three frames."""
     yield from hand.key("Right")
-    yield lambda: hand.editors()[0].spaces.active.clip_user.frame_current == 2
+    yield shows(2)
+    yield from hand.click_plate(*LID)
+    yield has(Subject=(7, 1), Object=(1, 0))
+    yield from hand.key("Right")
+    yield shows(3)
+    yield from hand.press("Object", hand.sidebar, which=1)  # in the list: the first is the panel's title
+    yield active("Object")
+    yield from hand.click_plate(*BESIDE, "ctrl")
+    yield has(Subject=(7, 1), Object=(2, 0))
+    yield hand.moment(1.0)
+    hand.shot("marks-of-two-objects")
+    red = hand.part("settings.palette").EXCLUDE
+    x, y = hand.pixel(*BESIDE)
+    assert hand.has(hand.look()[y - 15 : y + 15, x - 15 : x + 15], red), "the rim of what excludes"
+
+
+def rows() -> hand.Steps:
+    yield from hand.press_in_sidebar("Frame 1: Include")
+    yield shows(1)
+    yield hand.moment(1.0)
+    hand.shot("marks-row", hand.sidebar())
+    right = hand.sidebar()[2]
+    _, y = hand.seen("Frame 3: Exclude", hand.sidebar())[0]
+    yield from hand.click(right + CROSS, y)
+    yield has(Subject=(7, 1), Object=(1, 0))
+    yield from hand.key("ctrl+z")
+    yield has(Subject=(7, 1), Object=(2, 0))
+    assert is_on(), "undo leaves the tool on"
+
+
+def ends() -> hand.Steps:
+    """By Esc, pressed again, and when another file is opened."""
     yield from hand.key("Escape")
     yield lambda: not is_on()
+    marked = objects()
+    yield from hand.click_plate(*FLOOR)
+    yield hand.moment(1.0)
+    assert objects() == marked, "off is off"
     yield from hand.key("shift+alt+m")
     yield is_on
-    yield from hand.press_action("Mark Subject")  # pressed again
+    yield from hand.press("Mark Subject", hand.sidebar)
     yield lambda: not is_on()
-    before = len(hand.tracks())
-    yield from hand.click_plate(*SKY)
-    yield hand.moment(1.0)
-    assert len(hand.tracks()) == before, "off is off"
-    yield from hand.press_action("Mark Subject")
+    yield from hand.press("Mark Subject", hand.sidebar)
     yield is_on
     yield from hand.key("ctrl+n")
     yield from hand.press("VFX")
     yield from hand.press("Don't Save")
     yield lambda: not bpy.data.movieclips
     yield lambda: not is_on()
+    yield hand.moment(1.0)
     hand.shot("tool-off")
 
 

@@ -12,6 +12,7 @@ from ...results.take_reader import tracked_frames
 from ...settings.clip_settings import ClipSettings, settings_of
 from ..text import draw_text
 from .base import ClipPanel, clip_of
+from .marks import draw_marks
 
 
 class SPLATMATTE_UL_objects(bpy.types.UIList):
@@ -68,6 +69,7 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
                 _draw_object(layout.box(), settings, layer)
         summary = shown_summary_of(clip)
         _draw_active(layout, context, clip, summary.prompts)
+        draw_marks(layout, context, clip, summary.prompts)
         _draw_export(layout, tracking, settings)
 
         layout.prop(settings, "mask")

@@ -1,4 +1,4 @@
-"""Overlay: how the mattes are shown."""
+"""Overlay: how the mattes and marks are shown, in the editor's own popover for that."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import bpy
 
 from ...language import CONTEXT
 from ...settings.clip_settings import ClipSettings, settings_of
-from .. import overlay
-from ..text import draw_text
 from .base import ClipPanel, clip_of
 
 
 class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
     """How the mattes are shown."""
 
-    bl_label = "Overlay"
+    bl_label = "Mattes"
+    bl_region_type = "HEADER"  # type: ignore[assignment]  # elsewhere than the others
+    bl_parent_id = "CLIP_PT_overlay" if hasattr(bpy.types, "CLIP_PT_overlay") else "CLIP_PT_display"  # before 5.0
 
     def draw_header(self, context: bpy.types.Context) -> None:
         """On and off."""
@@ -23,7 +23,7 @@ class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
             self.layout.prop(settings_of(clip), "overlay_show", text="")
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Style, lane; why nothing is to be seen."""
+        """Style, marks, lane."""
         layout = self.layout
         column = layout.column()
         column.active = settings.overlay_show
@@ -36,6 +36,5 @@ class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
         split.active = settings.overlay_wipe
         split.prop(settings, "overlay_split", text="", slider=True)
         split.operator("splat_matte.wipe", text="", icon="ARROW_LEFTRIGHT")
+        column.prop(settings, "overlay_marks")
         layout.prop(settings, "overlay_lane")
-        if overlay.is_stabilised(context.space_data):  # type: ignore[arg-type]
-            draw_text(layout, context, "Mattes are not drawn over a stabilised plate: switch that off.", "INFO")

@@ -1,0 +1,36 @@
+"""Go to a mark: its frame, its track selected."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..clip.footage import active_clip, scene_frame
+from ..language.properties import IntProperty, StringProperty
+from .base import Result, in_clip_editor
+
+
+class SPLATMATTE_OT_go_to_mark(bpy.types.Operator):
+    """Go to the frame of this mark"""
+
+    bl_idname = "splat_matte.go_to_mark"
+    bl_label = "Go to Mark"
+    bl_options = {"REGISTER", "UNDO_GROUPED", "INTERNAL"}
+    bl_undo_group = "Frame Change"  # as Blender's own jumps
+
+    frame: IntProperty(name="Frame", description="The clip frame", options={"HIDDEN", "SKIP_SAVE"})
+    name: StringProperty(name="Object", description="Name of the object", options={"HIDDEN", "SKIP_SAVE"})
+    track: StringProperty(name="Track", description="Name of the track", options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip in a clip editor."""
+        return in_clip_editor(cls, context)
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """A plane track is selected in Blender's way too."""
+        clip = active_clip(context)
+        for marked in (tracked for tracked in clip.tracking.objects if tracked.name == self.name):
+            for track in (*marked.tracks, *marked.plane_tracks):
+                track.select = track.name == self.track
+        context.scene.frame_current = scene_frame(clip, self.frame)
+        return {"FINISHED"}
