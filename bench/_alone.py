@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +35,6 @@ class Scene:
 
 def scene(name: str, width: int, height: int, folder: Path) -> Scene:
     """A scene, rendered if it is not there."""
-    import OpenImageIO
-
     place = folder / f"{name}_alone_{width}x{height}"
     if not place.exists():
         from vendor_setup.environments import python_of
@@ -47,19 +44,28 @@ def scene(name: str, width: int, height: int, folder: Path) -> Scene:
         command = [str(python_of(newest_blender())), "-m", "bench._alone", name, str(width), str(height), str(place)]
         subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    opened = OpenImageIO.ImageInput.open(str(place / "0001.exr"))
-    assert opened is not None, OpenImageIO.geterror()
-    subject = np.asarray(opened.read_image(0, 0, 0, 4, "float"), np.float32)
-    opened.close()
-    background = _background(SEEDS[name], width, height)
+    subject = opened(place / "0001.exr")
     alpha = np.clip(subject[..., 3:], 0, 1)
-    together = subject[..., :3] + (1 - alpha) * background
+    together = subject[..., :3] + (1 - alpha) * background(SEEDS[name], width, height)
     alone = np.where(alpha > 0, subject[..., :3] / np.maximum(alpha, 1e-4), 0)
-    return Scene(np.rint(_encoded(together)).astype(np.uint8), _encoded(alone), alpha[..., 0])
+    return Scene(np.rint(encoded(together)).astype(np.uint8), encoded(alone), alpha[..., 0])
 
 
-def _background(seed: int, width: int, height: int) -> Linear:
+def opened(file: Path) -> Linear:
+    """A rendered subject, (H, W, 4): linear light, alpha multiplied in."""
+    import OpenImageIO
+
+    found = OpenImageIO.ImageInput.open(str(file))
+    assert found is not None, OpenImageIO.geterror()
+    subject = np.asarray(found.read_image(0, 0, 0, 4, "float"), np.float32)
+    found.close()
+    return subject
+
+
+def background(seed: int, width: int, height: int) -> Linear:
     """(H, W, 3) of 0 to 1: noise of three sizes."""
+    import cv2  # a Blender that renders has none
+
     rng, found = np.random.default_rng(seed), np.full((height, width, 3), 0.05, np.float32)
     for size, share in ((400, 0.5), (60, 0.3), (8, 0.15)):
         cells = rng.random((-(-height // size) + 2, -(-width // size) + 2, 3), np.float32)
@@ -67,7 +73,7 @@ def _background(seed: int, width: int, height: int) -> Linear:
     return found
 
 
-def _encoded(linear: Linear) -> Linear:
+def encoded(linear: Linear) -> Linear:
     """sRGB of 0 to 255, by IEC 61966-2-1."""
     linear = np.clip(linear, 0, 1)
     curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -45,6 +45,7 @@ def _read(
         grow=settings.grow,
         subtract=subtract,
         invert=settings.invert,
+        soft=settings.soft,
         feather=settings.feather,
         garbage=garbage,
     )

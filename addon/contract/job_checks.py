@@ -18,6 +18,7 @@ MAX_POINTS_PER_FRAME = 1_000
 MAX_SIDE = 65_536  # pixels
 MIN_RATE, MAX_RATE = 0.1, 1000.0  # frames a second
 MAX_LENGTH = 1_000  # pixels, of finishing
+MAX_SOFT = 100  # pixels, of the band with estimated alpha
 MAX_TEMPORAL = 10  # frames
 MAX_CACHE = 1_000_000  # megabytes
 VIEW_OVERLAP = 1.25  # field of view of a pinhole view, by the angle between two of them
@@ -229,6 +230,7 @@ def _check_finishing(matte_object: MatteObject, names: list[str], where: str) ->
         ("remove_islands", 0, MAX_SIDE**2),
         ("smooth", 0, MAX_LENGTH),
         ("grow", -MAX_LENGTH, MAX_LENGTH),
+        ("soft", 0, MAX_SOFT),
         ("feather", 0, MAX_LENGTH),
     ):
         value = getattr(finishing, name)

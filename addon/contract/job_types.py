@@ -154,7 +154,9 @@ class Finishing:
     grow: distance, in pixels of the plate, by which the edge moves outwards; inwards if negative.
     subtract: name of an object whose matte, before its own subtraction, is subtracted; or empty.
     invert: swap the object and the background.
-    feather: width of a soft edge in pixels of the plate, for targets that keep grey values.
+    soft: pixels of the plate to either side of the edge in which real alpha is estimated from the plate, for targets
+        that keep grey values.
+    feather: width of a soft edge in pixels of the plate, likewise.
     garbage: garbage mattes, which are subtracted.
     """
 
@@ -165,6 +167,7 @@ class Finishing:
     grow: float = 0.0
     subtract: str = ""
     invert: bool = False
+    soft: float = 0.0
     feather: float = 0.0
     garbage: tuple[Garbage, ...] = ()
 

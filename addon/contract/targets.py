@@ -80,7 +80,7 @@ TARGETS: dict[str, Target] = {
     ),
     "compositing": Target(
         "Compositing",
-        "PNGs with the matte as straight alpha, as for Postshot, but with soft edges where an object is feathered",
+        "PNGs with the matte as straight alpha, as for Postshot, but with soft edges where an object has them",
         Rules("postshot", has_alpha=True, edge_colours=True, soft=True),
     ),
     "masks": Target(

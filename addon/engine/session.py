@@ -41,7 +41,8 @@ from .matting import finish
 from .matting.finish import Logits
 from .matting.guided_refine import refine
 from .matting.outlines import curves_of, matched
-from .matting.pipeline import OVERLAY_SIDE, LogitsOf, Mattes, Refined, stored
+from .matting.pipeline import OVERLAY_SIDE, LogitsOf, Mattes, Refined, Softened, stored
+from .matting.soft_edges import soften
 from .matting.static_masks import StaticMasks
 from .matting.window_refine import look_again
 from .review import second_opinion, visual_hull
@@ -365,8 +366,9 @@ class Session:
             for name, folder in takes.items()
             if folder or name in previewed
         }
-        refined = _refiner(job, self._open_to_look(job)) if job.refining != "off" else None
-        mattes = Mattes(job, logits, OVERLAY_SIDE, refined, StaticMasks(job, self._open_to_look(job)))
+        opened = self._open_to_look(job)
+        refined = _refiner(job, opened) if job.refining != "off" else None
+        mattes = Mattes(job, logits, OVERLAY_SIDE, refined, StaticMasks(job, opened), _softener(job, opened))
         soft = job.target in TARGETS and TARGETS[job.target].rules.keeps_greys(job.delivery.greys)
         names = [matte_object.name for matte_object in job.objects if mattes.has(frame, matte_object.name)]
         return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
@@ -513,7 +515,7 @@ class Session:
         source = model.find(job.model)
         looking = self._fitting(source, lambda less: self._model(source)) if job.refining == "windows" else None
         refined = _refiner(job, reader, looking) if job.refining != "off" else None
-        mattes = Mattes(job, logits, refined=refined, static=writer.static)
+        mattes = Mattes(job, logits, refined=refined, static=writer.static, softened=_softener(job, reader))
         writer.strength = mattes.strength
 
         soft = writer.rules.keeps_greys(job.delivery.greys)
@@ -736,9 +738,7 @@ def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Re
     panorama = job.footage.panorama
 
     def refined(frame: int, logits: Logits, size: tuple[int, int]) -> NDArray[np.uint8]:
-        plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply").pixels
-        if plate.shape[1::-1] != size:
-            plate = cast("Pixels", cv2.resize(plate, size, interpolation=cv2.INTER_AREA))
+        plate = _plate(job, reader, frame, size)
         cells = logits.shape
         if loaded is not None:
             with one_at_a_time, loaded.computing():
@@ -747,6 +747,25 @@ def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Re
         return refine(logits, plate, to_srgb, panorama=panorama, cells=cells)
 
     return refined
+
+
+def _softener(job: Job, reader: Reader) -> Softened:
+    """The estimate of alpha along edges that the Job's finishing asks for. Thread-safe."""
+    to_srgb = functools.partial(to_8_bit, to_srgb=reader.to_srgb)
+
+    def softened(frame: int, matte: NDArray[np.uint8], reach: float) -> NDArray[np.uint8]:
+        plate = _plate(job, reader, frame, (matte.shape[1], matte.shape[0]))
+        return soften(matte, plate, to_srgb, reach, panorama=job.footage.panorama)
+
+    return softened
+
+
+def _plate(job: Job, reader: Reader, frame: int, size: tuple[int, int]) -> Pixels:
+    """A frame at most as large as its footage, width and height in pixels, as its export reads it."""
+    plate = reader.plate(frame, alpha=job.delivery.plate_alpha == "multiply").pixels
+    if plate.shape[1::-1] != size:
+        plate = cast("Pixels", cv2.resize(plate, size, interpolation=cv2.INTER_AREA))
+    return plate
 
 
 def _takes_of(job: Job, store: Store, reader: Reader) -> Takes:

@@ -426,7 +426,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
     greys: BoolProperty(
         name="Soft Edges",
-        description="Keep the soft edges that Feather makes: the program counts grey pixels for less",
+        description="Keep the soft edges that Soft Matte and Feather make: the program counts grey pixels for less",
     )
     export_scope: EnumProperty(
         name="Write",

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..contract.job_checks import MAX_LENGTH, MAX_TEMPORAL
+from ..contract.job_checks import MAX_LENGTH, MAX_SOFT, MAX_TEMPORAL
 from ..language.properties import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 from .mask_changes import masks_changed
 
@@ -77,6 +77,17 @@ class FinishingSettings(bpy.types.PropertyGroup):
         search=_others,
     )
     invert: BoolProperty(name="Invert", description="Swap this object and the rest")
+    soft: FloatProperty(
+        name="Soft Matte",
+        description="Hair, fur, leaves, motion blur: in so many pixels of the plate to either side of the edge, "
+        "real alpha is estimated from the plate. For programs that keep greys",
+        default=0.0,
+        min=0.0,
+        max=MAX_SOFT,
+        soft_max=50.0,
+        precision=0,
+        step=100,
+    )
     feather: FloatProperty(
         name="Feather",
         description="Width of a soft edge, in pixels of the plate. For compositing: trainers get hard edges",
@@ -97,8 +108,8 @@ class FinishingSettings(bpy.types.PropertyGroup):
     def state(self) -> tuple[object, ...]:
         """The values of all settings, to be compared for changes."""
         garbage = self.garbage.name_full if self.garbage else ""
-        numbers = (self.temporal, self.fill_holes, self.remove_islands, self.smooth, self.grow, self.feather)
-        return (*numbers, self.subtract, self.invert, garbage)
+        edge = (self.smooth, self.grow, self.soft, self.feather)
+        return (self.temporal, self.fill_holes, self.remove_islands, *edge, self.subtract, self.invert, garbage)
 
     @property
     def is_on(self) -> bool:

@@ -43,12 +43,13 @@ def test_settings_reach_the_job(clip, entry) -> None:  # noqa: F811
     other.tracks.new(name="On", frame=1).markers.insert_frame(1, co=(0.2, 0.2))
     settings = entry.finishing
     settings.temporal, settings.fill_holes, settings.remove_islands = 2, 30, 40
-    settings.smooth, settings.grow, settings.feather = 1.5, -2.5, 4.0
+    settings.smooth, settings.grow, settings.soft, settings.feather = 1.5, -2.5, 12, 4.0
     settings.subtract, settings.invert = "Hat", True
     job, notes = job_of(clip)
     camera, hat = job.objects
     assert hat.finishing == part("contract.job_types").Finishing()
-    expected = {"temporal": 2, "fill_holes": 30, "remove_islands": 40, "smooth": 1.5, "grow": -2.5, "feather": 4.0}
+    edge = {"smooth": 1.5, "grow": -2.5, "soft": 12, "feather": 4.0}
+    expected = {"temporal": 2, "fill_holes": 30, "remove_islands": 40, **edge}
     for name, value in {**expected, "subtract": "Hat", "invert": True, "garbage": ()}.items():
         assert getattr(camera.finishing, name) == value
     assert not any("subtracted" in note for note in notes)

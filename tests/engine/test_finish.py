@@ -127,6 +127,24 @@ class TestSteps:
         assert 100 < soft[149] < 160  # the edge stays where it was
         assert 10 <= ((soft > 40) & (soft < 215)).sum() <= 30
 
+    def test_soft_mattes_are_for_targets_with_greys(self) -> None:
+        """Before garbage mattes, which stay sharp; over as many pixels of a reduced matte as it has fewer."""
+        asked = []
+
+        def softened(matte: Pixels, reach: float) -> Pixels:
+            asked.append(reach)
+            return np.full_like(matte, 77)
+
+        garbage = Garbage((Outlines(1, (((0, 0), (60, 0), (60, 20), (0, 20)),)),))
+        job = job_of(60, 40, a=Finishing(soft=12, garbage=(garbage,)))
+        for soft in (False, True):
+            matte = np.zeros((20, 30), np.uint8)
+            found = finish(job, ["a"], 1, lambda name, matte=matte: matte, soft=soft, scale=0.5, soften=softened)
+            assert found is not None
+            assert found[15, 15] == (77 if soft else 0)
+            assert not found[:9].any()
+        assert asked == [6]
+
     def test_garbage_moves_between_its_keys(self) -> None:
         def square(x: float) -> tuple[tuple[float, float], ...]:
             return ((x, 100), (x + 20, 100), (x + 20, 120), (x, 120))

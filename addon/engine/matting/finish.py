@@ -27,6 +27,7 @@ from ..footage.polygons import Polygon, fill
 
 FinishedMatte = NDArray[np.uint8]  # (h, w), 0 or 255; feathered, anything between too
 Logits = NDArray[np.float16]
+Soften = Callable[[FinishedMatte, float], FinishedMatte]
 
 _BAND = 512  # rows
 _WIDE = 4.0  # pixels
@@ -72,6 +73,7 @@ def finish(
     *,
     soft: bool,
     scale: float = 1.0,
+    soften: Soften | None = None,
 ) -> FinishedMatte | None:
     """The finished matte of objects together.
 
@@ -80,8 +82,9 @@ def finish(
         wanted: names of the objects.
         frame: clip frame.
         cut: gives an object's matte as it was tracked, a new array each time; None if it has none on the frame.
-        soft: whether edges are feathered.
+        soft: whether edges may have greys.
         scale: of the mattes to the plate.
+        soften: makes a matte's edge soft, over so many of its pixels; None = nothing is known of the plate.
 
     Returns:
         uint8 (h, w); None if none of the objects has a matte.
@@ -102,7 +105,7 @@ def finish(
         if own is None:
             continue
         other = shape(by_name[name].finishing.subtract) if by_name[name].finishing.subtract else None
-        finished = _combine(own, other, by_name[name], frame, scale, soft, wrap)
+        finished = _combine(own, other, by_name[name], frame, scale, wrap, soften if soft else None, soft)
         together = finished if together is None else np.maximum(together, finished)
     return together
 
@@ -129,8 +132,9 @@ def _combine(
     matte_object: MatteObject,
     frame: int,
     scale: float,
-    soft: bool,
     wrap: bool,
+    soften: Soften | None,
+    soft: bool,
 ) -> FinishedMatte:
     """All that is done to an object's matte with others. The arguments stay as they are."""
     finishing = matte_object.finishing
@@ -138,6 +142,8 @@ def _combine(
         matte = matte & ~other
     if finishing.invert:
         matte = ~matte
+    if finishing.soft and soften is not None:
+        matte = soften(matte, finishing.soft * scale)
     if finishing.feather and soft:
         matte = _blurred(matte, finishing.feather * scale / 2, wrap)
     for garbage in finishing.garbage:

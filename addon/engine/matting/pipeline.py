@@ -5,6 +5,7 @@ The one way for every export and for the overlay, which is why both show the sam
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 
@@ -22,6 +23,9 @@ OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
 
 LogitsOf = Callable[[int], Logits | None]  # of one object, by clip frame; None if it has none there
 Refined = Callable[[int, Logits, tuple[int, int]], NDArray[np.uint8]]  # of clip frame, logits, (W, H): (H, W), 0 or 255
+
+# of clip frame, (h, w) of 0 or 255, pixels of it to either side of the edge: (h, w) with greys
+Softened = Callable[[int, NDArray[np.uint8], float], NDArray[np.uint8]]
 
 
 def stored(take: Take, tracked: Collection[int] = ()) -> LogitsOf:
@@ -43,6 +47,7 @@ class Mattes:
         longest: what the longer side of the mattes is reduced to, in pixels; 0 = the plate's size.
         refined: makes a matte of a frame's logits; None = they are interpolated.
         static: areas that never belong to the scene; None = the Job's static masks don't count.
+        softened: makes a frame's edges soft; None = nothing does.
     """
 
     def __init__(
@@ -52,11 +57,13 @@ class Mattes:
         longest: int = 0,
         refined: Refined | None = None,
         static: StaticMasks | None = None,
+        softened: Softened | None = None,
     ) -> None:
         footage = job.footage
         self._job = job
         self._logits = logits
         self._refined = refined
+        self._softened = softened
         self._static = static
         self._panorama = footage.panorama
         self._scale = min(1.0, longest / max(footage.width, footage.height)) if longest else 1.0
@@ -88,7 +95,13 @@ class Mattes:
                 (matte for matte in found if matte is not None), width, height, panorama=self._panorama
             )
         done = finish.finish(
-            self._job, wanted, frame, lambda name: self._cut(name, frame), soft=soft, scale=self._scale
+            self._job,
+            wanted,
+            frame,
+            lambda name: self._cut(name, frame),
+            soft=soft,
+            scale=self._scale,
+            soften=None if self._softened is None else functools.partial(self._softened, frame),
         )
         return np.zeros((height, width), np.uint8) if done is None else done
 

@@ -49,8 +49,10 @@ def _draw_finishing(layout: bpy.types.UILayout, context: bpy.types.Context, sett
     column.prop(finishing, "grow")
     layout.prop(finishing, "subtract", icon="OBJECT_DATA")
     layout.prop(finishing, "invert")
-    layout.prop(finishing, "feather")
-    if finishing.feather and not TARGETS[settings.target].rules.keeps_greys(settings.greys):
+    column = layout.column(align=True)
+    column.prop(finishing, "soft")
+    column.prop(finishing, "feather")
+    if (finishing.soft or finishing.feather) and not TARGETS[settings.target].rules.keeps_greys(settings.greys):
         label = TARGETS[settings.target].label
         draw_text(layout, context, f"{label} gets hard edges: export for Compositing to keep soft ones.", "INFO")
     layout.prop(finishing, "garbage")
