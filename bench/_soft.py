@@ -52,8 +52,11 @@ def _build(name: str, rng: np.random.Generator) -> Any:
 
     from training.scenes.blender import _material
 
+    scene: Any = bpy.context.scene
+    thing: Any
     if name == "leaves":
-        vertices, faces = [], []
+        vertices: list[list[float]] = []
+        faces: list[tuple[int, ...]] = []
         for _ in range(int(rng.integers(1200, 1800))):
             middle = rng.normal(0, 0.15, 3)
             along, across = rng.normal(0, 1, (2, 3))
@@ -65,7 +68,7 @@ def _build(name: str, rng: np.random.Generator) -> Any:
         data = bpy.data.meshes.new(name)
         data.from_pydata(vertices, [], faces)
         thing = bpy.data.objects.new(name, data)
-        bpy.context.scene.collection.objects.link(thing)
+        scene.collection.objects.link(thing)
     elif name == "fur":
         bpy.ops.mesh.primitive_uv_sphere_add(segments=32, ring_count=16, radius=0.35)
         thing = bpy.context.object
@@ -107,8 +110,9 @@ def main(arguments: list[str]) -> None:
         thing.keyframe_insert("rotation_euler", frame=frame)
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
     camera.location, camera.rotation_euler = (0, -2.3, 0), (math.pi / 2, 0, 0)
-    lamp = bpy.data.objects.new("lamp", bpy.data.lights.new("lamp", "SUN"))
-    lamp.data.energy, lamp.rotation_euler = rng.uniform(2, 4), (0.7, rng.uniform(-0.6, 0.6), 0)
+    sun: Any = bpy.data.lights.new("lamp", "SUN")
+    lamp = bpy.data.objects.new("lamp", sun)
+    sun.energy, lamp.rotation_euler = rng.uniform(2, 4), (0.7, rng.uniform(-0.6, 0.6), 0)
     world = bpy.data.worlds.new("world")
     world.color = (0.3, 0.3, 0.3)
     scene.world, scene.camera = world, camera

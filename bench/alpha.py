@@ -49,6 +49,10 @@ def hard_mattes(picture: Picture, alpha: Alpha) -> dict[str, Picture]:
     }
 
 
+def _as_alpha(matte: Picture) -> Alpha:
+    return matte.astype(np.float32) / np.float32(255)
+
+
 def feathered(matte: Picture, width: float) -> Alpha:
     """As Finishing's feather, as alpha."""
     return np.asarray(cv2.GaussianBlur(matte.astype(np.float32) / 255, (0, 0), width / 2), np.float32)
@@ -80,7 +84,7 @@ def figures(found: list[Alpha], truth: list[Alpha], bands: list[NDArray[np.bool_
 
 def cost(picture: Picture, matte: Picture, size: tuple[int, int], reach: int) -> float:
     """Processor seconds for a plate of that width and height."""
-    large = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC))
+    large = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     edge = np.where(cv2.resize(matte, size) >= 128, 255, 0).astype(np.uint8)
     began = time.process_time()
     soften(edge, large, to_8_bit, reach)
@@ -108,14 +112,14 @@ def main() -> int:
         for kind in mattes[0]:
             hard = [made[kind] for made in mattes]
             bands = [band_of(matte, options.reach) for matte in hard]
-            rows = [("hard", figures([matte / np.float32(255) for matte in hard], truth, bands))]
+            rows = [("hard", figures([_as_alpha(matte) for matte in hard], truth, bands))]
             tried = {
                 feather: figures([feathered(matte, feather) for matte in hard], truth, bands) for feather in _FEATHERS
             }
             best = min(tried, key=lambda feather: tried[feather][0])
             rows.append((f"feather {best:g}", tried[best]))
             soft = [
-                soften(matte, picture, to_8_bit, options.reach) / np.float32(255)
+                _as_alpha(soften(matte, picture, to_8_bit, options.reach))
                 for matte, (picture, _) in zip(hard, frames, strict=True)
             ]
             rows.append(("soft", figures(soft, truth, bands)))
