@@ -43,6 +43,7 @@ from .operators.remove_mark import SPLATMATTE_OT_remove_mark
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.select_frames import SPLATMATTE_OT_select_frames
 from .operators.self_test import SPLATMATTE_OT_self_test
+from .operators.send_to_farm import SPLATMATTE_OT_send_to_farm
 from .operators.stop_setup import SPLATMATTE_OT_stop_setup
 from .operators.suggest import SPLATMATTE_OT_suggest
 from .operators.switch_object import SPLATMATTE_OT_switch_object
@@ -70,6 +71,7 @@ CLASSES = (
     SPLATMATTE_OT_check_cameras,
     SPLATMATTE_OT_clean_splat,
     SPLATMATTE_OT_select_frames,
+    SPLATMATTE_OT_send_to_farm,
     SPLATMATTE_OT_find_static,
     SPLATMATTE_OT_drop_frame,
     SPLATMATTE_OT_keep_all_frames,

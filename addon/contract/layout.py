@@ -4,6 +4,7 @@
     <matte folder>/v001.json               its Job and report
     <matte folder>/v001/KEPT_LIST          if the Job keeps only some frames: the names of their images, one per line
     <matte folder>/STATIC_MASK             what was found to be fixed to the camera: static.png, static_2.png, ...
+    <matte folder>/farm/NAME/              a bundle that a farm was sent: see engine/farm/plan.py
     <matte folder>/work/                   the matte store; the Job can make all of it again
         objects/<object>-<key>/            a take: the tracked mattes of one object, under one key
             object.json                    TAKE_FILE: the facts behind the key: `name`, `prompts` and more
@@ -118,6 +119,11 @@ def takes_folder(matte_folder: Path) -> Path:
 def searches_folder(matte_folder: Path) -> Path:
     """The folder that contains a folder for each search."""
     return work_folder(matte_folder) / "automatic"
+
+
+def farm_folder(matte_folder: Path) -> Path:
+    """The folder for what farms are sent, if no other is named."""
+    return matte_folder / "farm"
 
 
 def cameras_file(matte_folder: Path) -> Path:

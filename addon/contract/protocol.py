@@ -23,7 +23,8 @@ Stage = Literal["model", "track", "repair", "export", "clean", "select", "static
 class Answer(TypedDict, total=False):
     """The fields of `done`, which depend on the request."""
 
-    folder: str  # export: the finished version's folder
+    folder: str  # export: the finished version's folder; farm: the bundle
+    command: str  # farm: that sends the bundle; empty: it has been sent
     file: (
         str  # preview, finish, outlines, repair, suggest, found, select: see layout.py; clean, static: what was written
     )

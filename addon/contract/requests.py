@@ -115,6 +115,23 @@ class Clean(Request):
 
 
 @dataclass(frozen=True)
+class Farm(Request):
+    """Write a bundle of the Job for a farm; `done` carries its folder, and as `command` how it is sent, or nothing.
+
+    engine: the farm's program, by its name in engine/farm/engines.py.
+    folder: of the bundle, which must not be there yet.
+    runtime, code: folders that workers see, of the engine and of the extension; empty: this computer's.
+    manager: the address of Flamenco's manager, which it is sent to; empty: it is not sent.
+    """
+
+    engine: str
+    folder: str
+    runtime: str
+    code: str
+    manager: str
+
+
+@dataclass(frozen=True)
 class Repair(Request):
     """Offer new mattes for what is doubtful of what is tracked; `done` carries the file.
 

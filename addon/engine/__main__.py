@@ -36,8 +36,7 @@ from ..contract.layout import work_folder
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..runtime import log_file
-from ..runtime.json_line_process import EXTENSION
-from ..runtime.locate import CURRENT, find_python
+from ..runtime.locate import CURRENT
 from ..runtime.lock import use
 from ..runtime.user_folder import user_folder
 from .arguments import command_line, footage_of, job_of, range_of
@@ -143,28 +142,27 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _farm(options: argparse.Namespace) -> int:
-    from .farm import bundle, engines, shots
+    from .farm import shots
+    from .farm.submit import submit
 
     if options.chunk < 1:
         raise JobError(f"A task of {options.chunk} frames does nothing.", where="--chunk", hint="Give at least 1.")
     found = shots.read_shots([path.absolute() for path in options.job], options.scope)
     first = options.job[0].absolute()
     folder = options.bundle.absolute() if options.bundle else first.with_name(f"{first.stem}_{options.to}")
-    python = find_python(folder=str(options.runtime.absolute())) if options.runtime else Path(sys.executable)
-    code = options.code.absolute() if options.code else EXTENSION
-    plan = bundle.make(folder, found, options.chunk, options.device)
-    if any(bundle.load_job(folder, shot, None).model.device == "auto" for shot in plan.shots):
-        print(
-            "Warning: each worker chooses its own device, and one with a GPU does not find the mattes of one without: "
-            "say which all have, with --device.",
-            file=sys.stderr,
-        )
-    with writing(folder):
-        words = engines.tell(
-            options.to, folder, plan, engines.Program(str(python), str(code / "addon/engine/farm/start.py"))
-        )
-    print(f"{len(plan.shots)} shots, {plan.count('track')} tracks, {plan.count('export')} frames. Send it with:")
-    print(words)
+    done = submit(
+        found,
+        folder,
+        options.to,
+        lambda words: print(f"Warning: {words}", file=sys.stderr),
+        chunk=options.chunk,
+        device=options.device,
+        runtime=options.runtime and options.runtime.absolute(),
+        code=options.code and options.code.absolute(),
+        manager=options.manager,
+    )
+    counts = f"{len(done.plan.shots)} shots, {done.plan.count('track')} tracks, {done.plan.count('export')} frames."
+    print(f"{counts} Send it with:\n{done.words}" if done.words else f"{counts} Sent to {options.manager}.")
     print(folder)
     return ExitCode.OK
 

@@ -156,6 +156,7 @@ def _add_farm(commands: Any) -> None:
     )
     farm.add_argument("--code", type=Path, metavar="DIR", help="of the workers: the extension; default: this one")
     farm.add_argument("--device", choices=get_args(Device), help="of all workers; default: each Job's own")
+    farm.add_argument("--manager", default="", metavar="URL", help="of Flamenco, which it is sent to; else: not sent")
     farm.add_argument("--scope", choices=get_args(Scope), help="which frames are written; default: each Job's own")
     task = commands.add_parser("task", help="for workers: do a part of a bundle")
     task.add_argument("step", choices=STEPS)

@@ -11,6 +11,7 @@ from ..contract.protocol import Answer
 from ..contract.requests import (
     Clean,
     Export,
+    Farm,
     FindStatic,
     Finish,
     Found,
@@ -24,6 +25,8 @@ from ..contract.requests import (
     Suggest,
     Track,
 )
+from .farm.shots import Shot
+from .farm.submit import submit
 from .session import Session, Tracked
 
 
@@ -75,6 +78,15 @@ def _select(request: Select, session: Session) -> Answer:
     kept = len(choice.kept)
     dropped = len(request.job.frames) - kept
     return {"file": str(file), "kept": kept, "dropped": dropped, "blurred": len(choice.blurred)}
+
+
+@carry_out.register
+def _farm(request: Farm, session: Session) -> Answer:
+    folder = Path(request.folder)
+    runtime, code = (Path(named) if named else None for named in (request.runtime, request.code))
+    shots = [Shot(folder.name, request.job)]
+    done = submit(shots, folder, request.engine, session.warn, runtime=runtime, code=code, manager=request.manager)
+    return {"folder": request.folder, "command": done.words}
 
 
 @carry_out.register

@@ -142,6 +142,10 @@ class Session:
         if job.target:
             try_out(prepare(job, reader), self._on_warning)
 
+    def warn(self, words: str) -> None:
+        """Say what may surprise, to whoever has asked."""
+        self._on_warning(words)
+
     def retrack(self, job: Job) -> Tracked:
         """Delete the mattes of the wanted frames, then track them. Raises MatteError."""
         reader = _open(job)

@@ -156,6 +156,11 @@ def outcome(run: job_run.Run) -> str:
         if file := result.get("file"):
             return translated("{1} of {2} Gaussians are removed. Saved: {3}", *counts[:2], Path(file).name)
         return translated("{1} of {2} Gaussians would go. Floaters: {3}", *counts)
+    if run.verb == "farm":
+        name = Path(result.get("folder", "")).name
+        if result.get("command"):
+            return translated("Saved: {1}. The command that sends it is in the clipboard", name)
+        return translated("Sent to Flamenco: {1}", name)
     suspects = result.get("suspects", 0)
     if run.verb == "review":
         return count_of(suspects, "suspect") if suspects else translated("No suspects")

@@ -131,6 +131,41 @@ class Preferences:
         max=1000.0,
         precision=1,
     )
+    farm: EnumProperty(
+        name="Send To",
+        description="The program of your farm",
+        items=[
+            ("openjd", "Open Job Description", "AWS Deadline Cloud, and whatever else reads it"),
+            ("flamenco", "Flamenco", "Flamenco 3"),
+            ("slurm", "Slurm", "Arrays of jobs, sent with sbatch"),
+        ],
+    )
+    farm_manager: StringProperty(
+        name="Manager",
+        description="The address of Flamenco's manager, such as http://manager:8080. Empty: nothing is sent, and the "
+        "command that sends it goes to the clipboard",
+    )
+    farm_device: EnumProperty(
+        name="Workers Use",
+        description="What the model runs on, the same on all workers: mattes of others differ in their last bits",
+        items=[("cuda", "CUDA", "An NVIDIA GPU"), ("cpu", "CPU", "Slow, but always there")],
+    )
+    farm_runtime: StringProperty(
+        name="Their Engine",
+        description="The folder that vendor_setup runtime has made, where all workers see it. Empty: this computer's",
+        subtype="DIR_PATH",
+    )
+    farm_code: StringProperty(
+        name="Their Extension",
+        description="The folder of this extension where all workers see it. Empty: this computer's",
+        subtype="DIR_PATH",
+    )
+    farm_folder: StringProperty(
+        name="Bundles",
+        description="Where what is sent is written, a folder for each time; all workers must see it. Empty: beside the "
+        "mattes",
+        subtype="DIR_PATH",
+    )
     trusted: StringProperty(
         name="Trusted Files",
         description="sha256 of checkpoints and configs that were said yes to, none of the published ones",

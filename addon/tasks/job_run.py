@@ -22,13 +22,15 @@ from ..clip.poses import write_poses
 from ..clip.to_job import make_automatic_job, make_footage_job, make_job
 from ..clip.transport import Towards, towards
 from ..contract.automatic import Search
+from ..contract.disk import free_name
 from ..contract.errors import Cancelled, JobError, MatteError
 from ..contract.job import Job
-from ..contract.layout import cameras_file
+from ..contract.layout import cameras_file, farm_folder
 from ..contract.protocol import Event
 from ..contract.requests import (
     Clean,
     Export,
+    Farm,
     FindStatic,
     Finish,
     Found,
@@ -53,7 +55,7 @@ from ..settings.preferences import device, preferences
 
 _LOG = logging.getLogger(__name__)
 
-Verb = Literal["track", "export", "review", "clean", "select", "static"]
+Verb = Literal["track", "export", "review", "clean", "select", "static", "farm"]
 
 ABOUT_MATTES: tuple[Verb, ...] = ("track", "export", "review")
 _STAGES = {
@@ -386,6 +388,19 @@ def start_clean(clip: bpy.types.MovieClip, write: bool) -> Run:
     poses = str(_poses_of(clip, job))
     request = Clean(job, splat, poses, settings.clean_views, settings.clean_floaters, write)
     return _send(request, "clean", clip, [])
+
+
+@logged
+def start_farm(clip: bpy.types.MovieClip) -> Run:
+    """Write the clip's Job into a new folder for a farm, as the preferences name it, and send it. Raises MatteError."""
+    chosen = preferences()
+    job, notes = _job(clip, export=True)
+    job = dataclasses.replace(job, model=dataclasses.replace(job.model, device=chosen.farm_device))
+    within = Path(bpy.path.abspath(chosen.farm_folder)) if chosen.farm_folder else farm_folder(job.matte_folder)
+    folder = free_name(within / f"{bpy.path.clean_name(Path(clip.name).stem)}_{chosen.farm}")
+    runtime, code = (bpy.path.abspath(named) for named in (chosen.farm_runtime, chosen.farm_code))
+    manager = chosen.farm_manager if chosen.farm == "flamenco" else ""
+    return _send(Farm(job, chosen.farm, str(folder), runtime, code, manager), "farm", clip, notes)
 
 
 def _poses_of(clip: bpy.types.MovieClip, job: Job) -> Path:

@@ -17,7 +17,7 @@ FLOORS = (
 )  # fmt: skip
 ENGINE_FLOORS = (
     "footage", "store", "sam2", "tracking", "matting", "review", "selection", "automatic", "export", "splats",
-    "session", "progress", "self_test", "handlers", "serve", "farm", "arguments", "__main__",
+    "session", "progress", "self_test", "farm", "handlers", "serve", "arguments", "__main__",
 )  # fmt: skip
 ENGINE_MAY_IMPORT = {"contract", "runtime", "checkpoints"}  # of the rooms outside it
 ENGINE_ONLY = {

@@ -1,6 +1,6 @@
 """Flamenco 3: a job type script, which its manager runs, and the submission as its API takes it (POST /api/v3/jobs).
 
-    splat_matte.js   into the manager's `scripts` folder, once
+    splat_matte.js   into the manager's `scripts` folder
     submission.json  the job; of `platform`, paths are given as the submitting computer has them: Flamenco's two-way
                      variables map them
 
@@ -19,6 +19,7 @@ from ...contract.disk import write_data
 from .engines import Program
 from .plan import Plan
 
+SUBMISSION = "submission.json"
 _SCRIPT = """\
 // Splat Matte's job type for Flamenco 3. The manager runs compileJob for each submission.
 const JOB_TYPE = {
@@ -75,6 +76,5 @@ def write(bundle: Path, plan: Plan, program: Program) -> str:
         "settings": settings | {"plan": json.dumps({"shots": shots, "chunk": plan.chunk})},
         "metadata": {"submission": plan.submission},
     }
-    text = json.dumps(submission, ensure_ascii=False, indent=1)
-    write_data(bundle / "submission.json", f"{text}\n".encode())
-    return f"curl --json @{bundle / 'submission.json'} http://MANAGER:8080/api/v3/jobs"
+    write_data(bundle / SUBMISSION, json.dumps(submission, ensure_ascii=False, indent=1).encode())
+    return f"curl --json @{bundle / SUBMISSION} http://MANAGER:8080/api/v3/jobs"

@@ -8,9 +8,10 @@ from ...clip.summary import shown_summary_of
 from ...contract.targets import TARGETS, Rules
 from ...language import CONTEXT, translated
 from ...settings.clip_settings import ClipSettings
+from ...settings.preferences import preferences
 from ..text import draw_text
 from .base import ClipPanel
-from .job import draw_outcome
+from .job import draw_end, draw_outcome, draw_pending, is_marked
 
 
 class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
@@ -52,6 +53,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         row.operator("splat_matte.to_mask", text="To Mask", text_ctxt=CONTEXT, icon="MOD_MASK")
         if not rules.found:
             draw_outcome(layout, context, "export", clip, shown_summary_of(clip))
+            _draw_farm(layout, context, clip)
 
 
 def _draw_advanced(
@@ -75,3 +77,24 @@ def _draw_advanced(
         row.prop(settings, "scene_export_end", text="")
     if rules.has_alpha:
         body.prop(settings, "plate_alpha")
+
+
+def _draw_farm(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
+    """The farm of the preferences, what its workers see, and the button; how it went."""
+    header, body = layout.panel("splat_matte_farm", default_closed=True)
+    header.label(text="Farm", text_ctxt=CONTEXT)
+    if body is None:
+        return
+    chosen = preferences()
+    body.prop(chosen, "farm")
+    if chosen.farm == "flamenco":
+        body.prop(chosen, "farm_manager")
+    body.prop(chosen, "farm_device")
+    body.prop(chosen, "farm_runtime", placeholder=translated("this computer's"))
+    body.prop(chosen, "farm_code", placeholder=translated("this computer's"))
+    body.prop(chosen, "farm_folder", placeholder=translated("beside the mattes"))
+    row = body.row(align=True)
+    if not draw_pending(row, "farm", clip):
+        row.enabled &= is_marked(shown_summary_of(clip))
+        row.operator("splat_matte.send_to_farm", icon="NETWORK_DRIVE")
+    draw_end(body, context, "farm", clip)

@@ -16,6 +16,7 @@ _VERBS: dict[job_run.Verb, str] = {
     "clean": "Clean Splat",
     "select": "Select Frames",
     "static": "Find What Stands Still",
+    "farm": "Send to Farm",
 }
 
 
