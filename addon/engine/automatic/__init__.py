@@ -1,1 +1,1 @@
-"""Mattes that nobody clicked for: automatic masks of a frame, and what tracks them through a clip."""
+"""Mattes without clicks: automatic masks of a frame, and the searches that track them through a clip."""

@@ -1,6 +1,6 @@
-"""What a splat trainer says of transients: a rough mask and an L1 difference an image, checked and matched to the clip.
+"""A splat trainer's evidence of transients: a rough mask and an L1 difference per image, matched to the clip's frames.
 
-T-3DGS writes `masks/*.png` and `diffs/*.png`. Masks come in both polarities, depending on the trainer's version.
+T-3DGS writes `masks/*.png` and `diffs/*.png`. The polarity of the masks depends on the trainer's version.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from ..footage.images import SUFFIXES, open_image
 from ..footage.scan import natural
 from .grid import Mask, mask_size, resized
 
-_ASPECT = 0.02  # how far a folder's images may differ from the footage's shape, relatively
-_LOOKED_AT = 32  # frames that the polarity is judged by
+_ASPECT = 0.02  # accepted relative difference between the aspect ratios of a folder's images and of the footage
+_LOOKED_AT = 32  # number of frames from which the polarity is determined
 
 
 @dataclass(frozen=True, slots=True)
 class Rough:
-    """One frame: mask, bool (h, w), what moves; diff, float32 (h, w), 0..1."""
+    """The evidence of one frame. mask: bool (h, w), True where something moves; diff: float32 (h, w), 0..1."""
 
     mask: Mask
     diff: NDArray[np.float32]
 
 
 class Evidence:
-    """Rough masks and differences of `frames` (clip frames), read when asked for.
+    """Rough masks and differences of the clip frames `frames`. They are read on demand.
 
-    Raises JobError that names the folder or file: nothing there, too few, too many, other names, another shape.
+    Raises JobError that names the folder or file, if images are missing, too many, or of other names or another shape.
     """
 
     def __init__(self, search: Transients, footage: Footage, reader: Reader, frames: range) -> None:
@@ -55,22 +55,22 @@ class Evidence:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of what `rough` gives."""
+        """The size (height, width) of the arrays that `rough` returns."""
         return self._size
 
     @property
     def polarity(self) -> str:
-        """The colour of what moves, in words."""
+        """The colour of moving areas, in words."""
         return "white" if self._white else "black"
 
     def rough(self, frame: int) -> Rough:
-        """Raises JobError that names the file."""
+        """Read the evidence of a clip frame. Raises JobError that names the file."""
         mask = _read(self._masks[frame]) > 0 if self._white else _read(self._masks[frame]) == 0
         diff = cv2.resize(_read(self._diffs[frame]), self._size[::-1], interpolation=cv2.INTER_AREA)
         return Rough(resized(mask, self._size), diff.astype(np.float32) / np.float32(255))
 
     def fingerprint(self) -> str:
-        """sha256 that changes when a file does."""
+        """A sha256 that changes whenever one of the files changes."""
         facts = []
         for file in (*self._masks.values(), *self._diffs.values()):
             status = file.stat()
@@ -89,7 +89,7 @@ class Evidence:
             )
 
     def _white_moves(self, polarity: Polarity) -> bool:
-        """Whether white marks what moves: as told, or the colour under which photo and render differ more."""
+        """Whether white marks moving areas: as given, or else the colour under which photo and render differ more."""
         if polarity != "auto":
             return polarity == "white"
         frames = list(self._masks)
@@ -101,13 +101,13 @@ class Evidence:
             outside += float(diff[~mask].sum())
             white += int(mask.sum())
             pixels += mask.size
-        if not 0 < white < pixels:  # of one colour: nothing moves
+        if not 0 < white < pixels:  # a mask of one colour says nothing
             return white == 0
         return inside / white >= outside / (pixels - white)
 
 
 def _match(folder: Path, footage: Footage, reader: Reader, frames: range, where: str) -> dict[int, Path]:
-    """A file for each clip frame: of the frame's name, or if none has one, as many as the clip in natural order."""
+    """The file of every clip frame: by name, or if no name matches, by natural order if there are as many as frames."""
     try:
         images = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     except OSError as error:
@@ -142,7 +142,7 @@ def _match(folder: Path, footage: Footage, reader: Reader, frames: range, where:
 
 
 def _read(file: Path) -> NDArray[np.uint8]:
-    """Grey (h, w)."""
+    """Read an image as grey, (h, w)."""
     with _opened(file) as image:
         deep = image.mode.startswith("I")
         pixels = np.asarray(image if deep else image.convert("L"))
@@ -151,7 +151,7 @@ def _read(file: Path) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _opened(file: Path) -> Iterator[Image.Image]:
-    """An image of the trainer's. Raises JobError that names the file."""
+    """Open an image of the trainer. Raises JobError that names the file."""
     with (
         reading(JobError, "The image can't be read", where=str(file), hint="Write it again."),
         open_image(file) as image,

@@ -1,4 +1,4 @@
-"""Carry out what a Job asks for without a click. The way in for the session."""
+"""Run the search of a Job that has no prompts. The session uses only this module of the package."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from .parts import PartSearch
 from .things import ThingSearch
 from .transients import NAME, Refinement
 
-SEGMENTS = "segments"  # the target that takes all parts as they are
-# What searches are called in keys: never changed, so that what was found by earlier releases is found again.
+SEGMENTS = "segments"  # the target that writes all parts without a choice
+# The names of searches in keys. They must not change, or the results of earlier releases would not be found again.
 _IN_KEYS = {Transients: "Transients", Things: "Promptless", Parts: "Everything"}
-_FRAMES_FILE = "frames.json"  # beside FOUND_FILE: of each take its frames with a matte
-_KEPT = 4  # folders kept, newest first
+_FRAMES_FILE = "frames.json"  # beside FOUND_FILE: the frames with a matte, by take
+_KEPT = 4  # number of result folders that are kept, newest first
 
 
 def evidence_of(job: Job, reader: Reader) -> Evidence | None:
-    """A trainer's masks and differences, if the Job is about these; checked. Raises JobError that names the file."""
+    """Check and return the trainer's evidence if the Job has `transients`. Raises JobError that names the file."""
     return None if job.transients is None else Evidence(job.transients, job.footage, reader, job.frames)
 
 
@@ -51,20 +51,22 @@ def find(
     on_frame: Callable[[int, int, int], None],
     cancelled: Callable[[], bool],
 ) -> dict[str, Take]:
-    """What `job.transients` and the like mean, by name; nothing is computed that is on disk already.
+    """Run the Job's search, or read its result if it is on disk. Returns the takes by name.
 
     Args:
-        job: what to find.
-        evidence: as `evidence_of` has it.
-        source: which model.
-        load: gives it; called only when it is needed.
+        job: a Job with `transients`, `things` or `parts`.
+        evidence: the result of `evidence_of`.
+        source: identifies the model.
+        load: loads the model; called only if it is needed.
         reader: the Job's footage.
-        on_frame: told of each frame finished: how many over all passes, of how many, which clip frame.
-        cancelled: asked before each frame.
+        on_frame: called after every frame with the number of frames finished in all passes, the total, the clip frame.
+        cancelled: polled before every frame.
 
     Raises:
-        Cancelled: what is done stays on disk.
-        JobError, FootageError, OutputError: as they say.
+        Cancelled: `cancelled` returned True. Finished frames stay on disk.
+        JobError: the Job asks for numbers that were not found, or for too many objects.
+        FootageError: a frame can't be read.
+        OutputError: the results can't be written, or another engine runs the same search.
     """
     facts = _facts(job, source, reader.fingerprint())
     if evidence is not None:
@@ -95,7 +97,7 @@ def find(
 
 
 def _facts(job: Job, source: Source, fingerprint: str) -> dict[str, Any]:
-    """All that decides what is found, but for the files that a trainer made."""
+    """Everything that determines the result, except the trainer's files."""
     search = job.search
     assert search is not None
     return {
@@ -113,16 +115,16 @@ def _folder(job: Job, facts: dict[str, Any]) -> Path:
 
 
 def folder_of(job: Job, source: Source, fingerprint: str) -> Path:
-    """Where `find` keeps what it finds for `job.things` or `job.parts` in footage; it may not be there yet."""
+    """The folder in which `find` stores the results of `job.things` or `job.parts`. It may not exist yet."""
     return _folder(job, _facts(job, source, fingerprint))
 
 
 def masks_on(job: Job, folder: Path, frame: int) -> dict[int, Mask]:
-    """What `find` has found on a clip frame, by number, from `folder_of`; nothing on frames outside the Job's.
+    """The masks found on a clip frame, by number, from the folder of `folder_of`. Frames outside the Job's have none.
 
     Raises:
-        JobError: nothing was found yet.
-        OutputError: what was found is damaged.
+        JobError: the search has not finished yet.
+        OutputError: the result is damaged.
     """
     found = _known(folder)
     if found is None:
@@ -139,7 +141,7 @@ def masks_on(job: Job, folder: Path, frame: int) -> dict[int, Mask]:
 
 
 def _parts(job: Job, search: Parts, masks: PartMasks) -> dict[str, Take]:
-    """The parts that are asked for as mattes; none, where all are written as they are."""
+    """The parts to export as mattes; none if the target writes all parts itself."""
     if job.target in ("", SEGMENTS) and not search.subjects:
         return {}
     found = {part_name(id_): Take(Path()) for id_ in masks.ids(job.frames)}
@@ -154,9 +156,9 @@ def _too_many(count: int) -> JobError:
 
 
 def with_objects(job: Job, found: dict[str, Take]) -> Job:
-    """The Job with what was found as its objects, each marked by a box on the frame where it is largest.
+    """Return the Job with the found takes as objects. Each has a box on the frame on which it is largest.
 
-    Raises JobError if it is nothing, or too much.
+    Raises JobError if nothing or too much was found.
     """
     if not found:
         raise JobError("Nothing was found.", where="footage", hint="Mark it with a point, or try a larger checkpoint.")
@@ -183,9 +185,9 @@ def _marked(job: Job, take: Take) -> Prompt:
 
 
 def _known(folder: Path) -> dict[str, Take] | None:
-    """What an earlier run has found; None unless it came to its end.
+    """The result of an earlier run; None if it did not finish.
 
-    Raises OutputError if a matte of it is gone since: a thing that is not there would look the same.
+    Raises OutputError if one of its mattes has been deleted, because that would look like a thing that is not there.
     """
 
     def read() -> dict[str, Take] | None:
@@ -206,7 +208,7 @@ def _known(folder: Path) -> dict[str, Take] | None:
 
 
 def _frames_found(folder: Path) -> dict[str, list[int]]:
-    """The frames on which each take had a matte when it was finished; empty if nobody noted them."""
+    """The frames with a matte, by take, as recorded at the end of the search; empty if there is no record."""
 
     def read() -> dict[str, list[int]]:
         noted = json.loads((folder / _FRAMES_FILE).read_text(encoding="utf-8"))
@@ -225,7 +227,7 @@ def _keep(folder: Path, found: dict[str, Take]) -> None:
 
 
 def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take]:
-    """Those of the numbers that are asked for, or all. Raises JobError if there is none of a number."""
+    """The takes whose numbers are in `subjects`, or all if it is empty. Raises JobError for an unknown number."""
     if not subjects:
         return found
     numbers = {number_of(name): name for name in found}
@@ -241,7 +243,7 @@ def _chosen(found: dict[str, Take], subjects: tuple[int, ...]) -> dict[str, Take
 
 @contextlib.contextmanager
 def _only_one(folder: Path) -> Iterator[Ownership]:
-    """Hold a folder: make it, keep other engines out, forget the oldest others."""
+    """Create and own a result folder, and delete the oldest other ones afterwards."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -257,7 +259,7 @@ def _only_one(folder: Path) -> Iterator[Ownership]:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest neighbours that no engine holds or reads."""
+    """Delete the oldest sibling folders that no engine owns or reads."""
     others = [path for path in newest_first(folder.parent) if path != folder]
     for old in others[_KEPT - 1 :]:
         with contextlib.suppress(OSError, HeldError), owning(old, None):

@@ -1,4 +1,4 @@
-"""Masks of pictures and logits of the model: from one to the other, and how much of one lies in another."""
+"""Conversion between masks and logits, and measures of overlap between masks."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from .masks import MASK_SIDE
 
 Mask = NDArray[np.bool_]
 
-AROUND = 10  # steps that what is labelled is grown by, at MASK_SIDE, before more is looked for
-_SURE = 10.0  # logit of a pixel of a mask
+AROUND = 10  # dilation steps at MASK_SIDE around labelled areas, in which no new labels are searched for
+_SURE = 10.0  # absolute logit of all pixels of a converted mask
 
 
 def mask_size(width: int, height: int) -> tuple[int, int]:
-    """(height, width) of the masks of a plate: its own, reduced to MASK_SIDE."""
+    """The size (height, width) of masks for a plate: the plate's size, scaled down to MASK_SIDE if larger."""
     scale = min(1.0, MASK_SIDE / max(width, height))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def to_logits(mask: Mask) -> NDArray[np.float16]:
-    """Bool (h, w) as the matte store keeps it."""
+    """Convert a mask, bool (h, w), to logits as the matte store keeps them."""
     return np.where(mask, np.float16(_SURE), np.float16(-_SURE))
 
 
 def to_mask(logits: NDArray[np.floating], size: tuple[int, int]) -> Mask:
-    """Logits (h, w) as bool (height, width) = `size`."""
+    """Convert logits (h, w) to a mask, bool, of `size` (height, width)."""
     large = cv2.resize(np.asarray(logits, np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(large > 0)
 
 
 def resized(mask: Mask, size: tuple[int, int]) -> Mask:
-    """Bool (h, w) as bool `size`, (height, width): where it covers at least half."""
+    """Resize a mask, bool (h, w), to `size` (height, width). Pixels count if at least half of them is covered."""
     if mask.shape == size:
         return mask
     shrinks = size[0] < mask.shape[0]
@@ -41,19 +41,19 @@ def resized(mask: Mask, size: tuple[int, int]) -> Mask:
 
 
 def iou(a: Mask, b: Mask) -> float:
-    """Intersection over union; 0 where both are empty."""
+    """Intersection over union, 0..1; 0 if both masks are empty."""
     either = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / either if either else 0.0
 
 
 def part_inside(mask: Mask, of: Mask) -> float:
-    """How much of `mask` lies inside `of`, 0..1; 0 for an empty one."""
+    """The share of `mask` that lies inside `of`, 0..1; 0 if `mask` is empty."""
     area = np.count_nonzero(mask)
     return np.count_nonzero(mask & of) / area if area else 0.0
 
 
 def ious(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Of each of a, (n, h, w), with each of b, (m, h, w): float32 (n, m)."""
+    """The IoU of all pairs of masks from a, (n, h, w), and b, (m, h, w): float32 (n, m)."""
     flat_a, flat_b = (masks.reshape(len(masks), -1).astype(np.float32) for masks in (a, b))
     shared = flat_a @ flat_b.T
     either = flat_a.sum(1)[:, None] + flat_b.sum(1)[None] - shared
@@ -62,6 +62,6 @@ def ious(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def dilated(mask: Mask, iterations: int) -> Mask:
-    """Grown by `iterations` steps of the plus-shaped neighbourhood."""
+    """Dilate a mask by `iterations` steps of the plus-shaped neighbourhood."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     return cv2.dilate(mask.astype(np.uint8), cross, iterations=iterations) > 0

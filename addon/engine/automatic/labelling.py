@@ -1,18 +1,18 @@
-"""Labels that are found on the way and followed through all frames: forward, backward, and once more from both sides.
+"""Labels that are found during the search and tracked through all frames: forward, backward, then from both sides.
 
-After T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155), built anew. On each frame every label is
-predicted from its masks on the nearest frames that have one, labels that became the same are merged, and what is not
-covered yet may become a new label:
+A reimplementation of T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155). On every frame, all labels
+are predicted from their masks on the nearest frames that have one, labels that have become the same are merged, and
+areas without a label may get a new one:
 
-1. *Forward*: from the masks on at most `memory_size` frames before; new labels are looked for.
-2. *Backward*: from those after, added to what is there.
-3. *Final*: from the nearest on both sides, added to what is there.
+1. *Forward*: predictions from at most `memory_size` earlier frames; new labels are searched for.
+2. *Backward*: predictions from later frames, added to the masks of the first pass.
+3. *Final*: predictions from the nearest frames on both sides, added to the existing masks.
 
-A mask's memory is made once, when its frame is at hand, and kept on disk for the passes that read it, so that a frame
-costs each label one prediction and one memory a pass. All that a pass has found is on disk when a frame is finished:
-a killed engine goes on with that frame, and finds the same.
+The memory of a mask is encoded once, when its frame is loaded, and kept on disk for later passes, so a label costs one
+prediction and one memory per frame and pass. All results of a frame are on disk when it is finished: a killed engine
+continues with the next frame and gets the same result.
 
-    <folder>/progress.json          pass, next frame, labels, which were merged
+    <folder>/progress.json          pass, next frame, number of labels, merged labels
     <folder>/label-0001/matte ...   engine/store/matte_store.py's Take
 """
 
@@ -38,18 +38,18 @@ KEPT = "Stopped. What is found so far is kept."
 _READ_AHEAD = 4  # frames
 _PASSES = 3
 
-# Where a label was last: its mask, and how many frames away that is.
+# The last mask of a label, and its distance in frames.
 Last = tuple[Mask, int]
-# Given a frame's index, what is labelled on it, and a way to ask where all labels were last: what is to be labelled
-# too, and by which label (None: a new one).
+# Proposes further masks for a frame, given its index, the masks that are labelled on it, and a function that returns
+# the last masks of all labels. Yields a mask and its label; None stands for a new label.
 Propose = Callable[[int, dict[int, Mask], Callable[[], dict[int, Last]]], Iterable[tuple[Mask, int | None]]]
-# Given a frame's index, a predicted mask and that label's last mask: whether to take it.
+# Whether to accept a predicted mask, given the frame's index, the mask and the last mask of its label.
 Accept = Callable[[int, Mask, Last], bool]
 
 
 @dataclass(slots=True)
 class _Progress:
-    """stage: of the passes, the one to go on with; next: how many of its frames are finished; labels: so far."""
+    """stage: index of the current pass; next: number of its finished frames; labels: number of labels so far."""
 
     stage: int = 0
     next: int = 0
@@ -58,7 +58,7 @@ class _Progress:
 
 
 class Labelling:
-    """Finds and follows labels on `frames`, indices from 0 in clip order. Called inside `Loaded.computing()`."""
+    """Finds and tracks labels on `frames`, indices from 0 in clip order. Called inside `Loaded.computing()`."""
 
     def __init__(
         self,
@@ -85,15 +85,17 @@ class Labelling:
         self._progress = _read_progress(folder / "progress.json")
 
     def run(self, on_frame: Callable[[int, int, int], None], cancelled: Callable[[], bool]) -> dict[int, Take]:
-        """Until all is found; the labels, without those that were merged into others.
+        """Run all passes. Returns the takes by label, without labels that were merged into others.
 
         Args:
-            on_frame: told of each frame finished: how many over all passes, of how many, which clip frame.
-            cancelled: asked before each frame.
+            on_frame: called after every frame with the number of frames finished in all passes, the total, the clip
+                frame.
+            cancelled: polled before every frame.
 
         Raises:
-            Cancelled: what is found stays on disk.
-            FootageError, OutputError: as they say.
+            Cancelled: `cancelled` returned True. Finished frames stay on disk.
+            FootageError: a frame can't be read.
+            OutputError: the results can't be written or are damaged.
         """
         total = _PASSES * len(self._frames)
         while self._progress.stage < _PASSES:
@@ -117,7 +119,7 @@ class Labelling:
     # -- one frame ------------------------------------------------------------------------------------------------
 
     def _follow(self, index: int, groups: dict[int, Group], *, reverse: bool) -> None:
-        """Predict every label from the frames before, add what is new, remember."""
+        """Predict all labels from earlier frames of the pass, add new labels, and encode the memories."""
         found = self._masks(index) if reverse else {}
         for label, group in groups.items():
             logits = self._tracker.track(group, index, reverse=reverse, remember=False)[0]
@@ -138,7 +140,7 @@ class Labelling:
                 del group.conditioning[old]
 
     def _refine(self, index: int) -> None:
-        """Predict every label from the nearest frames on both sides."""
+        """Predict all labels from the nearest frames on both sides."""
         found = self._masks(index)
         for label in self._roots():
             near = self._nearest(label, index)
@@ -148,7 +150,7 @@ class Labelling:
                 if output is not None:
                     group.conditioning[other] = output
             if group.conditioning:
-                later_only = min(group.conditioning) > index  # the model reads object pointers of one side
+                later_only = min(group.conditioning) > index  # the model reads object pointers from one direction only
                 logits = self._tracker.track(group, index, reverse=later_only, remember=False)[0]
                 self._add(found, label, index, to_mask(logits, self._size))
         self._merge(found, {})
@@ -156,13 +158,13 @@ class Labelling:
             self._put(label, index, mask)
 
     def _add(self, found: dict[int, Mask], label: int, index: int, mask: Mask) -> None:
-        """Take a predicted mask in, if there is any and it is accepted."""
+        """Add a predicted mask to `found` if it is not empty and is accepted."""
         if not mask.any() or not self._accept(index, mask, self._last_mask(label, index)):
             return
         found[label] = found[label] | mask if label in found else mask
 
     def _merge(self, found: dict[int, Mask], groups: dict[int, Group]) -> None:
-        """Labels of a frame that are the same thing become the lowest of them, in all frames."""
+        """Merge labels whose masks on a frame are nearly the same into the lowest of them, on all frames."""
         again = True
         while again:
             again = False
@@ -192,7 +194,7 @@ class Labelling:
         return label
 
     def _masks(self, index: int) -> dict[int, Mask]:
-        """What is labelled on a frame so far, by label; nothing outside the clip."""
+        """The masks that are labelled on a frame so far, by label."""
         found: dict[int, Mask] = {}
         for label in range(1, self._progress.labels + 1):
             matte = self._take(label).matte(index + 1)
@@ -206,7 +208,7 @@ class Labelling:
         self._take(label).put_matte(index + 1, Matte(to_logits(mask), 1.0, 1.0))
 
     def _last_mask(self, label: int, index: int) -> Last:
-        """The label's mask on the nearest other frame that has one."""
+        """The mask of a label on the nearest other frame that has one."""
         near = self._nearest(label, index)[:1]
         matte = self._take(label).matte(near[0] + 1) if near else None
         if matte is None:
@@ -214,17 +216,17 @@ class Labelling:
         return to_mask(matte.logits, self._size), abs(near[0] - index)
 
     def _last_masks(self, index: int) -> dict[int, Last]:
-        """Of all labels that were seen at most memory_size frames away."""
+        """The last masks of all labels that were seen at most `memory_size` frames away."""
         last = {label: self._last_mask(label, index) for label in self._roots()}
         return {label: seen for label, seen in last.items() if seen[1] <= self._memory_size}
 
     def _nearest(self, label: int, index: int) -> list[int]:
-        """Indices of the nearest other frames whose memory is kept, at most memory_size, nearest first."""
+        """The indices of the nearest other frames with a stored memory, at most `memory_size`, nearest first."""
         known = (frame - 1 for frame in self._take(label).conditioning_frames() if frame - 1 != index)
         return sorted(known, key=lambda other: (abs(other - index), other))[: self._memory_size]
 
     def _groups(self, order: range) -> dict[int, Group]:
-        """The labels with the memories that the next frame of a pass reads: none at its start."""
+        """The labels with the memories that the next frame of the pass reads; none at the start of a pass."""
         groups: dict[int, Group] = {}
         done = order[: self._progress.next]
         if self._progress.stage == 2 or not done:
@@ -243,7 +245,7 @@ class Labelling:
         return groups
 
     def _folded(self) -> dict[int, Take]:
-        """Labels with the mattes of those that were merged into them."""
+        """The takes of all remaining labels, after the mattes of merged labels were added to them."""
         for label, _ in sorted(self._progress.merged.items(), reverse=True):
             root = self._root(label)
             for index in self._frames:

@@ -1,12 +1,13 @@
-"""All masks of one picture, without a prompt: what upstream's SAM2AutomaticMaskGenerator makes.
+"""All masks of a picture without prompts, as upstream's SAM2AutomaticMaskGenerator makes them.
 
-In: a picture, uint8 (H, W, 3) sRGB. Out: `AutomaticMask`s, best first within a crop, smaller crops first.
+The input is a picture, uint8 (H, W, 3) sRGB. The output are `AutomaticMask`s, best first within a crop, smaller crops
+first.
 
-A grid of points prompts the model, each for three masks; doubtful and unstable ones and those cut by a crop's border
-are dropped, then duplicates by their boxes (Kirillov et al., Segment Anything, 2023, appendix B). Names, defaults and
-arithmetic are upstream's; what is different: torchvision is not needed, masks are dropped before they are made large,
-small regions are cleaned without a CUDA extension, and masks are at most `MASK_SIDE` pixels wide or high, so that
-memory does not grow with the plate.
+The model is prompted with every point of a grid and returns three masks for each. Masks that are uncertain, unstable or
+cut by a crop's border are dropped, then duplicates by their boxes (Kirillov et al., Segment Anything, 2023, appendix
+B). Names, defaults and arithmetic are upstream's. The differences: torchvision is not needed, masks are dropped before
+they are enlarged, small regions are cleaned without a CUDA extension, and masks are at most `MASK_SIDE` pixels wide or
+high, so that memory does not grow with the plate.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from ..sam2.image_predictor import EncodedPicture
 from ..sam2.predictor import Predictor
 
 MASK_SIDE = 1024
-_AT_ONCE = 16  # masks made large together: 64 MB of logits at MASK_SIDE
-_EDGE = 20.0  # pixels from a crop's border that count as cut by it
-_FILLED = 10.0  # logit given to what is cleaned
-_CLAMP = 32.0  # bound of logits that go back in as a prompt
+_AT_ONCE = 16  # number of masks that are enlarged together: 64 MB of logits at MASK_SIDE
+_EDGE = 20.0  # pixels: a mask that ends this close to a crop's border counts as cut
+_FILLED = 10.0  # absolute logit of cleaned pixels
+_CLAMP = 32.0  # bound of logits that are used as mask prompts
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Upstream's parameters, under its names, with its defaults."""
+    """Upstream's parameters with its names and defaults."""
 
     points_per_side: int = 32
     points_per_batch: int = 64
@@ -56,13 +57,13 @@ class Settings:
 class AutomaticMask:
     """One mask. Lengths and areas are pixels of the picture.
 
-    segmentation: the mask, at the picture's size or reduced to MASK_SIDE.
-    area: its size.
-    bbox: (x, y, width, height), as upstream counts them: from pixel to pixel.
+    segmentation: the mask, at the picture's size or scaled down to MASK_SIDE.
+    area: area of the mask.
+    bbox: (x, y, width, height) as upstream defines it, between pixel centres.
     predicted_iou: the model's own estimate, 0..1.
-    point: (x, y) that it was asked for with.
+    point: the prompt (x, y).
     stability_score: IoU of the mask thresholded a little higher and a little lower, 0..1.
-    crop_box: (x, y, width, height) of the part of the picture that it was found in.
+    crop_box: (x, y, width, height) of the crop in which the mask was found.
     """
 
     segmentation: Rle
@@ -76,7 +77,7 @@ class AutomaticMask:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A mask on its way: boxes are (x0, y0, x1, y1), all in pixels of the reduced picture."""
+    """An intermediate mask. Boxes are (x0, y0, x1, y1); all values are in pixels of the scaled picture."""
 
     mask: Rle
     box: tuple[float, float, float, float]
@@ -94,14 +95,14 @@ def generate(
     points: NDArray[np.float64] | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> list[AutomaticMask]:
-    """All masks of a picture.
+    """Find all masks of a picture.
 
     Args:
         predictor: the model; called inside `Loaded.computing()`.
         picture: uint8 (H, W, 3) sRGB, upright.
         settings: upstream's parameters.
-        points: (n, 2), x and y in 0..1: asked instead of the grid, in every crop (upstream's `point_grids`).
-        cancelled: called between two batches; raises to stop.
+        points: (n, 2), x and y in 0..1: used in every crop instead of the grid (upstream's `point_grids`).
+        cancelled: called between two batches; it raises an exception to stop.
     """
     height, width = picture.shape[:2]
     scale = min(1.0, MASK_SIDE / max(height, width))
@@ -122,7 +123,7 @@ def generate(
 
 
 class _Crop:
-    """A part of the picture, encoded once."""
+    """A crop of the picture, whose image features are computed once."""
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class _Crop:
         self._encoded = EncodedPicture(predictor, pixels)
 
     def masks(self, grid: NDArray[np.float64]) -> list[_Found]:
-        """What the points of `grid`, (n, 2) in 0..1 of the crop, find; without duplicates, best first."""
+        """The masks for the points of `grid`, (n, 2) in 0..1 of the crop, without duplicates, best first."""
         found: list[_Found] = []
         batch = self._settings.points_per_batch
         for start in range(0, len(grid), batch):
@@ -175,12 +176,12 @@ class _Crop:
     def _decode(
         self, places: torch.Tensor, masks: torch.Tensor | None, multimask: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (n, m, h, w) and predicted IoUs (n, m) for one include point each, in pixels of the input."""
+        """Logits (n, m, h, w) and predicted IoUs (n, m) for n include points in pixels of the model's input."""
         labels = torch.ones((len(places), 1), dtype=torch.int32, device=places.device)
         return self._encoded.decode(places[:, None], labels, masks, multimask=multimask)
 
     def _refine(self, places: torch.Tensor, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One more step with each mask as a prompt (upstream's m2m)."""
+        """Refine the masks by prompting once more with the masks themselves (upstream's m2m)."""
         batch = self._settings.points_per_batch
         parts = [
             self._decode(places[i : i + batch], logits[i : i + batch, None].clamp(-_CLAMP, _CLAMP), False)
@@ -194,7 +195,7 @@ class _Crop:
         offset = settings.stability_score_offset
         inner = _areas(large > settings.mask_threshold + offset)
         outer = _areas(large > settings.mask_threshold - offset)
-        stability = inner / outer  # NaN where there is nothing: not stable
+        stability = inner / outer  # NaN for an empty mask, which counts as unstable
         for i in range(len(large)):
             if settings.stability_score_thresh > 0 and not stability[i] >= settings.stability_score_thresh:
                 continue
@@ -208,7 +209,7 @@ class _Crop:
 
 
 def stopping(cancelled: Callable[[], bool], words: str = "") -> Callable[[], None]:
-    """For `generate`: raises Cancelled, with these words, when `cancelled` says so."""
+    """Return a function for `generate` that raises Cancelled with `words` when `cancelled` returns True."""
 
     def ask() -> None:
         if cancelled():
@@ -218,7 +219,7 @@ def stopping(cancelled: Callable[[], bool], words: str = "") -> Callable[[], Non
 
 
 def point_grid(n_per_side: int) -> NDArray[np.float64]:
-    """Evenly spaced points, (n * n, 2) of x and y in 0..1, row by row."""
+    """A regular grid of points, (n * n, 2), x and y in 0..1, row by row."""
     line = np.linspace(1 / (2 * n_per_side), 1 - 1 / (2 * n_per_side), n_per_side)
     x, y = np.meshgrid(line, line)
     return np.stack([x, y], axis=-1).reshape(-1, 2)
@@ -227,7 +228,7 @@ def point_grid(n_per_side: int) -> NDArray[np.float64]:
 def crop_boxes(
     size: tuple[int, int], n_layers: int, overlap_ratio: float
 ) -> tuple[list[tuple[int, int, int, int]], list[int]]:
-    """(x0, y0, x1, y1) of the picture (height, width) itself and of 2**i x 2**i overlapping crops in layer i."""
+    """The boxes (x0, y0, x1, y1) of the picture itself and of 2**i x 2**i overlapping crops in layer i."""
     height, width = size
     boxes, layers = [(0, 0, width, height)], [0]
     for layer in range(1, n_layers + 1):
@@ -243,7 +244,7 @@ def crop_boxes(
 
 
 def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: float) -> list[int]:
-    """Non-maximum suppression: indices of the kept (n, 4) boxes, best first; torchvision.ops.nms gives the same."""
+    """Non-maximum suppression of boxes (n, 4). Returns the kept indices, best first, as torchvision.ops.nms does."""
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     left = np.argsort(-scores, kind="stable")
     kept: list[int] = []
@@ -253,13 +254,13 @@ def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: floa
         low = np.maximum(boxes[best, :2], boxes[left, :2])
         high = np.minimum(boxes[best, 2:], boxes[left, 2:])
         shared = np.clip(high - low, 0, None).prod(axis=1)
-        with np.errstate(invalid="ignore"):  # two boxes without area: 0 / 0 suppresses nothing
+        with np.errstate(invalid="ignore"):  # for two boxes without area, 0 / 0 suppresses nothing
             left = left[~(shared / (areas[best] + areas[left] - shared) > threshold)]
     return kept
 
 
 def _areas(masks: torch.Tensor) -> torch.Tensor:
-    """(n,) pixels of (n, h, w) masks. A sum turns them all into 64 bits first, which takes longer than the model."""
+    """The areas (n,) of masks (n, h, w), in pixels. torch.sum would convert them to int64, which is slower than the model."""
     return torch.stack([torch.count_nonzero(mask) for mask in masks])
 
 
@@ -277,7 +278,7 @@ def _clean(logits: torch.Tensor, threshold: float, area: int) -> torch.Tensor:
 
 
 def _crop(picture: NDArray[np.uint8], box: tuple[int, int, int, int], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The part of the picture that `box`, in pixels of its reduced size, means."""
+    """Cut `box`, given in pixels of the scaled picture `size`, out of the picture."""
     height, width = picture.shape[:2]
     x0, x1 = (round(x * width / size[1]) for x in (box[0], box[2]))
     y0, y1 = (round(y * height / size[0]) for y in (box[1], box[3]))
@@ -285,7 +286,7 @@ def _crop(picture: NDArray[np.uint8], box: tuple[int, int, int, int], size: tupl
 
 
 def _box_of(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """First and last column and row, (x0, y0, x1, y1); zeros of an empty mask."""
+    """The box (x0, y0, x1, y1) of the first and last column and row; zeros for an empty mask."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     if not len(columns):
         return 0, 0, 0, 0
@@ -300,7 +301,7 @@ def _offset(box: tuple[int, int, int, int], crop: tuple[int, int, int, int]) -> 
 def _is_cut(
     box: tuple[float, float, float, float], crop: tuple[int, int, int, int], picture: tuple[int, int, int, int]
 ) -> bool:
-    """Whether a box ends at its crop's border where the picture goes on."""
+    """Whether a box ends at a border of its crop that is not a border of the picture."""
     return any(
         abs(a - b) <= _EDGE and not abs(a - whole) <= _EDGE for a, b, whole in zip(box, crop, picture, strict=True)
     )

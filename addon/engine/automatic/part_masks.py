@@ -1,6 +1,6 @@
-"""What parts.py has found, frame by frame: masks as COCO RLE, with the ids that they keep.
+"""The results of parts.py: masks per frame as COCO RLE, with ids that are the same on all frames.
 
-contract/layout.py says what their files are.
+contract/layout.py describes the files.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from ...contract.rle import Rle
 from ..store.matte_store import Matte, Take
 from .grid import Mask, resized, to_logits
 
-_CHECKSUM = "crc32"  # of the JSON of all else
+_CHECKSUM = "crc32"  # of the JSON of all other members
 
 
 @dataclass(frozen=True, slots=True)
 class PartMasks:
-    """All of a clip. folder: where `index` lies."""
+    """All parts of a clip. folder: the folder that contains `index`."""
 
     folder: Path
 
     @staticmethod
     def resolved(folder: Path, frames: Iterable[int], links: dict[int, int], keys: Collection[int]) -> PartMasks:
-        """Put forward and backward together under the ids that links lead to. Raises OutputError."""
+        """Combine the forward and backward masks under their final ids. Raises OutputError."""
         for frame in frames:
             masks: dict[int, Mask] = {}
             for kind in ("forward", "backward"):
@@ -50,11 +50,11 @@ class PartMasks:
         return PartMasks(folder)
 
     def document(self, frame: int) -> dict[str, Any]:
-        """A frame's index, as it is in the file. Raises OutputError."""
+        """The content of a frame's index file. Raises OutputError."""
         return _read(self._file(frame))
 
     def ids(self, frames: Iterable[int]) -> dict[int, int]:
-        """The number of frames that each id is on, lower ids first. Raises OutputError."""
+        """The number of frames per id, in the order of ids. Raises OutputError."""
         count: dict[int, int] = {}
         for frame in frames:
             with _reading(self._file(frame)):
@@ -63,11 +63,11 @@ class PartMasks:
         return dict(sorted(count.items()))
 
     def masks(self, frame: int) -> dict[int, Mask]:
-        """A frame's masks by id, the largest first. Raises OutputError."""
+        """The masks of a frame by id, the largest first. Raises OutputError."""
         return {id_: mask for id_, mask, _ in read_masks(self._file(frame), None)}
 
     def id_image(self, frame: int, width: int, height: int) -> NDArray[np.uint16]:
-        """(height, width): the id at each pixel, of the smallest part there; 0 = none. Raises OutputError."""
+        """An image (height, width) with the id of the smallest part at every pixel, or 0. Raises OutputError."""
         masks = self.masks(frame)
         image = np.zeros(next((mask.shape for mask in masks.values()), (1, 1)), np.uint16)
         for id_, mask in masks.items():
@@ -75,7 +75,7 @@ class PartMasks:
         return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST), np.uint16)
 
     def take(self, id_: int, frames: Iterable[int]) -> Take:
-        """One part as mattes, for export; made once. Raises OutputError."""
+        """The mattes of one part, for export. They are made once. Raises OutputError."""
         take = Take(self.folder / f"part-{id_:05d}")
         for frame in frames:
             if not take.has_matte(frame):
@@ -89,7 +89,7 @@ class PartMasks:
 
 
 def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = False) -> None:
-    """Masks by id, in this order. Raises OutputError."""
+    """Write masks by id, in the given order. Raises OutputError."""
     size = next(([mask.height, mask.width] for mask in masks.values()), None)
     segments = [{"id": id_, "area": mask.area, "segmentation": mask.to_coco()} for id_, mask in masks.items()]
     data = {"frame": frame, "key": key, "size": size, PARTS_KEY: segments}
@@ -100,7 +100,7 @@ def write_masks(file: Path, masks: dict[int, Rle], *, frame: int, key: bool = Fa
 
 
 def read_masks(file: Path, size: tuple[int, int] | None) -> list[tuple[int, Mask, int]]:
-    """(id, mask, area) in the file's order; masks resized to `size`. None there is none; raises OutputError."""
+    """Read (id, mask, area) in the file's order, with masks resized to `size`. Raises OutputError."""
     found = []
     with _reading(file):
         for segment in _read(file)[PARTS_KEY]:
@@ -115,10 +115,10 @@ def _reading(file: Path) -> AbstractContextManager[None]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """A file that `write_masks` wrote. Raises OutputError."""
+    """Read and check a file that `write_masks` wrote. Raises OutputError."""
     with _reading(file):
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        # of earlier releases it may have none
+        # files of earlier releases have no checksum
         if data.pop(_CHECKSUM, None) not in (None, _checksum_of(data)):
             raise ValueError("its checksum is another")
         return data

@@ -1,19 +1,19 @@
-"""Parts, tracked: every part and part of a part gets an id that it keeps, masks overlap.
+"""Tracked parts: every part, and every part of a part, gets an id that it keeps. Masks overlap.
 
-After sam2-full-video-tracking, built anew:
+A reimplementation of sam2-full-video-tracking:
 
-1. *Forward.* On key frames automatic masks are made, the largest are taken. A track that arrives there and fits one of
-   them (best IoU above `iou_threshold`) is that one; masks that nothing fits start new tracks.
-2. *Backward.* Every track goes back from where it started, until it arrives at a key frame where it fits a track that
-   is there: then both are one, by links that always lead to the lower id, so that there can't be a circle.
+1. *Forward.* Automatic masks are made on key frames, and the largest are used. A track whose mask on a key frame
+   matches one of them (best IoU above `iou_threshold`) claims it; unclaimed masks start new tracks.
+2. *Backward.* Every track is followed back from its first frame until it matches another track on a key frame. Then
+   both are linked. Links always lead to the lower id, so that there can't be a circle.
 
-A track that becomes too small is followed on for `_PATIENCE` key frames, since it may come back from behind something,
-then ends. At most `max_masks` are tracked at a time and `max_tracks` in all, the largest first: the long tail of tiny
-masks is cut. Memory goes on over key frames.
+A track that becomes too small is followed for `_PATIENCE` more key frames, because it may reappear, and then ends. At
+most `max_masks` masks are tracked at a time and `max_tracks` in total, the largest first, which cuts the long tail of
+tiny masks. Memories are kept across key frames.
 
     <folder>/masks/000001.json      automatic masks of key frame 1
-    <folder>/forward/000001.json    what was tracked, COCO RLE; backward/ likewise
-    <folder>/state.pt               what a stopped run goes on with
+    <folder>/forward/000001.json    tracked masks as COCO RLE; likewise backward/
+    <folder>/state.pt               the state from which a stopped run continues
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ from .proposals import propose
 from .tracks import BATCH, Group, Tracker
 
 _READ_AHEAD = 4  # frames
-_PATIENCE = 3  # key frames that a track may be too small on before it ends
-_SAVE_EVERY = 60.0  # seconds; what a killed run has to do again at most
-_COMPARED = 128  # pixels of the square that masks are compared at
+_PATIENCE = 3  # key frames on which a track may be too small before it ends
+_SAVE_EVERY = 60.0  # seconds: the most that a killed run has to repeat
+_COMPARED = 128  # pixels: side of the square at which masks are compared
 
 Pass = Literal["forward", "backward"]
 
 
 @dataclass(slots=True)
 class _State:
-    """Where a run is: all that is not in files of frames.
+    """The state of a run, except for the files of frames.
 
-    births: the key frame that each track started on, by id; small: key frames in a row that it was too small on;
-    links: the lower id that one is the same as.
+    births: the key frame on which a track started, by id; small: the number of consecutive key frames on which it was
+    too small, by id; links: the lower id of the same part, by id.
     """
 
     stage: Pass | Literal["done"] = "forward"
-    next: int = 0  # frames of the pass that are finished
+    next: int = 0  # number of finished frames of the pass
     births: dict[int, int] = field(default_factory=dict)
     small: dict[int, int] = field(default_factory=dict)
     links: dict[int, int] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class _State:
 
 
 class PartSearch:
-    """One run over a clip. `seconds`: spent on automatic masks and on tracking, of this run."""
+    """One search in a clip. seconds: time that this run has spent on automatic masks and on tracking."""
 
     def __init__(self, job: Job, search: Parts, reader: Reader, folder: Path) -> None:
         self._job = job
@@ -88,7 +88,7 @@ class PartSearch:
         on_frame: Callable[[int, int, int], None],
         cancelled: Callable[[], bool],
     ) -> PartMasks:
-        """Until all is tracked. `on_frame` and `cancelled` as in Labelling.run; raises what that does."""
+        """Run both passes. Arguments and errors are those of Labelling.run."""
         self._loaded = loaded
         self._ask = stopping(cancelled, "Stopped. What is tracked so far is kept.")
         self._state = self._load()
@@ -118,7 +118,7 @@ class PartSearch:
     # -- one frame ------------------------------------------------------------------------------------------------
 
     def _forward(self, index: int) -> None:
-        masks = self._automatic(index) if index in self._keys else []  # first: it may be stopped in between
+        masks = self._automatic(index) if index in self._keys else []  # first, because it can be cancelled
         found = self._tracked(index, reverse=False)
         if index in self._keys:
             self._end_small(found)
@@ -145,7 +145,7 @@ class PartSearch:
         self._write("backward", index, found)
 
     def _tracked(self, index: int, *, reverse: bool) -> dict[int, Mask]:
-        """Carry all groups on. Masks that are there, by id."""
+        """Track all groups on a frame. Returns the masks that are large enough, by id."""
         began = time.perf_counter()
         found = {}
         for group in self._state.groups:
@@ -158,7 +158,7 @@ class PartSearch:
         return found
 
     def _automatic(self, index: int) -> list[Mask]:
-        """The automatic masks of a key frame, the largest first; made once."""
+        """The automatic masks of a key frame, the largest first. They are made once."""
         file = self._file("masks", index)
         if not file.exists():
             began = time.perf_counter()
@@ -175,14 +175,14 @@ class PartSearch:
         return [mask for _, mask, _ in read_masks(file, self._size)]
 
     def _end_small(self, found: dict[int, Mask]) -> None:
-        """Forget tracks that were too small for too long."""
+        """End tracks that were too small for too long."""
         for group in self._state.groups:
             for id_ in group.ids:
                 self._state.small[id_] = 0 if id_ in found else self._state.small.get(id_, 0) + 1
         self._keep(lambda id_: self._state.small.get(id_, 0) <= _PATIENCE)
 
     def _link_to_masks(self, found: dict[int, Mask], masks: Sequence[Mask]) -> set[int]:
-        """Which automatic masks arriving tracks are. Of two that are the same mask, the higher id ends."""
+        """Match tracks to automatic masks. If two tracks match the same mask, the one with the higher id ends."""
         taken: dict[int, int] = {}
         for id_, best in self._fits(found, masks):
             if best in taken:
@@ -194,7 +194,7 @@ class PartSearch:
         return set(taken)
 
     def _link_to_tracks(self, found: dict[int, Mask], there: dict[int, Mask]) -> None:
-        """Which tracks of the frame arriving ones are: these end here."""
+        """Match tracks of the backward pass to those of the forward pass. Matched ones end here."""
         ids = list(there)
         for id_, best in self._fits(found, list(there.values())):
             self._link(id_, ids[best])
@@ -203,7 +203,7 @@ class PartSearch:
         self._keep(lambda id_: id_ not in linked or id_ in found)
 
     def _fits(self, found: dict[int, Mask], masks: Sequence[Mask]) -> list[tuple[int, int]]:
-        """(id, index of the mask that it fits), lower ids first."""
+        """Pairs of an id and the index of its matching mask, lower ids first."""
         if not found or not masks:
             return []
         ids = sorted(found)
@@ -213,7 +213,7 @@ class PartSearch:
         return [(id_, int(mask)) for id_, mask, fits in zip(ids, best, good, strict=True) if fits]
 
     def _link(self, a: int, b: int) -> None:
-        """Two ids are one from now on: the higher root leads to the lower."""
+        """Link two ids: the higher root leads to the lower."""
         a, b = root(self._state.links, a), root(self._state.links, b)
         if a != b:
             self._state.links[max(a, b)] = min(a, b)
@@ -260,7 +260,7 @@ class PartSearch:
             stage, done, births, small, links = json.loads(data["plain"])
             groups = [Group(ids, outputs) for ids, outputs in data["groups"]]
             return _State(stage, done, dict(births), dict(small), dict(links), groups)
-        except (ValueError, KeyError, TypeError):  # of another version
+        except (ValueError, KeyError, TypeError):  # written by another version
             return _State()
 
     def _visit(self, order: Iterable[int]) -> Iterator[int]:
@@ -271,12 +271,12 @@ class PartSearch:
 
 
 def root(links: dict[int, int], id_: int) -> int:
-    """Where links lead; they always lead to a lower id."""
+    """Follow the links of an id to their end. Links always lead to a lower id."""
     while id_ in links:
         id_ = links[id_]
     return id_
 
 
 def _small(masks: Sequence[Mask]) -> NDArray[np.bool_]:
-    """(n, _COMPARED, _COMPARED), squashed."""
+    """Resize masks to (n, _COMPARED, _COMPARED)."""
     return np.stack([resized(mask, (_COMPARED, _COMPARED)) for mask in masks])

@@ -1,4 +1,4 @@
-"""Automatic masks of a clip frame; those of a panorama go on over its seam."""
+"""Automatic masks of a clip frame. In a panorama they continue across the seam."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def propose(
     points: NDArray[np.float64] | None = None,
     cancelled: Callable[[], None] = lambda: None,
 ) -> list[Rle]:
-    """All masks of a clip frame, in the order of `generate`, at the plate's size or reduced to MASK_SIDE.
+    """Find all masks of a clip frame, in the order of `generate`, at the plate's size or scaled down to MASK_SIDE.
 
-    A panorama is looked at with a strip of the opposite side added at each border. What lies in a strip alone is
-    dropped, because it is found in the middle too; what was found twice is kept once.
+    A panorama is extended by a strip of the opposite side at either border. Masks that lie in a strip alone are
+    dropped, because they are found in the middle, too. Of masks that are found twice, one is kept.
 
     Args:
         predictor: the model; called inside `Loaded.computing()`.
@@ -36,7 +36,7 @@ def propose(
         frame: clip frame, from 1.
         settings: upstream's parameters.
         points: (n, 2), x and y in 0..1 of the plate: prompts in place of the grid.
-        cancelled: called between two batches; raises to stop.
+        cancelled: called between two batches; it raises an exception to stop.
 
     Raises FootageError if the frame can't be read.
     """

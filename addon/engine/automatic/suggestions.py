@@ -1,4 +1,4 @@
-"""Masks of one frame as outlines that a person can click on: automatic ones, and what was found on it before."""
+"""Masks of one frame as outlines to click on: automatic masks, or the results of a search on that frame."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from ..sam2.predictor import Predictor
 from .grid import Mask
 from .masks import Settings, generate, stopping
 
-_POINTS = 64  # of an outline
-_MOST_PATHS = 8  # of a mask, the largest
+_POINTS = 64  # points of an outline, at most
+_MOST_PATHS = 8  # outlines of a mask, at most; the largest are kept
 
 
 def suggestions(
     predictor: Predictor, reader: Reader, frame: int, cancelled: Callable[[], bool], batch: int
 ) -> list[dict[str, Any]]:
-    """The masks of a clip frame, the largest first, as Session.suggest says; `batch` points are asked for at a time.
+    """The automatic masks of a clip frame, the largest first, in the format of Session.suggest.
+
+    batch: number of points per batch.
 
     Called inside `Loaded.computing()`.
     """
@@ -33,14 +35,17 @@ def suggestions(
 
 
 def outlined(masks: dict[int, Mask], width: int, height: int) -> list[dict[str, Any]]:
-    """Masks by number, of any size, in a plate of that width and height: the largest first, as Session.suggest says.
+    """The outlines of masks, given by number, in pixels of a plate; the largest first, in the format of
+    Session.suggest.
 
-    What is too small for an outline is left out.
+    Masks that are too small for an outline are left out.
     """
     found = []
     for number, mask in masks.items():
         scale = width / mask.shape[1], height / mask.shape[0]
-        x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))  # most are small, and there may be hundreds
+        x, y, w, h = cv2.boundingRect(
+            mask.astype(np.uint8)
+        )  # only the box, because there may be hundreds of small masks
         part = np.ascontiguousarray(mask[y : y + h, x : x + w])
         curves = curves_of(part.astype(np.uint8) * 255, _POINTS)[:_MOST_PATHS] if part.size else []
         if curves:

@@ -1,8 +1,8 @@
-"""Things: whatever is seen gets a number and is followed; new things get theirs when they appear.
+"""Things: everything visible gets a number and is tracked; new things get a number when they appear.
 
-After T-3DGS's video segmentor in its promptless mode (Pryadilshchikov et al., arXiv 2412.00155), built anew: a grid of
-points asks for automatic masks on the first frame, a coarser one on later frames where nothing is labelled yet;
-labelling.py follows and merges.
+A reimplementation of the promptless mode of T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155): a grid
+of points gives automatic masks on the first frame, a coarser grid on later frames in areas without a label.
+labelling.py tracks and merges them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .tracks import Tracker
 
 
 class ThingSearch:
-    """One run over a clip."""
+    """One search in a clip."""
 
     def __init__(self, job: Job, search: Things, reader: Reader) -> None:
         self._job = job
@@ -41,7 +41,7 @@ class ThingSearch:
         on_frame: Callable[[int, int, int], None],
         cancelled: Callable[[], bool],
     ) -> dict[int, Take]:
-        """Until all frames are looked through; the things by number. Raises as Labelling.run."""
+        """Search all frames. Returns the takes by number. Raises the errors of Labelling.run."""
         with loaded.computing():
             self._predictor = loaded.predictor
             self._ask = stopping(cancelled, KEPT)

@@ -1,8 +1,8 @@
-"""Objects that come and go: SAM 2's memory of a changing set, a batch at a time.
+"""Tracking of objects that appear and disappear, in batches with SAM 2's memory.
 
-The Job's own objects are tracked by engine/tracking/propagate.py, which knows them all beforehand. Here masks that were
-found become objects on the way. Those that start on one frame have memories of the same frames, so they are tracked as
-one batch; the image features of a frame are computed once for all.
+engine/tracking/propagate.py tracks a Job's own objects, all of which it knows in advance. Here, masks become objects
+during the search. Objects that start on the same frame have memories of the same frames, so they are tracked as one
+batch; the image features of a frame are computed once for all.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ..sam2.prompting import Images
 Mask = NDArray[np.bool_]
 Logits = NDArray[np.float32]
 
-BATCH = 16  # objects tracked at once
+BATCH = 16  # objects per batch
 
 
 @dataclass(slots=True)
 class Group:
-    """Objects whose memories are of the same frames: ids, and upstream's output_dict with them along the batch."""
+    """Objects with memories of the same frames: their ids, and upstream's output_dict with objects along the batch."""
 
     ids: list[int]
     outputs: dict[str, dict[int, Output]] = field(
@@ -36,19 +36,19 @@ class Group:
 
     @property
     def conditioning(self) -> dict[int, Output]:
-        """By frame index, what the group was told."""
+        """The outputs of conditioning frames, by frame index."""
         return self.outputs["cond_frame_outputs"]
 
     @property
     def tracked(self) -> dict[int, Output]:
-        """By frame index, what was tracked of it."""
+        """The outputs of tracked frames, by frame index."""
         return self.outputs["non_cond_frame_outputs"]
 
     def keep(self, ids: Sequence[int]) -> None:
-        """Forget all other objects."""
+        """Remove all objects except `ids`."""
         if list(ids) == self.ids:
             return
-        rows = torch.tensor([self.ids.index(id_) for id_ in ids], dtype=torch.int64)  # of none it would be float
+        rows = torch.tensor([self.ids.index(id_) for id_ in ids], dtype=torch.int64)  # an empty tensor would be float
         for outputs in self.outputs.values():
             for index, output in outputs.items():
                 outputs[index] = _rows(output, rows)
@@ -56,7 +56,7 @@ class Group:
 
 
 class Tracker:
-    """Tracks groups on the frame at hand. Called inside `Loaded.computing()`; indices count from 0."""
+    """Tracks groups of objects on the current frame. Called inside `Loaded.computing()`; indices count from 0."""
 
     def __init__(self, predictor: Predictor, reader: Reader, frame_count: int) -> None:
         self.predictor = predictor
@@ -65,13 +65,13 @@ class Tracker:
         self.state = predictor.start(self._images, frame_count, 0)
 
     def show(self, index: int, pixels: NDArray[np.uint8]) -> None:
-        """Make a frame, uint8 (S, S, 3) sRGB, the one at hand."""
+        """Make a frame, uint8 (S, S, 3) sRGB, the current frame."""
         self._images.put(index, pixels)
 
     def condition(self, group: Group, index: int, masks: NDArray[np.bool_]) -> None:
-        """Tell a group what it is on frame `index`: bool (n, h, w) masks of the plate, one an object.
+        """Set the masks of a group on frame `index`: bool (n, h, w), one mask of the plate per object.
 
-        The frame's matte is the mask itself; its memory is made from it (upstream's add_new_mask).
+        The mask itself becomes the frame's matte, and its memory is encoded (upstream's add_new_mask).
         """
         side = self.predictor.image_size
         given = torch.from_numpy(masks.astype(np.float32))[:, None]
@@ -97,14 +97,14 @@ class Tracker:
         group.tracked.pop(index, None)
 
     def track(self, group: Group, index: int, *, reverse: bool, remember: bool = True) -> Logits:
-        """Carry a group on to frame `index`. Returns float32 (n, s, s), above 0 is the object, a panorama narrower.
+        """Track a group on frame `index`. Returns logits, float32 (n, s, s); of a panorama they are narrower.
 
-        With `remember` the frame becomes a memory, and what is out of reach is forgotten.
+        With `remember`, the memory of the frame is encoded, and memories that are out of reach are removed.
         """
         output = self._run(group, index, None, reverse=reverse, remember=remember)
         logits: Logits = output["pred_masks"][:, 0].float().cpu().numpy()
         if remember:
-            group.tracked[index] = output | {"pred_masks": None}  # nothing reads it again
+            group.tracked[index] = output | {"pred_masks": None}  # not read again
             for old in [other for other in group.tracked if abs(other - index) > REACH]:
                 del group.tracked[old]
         return np.stack([panorama.narrow(of_one) for of_one in logits]) if self._strip else logits
@@ -128,7 +128,7 @@ class Tracker:
 
 
 def _rows(output: Output, rows: torch.Tensor) -> Output:
-    """The objects `rows` of an output; what is the same for all stays as it is."""
+    """An output with the objects `rows` alone. Values that are common to all objects do not change."""
     picked: Output = {}
     for key, value in output.items():
         if key == "maskmem_pos_enc":

@@ -1,13 +1,13 @@
-"""Transients: rough masks and differences of a splat trainer in, clean tracked masks of what moves out.
+"""Transients: turns a splat trainer's rough masks and differences into clean, tracked masks of moving objects.
 
-After T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155), built anew on SAM 2 alone:
+A reimplementation of T-3DGS's video segmentor (Pryadilshchikov et al., arXiv 2412.00155) that uses SAM 2 alone:
 
-1. Regions of the rough mask are closed and moved to the picture's edges, by colour and by what differs beside them.
-   Random points in each ask for automatic masks; those that lie in the rough mask are taken, and of regions what they
-   leave.
-2. Labels are followed as in labelling.py. A predicted mask that the rough mask contradicts is not taken; where there is
-   no rough mask, one that changes its size suddenly or is unlike the shapes around is not.
-3. Labels of little difference, and those seen too briefly, are false alarms.
+1. Gaps in the regions of the rough mask are closed, and their borders move to edges of the picture, by colour and by
+   the difference nearby. Random points in the regions give automatic masks. Masks inside the rough mask are accepted,
+   and so is the rest of the regions.
+2. Labels are tracked as in labelling.py. A predicted mask is rejected if the rough mask contradicts it. On frames
+   without a rough mask it is rejected if its size changes suddenly or if it is unlike the shapes around it.
+3. Labels with little difference, and labels on too few frames, are dropped as false alarms.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from .masks import MASK_SIDE, Settings, stopping
 from .proposals import propose
 from .tracks import Tracker
 
-NAME = "transients"  # the object that the mattes are of
+NAME = "transients"  # name of the object
 
 _LEAST_POINTS = 10
 _POINTS_PER_PIXEL = 0.01
-_CLOSED = 0.012  # of the longer side: gaps in a rough mask that are closed
-_LEAST_REGION = 0.002  # of the picture: regions that are taken as they are
-_MARGIN = 0.016  # of the longer side: how far the true edge may be from a region's
-_PACE = 0.04  # of the longer side: how far something goes from a frame to the next
-_REACH = 8  # times the margin: how far what differs belongs to a region
-_STATIC = 3  # times the difference that is usual where nothing moves: what differs visibly
-_COVERED = 0.9  # of a region: what is labelled on it is all of it
-_SUDDEN = 2.0  # how much larger or smaller a mask may be than the label's last, where nothing else is known
-_LIKE = 0.75  # IoU with the rough regions, or the shape between two of them: a prediction below says less than they do
-_BRIEF = 3  # frames that a label has to be seen on
-_SEEN = 0.5  # of a mask in the rough mask: the rough mask shows it
+_CLOSED = 0.012  # share of the longer side: size of gaps in a rough mask that are closed
+_LEAST_REGION = 0.002  # share of the picture: area above which a region is accepted as it is
+_MARGIN = 0.016  # share of the longer side: distance of the true edge from the edge of a region, at most
+_PACE = 0.04  # share of the longer side: motion from one frame to the next, at most
+_REACH = 8  # times the margin: distance up to which differing pixels belong to a region
+_STATIC = 3  # times the usual difference of static areas: visibly different
+_COVERED = 0.9  # share of a region above which its labels cover it
+_SUDDEN = 2.0  # ratio of the areas of a mask and of its label's last mask, at most, without other evidence
+_LIKE = 0.75  # IoU with the rough regions or an interpolated shape, below which these replace a prediction
+_BRIEF = 3  # number of frames on which a label must be seen
+_SEEN = 0.5  # share of a mask inside the rough mask, above which the rough mask confirms it
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What the filter makes of a label. frames: on which the rough masks show it; value: against filter_threshold."""
+    """A label's rating. frames: number of frames on which rough masks confirm it; value: see `filter_threshold`."""
 
     frames: int
     value: float
@@ -61,7 +61,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A frame's rough mask and difference; closed: the mask without small gaps; regions: what it says moves."""
+    """The evidence of a frame. closed: its rough mask without small gaps; regions: connected moving regions."""
 
     rough: Rough
     closed: Mask
@@ -69,7 +69,7 @@ class _Shown:
 
 
 class Refinement:
-    """One run over a clip."""
+    """One search in a clip."""
 
     def __init__(self, job: Job, search: Transients, reader: Reader, evidence: Evidence) -> None:
         self._job = job
@@ -81,7 +81,7 @@ class Refinement:
         self._close = _disk(max(1, round(_CLOSED * longer)))
         self._pace = max(1, round(_PACE * longer))
         self._margin = max(2, round(_MARGIN * longer))
-        self._shown: tuple[int, _Shown] | None = None  # the last frame's, which every label asks for
+        self._shown: tuple[int, _Shown] | None = None  # of the last frame, which is used for every label
 
     def run(
         self,
@@ -90,7 +90,7 @@ class Refinement:
         on_frame: Callable[[int, int, int], None],
         cancelled: Callable[[], bool],
     ) -> Take:
-        """Until every frame has a matte of what moves, empty where nothing does. Raises as Labelling.run."""
+        """Search all frames. Returns mattes of moving areas, empty where nothing moves. Raises the errors of Labelling.run."""
         job = self._job
         indices = range(job.frames[0] - 1, job.frames[-1])
         with loaded.computing():
@@ -121,11 +121,11 @@ class Refinement:
         return result
 
     def value(self, take: Take) -> Value:
-        """The filter's value of a label, over the frames where the rough mask shows it: the differences by the area.
+        """Rate a label over the frames on which the rough mask confirms it: the sum of differences divided by the area.
 
-        Differences count where the rough mask or the difference itself shows it, the area as a whole. The original
-        multiplies the mean difference inside by the area in the rough mask, which counts what hardly differs twice,
-        and divides by its largest area, which drops what walks away.
+        Differences count only inside the rough mask or where they are visible; the area counts as a whole. The original
+        multiplies the mean difference by the area inside the rough mask, which counts small differences twice, and
+        divides by the largest area, which drops things that walk away.
         """
         shown = area = 0.0
         frames = 0
@@ -146,7 +146,7 @@ class Refinement:
         return value.value > self._search.filter_threshold and value.frames >= min(_BRIEF, len(self._job.frames))
 
     def _bridge(self, take: Take) -> None:
-        """Where the rough masks say nothing and no prediction is like it: the shape between those around."""
+        """Interpolate the shape on frames without a rough mask, unless the prediction is similar."""
         shown = {frame for frame in self._job.frames if self._evidence.rough(frame).mask.any()}
         known = [frame for frame in self._job.frames if frame in shown and self._mask(take, frame).any()]
         for before, after in itertools.pairwise(known):
@@ -163,7 +163,7 @@ class Refinement:
                     take.put_matte(frame, Matte(to_logits(shape), 1.0, 1.0))
 
     def _mask(self, take: Take, frame: int) -> Mask:
-        """A label on a clip frame; empty if there is nothing of it."""
+        """The mask of a label on a clip frame; empty if there is none."""
         matte = take.matte(frame)
         return np.zeros(self._evidence.size, np.bool_) if matte is None else to_mask(matte.logits, self._evidence.size)
 
@@ -186,12 +186,12 @@ class Refinement:
                 covered |= mask
                 yield mask, None
         for region in shown.regions:
-            # all of it, also what is labelled: a part taken alone would leave a gap between both
+            # including labelled parts, because without them a gap would remain
             if part_inside(region, covered) <= _COVERED:
                 yield region, continues(region, before(), self._pace)
 
     def _points(self, free: Mask, index: int) -> NDArray[np.float64]:
-        """Random points in each region of the rough mask, (n, 2) in 0..1 of width and height."""
+        """Random points in all regions of the rough mask: (n, 2), x and y in 0..1."""
         noise = np.random.default_rng((self._search.seed, index))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(free.astype(np.uint8))
         chosen = [np.zeros((0, 2))]
@@ -207,12 +207,12 @@ class Refinement:
         return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, self._close) > 0
 
     def _differs(self, rough: Rough, usual: float = 0.0) -> Mask:
-        """Where the difference round about is not that of a false alarm, and visibly above what is `usual`, 0..1."""
+        """Where the local mean difference is above that of false alarms and visibly above `usual`, 0..1. Bool (h, w)."""
         near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
         return np.asarray(near > max(self._search.filter_threshold / 2, _STATIC * usual))
 
     def _regions(self, rough: Rough) -> Iterator[Mask]:
-        """Connected regions of a rough mask that are worth a label, the largest first."""
+        """The connected regions of a rough mask that are large enough for a label, the largest first."""
         free = self._closed(rough.mask & self._differs(rough))
         opened = cv2.morphologyEx(free.astype(np.uint8), cv2.MORPH_OPEN, _disk(max(1, self._around // 3)))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
@@ -222,7 +222,7 @@ class Refinement:
                 yield labels == i
 
     def _accept(self, index: int, mask: Mask, last: Last) -> bool:
-        """Whether a prediction lies in the rough mask, and is at all like the regions there; if not, they say more."""
+        """Whether a prediction lies in the rough mask and is similar to the regions there, which are better otherwise."""
         shown = self._at(index)
         if not shown.rough.mask.any():
             return last[1] <= _BRIEF and _alike(mask, last[0])
@@ -243,20 +243,21 @@ class Refinement:
         return self._shown[1]
 
     def _picture(self, index: int) -> NDArray[np.uint8]:
-        """The frame at the size of the evidence, (h, w, 3)."""
+        """A frame at the size of the evidence, uint8 (h, w, 3)."""
         return _reduced(to_8_bit(self._reader.plate(index + 1).pixels), self._evidence.size)
 
 
 def _alike(mask: Mask, last: Mask) -> bool:
-    """Whether the area has not changed suddenly."""
+    """Whether two areas are similar enough for consecutive masks of a label."""
     area, before = np.count_nonzero(mask), np.count_nonzero(last)
     return bool(before and 1 / _SUDDEN < area / before < _SUDDEN)
 
 
 def between(a: Mask, b: Mask, at: float) -> Mask:
-    """The shape at 0..1 of the way from a to b, neither of them empty: their outlines halfway, at the place halfway.
+    """Interpolate between the shapes a and b, which must not be empty, at 0..1 of the way: both outline and position.
 
-    Signed distances of both, moved onto one centre, are mixed (Raya and Udupa, Shape-based interpolation, 1990).
+    The signed distances of both shapes are blended after they are moved to a common centre (Raya and Udupa, Shape-based
+    interpolation, 1990).
     """
     centres = [np.argwhere(mask).mean(axis=0) for mask in (a, b)]
     middle = centres[0] * (1 - at) + centres[1] * at
@@ -272,16 +273,16 @@ def between(a: Mask, b: Mask, at: float) -> Mask:
 
 
 def snapped(region: Mask, sure: Mask, differs: Mask, picture: NDArray[np.uint8], margin: int) -> Mask:
-    """A rough region moved to the picture's own edges by colour: GrabCut (Rother et al., SIGGRAPH 2004).
+    """Move the edge of a rough region to an edge in the picture: GrabCut (Rother et al., SIGGRAPH 2004).
 
     Args:
         region: bool (h, w), not empty.
-        sure: bool (h, w). What is in the region and sure too stays, all but the outermost.
-        differs: bool (h, w). What is connected to the region and differs belongs to it, unless its colour says
-            otherwise: a rough mask has holes and bays where what moves looks like what is behind it.
+        sure: bool (h, w). Pixels inside both the region and `sure` stay, except the outermost ones.
+        differs: bool (h, w). Differing pixels that are connected to the region are added, unless their colour speaks
+            against it: a rough mask has gaps where a moving object looks like its background.
         picture: uint8 (h, w, 3), RGB.
-        margin: pixels; of what does not differ nothing farther from the region is taken, of the rest nothing farther
-            than eight times that.
+        margin: distance from the region in pixels up to which other pixels are added; differing pixels are added up to
+            eight times that.
 
     Returns:
         bool (h, w).
@@ -307,10 +308,10 @@ def snapped(region: Mask, sure: Mask, differs: Mask, picture: NDArray[np.uint8],
 
 
 def continues(mask: Mask, before: dict[int, Last], pace: int) -> int | None:
-    """The label that a region goes on with: the one that most of it can have come from at `pace` pixels a frame.
+    """Find the label that a region continues: the one that most of it can have come from at `pace` pixels per frame.
 
-    If there is none, one that was cut off by the picture's border, and so grows as it comes in: the one of which most
-    can have gone to the region.
+    If there is none, find a label that was cut off by the picture's border and therefore grows as it enters: the one of
+    which most can have moved into the region.
     """
     came, grew = dict[int, float](), dict[int, float]()
     for label, (region, away) in before.items():
