@@ -260,7 +260,7 @@ def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: floa
 
 
 def _areas(masks: torch.Tensor) -> torch.Tensor:
-    """The areas (n,) of masks (n, h, w), in pixels. torch.sum would convert them to int64, which is slower than the model."""
+    """The areas (n,) of masks (n, h, w) in pixels. torch.sum would convert to int64 and take longer than the model."""
     return torch.stack([torch.count_nonzero(mask) for mask in masks])
 
 

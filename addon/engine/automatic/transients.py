@@ -90,7 +90,7 @@ class Refinement:
         on_frame: Callable[[int, int, int], None],
         cancelled: Callable[[], bool],
     ) -> Take:
-        """Search all frames. Returns mattes of moving areas, empty where nothing moves. Raises the errors of Labelling.run."""
+        """Search all frames. Returns mattes of moving areas, or empty ones. Raises what Labelling.run raises."""
         job = self._job
         indices = range(job.frames[0] - 1, job.frames[-1])
         with loaded.computing():
@@ -207,7 +207,7 @@ class Refinement:
         return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, self._close) > 0
 
     def _differs(self, rough: Rough, usual: float = 0.0) -> Mask:
-        """Where the local mean difference is above that of false alarms and visibly above `usual`, 0..1. Bool (h, w)."""
+        """Where the local mean difference exceeds that of false alarms and visibly exceeds `usual`, 0..1."""
         near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
         return np.asarray(near > max(self._search.filter_threshold / 2, _STATIC * usual))
 
@@ -222,7 +222,7 @@ class Refinement:
                 yield labels == i
 
     def _accept(self, index: int, mask: Mask, last: Last) -> bool:
-        """Whether a prediction lies in the rough mask and is similar to the regions there, which are better otherwise."""
+        """Whether a prediction lies in the rough mask and is similar to its regions, which are better otherwise."""
         shown = self._at(index)
         if not shown.rough.mask.any():
             return last[1] <= _BRIEF and _alike(mask, last[0])

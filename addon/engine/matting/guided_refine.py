@@ -1,24 +1,26 @@
-"""Refine edges: a matte at native resolution that follows the plate's own edges, where the model's grid is coarser.
+"""Edge refinement by a guided filter: a matte at native resolution that follows the plate's edges.
 
-In: logits (h, w) as the matte store keeps them, and the plate (H, W, 3). Out: uint8 (H, W), 0 or 255.
+The input are logits (h, w) as the matte store keeps them and the plate (H, W, 3). The output is uint8 (H, W), 0 or 255.
 
-One logit is many pixels wide (35 at 9000 px). In the band around the coarse edge the matte is filtered with the plate
-as guide: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013, equations 19 to 21, the guide in colour. It is done
-twice: first in windows that find the plate's edge where the model's is off, then in smaller ones that follow it. Both
-are small, so that no edge further away is taken for it. What is not near the edge stays as it is.
-Between the two, colours are asked (colours.py): what is taken for subject after the first pass makes the histograms,
-and what they say shifts what the second starts from, where they contradict it often enough. Of thin parts they know
-little, and can't say that they are none.
-What is thinner than a logit stays below one half all along, so the threshold is a local one: halfway between the means
-of what is above and below the mean (the first step of Ridler and Calvard, "Picture Thresholding Using an Iterative
+One logit is many pixels wide (35 at 9000 px). In a band around the coarse edge, the matte is filtered with the plate as
+a colour guide: He, Sun and Tang, "Guided Image Filtering", TPAMI 2013, equations 19 to 21. The filter runs twice: first
+with windows that find the plate's edge where the model's edge is off, then with smaller windows that follow it. Both
+are small, so that edges further away have no influence. Pixels outside the band do not change.
+
+Between the two passes, colour histograms (colours.py) are made from the result of the first pass. Where they contradict
+that result often enough, they shift the input of the second pass. They know little of thin parts and can't remove them.
+
+Parts thinner than a logit stay below one half everywhere. Therefore the threshold is local: halfway between the means
+of the values above and below the mean (the first step of Ridler and Calvard, "Picture Thresholding Using an Iterative
 Selection Method", 1978).
-Of thin parts the model is often unsure, and says subject nowhere, but less certainly not than to both sides. Where such
-a ridge of logits goes out from the matte it is looked at as the edge is, from just below one half: so the plate decides
-what of it is subject, and where the plate shows nothing, nothing is.
 
-All this is computed on every so manieth pixel only, which makes functions of the colour, and these are applied to every
-pixel: He and Sun, "Fast Guided Filter", arXiv 1505.00996. The band is worked on in tiles, each with all around it that
-its result depends on. So there are no seams, and memory doesn't grow with the plate.
+On thin parts the logits often stay negative but form a ridge: less negative than on either side. Where such a ridge
+starts at the matte, it is treated like the edge, with an input just below one half. So the plate decides which part of
+it is subject; if the plate shows nothing there, nothing is added.
+
+All this is computed on every `step`-th pixel, which gives functions of the colour; these are then applied to every
+pixel: He and Sun, "Fast Guided Filter", arXiv 1505.00996. The band is processed in tiles with a margin that covers all
+dependencies, so there are no seams and memory does not grow with the plate.
 """
 
 from __future__ import annotations
@@ -37,22 +39,23 @@ from . import colour_model, upsample
 Floats = NDArray[np.float32]
 
 _TILE = 512  # pixels
-# Of each pass: the window's radius in logits; the guide's variance that counts as flat, colours in 0..1.
+# For the two passes: the window's radius in logits, and the variance of flat areas of the guide, colours in 0..1.
 _PASSES = ((1 / 2, 1e-5), (1 / 3, 1e-4))
-_NODE = 2.0  # logits from one node that knows colours to the next
-_TRUST = 0.7  # in what colours say, beside the first pass
-# The share of the band around where colours contradict the first pass: few, and it is they that err; many, and it does.
+_NODE = 2.0  # logits between two nodes of the colour model
+_TRUST = 0.7  # weight of the colour model against the first pass
+# Shares of the band in which colours contradict the first pass: with few, the colours are wrong; with many, the pass
+# is.
 _CONTRADICTED = (0.03, 0.08)
 _AROUND = 2  # nodes
-_LEAST = 2  # pixels of the smallest window's radius that are looked at
-_STEEPNESS = 4.0  # of what the second pass starts from, about its threshold
-_APART = 0.15  # the two means at least, for a threshold of their own
+_LEAST = 2  # samples in the radius of the smallest window, at least
+_STEEPNESS = 4.0  # slope of the second pass's input at its threshold
+_APART = 0.15  # difference of the two means above which the threshold is local
 _THRESHOLDS = (0.3, 0.7)
-_WORTH = 2.0  # pixels a logit: below, there is nothing between the logits to be found
-_STEEP = 20.0  # logits beyond are as certain as they can be
-_TRACE = -3.0  # a logit of the least that may be a thin part
-_RISE = 3.0  # that it stands out by, from what is two cells beside
-_UNDECIDED = -0.3  # what it starts from: no subject by itself, near enough for the plate's colours to lift it
+_WORTH = 2.0  # pixels per logit below which there is nothing to refine
+_STEEP = 20.0  # logits beyond this are treated as certain
+_TRACE = -3.0  # the lowest logit of a thin part
+_RISE = 3.0  # height of a ridge above the cells two away, in logits
+_UNDECIDED = -0.3  # logit of ridges in the filter's input: not subject, but close enough that the plate can make it so
 
 
 def refine(
@@ -63,14 +66,14 @@ def refine(
     panorama: bool = False,
     cells: tuple[int, ...] | None = None,
 ) -> NDArray[np.uint8]:
-    """The plate-sized matte of one object, its edge moved to the plate's.
+    """Compute the plate-sized matte of one object, with its edge moved to that of the plate.
 
     Args:
         logits: (h, w), above 0 is subject.
         plate: (H, W, 3), upright.
-        to_8_bit: makes a part of the plate 8-bit sRGB.
-        panorama: whether the right border goes on at the left one.
-        cells: rows and columns of the model's own grid, if these logits are finer: edges are looked for as far around.
+        to_8_bit: converts a part of the plate to 8-bit sRGB.
+        panorama: whether the picture continues across its left and right borders.
+        cells: rows and columns of the model's own grid, if `logits` are finer. The search radius follows from it.
 
     Returns:
         uint8 (H, W), 0 or 255.
@@ -124,13 +127,13 @@ def refine(
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """How far the passes look.
+    """Distances of the filter. All but `step` are in samples.
 
-    step: the lines are made from every so manieth pixel of every so manieth row; all else is in these.
-    radii: of the windows, one a pass.
-    window: the radius of thresholds.
-    node: the distance of the nodes that know colours.
-    reach: how far away lies what a result depends on.
+    step: pixels between two samples; filters are computed from every `step`-th pixel of every `step`-th row.
+    radii: radii of the windows, one per pass.
+    window: radius of the window for local thresholds.
+    node: distance between nodes of the colour model.
+    reach: distance of the farthest sample on which a result depends.
     """
 
     step: int
@@ -141,7 +144,7 @@ class _Scale:
 
     @classmethod
     def of(cls, pitch: float) -> _Scale:
-        """For so many pixels a logit."""
+        """The distances for a number of pixels per logit."""
         step = max(1, round(_PASSES[-1][0] * pitch / _LEAST))
         radii = [max(1, round(share * pitch / step)) for share, _ in _PASSES]
         window, node = max(1, round(pitch / step)), max(2, round(_NODE * pitch / step))
@@ -152,17 +155,17 @@ class _Scale:
 def _lines(
     pixels: NDArray[np.uint8], logits: Floats, near: NDArray[np.bool_], scale: _Scale, first: tuple[int, int]
 ) -> Floats:
-    """For each pixel the function of its colour that is above 0 in the subject.
+    """Compute, for every sample, the function of the colour that is above 0 in the subject.
 
     Args:
-        pixels: (h, w, 3), every so manieth of the plate.
-        logits: (h, w) there.
-        near: (h, w), whether it is near the coarse edge.
-        scale: how far to look.
-        first: row and column of the first pixel, counted in every so manieth.
+        pixels: (h, w, 3), every `step`-th pixel of the plate.
+        logits: (h, w), at these pixels.
+        near: (h, w), whether they are near the coarse edge.
+        scale: distances of the filter.
+        first: row and column of the first sample, counted in samples.
 
     Returns:
-        (h, w, 4): three slopes, for colours in 0..255, and an offset.
+        (h, w, 4): three slopes for colours in 0..255, and an offset.
     """
     guide = pixels.astype(np.float32) / np.float32(255)
     coarse = (1 / (1 + np.exp(-logits))).astype(np.float32)
@@ -185,7 +188,7 @@ def _lines(
 
 
 def _thin(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """What of a mask is thinner than so many pixels: too little to be known by its colours."""
+    """The parts of a mask that are thinner than a number of pixels, and too small for a colour model."""
     radius = max(1, round(width / 2))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     opened = np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel)) > 0
@@ -195,7 +198,7 @@ def _thin(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 def _enlarged(
     values: Floats, shape: tuple[int, ...], start: tuple[int, int], first: tuple[int, int], step: int
 ) -> Floats:
-    """Values (h, w, c) of every so manieth pixel, interpolated at each pixel of a tile."""
+    """Interpolate samples (h, w, c) at every pixel of a tile."""
     if step == 1:
         rows, columns = (slice(a - b, a - b + n) for a, b, n in zip(start, first, shape, strict=True))
         return values[rows, columns]
@@ -206,9 +209,9 @@ def _enlarged(
 
 
 def guided_filter(guide: Floats, source: Floats, radius: int, epsilon: float) -> Floats:
-    """`source` (h, w) as the best linear function of the colours of `guide` (h, w, 3), 0..1, around each pixel.
+    """Fit `source` (h, w) by a local linear function of the colours of `guide` (h, w, 3), 0..1, around every pixel.
 
-    A pixel depends on none further than twice `radius` away.
+    A result depends on pixels up to twice `radius` away.
     """
     slopes, offset = _linear(guide, source, radius, epsilon)
     result: Floats = offset + sum(slopes[i] * guide[..., i] for i in range(3))
@@ -216,7 +219,7 @@ def guided_filter(guide: Floats, source: Floats, radius: int, epsilon: float) ->
 
 
 def _linear(guide: Floats, source: Floats, radius: int, epsilon: float) -> tuple[list[Floats], Floats]:
-    """These functions: three slopes and an offset, (h, w) each."""
+    """The functions of `guided_filter`: three slopes and an offset, all (h, w)."""
     mean = functools.partial(_mean, radius=radius)
     planes = [np.ascontiguousarray(guide[..., i]) for i in range(3)]
     means, level = [mean(plane) for plane in planes], mean(source)
@@ -241,7 +244,7 @@ def _linear(guide: Floats, source: Floats, radius: int, epsilon: float) -> tuple
 
 
 def _thresholds(values: Floats, radius: int) -> Floats:
-    """What divides the values (h, w), 0..1, around each pixel; depends on none further than twice `radius` away."""
+    """Local thresholds of the values (h, w), 0..1. They depend on pixels up to twice `radius` away."""
     level = _mean(values, radius)
     above = (values > level).astype(np.float32)
     share = _mean(above, radius)
@@ -257,9 +260,9 @@ def _mean(image: Floats, radius: int) -> Floats:
 
 
 def _thin_parts(logits: Floats, panorama: bool) -> NDArray[np.bool_]:
-    """The cells outside the matte that are a ridge of logits which goes out from it."""
+    """The cells outside the matte on a ridge of logits that starts at the matte."""
     columns = logits.shape[1]
-    around = np.tile(logits, (1, 3)) if panorama else logits  # parts go on over the seam
+    around = np.tile(logits, (1, 3)) if panorama else logits  # parts continue across the seam
     rise = np.asarray(cv2.morphologyEx(around, cv2.MORPH_TOPHAT, np.ones((5, 5), np.uint8)))
     matte_there = around > 0
     ridge = ~matte_there & (around > _TRACE) & (rise > _RISE)
@@ -269,7 +272,7 @@ def _thin_parts(logits: Floats, panorama: bool) -> NDArray[np.bool_]:
 
 
 def _band(inside: NDArray[np.bool_], panorama: bool) -> NDArray[np.bool_]:
-    """The cells of the grid that have an edge in or beside them."""
+    """The cells of the grid that contain an edge or lie beside one."""
     padded = np.pad(inside.astype(np.uint8), ((0, 0), (1, 1)), mode="wrap" if panorama else "edge")
     kernel = np.ones((3, 3), np.uint8)
     band: NDArray[np.bool_] = (cv2.dilate(padded, kernel) != cv2.erode(padded, kernel))[:, 1:-1]
@@ -277,7 +280,7 @@ def _band(inside: NDArray[np.bool_], panorama: bool) -> NDArray[np.bool_]:
 
 
 def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The rows and columns of a mask that have something in them."""
+    """The range of rows and of columns in which a mask is True."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
@@ -291,7 +294,7 @@ def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:
 def _sample(
     grid: Floats, taps: tuple[upsample.Taps, upsample.Taps], rows: NDArray[np.intp], columns: NDArray[np.intp]
 ) -> Floats:
-    """The logits at places of the plate, as `matte.union` interpolates them."""
+    """Interpolate the logits at positions of the plate, as `upsample.union` does."""
     (upper, lower, down), (first, second, right) = taps
     share = down[rows, None]
     band = grid[upper[rows]] * (1 - share) + grid[lower[rows]] * share

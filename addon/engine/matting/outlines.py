@@ -1,10 +1,11 @@
-"""Mattes as closed curves that change over time: what Blender's mask splines are made from.
+"""Mattes as closed curves that change over time, for Blender's mask splines.
 
-A spline keeps its number of points from key to key. So every curve gets the same number, evenly along its length, and
-curves of one frame are matched with those of the next: by place, then turned so that points move as little as may be.
-Parts that are not there on a frame shrink to a point.
+A spline has the same number of points on all keys. Therefore all curves have the same number of points, spaced evenly
+along their length. Curves of consecutive frames are matched by position, and their starting points are chosen so that
+points move as little as possible. Parts that are missing on a frame shrink to a point.
 
-In: mattes uint8 (h, w), 0 or 255. Out: (x, y) in pixels of the plate, origin top left, pixel centres at .5.
+The input are mattes, uint8 (h, w), 0 or 255. The output is (x, y) in pixels of the plate, with the origin at the top
+left and pixel centres at .5.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]  # (points, 2)
 
-_SMALLEST = 1e-5  # of the frame's area: parts below are specks
-_MOST = 16  # curves a frame, the largest
+_SMALLEST = 1e-5  # share of the frame's area below which parts are ignored
+_MOST = 16  # curves per frame, at most; the largest are kept
 
 
 def curves_of(matte: NDArray[np.uint8], points: int) -> list[Curve]:
-    """The outlines of a matte's parts and holes, largest first, `points` points each; holes run the other way round."""
-    # OpenCV's contour runs through the centres of the outermost pixels inside: half a pixel from the edge, and so only
+    """The outlines of a matte's parts and holes, largest first, with `points` points. Holes run the other way round."""
+    # OpenCV's contour runs through the centres of the outermost pixels inside, half a pixel from the edge, and so only
     # a quarter of one in a matte twice as large.
     fine = cv2.resize(matte, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     found, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
@@ -34,7 +35,7 @@ def curves_of(matte: NDArray[np.uint8], points: int) -> list[Curve]:
 
 
 def matched(frames: Sequence[Sequence[Curve]]) -> list[list[Curve]]:
-    """Curves of several frames as paths: of each path one curve a frame, whose points belong together."""
+    """Match curves of several frames to paths. A path has one curve per frame, with corresponding points."""
     if not any(frames):
         return []
     paths: list[list[Curve]] = []
@@ -59,7 +60,7 @@ def _resample(outline: Curve, points: int) -> Curve:
 
 
 def _distance(one: Curve, other: Curve) -> float:
-    """Between centres; a part and a hole never match while there is a choice."""
+    """The distance between the centres of two curves. A part and a hole are far apart, so that they do not match."""
     apart = float(np.hypot(*(one.mean(axis=0) - other.mean(axis=0))))
     return apart + 1e9 * (_area(one) * _area(other) < 0)
 
@@ -74,6 +75,6 @@ def _collapsed(curve: Curve) -> Curve:
 
 
 def _turned(curve: Curve, before: Curve) -> Curve:
-    """The same curve, starting with the point that lets all of them move least."""
+    """The same curve, with the starting point for which the points move least."""
     moves = [float(np.square(np.roll(curve, -i, axis=0) - before).sum()) for i in range(len(curve))]
     return np.roll(curve, -int(np.argmin(moves)), axis=0)

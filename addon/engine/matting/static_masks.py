@@ -1,7 +1,7 @@
-"""Static masks: what is always at the same place in a camera's picture and never belongs to the scene.
+"""Static masks: areas of a camera's picture that never belong to the scene and do not move in it.
 
-A tripod, the operator, a car's hood, a lens hood. It is left out of whatever is exported: black in masks, alpha 0 in
-images, also where the Job swaps the subject and the rest.
+Examples are a tripod, the operator, a car's hood or a lens hood. They are left out of every export: black in masks and
+alpha 0 in images, even if the Job inverts the matte.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from ..footage.footage import Reader
 from ..footage.mask_images import read_mask
 from ..footage.polygons import fill
 
-Drawn = NDArray[np.uint8]  # (h, w), 255 where nothing belongs to the scene, else 0
+Drawn = NDArray[np.uint8]  # (h, w), 255 in static areas, else 0
 
 
 class StaticMasks:
-    """The static masks of a Job. May be asked from several threads.
+    """The static masks of a Job. Several threads may use it.
 
     Args:
-        job: whose masks they are.
-        reader: says which camera a frame is of.
-        subject_is_left_out: whether what is exported leaves the subject out: then the masks are added to it.
+        job: the Job with the masks.
+        reader: the footage, which tells the camera of a frame.
+        subject_is_left_out: whether the export leaves the subject out; then the masks are added to the subject.
 
     Raises:
-        JobError: a mask can't be read, or has another size than the footage; it names the file.
+        JobError: a mask can't be read, or its size differs from that of the footage; the error names the file.
     """
 
     def __init__(self, job: Job, reader: Reader, *, subject_is_left_out: bool = False) -> None:
@@ -51,16 +51,16 @@ class StaticMasks:
             if mask.mask.file:
                 _drawn(mask, self._footage)
         facts = {"static": [[mask.camera, _facts(mask)] for mask in self._masks], "added": self._is_added}
-        # what decides them, for keys; nothing without any
+        # everything that determines the masks, for keys; empty without masks
         self.facts: Mapping[str, Any] = facts if self._masks else {}
 
     def camera_of(self, frame: int) -> str:
-        """The folder of a clip frame's image below the footage's root, with `/`; empty if there is one folder only."""
+        """The folder of a frame's image relative to the footage's root, with `/`; empty if there is only one folder."""
         folder = PurePosixPath(self._reader.file_name(frame)).parent.as_posix()
         return "" if folder == "." else folder
 
     def of_camera(self, camera: str, size: tuple[int, int]) -> Drawn | None:
-        """The masks of a camera together, upright, (h, w) of `size` (w, h); None if it has none."""
+        """The union of a camera's masks, upright, (h, w), at `size` (w, h); None if it has none."""
         with self._lock:
             if (camera, size) not in self._drawn:
                 found = [_drawn(mask, self._footage) for mask in self._masks if mask.camera in ("", camera)]
@@ -71,7 +71,7 @@ class StaticMasks:
             return self._drawn[camera, size]
 
     def applied(self, matte: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
-        """A matte, (h, w) of a clip frame, with nothing of the masks in what is exported. The argument stays."""
+        """The matte (h, w) of a clip frame with static areas left out of the export. `matte` is not modified."""
         if not self._masks:
             return matte
         high, wide = matte.shape

@@ -1,7 +1,7 @@
-"""From SAM 2's logits to a matte at the plate's size.
+"""Interpolation of SAM 2's logits to a matte at the plate's size.
 
-In: logits (h, w) as the matte store keeps them, usually 256 x 256, squashed from the plate's aspect.
-Out: uint8 (height, width), 0 or 255.
+The input are logits (h, w) as the matte store keeps them, usually 256 x 256, whatever the plate's aspect ratio is. The
+output is uint8 (height, width), 0 or 255.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_BAND = 256  # rows worked on at once: bounds the float32 logits of a 6000 x 9000 plate to 6 MB
+_BAND = 256  # rows processed at a time, which bounds float32 logits of a 6000 x 9000 plate to 6 MB
 
 Taps = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]
 
@@ -22,19 +22,19 @@ Taps = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]
 def union(
     logits: Iterable[NDArray[np.float16]], width: int, height: int, *, panorama: bool = False
 ) -> NDArray[np.uint8]:
-    """The plate-sized matte of all objects together.
+    """Compute the plate-sized matte of all objects together.
 
     Bilinear interpolation with pixel centres at .5 and clamped borders, thresholded at 0: the same as torch's
     `interpolate(mode="bilinear", align_corners=False) > 0` that upstream SAM 2 uses, but a band of rows at a time, so
     that the logits never exist at full size.
 
     Args:
-        logits: one float (h, w) array an object; above 0 is subject.
-        width, height: of the plate, in pixels.
-        panorama: whether the right border goes on at the left one.
+        logits: one array (h, w), float, per object; values above 0 are subject.
+        width, height: size of the plate in pixels.
+        panorama: whether the picture continues across its left and right borders.
 
     Returns:
-        uint8 (height, width), 255 where any object is, 0 elsewhere.
+        uint8 (height, width), 255 inside any object, 0 elsewhere.
     """
     matte = np.zeros((height, width), np.uint8)
     for array in logits:
@@ -57,9 +57,9 @@ def enlarged(
     panorama: bool = False,
     above: float = -np.inf,
 ) -> NDArray[np.float32] | None:
-    """Rows of an object's logits at the plate's size, float32 (rows, width), as `union` sees them.
+    """Interpolate rows of an object's logits at the plate's size, float32 (rows, width), as `union` does.
 
-    None if none of them is above `above`.
+    None if no value is above `above`.
     """
     source = np.asarray(logits, np.float32)
     upper, lower, weight = (tap[rows] for tap in taps(source.shape[0], height))
@@ -76,7 +76,7 @@ def enlarged(
 
 @functools.lru_cache(maxsize=8)
 def taps(source: int, target: int, *, wrap: bool = False) -> Taps:
-    """For each target row or column: the two of the source that it lies between and the weight of the second."""
+    """For every target row or column: its two neighbours in the source, and the weight of the second."""
     centre = (np.arange(target) + 0.5) * (source / target) - 0.5
     if not wrap:
         centre = np.clip(centre, 0, source - 1)

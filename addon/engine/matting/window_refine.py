@@ -1,14 +1,14 @@
-"""Refine edges, the second look: SAM 2 sees the plate again, enlarged, in windows along the coarse edge.
+"""Edge refinement by a second look: SAM 2 segments enlarged windows of the plate along the coarse edge.
 
-In: logits (h, w) as the matte store keeps them, and the plate (H, W, 3). Out: logits on a finer grid over the same
-frame, some times as fine; whatever takes the first kind takes these.
+The input are logits (h, w) as the matte store keeps them and the plate (H, W, 3). The output are logits of the same
+frame on a grid that is finer by a whole factor. Everything that takes coarse logits takes these.
 
-Each window spans so many coarse logits that there is something to be seen, but has no more pixels than the model's
-input (training/windows.py makes such windows). It is prompted with the coarse logits in it and with points from what
-they are certain of, inside and outside. A window whose answer contradicts what is certain doesn't count.
-Windows overlap; their weights fall to nothing at their borders, and so does all of it away from the edge, where
-the coarse logits stay: there are no seams. Windows lie where the frame's size and the edge say, so the result is the
-same every time.
+A window spans enough coarse logits to show some context, but has at most as many pixels as the model's input
+(training/windows.py makes such windows). Its prompts are the coarse logits in it, and points inside and outside where
+they are certain. The result for a window is ignored if it contradicts certain logits.
+
+Windows overlap. Their weights fall to 0 at their borders and away from the edge, where the coarse logits remain, so
+there are no seams. The positions of windows follow from the frame's size and the edge, so results are deterministic.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from . import upsample
 Floats = NDArray[np.float32]
 Logits = NDArray[np.float16]
 
-_PITCH = 4  # input pixels a logit: SAM 2's
+_PITCH = 4  # input pixels per logit of SAM 2
 _SPAN = 24  # coarse logits along a window, at least
-_WORTH = 1.5  # how much finer it has to become
-_OVERLAP = 0.25  # of a window
-BAND = 1.5  # coarse logits to either side of the edge: there it may become another
-_POINTS = 3  # of either kind
-_AGREEMENT = 0.95  # of what is certain in a window
-_LIKENESS = 0.75  # IoU with the coarse matte in a window: of thin parts next to nothing is certain
-_STEEP = 20.0  # logits beyond are as certain as they can be
-_COARSE = 1e-3  # weight of the coarse logits beside a window's
+_WORTH = 1.5  # factor by which the grid must become finer
+_OVERLAP = 0.25  # share of a window
+BAND = 1.5  # coarse logits on either side of the edge in which the matte may change
+_POINTS = 3  # points inside, and as many outside
+_AGREEMENT = 0.95  # share of the certain logits that a result must agree with
+_LIKENESS = 0.75  # IoU with the coarse matte in a window, at least, because thin parts have hardly any certain logits
+_STEEP = 20.0  # logits beyond this are treated as certain
+_COARSE = 1e-3  # weight of the coarse logits where windows count
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of the fine grid, in its cells."""
+    """A rectangle of the fine grid, in cells of that grid: top, left, height, width."""
 
     top: int
     left: int
@@ -54,7 +54,7 @@ class Window:
 
     @property
     def cells(self) -> tuple[slice, slice]:
-        """Of the grid."""
+        """The window as slices of rows and columns of the grid."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
@@ -66,18 +66,18 @@ def look_again(
     *,
     panorama: bool = False,
 ) -> Logits:
-    """Finer logits of one object; called inside `Loaded.computing()`.
+    """Compute finer logits of one object. Called inside `Loaded.computing()`.
 
     Args:
         predictor: the model.
         logits: (h, w), above 0 is subject.
         plate: (H, W, 3), upright.
-        to_8_bit: makes a part of the plate 8-bit sRGB.
-        panorama: whether the right border goes on at the left one; windows don't, they end before it.
+        to_8_bit: converts a part of the plate to 8-bit sRGB.
+        panorama: whether the picture continues across its left and right borders. Windows end at these borders.
 
     Returns:
-        The same frame, some times as many rows and columns, but no more than a quarter of the plate's; `logits`
-        themselves where that would hardly be finer, or there is no edge.
+        Logits of the same frame with several times as many rows and columns, but at most a quarter of the plate's; or
+        `logits` themselves if that would hardly be finer or if there is no edge.
     """
     side = predictor.image_size // _PITCH
     pitch = min(side / _SPAN, *(n / _PITCH / m for n, m in zip(plate.shape, logits.shape, strict=False)))
@@ -96,7 +96,7 @@ def look_again(
 
 
 def windows(band: NDArray[np.bool_], side: int) -> list[Window]:
-    """The windows of an even, overlapping grid that have some of the band in the part that is theirs alone."""
+    """The windows of a regular, overlapping grid whose central, unshared part contains some of the band."""
     height, width = (min(side, length) for length in band.shape)
     margin = int(side * _OVERLAP / 2)
     found = []
@@ -117,14 +117,14 @@ def blend(
     *,
     panorama: bool = False,
 ) -> Floats:
-    """The coarse logits (h, w) with the windows' answers in the band, without a step anywhere.
+    """Blend the results of the windows into the coarse logits (h, w) inside the band, without visible steps.
 
     Args:
-        coarse: of the whole grid.
-        band: where answers count.
-        answers: logits of the windows' sizes.
-        fade: cells beside the band in which they fall to nothing.
-        panorama: windows end before the left and right border too.
+        coarse: logits of the whole grid.
+        band: the cells in which results count fully.
+        answers: windows and their logits, of the windows' sizes.
+        fade: number of cells beside the band over which the weight of results falls to 0.
+        panorama: whether weights also fall to 0 at the left and right borders.
     """
     weights = np.full(coarse.shape, _COARSE, np.float32)
     sums = coarse * weights
@@ -145,7 +145,7 @@ def _starts(length: int, side: int) -> Iterator[int]:
 
 
 def _slope(start: int, length: int, whole: int, *, open_ends: bool) -> Floats:
-    """Weights along a window: from nothing at its ends up to 1 within its overlap; 1 up to the grid's own ends."""
+    """Weights along one axis of a window: they rise from 0 to 1 within the overlap, except at the ends of the grid."""
     ramp = max(1.0, length * _OVERLAP / 2)
     place = np.arange(length, dtype=np.float32) + 0.5
     ones = np.ones(length, np.float32)
@@ -155,7 +155,7 @@ def _slope(start: int, length: int, whole: int, *, open_ends: bool) -> Floats:
 
 
 def _enlarged(grid: Floats, rows: int, columns: int, panorama: bool) -> Floats:
-    """As `matte.union` interpolates it."""
+    """Interpolate logits as `upsample.union` does."""
     upper, lower, down = upsample.taps(grid.shape[0], rows)
     first, second, right = upsample.taps(grid.shape[1], columns, wrap=panorama)
     band = grid[upper] * (1 - down[:, None]) + grid[lower] * down[:, None]
@@ -163,22 +163,22 @@ def _enlarged(grid: Floats, rows: int, columns: int, panorama: bool) -> Floats:
 
 
 def near_edge(logits: Floats, reach: int) -> NDArray[np.bool_]:
-    """Which cells of h x w logits lie within `reach` cells of where they change sign."""
+    """The cells of logits (h, w) that lie within `reach` cells of a change of sign: bool (h, w)."""
     inside = (logits > 0).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     return np.asarray(cv2.dilate(inside, kernel) != cv2.erode(inside, kernel))
 
 
 def _cut(plate: Pixels, window: Window, grid: tuple[int, ...]) -> Pixels:
-    """The window's part of the plate."""
-    height, width = plate.shape[0] / grid[0], plate.shape[1] / grid[1]  # of a cell
+    """Cut the window out of the plate."""
+    height, width = plate.shape[0] / grid[0], plate.shape[1] / grid[1]  # pixels per cell
     rows = slice(round(window.top * height), round((window.top + window.height) * height))
     columns = slice(round(window.left * width), round((window.left + window.width) * width))
     return plate[rows, columns]
 
 
 def certain_points(coarse: Floats, band: NDArray[np.bool_]) -> tuple[list[tuple[float, float]], list[int]]:
-    """Points (x, y) in cells deep in what h x w logits are certain of, and their labels: 1 subject, 0 not."""
+    """Points (x, y), in cells, deep inside areas where logits (h, w) are certain; labels: 1 subject, 0 background."""
     places, labels = [], []
     for label, certain in ((1, (coarse > 0) & ~band), (0, (coarse <= 0) & ~band)):
         found = _deepest(certain)
@@ -188,10 +188,10 @@ def certain_points(coarse: Floats, band: NDArray[np.bool_]) -> tuple[list[tuple[
 
 
 def _answer(predictor: Predictor, coarse: Floats, band: NDArray[np.bool_], picture: NDArray[np.uint8]) -> Floats | None:
-    """The model's logits (h, w) for a window; None if they contradict what the coarse ones are certain of."""
+    """The model's logits (h, w) for a window; None if they contradict certain coarse logits."""
     side = predictor.image_size
     cells, labels = certain_points(coarse, band)
-    # the prompt encoder adds half a pixel, as if places were pixel numbers
+    # the prompt encoder adds half a pixel, because it expects pixel indices
     places = [(x * side / coarse.shape[1] - 0.5, y * side / coarse.shape[0] - 0.5) for x, y in cells]
     if not labels:
         places, labels = [(0.0, 0.0)], [-1]
@@ -215,7 +215,7 @@ def _answer(predictor: Predictor, coarse: Floats, band: NDArray[np.bool_], pictu
 
 
 def _deepest(area: NDArray[np.bool_]) -> list[tuple[float, float]]:
-    """Some points (x, y), each the deepest of what is left of an area, far from those before."""
+    """Points (x, y) deep inside an area. Every point is the deepest one that is far from the points before it."""
     left = area.astype(np.uint8)
     points: list[tuple[float, float]] = []
     while len(points) < _POINTS and left.any():
