@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from addon.engine.sam2.cpu.faster_modules import merged
+from addon.engine.sam2.efficientnet_lite import EfficientNetLite0
 
 HERE = Path(__file__).resolve().parent.parent
 CONFIG = HERE / "addon" / "checkpoints" / "embedded.yaml"
@@ -45,6 +46,17 @@ class Decoded(NamedTuple):
 def build(config: str = "") -> Any:
     """The network that a config of ours (YAML text; none: the shipped one's) describes, with fresh weights."""
     return instantiate(OmegaConf.create(config or CONFIG.read_text()).model)
+
+
+def keep_first_stages(model: Any) -> None:
+    """Leave a pretrained trunk's edges and textures as they are: what precedes stride 8 learns no more.
+
+    Its backward would be a seventh of a step, on the largest maps of all.
+    """
+    trunk = model.image_encoder.trunk
+    if isinstance(trunk, EfficientNetLite0):
+        trunk.stem.requires_grad_(False)
+        trunk.stages[:2].requires_grad_(False)
 
 
 def set_size(model: Any, size: int) -> None:

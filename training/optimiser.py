@@ -79,11 +79,11 @@ class Optimiser:
         matrices = [p for n, p in named if p.ndim == 2 and min(p.shape) >= 16 and any(part in n for part in INNER)]
         inner = {id(p) for p in matrices}
         trunk = model.image_encoder.trunk
-        learnt = {id(p) for p in trunk.parameters()} if isinstance(trunk, EfficientNetLite0) else set()
-        others = [p for _, p in named if id(p) not in inner | learnt]
-        groups = [{"params": others, "part": 1.0}]
+        learnt = [p for p in trunk.parameters() if p.requires_grad] if isinstance(trunk, EfficientNetLite0) else []
+        theirs = inner | {id(p) for p in learnt}
+        groups = [{"params": [p for _, p in named if id(p) not in theirs], "part": 1.0}]
         if learnt:
-            groups.append({"params": list(trunk.parameters()), "part": PRETRAINED})
+            groups.append({"params": learnt, "part": PRETRAINED})
         self.rates = rate, min(0.4 * rate, ADAMW_MOST)
         self.parts: list[torch.optim.Optimizer] = [
             Muon(matrices, peers, rate, decay),

@@ -22,7 +22,7 @@ from addon.contract.disk import write_data
 
 from .clips import davis, davis_folder, rendered
 from .evaluate import measure
-from .network import CONFIG, WEIGHTS, build, set_size
+from .network import CONFIG, WEIGHTS, build, keep_first_stages, set_size
 from .optimiser import Optimiser, schedule
 from .peers import Peers
 from .precision import mixed
@@ -118,6 +118,7 @@ class Run:
         place_aware(self.model)
         if saved:
             self.model.load_state_dict(saved["model"])
+        keep_first_stages(self.model)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.stage_index, self.spent, self.steps = 0, 0.0, 0
         self.optimiser_state: list[Any] | None = None

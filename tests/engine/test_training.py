@@ -14,10 +14,10 @@ import torch
 from addon.engine.sam2 import config
 from training.clips import Clip
 from training.composites import Composer
-from training.network import CONFIG, build, set_size
-from training.optimiser import schedule
+from training.network import CONFIG, build, keep_first_stages, set_size
+from training.optimiser import Optimiser, schedule
 from training.peers import Peers
-from training.precision import _ProductAttention
+from training.precision import _Fast
 from training.samples import REAL_ID, Sampler
 from training.start import place_aware
 from training.steps import _standing, clip_step
@@ -186,13 +186,37 @@ def test_attention_by_products_is_torchs_own_and_so_is_its_gradient() -> None:
     shapes = ((2, 3, 40, 16), (2, 3, 70, 16), (2, 3, 70, 16))
     given = [torch.randn(shape, requires_grad=True) for shape in shapes]
     results = []
-    for mode in (nullcontext(), _ProductAttention()):
+    for mode in (nullcontext(), _Fast()):
         with mode:
             attended = torch.nn.functional.scaled_dot_product_attention(*given).float()
         gradients = torch.autograd.grad((attended * torch.linspace(-1, 1, 16)).sum(), given)
         results.append((attended, *gradients))
     for expected, found in zip(*results, strict=True):
         assert (expected - found).norm() < 0.02 * expected.norm()  # bfloat16 keeps 8 bits
+
+
+def test_depthwise_convolutions_learn_in_float32_and_all_others_in_bfloat16() -> None:
+    torch.manual_seed(3)
+    picture = torch.randn(1, 8, 12, 12)
+    depthwise, full = torch.nn.Conv2d(8, 8, 3, groups=8), torch.nn.Conv2d(8, 8, 1)
+    with torch.autocast("cpu", torch.bfloat16), _Fast():
+        found, other = depthwise(picture.bfloat16()), full(picture)
+        fixed = depthwise.requires_grad_(False)(picture)
+    assert (found.dtype, other.dtype, fixed.dtype) == (torch.float32, torch.bfloat16, torch.bfloat16)
+    assert torch.equal(found, depthwise(picture.bfloat16().float()))
+
+
+def test_the_first_stages_of_a_pretrained_trunk_stay_and_all_after_them_learn() -> None:
+    network = build(EFFICIENTNET.read_text())
+    keep_first_stages(network)
+    optimiser = Optimiser(network, Peers(0, 1, ""), 1e-3)
+    set_size(network, 64)
+    trunk = network.image_encoder.trunk
+    before = {name: value.clone() for name, value in trunk.named_parameters()}
+    sum(level.square().mean() for level in trunk(torch.randn(1, 3, 64, 64))).backward()
+    optimiser.step(1.0)
+    stayed = {name for name, value in trunk.named_parameters() if torch.equal(value, before[name])}
+    assert stayed == {name for name in before if name.startswith(("stem.", "stages.0.", "stages.1."))}
 
 
 def test_repainting_changes_colours_and_no_edge() -> None:
