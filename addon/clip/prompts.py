@@ -1,4 +1,5 @@
-"""What is marked in the clip editor, as MatteObjects: markers are points, plane tracks boxes, mask layers masks.
+"""What is marked in the clip editor, as MatteObjects: markers and strokes are points, plane tracks boxes, mask layers
+masks.
 
 Nothing is dropped in silence: what doesn't count is listed with its reason.
 """
@@ -19,6 +20,7 @@ from ..settings.palette import excludes
 from .coordinates import ClipCoordinates
 from .footage import scene_frame
 from .mask import read_mask
+from .strokes import read_strokes
 
 _SAME_PLACE = 1e-5  # of the frame's width or height
 
@@ -121,6 +123,7 @@ def read_prompts(
         found = Marks()
         _read_tracks(tracking_object, coordinates, settings.tracked_step, found, ignored)
         _read_planes(tracking_object, coordinates, settings.tracked_step, found, ignored)
+        _read_strokes(clip, tracking_object.name, coordinates, found, ignored)
         marks[tracking_object.name] = found
     if settings.mask is not None:
 
@@ -185,6 +188,22 @@ def _read_tracks(
     for reason, count in reasons.items():
         counted = count_of(count, "marker")
         ignored.append(translated("{1}: {2} {3}.", tracking_object.name, counted, translated(reason)))
+
+
+def _read_strokes(
+    clip: bpy.types.MovieClip, name: str, coordinates: ClipCoordinates, found: Marks, ignored: list[str]
+) -> None:
+    """Strokes of the annotation layers that are chosen for an object, as points."""
+    entry = settings_of(clip).objects.get(name)
+    if entry is None:
+        return
+    reasons: Counter[str] = Counter()
+    for layer, include in ((entry.include_layer, True), (entry.exclude_layer, False)):
+        for frame, u, v in read_strokes(clip, layer, coordinates, reasons) if layer else ():
+            point = Point(*coordinates.from_marker(frame, (u, v)), include)
+            found.points.setdefault(frame, []).append(point)
+    for reason, count in reasons.items():
+        ignored.append(translated("{1}: {2} {3}.", name, count_of(count, "stroke"), translated(reason)))
 
 
 def _boxes(tracking_object: bpy.types.MovieTrackingObject) -> list[tuple[int, _Bounds]]:

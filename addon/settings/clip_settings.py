@@ -136,6 +136,13 @@ class ObjectSettings(bpy.types.PropertyGroup):
     )
     finishing: PointerProperty(type=FinishingSettings)
     held: CollectionProperty(type=HeldSettings)
+    include_layer: StringProperty(
+        name="Include",
+        description="The annotation layer whose strokes lie on this object: each becomes points along it",
+    )
+    exclude_layer: StringProperty(
+        name="Exclude", description="The annotation layer whose strokes lie beside this object, likewise"
+    )
 
     def held_runs(self) -> tuple[Held, ...]:
         """The held frames, in order."""

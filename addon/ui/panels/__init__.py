@@ -14,6 +14,7 @@ from .overlay import SPLATMATTE_PT_overlay
 from .queue import SPLATMATTE_PT_queue
 from .review import SPLATMATTE_PT_review, SPLATMATTE_UL_suspects
 from .splat import SPLATMATTE_PT_splat
+from .strokes import SPLATMATTE_PT_strokes
 from .tool import SPLATMATTE_PT_tool
 from .track import SPLATMATTE_PT_track
 
@@ -24,6 +25,7 @@ CLASSES = (
     SPLATMATTE_PT_actions,
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,
+    SPLATMATTE_PT_strokes,
     SPLATMATTE_PT_automatic,
     SPLATMATTE_PT_track,
     SPLATMATTE_PT_review,

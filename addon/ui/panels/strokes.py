@@ -1,0 +1,33 @@
+"""Strokes: which layers of the clip's annotation mark the chosen object."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...clip.strokes import annotation_of
+from ...language import CONTEXT
+from ...settings.clip_settings import ClipSettings
+from ..text import draw_text
+from .base import ClipPanel
+
+
+class SPLATMATTE_PT_strokes(ClipPanel, bpy.types.Panel):
+    """A layer that includes, and one that excludes."""
+
+    bl_label = "Strokes"
+    bl_parent_id = "SPLATMATTE_PT_objects"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
+        """A row each; how to draw."""
+        layout = self.layout
+        active = clip.tracking.objects.active
+        entry = settings.objects.get(active.name) if active is not None else None
+        annotation = annotation_of(clip)
+        if entry is None or annotation is None or not annotation.layers:
+            draw_text(
+                layout, context, "Hold D and draw over the clip: Blender's Annotate. Then choose its layers here."
+            )
+            return
+        for name, text, icon in (("include_layer", "Include", "ADD"), ("exclude_layer", "Exclude", "REMOVE")):
+            layout.prop_search(entry, name, annotation, "layers", text=text, text_ctxt=CONTEXT, icon=icon)  # type: ignore[arg-type]
