@@ -23,8 +23,8 @@ def redraw() -> None:
 
 
 def redraw_sidebars() -> None:
-    """Draw their sidebars anew, which is quick: Blender uploads the whole plate whenever it draws the clip."""
+    """Draw sidebars and toolbars anew, which is quick: Blender uploads the whole plate whenever it draws the clip."""
     for area, _ in clip_editors():
         for region in area.regions:
-            if region.type == "UI":
+            if region.type in ("UI", "TOOLS"):
                 region.tag_redraw()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .actions import SPLATMATTE_PT_actions
+from .actions import SPLATMATTE_PT_actions, SPLATMATTE_PT_toolbar
 from .automatic import SPLATMATTE_PT_automatic
 from .export import SPLATMATTE_PT_export
 from .finish import SPLATMATTE_PT_finish
@@ -15,13 +15,12 @@ from .queue import SPLATMATTE_PT_queue
 from .review import SPLATMATTE_PT_review, SPLATMATTE_UL_suspects
 from .splat import SPLATMATTE_PT_splat
 from .strokes import SPLATMATTE_PT_strokes
-from .tool import SPLATMATTE_PT_tool
 from .track import SPLATMATTE_PT_track
 
 CLASSES = (
     SPLATMATTE_UL_objects,
     SPLATMATTE_UL_suspects,
-    SPLATMATTE_PT_tool,
+    SPLATMATTE_PT_toolbar,
     SPLATMATTE_PT_actions,
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,

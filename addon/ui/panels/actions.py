@@ -7,15 +7,15 @@ import bpy
 from ...clip.summary import shown_summary_of
 from ...contract.targets import TARGETS
 from ...language import CONTEXT
+from ...operators import mark_subject
 from ...settings.clip_settings import ClipSettings
 from ...tasks import job_run
 from ...viewer import previews
 from .base import ClipPanel
-from .job import draw_job, is_marked, missing_engine
-from .tool import draw_tool
+from .job import HEIGHT, draw_job, is_marked, missing_engine
 
 
-class SPLATMATTE_PT_actions(ClipPanel, bpy.types.Panel):
+class _Actions(ClipPanel):
     """Mark, preview, track, export."""
 
     bl_label = "Actions"
@@ -28,7 +28,9 @@ class SPLATMATTE_PT_actions(ClipPanel, bpy.types.Panel):
         can_start = missing_engine() is None
         if can_start and is_marked(summary):
             _warm_up()
-        draw_tool(layout)
+        tool = layout.row()
+        tool.scale_y = HEIGHT
+        tool.operator("splat_matte.mark_subject", icon="CURSOR", depress=mark_subject.is_on())
         row = layout.row(align=True)
         row.use_property_split = False
         row.enabled = can_start
@@ -42,6 +44,16 @@ class SPLATMATTE_PT_actions(ClipPanel, bpy.types.Panel):
         column = layout.column()
         column.enabled = not TARGETS[settings.target].rules.found  # such are exported where they are found
         draw_job(column, "export", clip, summary)
+
+
+class SPLATMATTE_PT_actions(_Actions, bpy.types.Panel):
+    """Above all panels of the sidebar."""
+
+
+class SPLATMATTE_PT_toolbar(_Actions, bpy.types.Panel):
+    """In the toolbar, where nothing below makes it scroll."""
+
+    bl_region_type = "TOOLS"  # type: ignore[assignment]  # elsewhere than the others
 
 
 _warmed_up = False
