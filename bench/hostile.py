@@ -132,7 +132,7 @@ def limited() -> Iterator[None]:
 def told(
     read: Callable[[], Any], kind: type[MatteError] | tuple[type[MatteError], ...], where: Path | None = None
 ) -> Any:
-    """What `read` gives; None if that is an error of that kind, said in one line, with its place."""
+    """The result of `read`; None if it raises an error of that kind, which must be one line and name its place."""
     try:
         return read()
     except kind as error:
@@ -181,7 +181,7 @@ def images(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
 
 
 def movies(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
-    """MP4, MOV, AVI, Matroska and WebM."""
+    """Inputs of the family `movies`: damaged MP4, MOV, AVI, Matroska and WebM files of a few frames."""
     seeds = _seeds.movies(room)
 
     def check(made: tuple[str, bytes]) -> None:
@@ -434,7 +434,7 @@ def _named(wholes: Mapping[str, bytes]) -> SearchStrategy[tuple[str, bytes]]:
 
 @dataclass(slots=True)
 class Tally:
-    """Of one family. slowest: seconds of the processor that one input took at most."""
+    """The counts of one family. slowest: the highest processor time of one input, in seconds."""
 
     inputs: int = 0
     slowest: float = 0.0

@@ -1,4 +1,4 @@
-"""`test`: linters, types and the tests, each in the environment where it belongs."""
+"""`test`: runs linters, type checks and tests, each in its own environment."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from .environments import BLENDERS, ENGINE, QUICK, ROOT, TYPES, Environment, pre
 from .pythons import SUPPORTED, find_pythons
 from .say import say
 
-_AT_ONCE = min(2, os.cpu_count() or 1)  # checks: they wait a lot, for processes that they start and stop
+_AT_ONCE = min(2, os.cpu_count() or 1)  # checks at once: they often wait for processes that they start
 _TALKS = Lock()
-_NOTHING_COLLECTED = 5  # pytest's exit code: what was asked for (-k) is in another part
+_NOTHING_COLLECTED = 5  # pytest's exit code if -k selects no test of a part
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a check went.
+    """The result of a check.
 
-    seconds: by the clock.
-    processor: seconds of processors, of everything that it started and waited for; None where the system doesn't say.
+    code: its exit code.
+    seconds: wall-clock time.
+    processor: processor time in seconds, with all processes that it waited for; None if the system doesn't report it.
     """
 
     check: Check
@@ -43,7 +44,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One command of a part, run with the Python of its environment."""
+    """One command of a part, which runs with the Python of its environment."""
 
     part: str
     environment: Environment
@@ -51,21 +52,21 @@ class Check:
 
     @property
     def environments(self) -> tuple[Environment, ...]:
-        """What has to be there: the engine is what Blender's tests start, and what mypy finds torch in."""
+        """The environments it needs. Blender's tests start the engine, and mypy finds torch in its environment."""
         return (self.environment,) if self.environment is QUICK else (ENGINE, self.environment)
 
     @property
     def is_pytest(self) -> bool:
-        """Whether it takes pytest's arguments."""
+        """Whether it runs pytest and takes its arguments."""
         return self.arguments[1] == "pytest"
 
     @property
     def has_window(self) -> bool:
-        """Whether it tells stories in Blender's window."""
+        """Whether it runs stories in Blender's window."""
         return self.part.startswith("gui")
 
     def command(self, extra: Sequence[str] = ()) -> list[str]:
-        """What is started, with `extra` arguments at its end."""
+        """The command line, with `extra` arguments at its end."""
         return [str(python_of(self.environment)), *self.arguments, *extra]
 
     def __str__(self) -> str:
@@ -73,7 +74,7 @@ class Check:
 
 
 def all_checks(blenders: Sequence[Environment]) -> list[Check]:
-    """Every check, the longest first, then quickest first; Blender's tests once for each of `blenders`."""
+    """All checks, the longest first, then the quickest ones; Blender's tests run once for every one of `blenders`."""
     return [
         Check("engine", ENGINE, ("-m", "pytest", "tests/engine")),
         Check("lint", QUICK, ("-m", "ruff", "check", ".")),
@@ -91,15 +92,15 @@ PARTS = tuple(dict.fromkeys(check.part for check in all_checks(BLENDERS)))
 
 
 def child_environment() -> dict[str, str]:
-    """The environment variables of a check. What its hundreds of processes import is compiled once, whatever is set."""
+    """The environment variables of a check. Bytecode is always cached, because a check starts hundreds of processes."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return quiet_environment(inherited) | {PYTHON_VARIABLE: str(python_of(ENGINE))}
 
 
 def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Check], list[str]]:
-    """The checks that leading names of parts select (none = all but the long stories), and what is left for pytest.
+    """Split arguments into the checks of the named parts (all but the long stories if none is named) and pytest's.
 
-    With arguments for pytest, only what pytest runs is left.
+    If there are arguments for pytest, only checks that run pytest are selected.
     """
     rest = list(arguments)
     parts = set()
@@ -114,8 +115,8 @@ def choose(arguments: Sequence[str], checks: Sequence[Check]) -> tuple[list[Chec
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run them all, whatever fails; 0 if nothing did."""
-    # Where no Python is here yet, one is fetched: the first of those supported.
+    """Run all selected checks, even if one fails. Returns 0 if all passed."""
+    # If there is no supported Python, the first of the supported versions is fetched.
     versions = list(find_pythons()) or SUPPORTED[:1]
     blenders = [environment for environment in BLENDERS if environment.python in versions]
     checks, pytest_arguments = choose(arguments, all_checks(blenders))
@@ -123,7 +124,7 @@ def test(arguments: Sequence[str]) -> int:
     run = partial(_run, pytest_arguments=pytest_arguments, quietly=len(checks) > 1)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = list(pool.map(run, (check for check in checks if not check.has_window)))
-    results += map(run, (check for check in checks if check.has_window))  # a window wants the machine to itself
+    results += map(run, (check for check in checks if check.has_window))  # one at a time
     say("\n=== Summary")
     for result in results:
         outcome = _outcome(result.check, result.code, pytest_arguments)
@@ -151,7 +152,7 @@ def _passed(check: Check, code: int, pytest_arguments: Sequence[str]) -> bool:
 
 
 def _run(check: Check, pytest_arguments: Sequence[str], *, quietly: bool) -> Result:
-    """Run it. `quietly`: what it says comes whole, at its end."""
+    """Run a check. quietly: print its output at its end, in one piece."""
     command = check.command(pytest_arguments if check.is_pytest else ())
     if not quietly:
         return _timed(check, command, None)

@@ -1,4 +1,4 @@
-"""The command line: one function a command. Exit codes are errors.ExitCode."""
+"""The command line: one function per command. Exit codes are those of errors.ExitCode."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .watch import watch
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command that `arguments` begin with; returns the exit code."""
+    """Run the command that is the first of `arguments`. Returns the exit code."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return ExitCode.OK if arguments else ExitCode.USAGE
@@ -67,9 +67,9 @@ def _bench(arguments: Sequence[str]) -> int:
 
 
 def _pass_on(module: str, arguments: Sequence[str]) -> int:
-    """Run `module` in the engine's environment: its output, its exit code, its signals."""
+    """Run `module` in the engine's environment, with its output, exit code and signals passed through."""
     prepare([ENGINE])
-    # -P: the folder that the person is in must not shadow packages.
+    # -P: files in the current folder must not shadow packages.
     command = [str(python_of(ENGINE)), "-P", "-m", module, *arguments]
     environment = engine_environment(ROOT)
     if sys.platform != "win32":

@@ -1,8 +1,8 @@
-"""A real Blender with what drives its window, from Debian's packages in a folder of its own: for `test gui`.
+"""A real Blender and the tools that operate its window, from Debian's packages in a separate folder, for `test gui`.
 
-Made once, in .runtime/blender, in about three minutes; needs root, as debootstrap and chroot do. Each command runs in
-a mount namespace of its own, so that nothing stays mounted. Debian's unstable is what has Blender's current release.
-Its packages are signed by Debian, and no older version of them is kept, so this Blender has no pin.
+It is set up once in .runtime/blender, which takes about three minutes and needs root, as debootstrap and chroot do.
+Commands run in mount namespaces of their own, so that nothing stays mounted. Debian unstable has Blender's current
+release. Its packages are signed by Debian. Debian keeps no older versions, so this Blender can't be pinned.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _SUITE = "sid"
 _MIRROR = "http://deb.debian.org/debian"
 _PACKAGES = (
     *("blender", "ca-certificates", "fonts-dejavu-core", "imagemagick", "xauth", "xdotool", "xvfb"),
-    *("libegl-mesa0", "libgl1-mesa-dri", "libglx-mesa0"),  # draws without a GPU
-    *("python3-numpy", "python3-requests", "python3-zstandard"),  # recommended, and imported by Blender
+    *("libegl-mesa0", "libgl1-mesa-dri", "libglx-mesa0"),  # renders without a GPU
+    *("python3-numpy", "python3-requests", "python3-zstandard"),  # recommended packages that Blender imports
 )
-_PINS = REQUIREMENTS / "blender.txt"  # imported by Blender's extension manager, and not in Debian
+_PINS = REQUIREMENTS / "blender.txt"  # packages that Blender's extension manager imports and Debian lacks
 _STAMP = "ready.txt"
 _APT = Path("/etc/apt")
 _RECIPE = "\n".join((_SUITE, *_PACKAGES))
 
 
 def obstacle() -> str:
-    """Why there can't be one on this machine; empty if there can."""
+    """Why it can't be set up on this machine; empty if it can."""
     if sys.platform != "linux":
         return "a Debian Blender runs on Linux only"
     if os.geteuid() != 0:
@@ -53,7 +53,7 @@ def obstacle() -> str:
 
 
 def prepare() -> None:
-    """Set it up, unless that is done. Raises EngineError."""
+    """Set it up unless it is there. Raises EngineError."""
     _FOLDER.parent.mkdir(exist_ok=True)
     with only_one(_FOLDER.with_name(f"{_FOLDER.name}.lock"), "blender", SayWatch()):
         if _is_ready():
@@ -64,12 +64,12 @@ def prepare() -> None:
             run_quietly(["apt-get", "update", "-q"])
             run_quietly(["apt-get", "install", "-y", "-q", "--no-install-recommends", "debootstrap"])
         run_quietly(["debootstrap", "--variant=minbase", _SUITE, str(_FOLDER), _mirror()])
-        for file in sorted((_APT / "apt.conf.d").glob("*")):  # this machine's way to the mirror: a proxy, say
+        for file in sorted((_APT / "apt.conf.d").glob("*")):  # this machine's settings for the mirror, such as a proxy
             shutil.copy(file, _FOLDER / "etc/apt/apt.conf.d")
         install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends"
         run_quietly(command(["sh", "-c", f"apt-get update -q && {install} {' '.join(_PACKAGES)} && apt-get clean"]))
         version = "import sys; print('%d.%d' % sys.version_info[:2])"
-        python = run_quietly(command(["/usr/bin/python3", "-c", version])).strip()  # Debian's, whatever PATH has
+        python = run_quietly(command(["/usr/bin/python3", "-c", version])).strip()  # Debian's own, whatever is on PATH
         site = _FOLDER / f"usr/local/lib/python{python}/dist-packages"
         pip = [str(python_of(ENGINE)), "-m", "pip", "install", "--no-input", "-q", "--no-deps", "--require-hashes"]
         run_quietly([*pip, "--only-binary=:all:", "--target", str(site), "-r", str(_PINS)])
@@ -78,20 +78,20 @@ def prepare() -> None:
 
 
 def command(arguments: Sequence[str]) -> list[str]:
-    """What runs `arguments` in there. The checkout, the engine's environment and the temporary folder are seen."""
+    """The command that runs `arguments` inside, with the checkout, the engine and the temporary folder visible."""
     lines = ["set -e"]
     for path in ("/proc", "/dev", str(ROOT), str(Path(tempfile.gettempdir()).resolve()), *_engine_places()):
         inside = shlex.quote(f"{_FOLDER}{path}")
         make = f"mkdir -p {inside}" if Path(path).is_dir() else f"touch {inside}"
         lines += [make, f"mount --rbind {shlex.quote(path)} {inside}"]
-    # a word after the script is its $0
+    # the first argument after the script is $0
     lines.append(f'exec chroot {shlex.quote(str(_FOLDER))} sh -c \'cd "$1" && shift && exec "$@"\' sh "$@"')
     script = "\n".join(lines)
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", str(ROOT), *arguments]
 
 
 def _engine_places() -> list[str]:
-    """What the engine's Python consists of; of a Python in /usr only what is its own, as Blender's has the rest."""
+    """The folders of the engine's Python, without /usr, because Blender's root has its own."""
     if not python_of(ENGINE).exists():
         return []
     code = "import os, sys, sysconfig; print(sys.prefix, sys.base_prefix, sysconfig.get_path('stdlib'), sep='\\n')"
@@ -112,7 +112,7 @@ def _recipe() -> str:
 
 
 def _mirror() -> str:
-    """The one that this machine's own packages come from, if it is a Debian."""
+    """The mirror from which this machine's own packages come, if it is a Debian."""
     for file in (_APT / "sources.list", *sorted((_APT / "sources.list.d").glob("*"))):
         if file.is_file() and (found := re.search(r"https?://\S+/debian/?(?=\s)", file.read_text(encoding="utf-8"))):
             return found[0]

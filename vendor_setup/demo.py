@@ -1,4 +1,4 @@
-"""`demo`: what an artist does, through Blender's own Python API, on a clip that comes with the repository."""
+"""`demo`: tracks and exports a clip of the repository through Blender's Python API, as an artist would."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CLIPS = ROOT / "demo" / "clips"
 
 
 def demo(name: str, checkpoint: str) -> int:
-    """Track and export the clip `name`, then print what came of it. Raises MatteError.
+    """Track and export the clip `name`, and print the result. Raises MatteError.
 
     Args:
-        checkpoint: "embedded" or a name of OFFICIAL, which is downloaded unless it is there.
+        checkpoint: "embedded", or a name of OFFICIAL, which is downloaded if it is missing.
     """
     clip = _clip(name)
     if checkpoint in OFFICIAL:
@@ -35,7 +35,7 @@ def demo(name: str, checkpoint: str) -> int:
     try:
         if work.exists():
             shutil.rmtree(work)
-        shutil.copytree(clip / "rgb", plates)  # mattes go beside footage: not into the repository
+        shutil.copytree(clip / "rgb", plates)  # mattes are written beside the footage, and not into the repository
     except OSError as error:
         raise OutputError(f"The demo's folder can't be made: {error.strerror}.", where=str(work)) from None
     say(f"Tracking {clip.name} in Blender {blender.name.removeprefix('bpy-')}, without a window ...")

@@ -1,7 +1,7 @@
-"""Virtual environments with exact pins, made once and found ready afterwards.
+"""Virtual environments with exact pins. They are made once and reused.
 
-An environment is ready when its stamp holds the hash of its pins. The stamp is written last, so whatever was
-interrupted is made again from the start.
+An environment is ready if its stamp holds the hash of its pins. The stamp is written last, so an interrupted
+environment is made again from the start.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ _DOWNLOADING = re.compile(r"\s*Downloading (?:\S*/)?(\S+) \(([\d.]+) ([MG]B)\)")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What is in a virtual environment.
+    """The contents of a virtual environment.
 
-    requirements: files of the folder requirements, with exact versions.
-    python: the only version it is made with; None = any supported one.
-    engine: has the engine's packages, too, which the extension's own installer brings.
+    requirements: files in the folder `requirements`, with exact versions.
+    python: its Python version; None: any supported version.
+    engine: whether it also has the engine's packages, which the extension's own installer installs.
     """
 
     name: str
@@ -63,7 +63,7 @@ ENGINE = Environment(
 )
 QUICK = Environment("quick", ("lint.txt", "tests.txt"))  # linters and unit tests: seconds to make, no torch
 TYPES = Environment("types", ("types.txt",))
-TRUNK = Environment("trunk", ("trunk.txt",))  # holds weights, nothing that is run
+TRUNK = Environment("trunk", ("trunk.txt",))  # contains weights, no code
 BLENDERS = tuple(
     Environment(f"bpy-{version}", ("bpy.txt", "tests.txt", f"bpy-{version}.txt"), python)
     for version, python in (("4.2", (3, 11)), ("4.5", (3, 11)), ("5.0", (3, 11)), ("5.2", (3, 13)))
@@ -71,17 +71,17 @@ BLENDERS = tuple(
 
 
 def folder_of(environment: Environment) -> Path:
-    """Where the checkout keeps it."""
+    """The folder of an environment in the checkout."""
     return RUNTIME / environment.name
 
 
 def python_of(environment: Environment) -> Path:
-    """The interpreter in the checkout's copy."""
+    """The interpreter of an environment in the checkout."""
     return runtime_python(folder_of(environment))
 
 
 def pins(environment: Environment) -> str:
-    """Hash of everything that is installed; another hash means another environment."""
+    """The hash of everything that is installed. Another hash requires a new environment."""
     digest = hashlib.sha256(engine_pins.digest().encode() if environment.engine else b"")
     for name in environment.requirements:
         digest.update((REQUIREMENTS / name).read_bytes().replace(b"\r\n", b"\n"))
@@ -89,7 +89,7 @@ def pins(environment: Environment) -> str:
 
 
 def is_ready(environment: Environment, folder: Path) -> bool:
-    """Whether `folder` holds it, finished, with today's pins, and its Python still runs."""
+    """Whether `folder` holds the complete environment with the current pins, and its Python runs."""
     try:
         stamp = (folder / _STAMP).read_text(encoding="utf-8")
     except OSError:
@@ -98,12 +98,12 @@ def is_ready(environment: Environment, folder: Path) -> bool:
 
 
 def prepare(environments: Sequence[Environment]) -> None:
-    """Make those that are not ready, at the same time. Raises EngineError or OutputError of the first that failed."""
+    """Make all environments that are not ready, in parallel. Raises EngineError or OutputError of the first failure."""
     missing = [environment for environment in environments if not is_ready(environment, folder_of(environment))]
     if not missing:
         return
     pythons = find_or_fetch(RUNTIME)
-    os.environ["PIP_COMPILE"] = "0"  # most modules are never imported here, and Python compiles those that are
+    os.environ["PIP_COMPILE"] = "0"  # most modules are never imported, and Python compiles the others on import
     say(f"Setting up {', '.join(environment.name for environment in missing)} in {RUNTIME} (once; several minutes) ...")
     with concurrent.futures.ThreadPoolExecutor(len(missing)) as pool:
         made = [
@@ -124,7 +124,7 @@ def _python_for(environment: Environment, pythons: dict[Version, Python]) -> Pyt
 
 
 def make(environment: Environment, folder: Path, python: Python) -> None:
-    """Make `environment` in `folder`, replacing what is there. Raises EngineError, OutputError."""
+    """Make `environment` in `folder`, which is replaced. Raises EngineError, OutputError."""
     with only_one(folder.with_name(f"{folder.name}.lock"), environment.name, SayWatch()):
         if is_ready(environment, folder):
             return
@@ -134,7 +134,9 @@ def make(environment: Environment, folder: Path, python: Python) -> None:
             watch = SayWatch(f"[{environment.name}] ")
             _, torch = make_engine(folder, python, InstallPlan(RUNTIME, agreed=ANY), RUNTIME / "downloads", log, watch)
             shutil.rmtree(RUNTIME / "downloads", ignore_errors=True)
-            run_quietly([str(runtime_python(folder)), "-m", "ensurepip"])  # an artist's engine needs no pip
+            run_quietly(
+                [str(runtime_python(folder)), "-m", "ensurepip"]
+            )  # the engine's environment is made without pip
             say(f"[{environment.name}] torch {torch}")
         else:
             remove_folder(folder)
@@ -154,13 +156,13 @@ def _share_packages(folder: Path, other: Path) -> None:
     site = Path(run_quietly([str(runtime_python(folder)), "-c", code]).strip())
     if sys.platform == "win32":
         shared = [other / "Lib" / "site-packages"]
-    else:  # whichever Python the other was made with; paths that don't exist are skipped
+    else:  # all Pythons that the other may have been made with; missing paths are skipped
         shared = [other / "lib" / f"python{major}.{minor}" / "site-packages" for major, minor in SUPPORTED]
     (site / "engine.pth").write_text("".join(f"{line}\n" for line in shared), encoding="utf-8")
 
 
 class _Installer:
-    """pip in one environment: what it downloads is said, everything else goes to a log beside the environment."""
+    """Runs pip in one environment. Downloads are reported; its whole output goes to a log beside the environment."""
 
     def __init__(self, name: str, folder: Path, log: Path) -> None:
         self.name = name
@@ -170,7 +172,7 @@ class _Installer:
         self.scratch.mkdir()
 
     def install(self, *arguments: str) -> None:
-        """`pip install *arguments`. Raises EngineError with pip's reason."""
+        """Run `pip install *arguments`. Raises EngineError with pip's reason."""
         command = [
             str(runtime_python(self.folder)),
             "-m",
@@ -201,7 +203,7 @@ class _Installer:
             )
 
     def _follow(self, process: subprocess.Popen[str]) -> list[str]:
-        """All lines of `process`, logged as they come."""
+        """Log the lines of `process` as they come, and return them."""
         assert process.stdout is not None
         source = process.stdout
         lines: queue.Queue[str | None] = queue.Queue()
@@ -239,8 +241,8 @@ class _Installer:
                     say(f"[{self.name}] installing {what}")
 
     def _downloaded(self, file: str) -> int:
-        """Bytes of `file` that have come so far."""
+        """The number of bytes of `file` that have been downloaded."""
         try:
             return max((path.stat().st_size for path in self.scratch.rglob(file)), default=0)
-        except OSError:  # pip moved it away
+        except OSError:  # pip has moved it
             return 0

@@ -1,4 +1,4 @@
-"""`hashes`: what the files of the pinned packages hash to, asked of the registry through uv."""
+"""`hashes`: gets the hashes of all files of the pinned packages from the registry, through uv."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEAD = """\
 
 
 def hashes(runtime: Path) -> Path:
-    """Write pins.HASHES anew, keeping PyTorch's own builds of the pinned version. Raises EngineError."""
+    """Rewrite pins.HASHES, except PyTorch's own builds of the pinned version. Raises EngineError."""
     local = f"  torch-{pins.version_of('torch')}+"
     lines = {line for line in pins.HASHES.read_text(encoding="utf-8").splitlines() if local in line}
     options = ["--no-config", "--quiet", "--no-deps", "--universal", "--python-version", "3.11"]

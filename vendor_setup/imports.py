@@ -1,8 +1,9 @@
-"""Which tests a change touches, from what the files import and name.
+"""The tests that a change affects, derived from imports and names in the files.
 
-A file leads to another one if it imports it, anywhere in it and in any form, or if one of its strings is the other's
-name, its module's or its folder's: `"addon.engine"` stands where a process is started, `part("clip.prompts")` in
-Blender's tests, `"dependencies.md"` where a document is read. That is cheap, and errs on the side of too many tests.
+A file depends on another one if it imports it, in any form and at any place, or if one of its strings is the name of
+the file, its module or its folder: `"addon.engine"` occurs where a process is started, `part("clip.prompts")` in
+Blender's tests, `"dependencies.md"` where a document is read. This is cheap, and selects too many tests rather than too
+few.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 
 class Imports:
-    """The files below `root`, and what each leads to. Files are paths relative to `root`, with forward slashes."""
+    """The files below `root` and their dependencies. Files are paths relative to `root`, with forward slashes."""
 
     def __init__(self, root: Path, files: Mapping[str, Hashable]) -> None:
         """`files` with something that is another one when the file was written; what has not changed is read once."""
@@ -25,9 +26,9 @@ class Imports:
         }
 
     def touched(self, changed: Collection[str], tests: Collection[str]) -> list[str]:
-        """Those of `tests` that lead to a file of `changed`, the ones in the fewest steps first.
+        """The tests that depend on a changed file, those with the fewest steps in between first.
 
-        A file that is not there any more touches what still names it.
+        A deleted file affects all files that still name it.
         """
         steps = {file: 0 for file in changed if file in self._leads_to}
         ends = {*changed, *map(_name, changed), *(folder for file in changed for folder in _folders(file))}
@@ -40,25 +41,25 @@ class Imports:
 
 
 def _folders(file: str) -> set[str]:
-    """The outermost and the innermost folder, as strings name them that mean all files in there."""
+    """The outermost and the innermost folder of a file, as in strings that stand for all files in it."""
     folders = file.split("/")[:-1]
     return {f"{folder}/" for folder in folders[:1] + folders[-1:]}
 
 
 def _name(file: str) -> str:
-    """What strings and imports call it: a module's dotted name, else the name of the file."""
+    """The name of a file in strings and imports: a module's dotted name, or the name of the file."""
     path = PurePosixPath(file)
     if path.suffix != ".py":
         return path.name
     parts = path.with_suffix("").parts
     if parts == ("__init__",):
-        return "bl_ext"  # the extension itself, which Blender loads
+        return "bl_ext"  # the extension, as Blender loads it
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @functools.cache
 def _names_in(root: Path, file: str, stamp: Hashable) -> frozenset[str]:
-    """All that `file` may name, whether or not there is such a file."""
+    """All names in `file`, whether or not files with these names exist."""
     path = PurePosixPath(file)
     if path.suffix != ".py":
         return frozenset()
@@ -68,7 +69,7 @@ def _names_in(root: Path, file: str, stamp: Hashable) -> frozenset[str]:
         around.append(".".join((*package, "conftest")))
     try:
         tree = ast.parse((root / file).read_bytes())
-    except (OSError, SyntaxError, ValueError):  # gone or half-written: linter and pytest tell it
+    except (OSError, SyntaxError, ValueError):  # deleted or half-written, which linter and pytest report
         return frozenset(around)
     return frozenset((*around, *_names_of(tree, package)))
 
@@ -80,7 +81,7 @@ def _names_of(tree: ast.AST, package: Sequence[str]) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*above, *([node.module] if node.module else [])])
-            # Out of a package come its modules, or what the package itself holds.
+            # An import from a package names its modules or members of the package itself.
             yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "part":
             yield from (

@@ -1,4 +1,4 @@
-"""`package`: the extension's zip, built and validated by Blender's own command."""
+"""`package`: builds and validates the extension's zip with Blender's own command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEEDED = {"__init__.py", "blender_manifest.toml", "LICENSE", "addon"}
 
 
 def newest_blender(*others: Environment) -> Environment:
-    """The newest Blender that a Python of this machine has a wheel for; it and `others` are ready to use."""
+    """Prepare `others` and the newest Blender with a wheel for a Python of this machine. Returns that Blender."""
     versions = find_or_fetch(RUNTIME)
     newest = [environment for environment in BLENDERS if environment.python in versions][-1]
     prepare([newest, *others])
@@ -32,7 +32,7 @@ def package(blender: Environment) -> Path:
     """Build dist/<id>-<version>.zip with `blender`'s wheel and validate it.
 
     Raises:
-        EngineError: with Blender's words; or it holds what an artist does not need.
+        EngineError: Blender's message, or the package contains files that artists do not need.
     """
     manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     DIST.mkdir(exist_ok=True)
@@ -44,7 +44,7 @@ def package(blender: Environment) -> Path:
 
 
 def check(file: Path) -> None:
-    """Only what is needed, and not too large. Raises EngineError."""
+    """Check that the zip contains only what is needed and is not too large. Raises EngineError."""
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
     foreign = [name for name in names if name.split("/")[0] not in _NEEDED or name.endswith((".pyc", "/"))]
@@ -55,8 +55,8 @@ def check(file: Path) -> None:
 
 
 def extension_command(blender: Environment, arguments: Sequence[str]) -> None:
-    """`blender --command extension ARGUMENTS`. Raises EngineError with Blender's words."""
-    # A part of Blender's extension manager that runs without Blender, by any Python.
+    """Run `blender --command extension ARGUMENTS`. Raises EngineError with Blender's message."""
+    # The part of Blender's extension manager that any Python can run without Blender.
     found = sorted(folder_of(blender).rglob("bl_pkg/cli/blender_ext.py"))
     if not found:
         raise EngineError("This Blender has no extension command.", where=blender.name)

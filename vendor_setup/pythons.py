@@ -1,6 +1,6 @@
-"""Which Pythons there are that Blender has wheels for; where there is none, one is fetched.
+"""Finds the Pythons for which Blender has wheels, and fetches one if there is none.
 
-Blender 4.2 to 5.0 speak Python 3.11, 5.1 and 5.2 speak 3.13; the engine runs on both.
+Blender 4.2 to 5.0 use Python 3.11, Blender 5.1 and 5.2 use 3.13. The engine runs on both.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from addon.runtime.watch import Watch
 
 from .say import say
 
-SUPPORTED: tuple[Version, ...] = ((3, 11), (3, 13))  # the first is what uv fetches
+SUPPORTED: tuple[Version, ...] = ((3, 11), (3, 13))  # uv fetches the first one
 
 # Debian without python3-venv has no ensurepip.
 _MODULES = "ensurepip, sys, venv"
 
 
 def find_pythons(commands: Sequence[Sequence[str]] | None = None) -> dict[Version, Python]:
-    """The supported Pythons of this machine, by version, best first; may be empty."""
+    """The supported Pythons of this machine by version, best first. There may be none."""
     found: dict[Version, Python] = {}
     for command in commands if commands is not None else candidates(SUPPORTED):
         python = probe(command, _MODULES)
@@ -33,7 +33,7 @@ def find_pythons(commands: Sequence[Sequence[str]] | None = None) -> dict[Versio
 
 
 def find_or_fetch(runtime: Path) -> dict[Version, Python]:
-    """As find_pythons, but never empty: where there is none, uv brings one into `runtime`. Raises EngineError."""
+    """As find_pythons, but if there is none, uv installs one in `runtime`. Raises EngineError."""
     found = find_pythons()
     if found:
         return found

@@ -1,6 +1,6 @@
-"""`repository`: a folder of static files that Blender installs and updates the extension from.
+"""`repository`: builds a folder of static files from which Blender installs and updates the extension.
 
-Put on any web server, its index.json is the URL of a remote repository in Blender's preferences (Blender manual,
+On a web server, the URL of its index.json is a remote repository for Blender's preferences (Blender manual,
 "Creating a Static Extensions Repository").
 """
 
@@ -16,11 +16,11 @@ from .package import extension_command, package
 
 
 def repository(blender: Environment, folder: Path) -> Path:
-    """Build the extension into `folder`, in place of older versions. Returns the index.
+    """Build the extension into `folder`, where it replaces older versions. Returns the path of the index.
 
     Raises:
-        EngineError: with Blender's words.
-        OutputError: what the disk refuses.
+        EngineError: Blender's message.
+        OutputError: a file can't be written.
     """
     file = package(blender)
     try:

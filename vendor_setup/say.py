@@ -1,4 +1,4 @@
-"""Lines for the person who waits. They go to stderr: stdout belongs to the commands that are passed through."""
+"""Progress messages. They go to stderr, because stdout belongs to the commands that are run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def say(line: str) -> None:
 
 
 class SayWatch(Watch):
-    """Says what a long task does: when it turns to something else, and every few seconds.
+    """Prints what a long task does, whenever that changes and every few seconds.
 
     prefix: in front of each line.
     """

@@ -1,4 +1,4 @@
-"""`train`: render shots with Blender, train the embedded network on them, export its weights; or one of these steps."""
+"""`train`: renders shots with Blender, trains the embedded network and exports its weights, or runs one of these steps."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .package import newest_blender
 
 
 def commands(arguments: Sequence[str]) -> list[tuple[str, ...]]:
-    """What `python -m training` is called with: the step that is named, with its options, or all, each resuming."""
+    """The arguments for `python -m training`: a step and its options, or all steps, which resume if interrupted."""
     if arguments:
         return [tuple(arguments)]
     return [("render",), ("train", "--resume"), ("export",)]
 
 
 def train(arguments: Sequence[str]) -> int:
-    """Run the steps until one fails; returns its exit code. Raises EngineError."""
+    """Run the steps until one fails. Returns its exit code. Raises EngineError."""
     for command in commands(arguments):
         python = python_of(_environment(command[0]))
         if command[0] == "transplant":
@@ -38,7 +38,7 @@ def train(arguments: Sequence[str]) -> int:
 
 
 def _trunk() -> Path:
-    """The file of EfficientNet-Lite0's published weights. Raises EngineError."""
+    """The path of EfficientNet-Lite0's published weights. Raises EngineError."""
     prepare([TRUNK])
     found = next(folder_of(TRUNK).rglob("efficientnet-lite0-*.pth"), None)
     if found is None:
@@ -47,7 +47,7 @@ def _trunk() -> Path:
 
 
 def _environment(step: str) -> Environment:
-    """Rendering needs Blender, the rest (and what isn't a step: its usage) torch."""
+    """The environment of a step: rendering needs Blender, other steps and the usage message need torch."""
     if step == "render":
         return newest_blender()
     prepare([ENGINE])

@@ -1,7 +1,7 @@
-"""`test --watch`: what a change touches runs as soon as a file is saved, the quickest first.
+"""`test --watch`: runs the checks that a change affects as soon as a file is saved, the quickest first.
 
-A change that is saved meanwhile ends what runs, and it begins again with both. What failed runs again with the next
-change, whatever that is: the mistake may be in another file.
+Another change ends the current run, and a new run covers both changes. Failed checks run again after the next change,
+whatever that is, because the mistake may be in another file.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .environments import BLENDERS, QUICK, ROOT, folder_of, is_ready, prepare
 from .imports import Imports
 from .say import say
 
-_INTERVAL = 0.3  # seconds between two looks at the files
-_PATIENCE = 10.0  # seconds that a check gets to end what it started
+_INTERVAL = 0.3  # seconds between two scans of the files
+_PATIENCE = 10.0  # seconds that a check has to end its processes
 _FOLDERS = ("addon", "bench", "demo", "docs", "tests", "training", "vendor_setup")
 _ORDER = (
     "lint",
@@ -28,13 +28,13 @@ _ORDER = (
     "setup",
     "engine",
     "blender",
-)  # the quickest first; a window is nothing to watch with
+)  # the quickest first, without stories in a window
 
-Snapshot = dict[str, tuple[int, int]]  # when each file was written, in ns, and its bytes; by its path below ROOT
+Snapshot = dict[str, tuple[int, int]]  # modification time in ns and size in bytes, by path below ROOT
 
 
 def watch(arguments: Sequence[str]) -> int:
-    """Run until interrupted. `arguments` as of `test`; without parts, those whose environments are there already."""
+    """Run until interrupted. Arguments are those of `test`; if no parts are named, all with existing environments run."""
     blenders = [environment for environment in BLENDERS if is_ready(environment, folder_of(environment))] or BLENDERS
     every = [check for part in _ORDER for check in all_checks(blenders[-1:]) if check.part == part]
     checks, pytest_arguments = choose(arguments, every)
@@ -68,14 +68,14 @@ def watch(arguments: Sequence[str]) -> int:
 
 
 def snapshot() -> Snapshot:
-    """All files that checks may depend on."""
+    """The state of all files on which checks may depend."""
     found: Snapshot = {}
     for path in (*ROOT.glob("*"), *(file for folder in _FOLDERS for file in (ROOT / folder).rglob("*"))):
         if path.suffix == ".pyc" or path.name.startswith("."):
             continue
         try:
             about = path.stat()
-        except OSError:  # gone in this moment
+        except OSError:  # deleted in the meantime
             continue
         if path.is_file():
             found[path.relative_to(ROOT).as_posix()] = (about.st_mtime_ns, about.st_size)
@@ -85,7 +85,7 @@ def snapshot() -> Snapshot:
 def commands(
     checks: Sequence[Check], changed: set[str], files: Snapshot, pytest_arguments: Sequence[str]
 ) -> Iterator[list[str]]:
-    """What is to run when `changed` has changed: of pytest's parts what that touches, nearest first; else all."""
+    """The commands to run after a change: pytest with the affected tests, nearest first; other checks completely."""
     imports = Imports(ROOT, files)
     for check in checks:
         if not check.is_pytest:
@@ -99,7 +99,7 @@ def commands(
 
 
 def _next_change(before: Snapshot) -> tuple[Snapshot, set[str]]:
-    """Wait until files are other ones than `before` and stay so for a moment; returns all files and those changed."""
+    """Wait for a change since `before` that is stable for a moment. Returns the new snapshot and the changed files."""
     last = before
     while True:
         time.sleep(_INTERVAL)
@@ -110,7 +110,7 @@ def _next_change(before: Snapshot) -> tuple[Snapshot, set[str]]:
 
 
 def _run(command: Sequence[str], seen: Snapshot) -> int | None:
-    """Its exit code; None if files changed meanwhile and it was ended."""
+    """Run a command. Returns its exit code, or None if it was ended because files changed."""
     with subprocess.Popen(command, cwd=ROOT, env=child_environment(), stdin=subprocess.DEVNULL) as process:
         while True:
             try:
@@ -118,7 +118,7 @@ def _run(command: Sequence[str], seen: Snapshot) -> int | None:
             except subprocess.TimeoutExpired:
                 if snapshot() != seen:
                     break
-        # As Ctrl-C does, so that fixtures end the processes that they started.
+        # the signal of Ctrl-C, so that fixtures end their processes
         process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGINT)
         try:
             process.wait(_PATIENCE)

@@ -21,7 +21,7 @@ _shown: dict[str, Summary] = {}  # of the redraw that goes on, by the clip's ful
 
 @dataclass(frozen=True)
 class Summary:
-    """The clip in short; `coordinates` and `prompts` are None if `error` says why they can't be read."""
+    """Summary of a clip for panels. `coordinates` and `prompts` are None if they can't be read; `error` says why."""
 
     coordinates: ClipCoordinates | None = None
     warnings: tuple[str, ...] = ()
@@ -30,20 +30,20 @@ class Summary:
 
     @property
     def footage(self) -> Footage | None:
-        """What was found of it."""
+        """The clip's footage on disk."""
         return self.coordinates.footage if self.coordinates else None
 
     @functools.cached_property
     def marked(self) -> dict[str, tuple[Prompt, ...]]:
-        """What will be sent of each object, by its name."""
+        """The prompts of all objects, by name, as a Job would have them."""
         return {name: marks.prompts() for name, marks in self.prompts.marks.items()} if self.prompts else {}
 
 
 def shown_summary_of(clip: bpy.types.MovieClip) -> Summary:
-    """For all that is drawn: read once a redraw, however many panels and editors ask.
+    """The summary for drawing code. It is read once per redraw, for all panels and editors.
 
-    Nothing may change the clip while Blender draws. It runs timers between its events and its drawing, so what was read
-    for one redraw is forgotten before the next one.
+    Nothing may change the clip while Blender draws. Blender runs timers between events and drawing, so a timer clears
+    the summary before the next redraw.
     """
     if bpy.app.background:  # no timers
         return summary_of(clip)
@@ -59,7 +59,7 @@ def _forget_shown() -> None:
 
 
 def summary_of(clip: bpy.types.MovieClip) -> Summary:
-    """Made anew, but for the files on disk: these are looked at when the clip changed, or after `refresh`."""
+    """Compute the summary. Files on disk are checked only if the clip has changed, or after `refresh`."""
     try:
         coordinates, warnings = _coordinates(clip)
         frame_range = frame_range_of(clip, coordinates.footage.frame_count)
@@ -69,7 +69,7 @@ def summary_of(clip: bpy.types.MovieClip) -> Summary:
 
 
 def refresh() -> None:
-    """Look at the files anew at the next drawing."""
+    """Check the files on disk again at the next redraw."""
     _coordinates_by_clip.clear()
 
 
