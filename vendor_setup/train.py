@@ -1,4 +1,4 @@
-"""`train`: renders shots with Blender, trains the embedded network and exports its weights, or runs one of these steps."""
+"""`train`: renders shots with Blender, trains the embedded network and exports its weights; or runs one of these."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Snapshot = dict[str, tuple[int, int]]  # modification time in ns and size in byt
 
 
 def watch(arguments: Sequence[str]) -> int:
-    """Run until interrupted. Arguments are those of `test`; if no parts are named, all with existing environments run."""
+    """Run until interrupted. Arguments are those of `test`; without parts, all with existing environments run."""
     blenders = [environment for environment in BLENDERS if is_ready(environment, folder_of(environment))] or BLENDERS
     every = [check for part in _ORDER for check in all_checks(blenders[-1:]) if check.part == part]
     checks, pytest_arguments = choose(arguments, every)
