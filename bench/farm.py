@@ -178,11 +178,13 @@ class _Kills:
         """Kill, if it is time."""
         if self.is_over or time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + self._chance.uniform(0, 0.5 * self._typical)
         workers = [process for process in descendants() if process.is_task or process.is_engine]
         orphans = [
             process for process in workers if not any(f"{runner.room}/" in process.command for runner in runners)
         ]
+        if not workers and not any(isinstance(runner.process, Fork) for runner in runners):
+            return  # runners that have only begun: their end loses nothing
+        self._next = time.monotonic() + self._chance.uniform(0, 0.5 * self._typical)
         engines = [process for process in orphans if process.is_engine]
         if len(engines) > _ORPHANS:
             self._kill(engines[0].pid, "orphans")

@@ -42,9 +42,9 @@ class Rules:
 
 
 RULES = (
-    Rules("Open Job Description, one bundle", warm=True, together=True),
-    Rules("Slurm: no warm engine, steps together", warm=False, together=True),
-    Rules("Flamenco: no warm engine, shot by shot", warm=False, together=False),
+    Rules("Open Job Description", warm=True, together=True),
+    Rules("Slurm", warm=False, together=True),
+    Rules("Flamenco", warm=False, together=False),
 )
 Shot = dict[Step, list[float]]  # seconds of the tasks of each step
 
@@ -147,7 +147,8 @@ def main() -> int:
             lines[name] = [
                 round(alone / workers / simulate(shots, workers, logged.start, rules), 3) for workers in WORKERS
             ]
-            print(f"{name:60} " + " ".join(f"{value:.2f}" for value in lines[name]))
+            minutes = f"{alone / 60:.0f} minutes by one"
+            print(f"{name:34} " + " ".join(f"{value:.2f}" for value in lines[name]) + f"  {minutes}")
     medians = ", ".join(f"{step} {statistics.median(logged.tasks[step]):.2f} s" for step in STEPS)
     print(f"logged: start of an engine {logged.start:.1f} s; {medians}")
     if options.save:

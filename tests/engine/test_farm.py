@@ -202,7 +202,7 @@ def test_slurm(shots: list[Shot], tmp_path: Path) -> None:
     assert sent.stdout.split() == [b"check:", b"1", b"track:", b"2", b"export:", b"3", b"publish:", b"4"]
     lines = (bundle / "sent").read_text(encoding="utf-8").splitlines()
     assert ["--array=1-2 " in lines[0], "--array=1-3 " in lines[1], "--array=1-3 " in lines[2]] == [True] * 3
-    assert ["afterok:1" in lines[1], "afterany:2" in lines[2], "afterany:3" in lines[3]] == [True] * 3
+    assert ["afterany:1" in lines[1], "afterany:2" in lines[2], "afterany:3" in lines[3]] == [True] * 3
     assert lines[2].endswith(f"--partition=a {bundle}/task.sh export 2")
     environment = {**os.environ, "BUNDLE": str(bundle), "SLURM_ARRAY_TASK_ID": "3"}
     ran = subprocess.run(["sh", bundle / "task.sh", "export", "2"], env=environment, check=True, capture_output=True)

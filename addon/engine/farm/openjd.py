@@ -72,9 +72,8 @@ def _action(*words: str) -> dict[str, Any]:
 
 
 def _assets(jobs: list[Job]) -> dict[str, Any]:
-    files = sorted({file for job in jobs for file in job.footage.files})
-    folders = sorted({str(job.matte_folder) for job in jobs})
-    return {"inputs": {"filenames": files, "directories": []}, "outputs": {"directories": folders}}
+    inputs = {"filenames": sorted({file for job in jobs for file in job.footage.files}), "directories": []}
+    return {"inputs": inputs, "outputs": {"directories": sorted({str(job.matte_folder) for job in jobs})}}
 
 
 def _write(path: Path, value: object) -> None:

@@ -4,8 +4,9 @@
     task.sh     what the arrays run
     log/        what the tasks say
 
-Steps after `track` begin whatever became of the one before (`afterany`), and of each shot do what can be done: one shot
-that fails stops no other. A task that is asked to end (time limit, preemption) stops after its frame and is put back.
+Steps begin whatever became of the one before (`afterany`), and of each shot do what can be done: one shot that fails,
+in the check too, stops no other. A task that is asked to end (time limit, preemption) stops after its frame and is put
+back.
 """
 
 from __future__ import annotations
@@ -61,5 +62,5 @@ def _array(plan: Plan, step: Step, before: Step | None) -> str:
     if plan.gpu and step == "track":
         options.append("--gres=gpu:1")
     if before:
-        options.append(f'--dependency="{"afterok" if before == "check" else "afterany"}:$job_{before}"')
+        options.append(f'--dependency="afterany:$job_{before}"')
     return f'job_{step}=$(sbatch {" ".join(options)} "$@" "$BUNDLE/task.sh" {step} {items})\n'
