@@ -35,6 +35,7 @@ from .operators.object_from_tracks import SPLATMATTE_OT_object_from_tracks
 from .operators.open_folder import SPLATMATTE_OT_open_folder
 from .operators.open_log import SPLATMATTE_OT_open_log
 from .operators.pick import SPLATMATTE_OT_pick
+from .operators.presets import SPLATMATTE_OT_export_preset, SPLATMATTE_OT_finishing_preset
 from .operators.preview import SPLATMATTE_OT_preview
 from .operators.refine_transients import SPLATMATTE_OT_refine_transients
 from .operators.release import SPLATMATTE_OT_release
@@ -44,6 +45,7 @@ from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.select_frames import SPLATMATTE_OT_select_frames
 from .operators.self_test import SPLATMATTE_OT_self_test
 from .operators.send_to_farm import SPLATMATTE_OT_send_to_farm
+from .operators.set_scene_frames import SPLATMATTE_OT_set_scene_frames
 from .operators.stop_setup import SPLATMATTE_OT_stop_setup
 from .operators.suggest import SPLATMATTE_OT_suggest
 from .operators.switch_object import SPLATMATTE_OT_switch_object
@@ -66,6 +68,9 @@ CLASSES = (
     SPLATMATTE_OT_preview,
     SPLATMATTE_OT_track,
     SPLATMATTE_OT_from_here_on,
+    SPLATMATTE_OT_finishing_preset,
+    SPLATMATTE_OT_export_preset,
+    SPLATMATTE_OT_set_scene_frames,
     SPLATMATTE_OT_hold,
     SPLATMATTE_OT_release,
     SPLATMATTE_OT_check_cameras,

@@ -63,7 +63,9 @@ def rna_of(kind: Any) -> Any:
 def own_properties(kind: Any) -> list[Any]:
     """Those of a registered class that Blender does not give to all of its kind."""
     base = next(base for base in kind.__mro__ if base.__module__ in ("bpy_types", "bpy.types", "_bpy_types"))
-    return [prop for prop in rna_of(kind).properties if prop.identifier not in base.bl_rna.properties]
+    known = set(base.bl_rna.properties.keys())
+    known.update(*(other.__annotations__ for other in kind.__mro__ if other.__module__ == "bl_operators.presets"))
+    return [prop for prop in rna_of(kind).properties if prop.identifier not in known]
 
 
 def said(addon: Path) -> set[str]:

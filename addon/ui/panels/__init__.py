@@ -11,6 +11,7 @@ from .frames import SPLATMATTE_PT_frames
 from .hold import SPLATMATTE_PT_hold
 from .objects import SPLATMATTE_PT_objects, SPLATMATTE_UL_objects
 from .overlay import SPLATMATTE_PT_overlay
+from .presets import SPLATMATTE_PT_export_presets, SPLATMATTE_PT_finish_presets
 from .queue import SPLATMATTE_PT_queue
 from .review import SPLATMATTE_PT_review, SPLATMATTE_UL_suspects
 from .splat import SPLATMATTE_PT_splat
@@ -18,6 +19,8 @@ from .strokes import SPLATMATTE_PT_strokes
 from .track import SPLATMATTE_PT_track
 
 CLASSES = (
+    SPLATMATTE_PT_finish_presets,
+    SPLATMATTE_PT_export_presets,
     SPLATMATTE_UL_objects,
     SPLATMATTE_UL_suspects,
     SPLATMATTE_PT_toolbar,

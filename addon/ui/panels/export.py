@@ -12,12 +12,17 @@ from ...settings.preferences import preferences
 from ..text import draw_text
 from .base import ClipPanel
 from .job import draw_end, draw_outcome, draw_pending, is_marked
+from .presets import SPLATMATTE_PT_export_presets
 
 
 class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
     """Where the mattes go."""
 
     bl_label = "Export"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """The menu of presets."""
+        SPLATMATTE_PT_export_presets.draw_panel_header(self.layout)
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Target and folder; the way back into Blender; the version that was written."""

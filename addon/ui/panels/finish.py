@@ -9,6 +9,7 @@ from ...settings.clip_settings import ClipSettings
 from ...viewer import finished_mattes
 from ..text import draw_text
 from .base import ClipPanel
+from .presets import SPLATMATTE_PT_finish_presets
 
 
 class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
@@ -16,6 +17,10 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
 
     bl_label = "Finishing"
     bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """The menu of presets."""
+        SPLATMATTE_PT_finish_presets.draw_panel_header(self.layout)
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """Of the active tracking object; below it, of objects that are layers of a mask only."""

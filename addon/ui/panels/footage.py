@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ...clip.footage import scene_frame
 from ...clip.prompts import count_of
 from ...clip.summary import shown_summary_of
 from ...contract.errors import FootageError
@@ -42,12 +43,24 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
         draw_text(layout, context, words, translate=False)
         if footage.layer:
             draw_text(layout, context, f"Layer {footage.layer}")
+        _draw_scene_frames(layout, context, clip)
         layout.prop(settings_of(clip), "panorama")
         _draw_static(layout, context, clip)
         for warning in summary.warnings:
             draw_text(layout, context, warning, "ERROR")
         if summary.warnings:
             layout.operator("clip.reload", text="Reload Clip", text_ctxt=CONTEXT, icon="FILE_REFRESH")
+
+
+def _draw_scene_frames(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
+    """Where the scene has other frames than the clip, that it has, and the button that sets them."""
+    scene = context.scene
+    first, last = scene_frame(clip, 1), scene_frame(clip, clip.frame_duration)
+    if (scene.frame_start, scene.frame_end) != (first, last):
+        ends = first, last, scene.frame_start, scene.frame_end
+        words = translated("The clip has frames {1} to {2}, the scene {3} to {4}.", *ends)
+        draw_text(layout, context, words, "INFO", translate=False)
+        layout.operator("splat_matte.set_scene_frames", icon="PREVIEW_RANGE")
 
 
 def _draw_static(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:

@@ -1,0 +1,34 @@
+"""Set Scene Frames: the scene begins and ends with the clip."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..clip.footage import active_clip, scene_frame
+from ..language import translated
+from .base import Result
+
+
+class SPLATMATTE_OT_set_scene_frames(bpy.types.Operator):
+    """Have the scene begin with the clip's first frame and end with its last one"""
+
+    bl_idname = "splat_matte.set_scene_frames"
+    bl_label = "Set Scene Frames"
+    bl_options = {"REGISTER", "UNDO"}  # Blender's own operator of this name can't be undone
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A clip."""
+        if active_clip(context) is None:
+            cls.poll_message_set(translated("Open footage first"))
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> Result:
+        """Both ends; the frame that is shown is moved inside."""
+        clip, scene = active_clip(context), context.scene
+        first, last = scene_frame(clip, 1), scene_frame(clip, clip.frame_duration)
+        scene.frame_end = last  # Blender moves the start along, if need be
+        scene.frame_start = first
+        scene.frame_current = min(max(scene.frame_current, first), last)
+        return {"FINISHED"}
