@@ -86,7 +86,7 @@ _TOOLS = {"xdotool": "package xdotool", "import": "package imagemagick"}
 
 
 def main(arguments: Sequence[str], footage: Path = _FOOTAGE, minutes: float = _MINUTES) -> int:
-    """Tell the stories: of `arguments`, or the short one. The exit code of the first that fails, or NOT_RUN.
+    """Tell the stories: of `arguments`, or the short one. All, and the exit code of the first that fails; or NOT_RUN.
 
     Args:
         footage: a folder of images, of which each story gets a copy.
@@ -106,13 +106,9 @@ def main(arguments: Sequence[str], footage: Path = _FOOTAGE, minutes: float = _M
     look = _LOOK.format(scale=options.scale, light=options.light) if options.light or options.scale != 1 else ""
     with tempfile.TemporaryDirectory(prefix="splat-matte-gui-") as room:
         _install(blender, around, look, Path(room))
-        for story in options.stories:
-            if code := _tell(story, blender, around, Path(room), footage, options.minutes):
-                say(f"The story {story} failed; pictures: {_PICTURES}")
-                return code
-            say(f"Told: {story}")
+        codes = [_tell(story, blender, around, Path(room), footage, options.minutes) for story in options.stories]
     say(f"Pictures: {_PICTURES}")
-    return 0
+    return next((code for code in codes if code), 0)
 
 
 _Around = Callable[[Sequence[str]], list[str]]
@@ -172,7 +168,9 @@ def _tell(story: str, blender: Sequence[str], around: _Around, installed: Path, 
                 *(_bring_wheels() if story == "install" else ()),
             ]
         )
-        return wait_for(told, _environment(room), minutes)
+        code = wait_for(told, _environment(room), minutes)
+    say(f"Told: {story}" if code == 0 else f"The story {story} failed")
+    return code
 
 
 def _bring_wheels() -> tuple[str, str]:

@@ -24,7 +24,7 @@ from mathutils import Matrix
 
 PACKAGE = "bl_ext.user_default.splat_matte"
 MOMENT = 0.35  # seconds that Blender gets to notice an input, on software GL too
-PATIENCE = 400.0  # seconds that a condition may take
+PATIENCE = 900.0  # seconds that a condition may take
 LIKE = 0.8  # correlation from which on it is the same word
 
 FOOTAGE, PICTURES = (Path(path) for path in sys.argv[sys.argv.index("--") + 1 :][:2])
@@ -511,7 +511,7 @@ def tell(story: Steps) -> None:
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
-            shot("failed")
+            shot(f"failed_{Path(sys.argv[sys.argv.index('-P') + 1]).stem}")
             os._exit(1)
         return 0.05
 

@@ -2,13 +2,15 @@
 
 Blender's main loop is watched by a timer: what lies between two of its calls, beyond the pause that it asked for, is
 a stall, during which no key and no click is taken. Beside the seconds of the clock stands what Blender computed
-meanwhile, its main thread and all of its threads (those of software GL draw): on a machine with other work the clock
-says as much about that as about us. Another thread notes every few milliseconds which of our functions the main thread
-is in: those of the longest stall are named.
+meanwhile, its main thread and all of its threads (those of software GL draw), and how long its main thread could have
+gone on but had no processor, as Linux counts it: on a machine with other work the clock says as much about that as
+about us. Another thread notes every few milliseconds which of our functions the main thread is in: those of the longest
+stall are named.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -35,23 +37,29 @@ _worst: tuple[float, str] = (0.0, "")  # of one gap: seconds that the main threa
 
 
 class Seconds(NamedTuple):
-    """Of the clock, of them computed by Blender's main thread, computed by all its threads."""
+    """Of the clock; of these without a processor, and computed by Blender's main thread; by all its threads."""
 
     clock: float
+    waited: float
     main: float
     all: float
 
     @classmethod
     def now(cls) -> Seconds:
-        """Where the three clocks stand."""
-        return cls(time.monotonic(), time.thread_time(), time.process_time())
+        """Where the clocks stand, in the main thread. Source: Linux, Documentation/scheduler/sched-stats.rst."""
+        waited = int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+        return cls(time.monotonic(), waited, time.thread_time(), time.process_time())
 
     def since(self, before: Seconds) -> Seconds:
         """What went by."""
         return Seconds(*(a - b for a, b in zip(self, before, strict=True)))
 
+    def in_words(self) -> str:
+        """But for the clock's."""
+        return f"{self.waited:.3f} s without a processor, {self.main:.3f} s computed, {self.all:.3f} s by all threads"
 
-_last = Seconds(0.0, 0.0, 0.0)
+
+_last = Seconds(0.0, 0.0, 0.0, 0.0)
 
 
 def watch() -> None:
@@ -106,13 +114,14 @@ def press(text: str) -> hand.Steps:
     yield hand.moment(1.0)  # the button is lit by now, which is a drawing too
     hand.xdotool("mousedown", 1)
     yield hand.moment(0.1)
-    before = Seconds.now()
-    hand.xdotool("mouseup", 1)
-    yield lambda: first_drawing(before.clock) > 0
+    before, released = Seconds.now(), []
+    program = subprocess.Popen(["xdotool", "mouseup", "1"])  # Blender's loop goes on meanwhile
+    threading.Thread(target=lambda: released.append((program.wait(), time.monotonic())), daemon=True).start()
+    yield lambda: first_drawing(before.clock) > 0 and bool(released)
     spent = Seconds.now().since(before)
-    words = (
-        f"{first_drawing(before.clock):.3f} s, at most {spent.main:.3f} s computed, {spent.all:.3f} s by all threads"
-    )
+    most = first_drawing(before.clock)
+    least = max(0.0, most - (released[0][1] - before.clock))
+    words = f"{least:.3f} to {most:.3f} s, until then at most {spent.in_words()}"
     print(f"MEASURED {text}: first sign of life after {words} {seen_since(before.clock)}", flush=True)
 
 
@@ -124,8 +133,7 @@ def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
     _worst = 0.0, ""
     yield condition
     stall = Seconds(*map(max, zip(*_gaps, strict=True)))
-    words = f"{time.monotonic() - since:.2f} s, longest stall {stall.clock:.3f} s"
-    words += f", of one at most {stall.main:.3f} s computed, {stall.all:.3f} s by all threads"
+    words = f"{time.monotonic() - since:.2f} s, longest stall {stall.clock:.3f} s, of one at most {stall.in_words()}"
     print(f"MEASURED {what}: {words} {_worst[1]}", flush=True)
 
 
@@ -145,10 +153,10 @@ def scrub(what: str) -> hand.Steps:
         before = Seconds.now()
         for _ in range(frames):
             frame, count = shown(), len(drawn["WINDOW"])
-            hand.xdotool("key", key)
+            subprocess.Popen(["xdotool", "key", key])
             yield lambda frame=frame, count=count: shown() != frame and len(drawn["WINDOW"]) > count
-        clock, main, all_threads = (value / frames for value in Seconds.now().since(before))
-        words = f"{1 / clock:.1f} frames a second, {main:.3f} s computed a frame, {all_threads:.3f} s by all threads"
+        a_frame = Seconds(*(value / frames for value in Seconds.now().since(before)))
+        words = f"{1 / a_frame.clock:.1f} frames a second, a frame {a_frame.in_words()}"
         print(f"MEASURED {what}, {key}: {words}", flush=True)
 
 

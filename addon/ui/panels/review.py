@@ -80,7 +80,9 @@ def _draw_words(
     """What is said of this frame, and what to do about it: as high on any frame, as a rule, whatever that is."""
     frame = shown_frame(clip, context.space_data, context.scene)
     here = [suspect for suspect in settings.suspects_used() if suspect.first <= frame <= suspect.last]
-    if not settings.suspects_used():
+    if not settings.suspects_used() and job_run.pending_of("track", clip) is not None:
+        words, icon = "", "BLANK1"  # they are looked for when all is tracked
+    elif not settings.suspects_used():
         words, icon = "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK"
     elif not here:
         words, icon = "Nothing on this frame looks doubtful.", "CHECKMARK"
