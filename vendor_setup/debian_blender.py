@@ -80,7 +80,9 @@ def prepare() -> None:
 def command(arguments: Sequence[str]) -> list[str]:
     """The command that runs `arguments` inside, with the checkout, the engine and the temporary folder visible."""
     lines = ["set -e"]
-    for path in ("/proc", "/dev", str(ROOT), str(Path(tempfile.gettempdir()).resolve()), *_engine_places()):
+    linked = [str(RUNTIME.resolve())] if RUNTIME.is_symlink() else []  # shared by several checkouts
+    seen = ("/proc", "/dev", str(ROOT), str(Path(tempfile.gettempdir()).resolve()), *linked, *_engine_places())
+    for path in seen:
         inside = shlex.quote(f"{_FOLDER}{path}")
         make = f"mkdir -p {inside}" if Path(path).is_dir() else f"touch {inside}"
         lines += [make, f"mount --rbind {shlex.quote(path)} {inside}"]
