@@ -3,6 +3,7 @@
     python3 vendor_setup test gui
     python3 vendor_setup test gui-long     the long stories, which are not told unless they are asked for
     python3 -m vendor_setup.gui STORY ... [--scale 1.5] [--light]     some of them, in another look
+    python3 -m vendor_setup.gui long picking install --guide          the guide's pictures, taken anew
 
 The Blender is the one that BLENDER names, with a display (or xvfb-run, which makes one), xdotool and ImageMagick's
 `import`; else one of Debian's packages, which is set up in .runtime where that is possible. Without either nothing is
@@ -20,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -46,6 +48,7 @@ LONG = ("long", "marking", "files", "editors", "picking", "to_mask", "frames", "
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"
 _PICTURES = ROOT / "dist" / "gui"
+_IMAGES = ROOT / "docs" / "images"
 _WHEELS = RUNTIME / "wheels"
 _SIZE = (1600, 1000)
 _MINUTES = 20
@@ -97,7 +100,9 @@ def main(arguments: Sequence[str], footage: Path = _FOOTAGE, minutes: float = _M
     parser.add_argument("--scale", type=float, default=1.0, help="of Blender's interface; default: %(default)s")
     parser.add_argument("--light", action="store_true", help="Blender's light theme instead of the dark one")
     parser.add_argument("--minutes", type=float, default=minutes, help="that a story may take; default: %(default)s")
+    parser.add_argument("--guide", action="store_true", help="put the pictures that the guide has into docs/images")
     options = parser.parse_args(arguments)
+    since = time.time()
     try:
         blender, around = _find_blender()
     except EngineError as error:
@@ -108,7 +113,21 @@ def main(arguments: Sequence[str], footage: Path = _FOOTAGE, minutes: float = _M
         _install(blender, around, look, Path(room))
         codes = [_tell(story, blender, around, Path(room), footage, options.minutes) for story in options.stories]
     say(f"Pictures: {_PICTURES}")
+    if options.guide:
+        say(f"Taken anew: {', '.join(take_anew(_PICTURES, _IMAGES, since)) or 'none'}")
     return next((code for code in codes if code), 0)
+
+
+def take_anew(pictures: Path, images: Path, since: float) -> list[str]:
+    """Copy the pictures that were taken since then, in seconds of the epoch, over those of the same name in `images`.
+
+    Returns their names.
+    """
+    taken = sorted(file for file in pictures.glob("*.png") if file.stat().st_mtime >= since)
+    names = [file.name for file in taken if (images / file.name).exists()]
+    for name in names:
+        shutil.copyfile(pictures / name, images / name)
+    return names
 
 
 _Around = Callable[[Sequence[str]], list[str]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,17 @@ def test_a_story_is_told_by_hand(name: str) -> None:
 )
 def test_what_a_hand_cannot_do_is_seen(source: str) -> None:
     assert forbidden(source)
+
+
+def test_only_pictures_that_the_guide_has_and_that_are_new_are_taken(tmp_path: Path) -> None:
+    pictures, images = tmp_path / "pictures", tmp_path / "images"
+    for folder, names in ((pictures, ("marked", "old", "failed")), (images, ("marked", "old"))):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.png").write_text(folder.name, encoding="ascii")
+    os.utime(pictures / "old.png", (1.0, 1.0))
+    assert gui.take_anew(pictures, images, 2.0) == ["marked.png"]
+    assert {file.name: file.read_text(encoding="ascii") for file in images.iterdir()} == {
+        "marked.png": "pictures",
+        "old.png": "images",
+    }
