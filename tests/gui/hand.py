@@ -371,9 +371,12 @@ def load(file: Path) -> Steps:
     yield from key("Home")
 
 
-def type_into(label: str, *values: str) -> Steps:
-    """The sidebar's fields beside a label, one after the other: Return edits the field under the mouse, Tab goes on."""
-    yield from edit_beside(label)
+def type_into(label: str, *values: str, below: str) -> Steps:
+    """The sidebar's fields beside a label, one after the other: Return edits the field under the mouse, Tab goes on.
+
+    below: a word above the label, as others may look like it: "Frames", and the "Frame 1" of a mark.
+    """
+    yield from edit_beside(label, below)
     for value in values:
         xdotool("key", "ctrl+a")
         yield moment()
@@ -383,10 +386,11 @@ def type_into(label: str, *values: str) -> Steps:
         yield moment()
 
 
-def edit_beside(label: str) -> Steps:
-    """The mouse over the first field beside a label, which is being edited then."""
-    spots = seen(label, sidebar())
-    assert spots, f"{label!r} is not on the screen"
+def edit_beside(label: str, below: str) -> Steps:
+    """The mouse over the first field beside a label below a word, which is being edited then."""
+    above = min((y for _, y in seen(below, sidebar())), default=0)
+    spots = [(x, y) for x, y in seen(label, sidebar()) if y > above]
+    assert spots, f"{label!r} is not on the screen below {below!r}"
     scale = bpy.context.preferences.system.ui_scale
     yield from move(spots[0][0] + round(75 * scale), spots[0][1])
     xdotool("key", "Return")

@@ -18,7 +18,7 @@ def story() -> hand.Steps:
     yield from hand.click_plate(*SUBJECT, "ctrl")
     yield from hand.press_in_sidebar("Range")
     yield lambda: settings().use_range
-    yield from hand.type_into("Frames", "1", str(RANGE))
+    yield from hand.type_into("Frames", "1", str(RANGE), below="Range")
     yield from track()
     yield from holding()
     yield from from_here_on()

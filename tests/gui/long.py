@@ -79,7 +79,7 @@ def places(text: str) -> tuple[int, int]:
 def tracking() -> hand.Steps:
     yield from hand.press_in_sidebar("Range")
     yield lambda: settings().use_range
-    yield from hand.type_into("Frames", "1", str(RANGE))
+    yield from hand.type_into("Frames", "1", str(RANGE), below="Range")
     assert (settings().range_start, settings().range_end) == (1, RANGE)
     yield from hand.press_action("Track")
     yield lambda: bool(hand.run()) and bool(hand.run().progress) and hand.run().progress["stage"] == "track"

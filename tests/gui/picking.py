@@ -21,7 +21,7 @@ def story() -> hand.Steps:
     yield from hand.open_footage(hand.FOOTAGE)
     yield from hand.press_in_sidebar("Range")
     yield lambda: settings().use_range
-    yield from hand.type_into("Frames", "1", "2")
+    yield from hand.type_into("Frames", "1", "2", below="Range")
     yield lambda: (settings().range_start, settings().range_end) == (1, 2)
     write_things()
     plate, horse = hand.at(*POT), hand.at(*HORSE)

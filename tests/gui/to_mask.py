@@ -13,7 +13,6 @@ from hand import (
     FOOTAGE,
     Steps,
     click_plate,
-    clip,
     editors,
     idle,
     key,
@@ -24,6 +23,7 @@ from hand import (
     run,
     shot,
     tell,
+    tracks,
 )
 
 SUBJECT = (0.49, 0.6)
@@ -32,7 +32,7 @@ SUBJECT = (0.49, 0.6)
 def story() -> Steps:
     yield from open_footage(FOOTAGE)
     yield from click_plate(*SUBJECT, "ctrl")
-    yield lambda: len(clip().tracking.objects["Camera"].tracks) == 1
+    yield lambda: len(tracks()) == 1
     yield from press_action("Track")
     yield lambda: run() is not None and idle()
     assert run().error is None, run().error
@@ -42,7 +42,7 @@ def story() -> Steps:
     yield from press("OK")
     yield lambda: len(bpy.data.masks) == 1
     (mask,) = bpy.data.masks
-    assert [layer.name for layer in mask.layers] == ["Camera"]
+    assert [layer.name for layer in mask.layers] == ["Subject"]
     assert len(mask.layers[0].splines) > 0
     space = editors()[0].spaces.active
     assert space.mode == "TRACKING", "the editor is as it was"
