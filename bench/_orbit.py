@@ -59,17 +59,48 @@ def render(folder: Path, seed: int, count: int, size: tuple[int, int] = (640, 48
         picture = np.mean([picture for picture, _ in seen], axis=0) + random.normal(0, noise, (size[1], size[0], 3))
         files.append(str(folder / f"shot.{i + 1:04d}.png"))
         cv2.imwrite(files[-1], np.clip(picture, 0, 255).astype(np.uint8))
-        mattes.append(seen[len(seen) // 2][1])
+        mattes.append(seen[len(seen) // 2][1] > 0)
     return Orbit(tuple(files), tuple(mattes), blur)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A sharp frame. picture: (H, W, 3), BGR; labels: (H, W), 0 the floor, 1 the block, 2 somebody; rotation: (3, 3),
+    from the world to a camera that looks along z with y down."""  # fmt: skip
+
+    picture: Picture
+    labels: Picture
+    rotation: Vectors
+
+
+def views(seed: int, count: int, size: tuple[int, int], *, somebody: bool = False) -> list[View]:
+    """Even steps once round the block; with `somebody`, a smaller block walks past it meanwhile."""
+    random = np.random.default_rng(seed)
+    faces = _faces(random)
+    textures = [_texture(random) for _ in range(5)] if somebody else []
+    found = []
+    for i in range(count):
+        angle = 2 * math.pi * i / count
+        place = np.array([5 * math.cos(angle), 5 * math.sin(angle), 1.6 + 0.5 * math.sin(3 * angle)])
+        walk = np.array([1.5, 3 * i / count - 1.5])
+        moving = list(zip(_block(walk, 0.3, 0.2, 1.7), textures, strict=True)) if somebody else []
+        picture, labels = _picture([*faces, *moving], place, np.zeros(2), size)
+        noisy = np.clip(picture + random.normal(0, 2, picture.shape), 0, 255).astype(np.uint8)
+        found.append(View(noisy, labels, _rotation(place, np.zeros(2))))
+    return found
 
 
 def _faces(random: np.random.Generator) -> list[tuple[Vectors, Picture]]:
     """The floor first, then the block's: corners (4, 3) in order round each, and textures."""
     floor = np.array([[-6, -6, 0], [6, -6, 0], [6, 6, 0], [-6, 6, 0]], float)
-    base = np.array([[-0.9, -0.6], [0.9, -0.6], [0.9, 0.6], [-0.9, 0.6]])
-    low, high = (np.column_stack([base, np.full(4, z)]) for z in (0.0, 1.5))
-    walls = [np.array([low[i], low[(i + 1) % 4], high[(i + 1) % 4], high[i]]) for i in range(4)]
-    return [(corners, _texture(random)) for corners in (floor, *walls, high)]
+    return [(corners, _texture(random)) for corners in (floor, *_block(np.zeros(2), 0.9, 0.6, 1.5))]
+
+
+def _block(middle: Vectors, across: float, along: float, tall: float) -> list[Vectors]:
+    """The corners of its walls and its top; the first two lengths are halves."""
+    base = middle + np.array([[-across, -along], [across, -along], [across, along], [-across, along]])
+    low, high = (np.column_stack([base, np.full(4, z)]) for z in (0.0, tall))
+    return [*(np.array([low[i], low[(i + 1) % 4], high[(i + 1) % 4], high[i]]) for i in range(4)), high]
 
 
 def _texture(random: np.random.Generator) -> Picture:
@@ -83,18 +114,14 @@ def _texture(random: np.random.Generator) -> Picture:
 
 def _picture(
     faces: Sequence[tuple[Vectors, Picture]], place: Vectors, turn: Vectors, size: tuple[int, int]
-) -> tuple[Picture, NDArray[np.bool_]]:
-    """What a camera sees that looks at the block, turned by `turn` radians; and where the block is."""
+) -> tuple[Picture, Picture]:
+    """What a camera sees that looks at the block, turned by `turn` radians; and the labels of View."""
     wide, high = size
-    ahead = _unit(np.array([0, 0, 0.6]) - place)
-    right = _unit(np.cross(ahead, [0, 0, 1]))
-    ahead = _unit(ahead + turn[0] * right + turn[1] * np.cross(ahead, right))
-    right = _unit(np.cross(ahead, [0, 0, 1]))
-    rotation = np.stack([right, np.cross(ahead, right), ahead])
+    rotation = _rotation(place, turn)
     focal = _FIELD * wide
     camera = np.array([[focal, 0, wide / 2], [0, focal, high / 2], [0, 0, 1]]) @ rotation
     picture = np.full((high, wide, 3), (200, 170, 140), np.uint8)
-    block = np.zeros((high, wide), np.uint8)
+    labels = np.zeros((high, wide), np.uint8)
     order = sorted(range(1, len(faces)), key=lambda i: -float(np.linalg.norm(faces[i][0].mean(axis=0) - place)))
     for number in (0, *order):
         corners, texture = faces[number]
@@ -106,13 +133,21 @@ def _picture(
             outline = (corners - place) @ camera.T
             inside: NDArray[Any] = np.zeros((high, wide), np.uint8)
             cv2.fillConvexPoly(inside, np.rint(outline[:, :2] / outline[:, 2:]).astype(np.int32), 1)
-            block |= inside
+            labels[inside > 0] = 1 + (number - 1) // 5  # five faces a block
         else:
             inside = cv2.warpPerspective(np.ones(texture.shape[:2], np.uint8), to_picture, size)
             across, down, rest = np.linalg.inv(to_picture)[2]
             inside[across * np.arange(wide) + (down * np.arange(high) + rest)[:, None] <= 0] = 0
         cv2.copyTo(warped, inside, picture)
-    return picture, block > 0
+    return picture, labels
+
+
+def _rotation(place: Vectors, turn: Vectors) -> Vectors:
+    ahead = _unit(np.array([0, 0, 0.6]) - place)
+    right = _unit(np.cross(ahead, [0, 0, 1]))
+    ahead = _unit(ahead + turn[0] * right + turn[1] * np.cross(ahead, right))
+    right = _unit(np.cross(ahead, [0, 0, 1]))
+    return np.stack([right, np.cross(ahead, right), ahead])
 
 
 def _unit(vector: Vectors) -> Vectors:

@@ -1,18 +1,18 @@
-"""Turntable: COLMAP with and without masks, where the subject turns before a background that stands still.
+"""Captures in COLMAP, with and without the masks of --capture: how many images it places, and how many rightly.
 
-    python3 vendor_setup bench alignment [--subject suzanne] [--frames 36] [--size 480x360] [--folder DIR]
+    python3 vendor_setup bench alignment [--frames 36] [--size 480x360] [--seed 5]
 
-A subject is rendered from a circle of cameras (bench/_turntable.py) and laid over one picture that stays, with its true
-mattes: what a camera sees of a turntable. The masks are those that `--capture turntable` writes. Figures: how many
-images COLMAP places in its largest model, and how many of these rightly, that is with turns between images that differ
-from the true ones by less than 5 degrees (median over all other images).
+A block is seen from a circle of cameras (bench/_orbit.py), with its true mattes. *Turntable*: it is laid over one
+picture that stays, which is what a camera sees of a turntable. *Walk-around*: on its floor, and somebody walks past it,
+who is tracked and not exported.
+
+Figures: how many images COLMAP places in its largest model, and how many of these rightly, that is with turns between
+images that differ from the true ones by less than 5 degrees (median over all other images).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -22,48 +22,38 @@ import pycolmap
 from numpy.typing import NDArray
 
 from addon.contract.job import Job
-from addon.contract.job_types import Delivery, MatteObject, Point, Prompt
+from addon.contract.job_types import Capture, Delivery, MatteObject, Point, Prompt
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader, scan
-from vendor_setup.environments import python_of
-from vendor_setup.package import newest_blender
 
-from ._common import ROOT
+from ._orbit import View, views
 
 _RIGHT = 5.0  # degrees
+_FEATURES = 2000  # an image
 Turn = NDArray[np.float64]
 
 
-def turntable(folder: Path, into: Path) -> None:
-    """The rendered subject over one picture that stays."""
-    files = sorted((folder / "rgb").iterdir())
-    first = cv2.imread(str(files[0]))
-    assert first is not None
-    noise = np.random.default_rng(0).integers(0, 256, (first.shape[0] // 6 + 1, first.shape[1] // 6 + 1, 3), np.uint8)
-    still = cv2.resize(noise, first.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+def write(seen: list[View], into: Path, seed: int, *, stands_still: bool) -> None:
+    """The pictures as files; what is not the block may be of one picture that stays."""
+    high, wide = seen[0].labels.shape
+    noise = np.random.default_rng(seed).integers(0, 256, (high // 6 + 1, wide // 6 + 1, 3), np.uint8)
+    still = cv2.resize(noise, (wide, high), interpolation=cv2.INTER_CUBIC)
     into.mkdir(parents=True)
-    for file in files:
-        picture, inside = cv2.imread(str(file)), _matte(folder, file)[..., None] > 0
-        assert picture is not None
-        cv2.imwrite(str(into / f"{file.stem}.png"), np.where(inside, picture, still))
+    for i, view in enumerate(seen):
+        picture = np.where(view.labels[..., None] == 1, view.picture, still) if stands_still else view.picture
+        cv2.imwrite(str(into / f"{i + 1:04d}.png"), picture)
 
 
-def _matte(folder: Path, file: Path) -> NDArray[np.uint8]:
-    """uint8 (H, W), 0 or 255."""
-    found = cv2.imread(str(folder / "id" / f"{file.stem}.png"), cv2.IMREAD_GRAYSCALE)
-    assert found is not None
-    return np.where(found == 1, 255, 0).astype(np.uint8)
-
-
-def masks(folder: Path, images: Path, output: Path) -> Path:
+def masks(seen: list[View], images: Path, output: Path, capture: Capture) -> Path:
     """The folder of alignment masks that a version for Brush holds."""
     footage = scan(images)[0]
-    files = [Path(file) for file in footage.files]
-    marked = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
-    job = Job(footage, marked, output=str(output), target="brush", delivery=Delivery(capture="turntable"))
+    prompts = (Prompt(1, (Point(1, 1),)),)
+    labels = {"subject": 1, "somebody": 2}
+    marked = tuple(MatteObject(name, prompts, export=name == "subject") for name in labels)
+    job = Job(footage, marked, output=str(output), target="brush", delivery=Delivery(capture=capture))
     version = export(
         prepare(job, Reader(footage)),
-        lambda frame, name: _matte(folder, files[frame - 1]),
+        lambda frame, name: np.where(seen[frame - 1].labels == labels[name or "subject"], 255, 0).astype(np.uint8),
         frames=list(job.frames),
         key="truth",
         report={},
@@ -75,12 +65,13 @@ def masks(folder: Path, images: Path, output: Path) -> Path:
 
 def placed(images: Path, room: Path, mask_path: Path | None) -> dict[str, Turn]:
     """Rotations (3, 3) from world to camera of COLMAP's largest model, by base name."""
-    room.mkdir()
+    room.mkdir(parents=True)
     reading, extraction = pycolmap.ImageReaderOptions(), pycolmap.FeatureExtractionOptions()
     reading.camera_model = "SIMPLE_PINHOLE"
     if mask_path is not None:
         reading.mask_path = str(mask_path)
     extraction.num_threads, extraction.use_gpu = 1, False
+    extraction.sift.max_num_features = _FEATURES
     matching = pycolmap.FeatureMatchingOptions()
     matching.num_threads, matching.use_gpu = 1, False
     pycolmap.set_random_seed(0)
@@ -102,13 +93,6 @@ def placed(images: Path, room: Path, mask_path: Path | None) -> dict[str, Turn]:
     return found
 
 
-def truth(folder: Path) -> dict[str, Turn]:
-    """The true rotations, likewise."""
-    frames = json.loads((folder / "transforms.json").read_text())["frames"]
-    flip = np.diag([1.0, -1.0, -1.0])  # Blender's cameras look along -z, COLMAP's along z with y down
-    return {Path(frame["file_path"]).stem: flip @ np.array(frame["transform_matrix"])[:3, :3].T for frame in frames}
-
-
 def right(found: dict[str, Turn], true: dict[str, Turn]) -> int:
     """How many are turned rightly against the others."""
 
@@ -119,27 +103,31 @@ def right(found: dict[str, Turn], true: dict[str, Turn]) -> int:
     return sum(np.median([off(name, other) for other in found if other != name]) < _RIGHT for name in found)
 
 
+def compare(capture: Capture, seen: list[View], room: Path, seed: int) -> None:
+    """Print how a capture is placed without masks and with them."""
+    images = room / "images"
+    write(seen, images, seed, stands_still=capture == "turntable")
+    true = {f"{i + 1:04d}": view.rotation for i, view in enumerate(seen)}
+    alignment = masks(seen, images, room / "mattes", capture)
+    for words, mask_path in (("without masks", None), ("with masks", alignment)):
+        found = placed(images, room / words.replace(" ", "_"), mask_path)
+        print(f"{capture}, {words}: {len(found)} of {len(true)} placed, {right(found, true)} rightly", flush=True)
+
+
 def main() -> int:
     """Measure and print; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="bench alignment", description="A turntable in COLMAP, with masks.")
-    parser.add_argument("--subject", default="suzanne")
+    parser = argparse.ArgumentParser(prog="bench alignment", description="Captures in COLMAP, with masks.")
     parser.add_argument("--frames", type=int, default=36)
     parser.add_argument("--size", default="480x360", metavar="WxH")
-    parser.add_argument("--folder", type=Path, default=ROOT / "work" / "alignment", help="of the rendered clip")
+    parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
-    if not options.folder.exists():
-        command = [str(python_of(newest_blender())), "-m", "bench._turntable", str(options.folder), options.subject]
-        more = ["--seed", "5", "--frames", str(options.frames), "--size", options.size]
-        subprocess.run([*command, *more], cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    true = truth(options.folder)
+    width, height = map(int, options.size.split("x"))
+    pycolmap.logging.minloglevel = pycolmap.logging.FATAL
+    captures: tuple[Capture, ...] = ("turntable", "walk_around")
     with tempfile.TemporaryDirectory() as temporary:
-        room = Path(temporary)
-        images = room / "images"
-        turntable(options.folder, images)
-        alignment = masks(options.folder, images, room / "mattes")
-        for words, mask_path in (("without masks", None), ("with masks", alignment)):
-            found = placed(images, room / words.replace(" ", "_"), mask_path)
-            print(f"{words}: {len(found)} of {len(true)} images placed, {right(found, true)} rightly", flush=True)
+        for capture in captures:
+            seen = views(options.seed, options.frames, (width, height), somebody=capture == "walk_around")
+            compare(capture, seen, Path(temporary) / capture, options.seed)
     return 0
 
 
