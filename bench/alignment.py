@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    pycolmap.logging.minloglevel = pycolmap.logging.FATAL
+    pycolmap.logging.minloglevel = int(pycolmap.logging.FATAL)
     captures: tuple[Capture, ...] = ("turntable", "walk_around")
     with tempfile.TemporaryDirectory() as temporary:
         for capture in captures:
