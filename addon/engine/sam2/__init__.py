@@ -1,4 +1,4 @@
-"""SAM 2: weights in, a predictor on a device out, and what it is given. `cpu` makes it fast on a CPU.
+"""SAM 2: loads weights as a predictor on a device, and prepares its input. `cpu` makes it fast on a CPU.
 
 Imports `footage` and `store`.
 """

@@ -1,8 +1,8 @@
-"""A model's config: plain data in, sam2's modules out, and nothing but these.
+"""Builds sam2's modules, and nothing else, from a model's config.
 
-A config is somebody else's file. It is read as plain YAML (no tags, no aliases, no `${...}`), bounded in size and
-depth, and may name the classes of one table, with the arguments that these have. Hydra, which upstream builds with,
-imports and calls whatever a config names.
+A config is foreign data. It is read as plain YAML (no tags, no aliases, no `${...}`) of bounded size and depth. It may
+name only the classes of one table, with their own arguments. Hydra, which upstream uses, imports and calls whatever a
+config names.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ MODULES: dict[str, type[torch.nn.Module]] = {
     )
 } | {"addon.engine.sam2.efficientnet_lite.EfficientNetLite0": EfficientNetLite0}
 _ROOT = f"{SAM2Base.__module__}.{SAM2Base.__qualname__}"
-_REFUSED = {"weights_path"}  # arguments of these classes that open files, or addresses
-_COMPILED = "compile_image_encoder"  # starts a compiler; nothing here needs it
+_REFUSED = {"weights_path"}  # arguments of these classes that open files or URLs
+_COMPILED = "compile_image_encoder"  # would start a compiler
 
 # Far above the largest published model: 224 million weights in some 900 tensors.
 _MAX_BYTES = 64 * 1024
 _MAX_DEPTH = 12
-_MAX_ITEMS = 64  # of a list
+_MAX_ITEMS = 64  # items of a list
 _MAX_NUMBER = 4096
-_MAX_NUMBERS = {"num_layers": 64, "stages": 64, "temperature": 1e6, "rope_theta": 1e6}  # of these, instead
+_MAX_NUMBERS = {"num_layers": 64, "stages": 64, "temperature": 1e6, "rope_theta": 1e6}  # limits for these keys instead
 _MAX_WORD = 64  # characters
 _MAX_ELEMENTS = 400_000_000
 _MAX_CALLS = 100_000
 _SIDES = range(128, 2049, 32)  # pixels of the model's input
-# YAML 1.1 takes 1e-6 for a word; published configs mean a number (OmegaConf reads them so too).
+# YAML 1.1 reads 1e-6 as a word. Published configs mean a number, and OmegaConf reads it as one.
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)$|[-+]?\.[0-9_]+(?:[eE][-+]?[0-9]+)?$")
 _HINT = "Choose the config that the checkpoint was trained with."
 _PLAIN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map"))
@@ -76,7 +76,7 @@ _UPSTREAM_POSTPROCESSING = {"binarize_mask_from_pts_for_mem_enc": True}
 
 
 def build(path: Path) -> Predictor:
-    """The predictor that a config describes, with random weights. Raises CheckpointError that names the file."""
+    """Build the predictor that a config describes, with random weights. Raises CheckpointError that names the file."""
     model = read_config(path)
     extra = model.get("sam_mask_decoder_extra_args") or {}
     with (
@@ -90,7 +90,7 @@ def build(path: Path) -> Predictor:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The `model` of a config as plain data that names nothing but MODULES. Raises CheckpointError."""
+    """The `model` of a config as plain data that names only classes in MODULES. Raises CheckpointError."""
     with reading(CheckpointError, "This config can't be read", where=str(path), hint=_HINT):
         data = _read_yaml(path)
         model = data.get("model") if isinstance(data, dict) else None
@@ -106,9 +106,9 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A config's bytes. Raises CheckpointError: it can't be read, or is too large to be one."""
+    """Read a config's bytes. Raises CheckpointError if the file can't be read or is too large."""
     with reading(CheckpointError, "This config can't be read", where=str(path), hint=_HINT):
-        if path.exists() and not path.is_file():  # a pipe or a device may never end
+        if path.exists() and not path.is_file():  # reading a pipe or a device may never end
             raise ValueError("it is no file")
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
@@ -126,7 +126,7 @@ def _read_yaml(path: Path) -> Any:
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml is untyped
-    """Plain data only: no anchor, alias or tag, no key twice, bounded in depth."""
+    """A YAML loader for plain data: no anchors, aliases, tags or duplicate keys, and bounded depth."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -157,7 +157,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.012345
 
 
 def _check(node: Any, where: str) -> None:
-    """Raises ValueError that names the place of what no config holds."""
+    """Check that values are as in a config. Raises ValueError that names the place."""
     if isinstance(node, dict):
         target = node.get("_target_")
         if where != "model" and "_target_" in node and not (isinstance(target, str) and target in MODULES):
@@ -190,7 +190,7 @@ def _check_arguments(node: dict[str, Any], kind: type[torch.nn.Module], where: s
 
 
 def _build(node: Any, where: str) -> Any:
-    """Modules from the inside out; everything else is what it is. The data was checked."""
+    """Build modules from the inside out; other values are returned unchanged. The data must have been checked."""
     if isinstance(node, list):
         return [_build(value, f"{where}[{i}]") for i, value in enumerate(node)]
     if not isinstance(node, dict):
@@ -205,7 +205,7 @@ def _build(node: Any, where: str) -> Any:
 
 
 class _Bounded(TorchFunctionMode):
-    """While modules are built, refuses more or larger tensors than any model has, before they are made."""
+    """While modules are built, refuses more or larger tensors than any model has, before they are allocated."""
 
     _MAKERS = frozenset((torch.empty, torch.zeros, torch.ones, torch.full, torch.randn, torch.rand, torch.arange))
 
@@ -215,7 +215,7 @@ class _Bounded(TorchFunctionMode):
         self._calls = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count what is asked for, then do it."""
+        """Count the requested tensors, then call the function."""
         self._calls += 1
         if func in self._MAKERS:
             self._elements += _elements(args, arange=func is torch.arange)

@@ -1,4 +1,4 @@
-"""The memory of a device: how much of it the engine may take, giving it back, and what to do where it is too little."""
+"""The memory of a device: limiting it, releasing it, and retrying with less if it does not suffice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 def limit(device: torch.device) -> None:
-    """Leave the rest of an NVIDIA GPU's memory to others, where the person said how much may be taken."""
+    """Limit the memory that the engine takes from an NVIDIA GPU, if the user has set a limit."""
     gigabytes = float(os.environ.get(GPU_VARIABLE, 0))
     if gigabytes and device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
@@ -27,7 +27,7 @@ def limit(device: torch.device) -> None:
 
 
 def give_back(device: torch.device) -> None:
-    """Let the system have what nothing refers to any more: torch keeps freed memory of a GPU for itself."""
+    """Return unused memory to the system, because torch keeps freed memory of a GPU for itself."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -36,17 +36,17 @@ def give_back(device: torch.device) -> None:
 
 
 def fitting(work: Callable[[bool], _T], make_room: Callable[[], None]) -> _T:
-    """`work(False)`; where memory does not suffice, room is made and `work(True)` does with less.
+    """Call `work(False)`. If memory does not suffice, make room and call `work(True)`, which needs less.
 
     Raises:
-        EngineError: that does not suffice either.
+        EngineError: the memory does not suffice for that either.
     """
     try:
         return work(False)
     except (RuntimeError, MemoryError) as error:
         if not is_shortage(error):
             raise
-    make_room()  # not before here: the error held on to what it had failed in
+    make_room()  # only here, because the exception kept the tensors of its frames alive
     try:
         return work(True)
     except (RuntimeError, MemoryError) as error:
@@ -59,7 +59,7 @@ def fitting(work: Callable[[bool], _T], make_room: Callable[[], None]) -> _T:
 
 
 def is_shortage(error: Exception) -> bool:
-    """Whether memory did not suffice."""
+    """Whether an exception means that memory did not suffice."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return any(words in str(error) for words in _WORDS)

@@ -1,4 +1,4 @@
-"""One picture, encoded once, and what SAM 2's mask decoder makes of prompts on it.
+"""Masks of one picture from prompts. The picture is encoded once.
 
 Upstream's SAM2ImagePredictor, without torchvision.
 """
@@ -17,7 +17,7 @@ from .prompting import normalise
 
 
 class EncodedPicture:
-    """A picture as the decoder wants it; made and used inside `Loaded.computing()`.
+    """The image features of a picture. It is made and used inside `Loaded.computing()`.
 
     Args:
         predictor: the model.
@@ -27,7 +27,7 @@ class EncodedPicture:
     def __init__(self, predictor: Predictor, picture: NDArray[np.uint8]) -> None:
         self._predictor = predictor
         image, side = normalise(picture, torch.device("cpu"))[None], predictor.image_size
-        if image.shape[2:] != (side, side):  # in floats: what a rounding moves can be another mask
+        if image.shape[2:] != (side, side):  # resized as floats, because rounding can change a mask
             image = functional.interpolate(image, (side, side), mode="bilinear", antialias=True)
         backbone = predictor.forward_image(image.to(predictor.device))
         _, features, _, sizes = predictor._prepare_backbone_features(backbone)
@@ -39,13 +39,13 @@ class EncodedPicture:
     def decode(
         self, places: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor | None, *, multimask: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Masks for n prompts.
+        """Decode masks for n prompts.
 
         Args:
             places: (n, k, 2) float32, x and y in pixels of the S x S picture.
             labels: (n, k) int32, 1 include, 0 exclude, -1 none.
             masks: (n, 1, 4 S / 16, 4 S / 16) logits, or None.
-            multimask: three masks for each prompt, instead of one.
+            multimask: whether to return three masks per prompt instead of one.
 
         Returns:
             Logits (n, m, S / 4, S / 4) and predicted IoUs (n, m), float32.

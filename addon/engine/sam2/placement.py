@@ -1,4 +1,4 @@
-"""Puts a model's tensors where they were asked for, and nowhere else."""
+"""Puts a model's tensors on the chosen device, and on no other."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch.overrides import TorchFunctionMode
 
 
 class Only(TorchFunctionMode):
-    """Inside it, what asks for "cuda" gets `device`.
+    """Inside this context, tensors that are requested on "cuda" are made on `device`.
 
-    Some of sam2's constructors put tensors on "cuda" wherever torch sees a GPU (RoPEAttention, PositionEmbeddingSine),
-    whichever device the model is meant for. A GPU that was not chosen may be the one that fails, or somebody else's.
+    Some of sam2's constructors (RoPEAttention, PositionEmbeddingSine) put tensors on "cuda" if torch sees a GPU,
+    whatever the model's device is. A GPU that was not chosen may be defective, or used by somebody else.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -27,7 +27,7 @@ class Only(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """As torch calls it for each of its functions."""
+        """The hook that torch calls for all of its functions."""
         if func is torch.Tensor.cuda:
             return args[0].to(self._device)
         if func is torch.device:

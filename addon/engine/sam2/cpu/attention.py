@@ -1,14 +1,14 @@
-"""Attention over many keys on a CPU: RoPEAttention's result (sam2/modeling/sam/transformer.py) by a shorter way.
+"""Attention over many keys on a CPU, with the results of RoPEAttention (sam2/modeling/sam/transformer.py).
 
 Tracking attends from the s x s positions of a frame to those of seven remembered frames and a few object pointers: 4096
 queries, 28736 keys at 1024 px input. That is the largest part of a frame's time. Three things make it cheaper:
 
 - *Values are projected last.* A row of softmax weights A sums to 1, so A (M W + b) = (A M) W + b: attended is the
   memory itself, with 64 channels, instead of its projection to 256.
-- *Scores are blocks that stay in the caches* and never exist as a whole (as in FlashAttention, Dao et al. 2022).
-  Softmax needs no maximum of a row, only something near it, since a shift of all its scores cancels out: the maximum
-  over a sample of the keys is taken, and corrected where a score lies far above it, which the sum of the weights tells.
-  Near it bfloat16 resolves scores finely, and there the weights are large.
+- *Scores are computed in blocks that fit the caches*, never as a whole (as in FlashAttention, Dao et al. 2022). Softmax
+  does not need the maximum of a row, only a value near it, because a shift of all scores cancels out. The maximum over
+  a sample of the keys is used, and corrected if a score is far above it, which the sum of the weights shows. Near the
+  maximum, where the weights are large, bfloat16 resolves scores finely.
 - *exp2 instead of exp*, which torch computes three times as fast; log2 e is a factor of the queries.
 
 In float32 all this changes rounding only. The image encoder attends over a whole frame in the same way.
@@ -27,8 +27,8 @@ from .linear import apply, linear, precision
 from .parallel import spread
 
 _QUERIES, _KEYS = 512, 2048  # of a block: 2 MB of bfloat16 scores
-_SAMPLE = 64  # every so many keys one is asked for how large scores get
-_MANY = 1024  # positions: below, one product over all scores takes less
+_SAMPLE = 64  # one of so many keys is in the sample
+_MANY = 1024  # positions below which one product over all scores is faster
 _ROOM = 16  # a score may lie 2^16 above the sample's largest before the shift is corrected
 
 
@@ -38,7 +38,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     Args:
         queries: (n, d), scaled, log2 e included.
         keys: (m, d).
-        values: (m, e); all three of one type, which the products are computed in.
+        values: (m, e). All three have the dtype of the products.
 
     Returns:
         (n, e) float32.
@@ -66,7 +66,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 
 
 def _scale(channels: int) -> float:
-    """What `attend` wants queries to be multiplied by, for softmax(q k^T / sqrt(channels))."""
+    """The factor for the queries of `attend`, for softmax(q k^T / sqrt(channels))."""
     return math.log2(math.e) / math.sqrt(channels)
 
 
@@ -80,9 +80,9 @@ class RoPEAttention(transformer.RoPEAttention):  # type: ignore[misc]  # sam2 is
 
         Args:
             q: (b, n, embedding_dim), n = s^2 positions in rows.
-            k: (b, r n + num_k_exclude_rope, kv_in_dim): r such grids, then what has no position.
-            v: as k.
-            num_k_exclude_rope: how many of the last keys have no position.
+            k: (b, r n + num_k_exclude_rope, kv_in_dim): r such grids, then keys without a position.
+            v: of the same shape as k.
+            num_k_exclude_rope: number of keys at the end that have no position.
 
         Returns:
             (b, n, embedding_dim).
@@ -136,7 +136,7 @@ class MultiScaleAttention(hieradet.MultiScaleAttention):  # type: ignore[misc]
         return projected
 
     def _in_windows(self, x: Tensor) -> Tensor:
-        """Of many small maps: as products over all of them, which takes two thirds of torch's own attention's time."""
+        """Attention inside many small windows, by batched products, in two thirds of the time of torch's."""
         b, h, w, _ = x.shape
         q, k, v = self.qkv(x).reshape(b, h * w, 3, self.num_heads, -1).unbind(2)
         if self.q_pool:

@@ -1,6 +1,6 @@
-"""SAM 2's modules on a CPU: the same weights and results, by ways that take less time there.
+"""Replaces SAM 2's modules by faster ones for a CPU, with the same weights and results.
 
-On a GPU upstream's own are the fastest, and stay.
+On a GPU, upstream's modules are the fastest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FASTER: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def replace_modules(network: nn.Module) -> None:
-    """Let every module of `network` that has a faster class be of that; weights and names stay."""
+    """Give every module of `network` its faster class, if there is one. Weights and names do not change."""
     for module in network.modules():
         module.__class__ = _FASTER.get(type(module), type(module))
 
@@ -41,10 +41,11 @@ def merged(first: Any, second: Any) -> tuple[Tensor, Tensor]:
 
 
 def merge_projections(model: Any) -> None:
-    """Make one of two 1x1 convolutions that follow each other: the neck's of levels 0 and 1, and conv_s0, conv_s1.
+    """Merge consecutive 1x1 convolutions: the neck's of levels 0 and 1 with conv_s0 and conv_s1.
 
-    Between them level 0 has 256 channels at a quarter of the input's size. Nothing else reads these (SAM2Base's
-    forward_image) unless the neck adds coarser levels to them. `model` has its weights, and is not saved afterwards.
+    Between the two, level 0 has 256 channels at a quarter of the input's size. Nothing else reads these (SAM2Base's
+    forward_image), unless the neck adds coarser levels to them. `model` must have its weights; do not save it
+    afterwards.
     """
     neck, decoder = model.image_encoder.neck, model.sam_mask_decoder
     if {0, 1} & set(neck.fpn_top_down_levels) or not model.use_high_res_features_in_sam:

@@ -1,4 +1,4 @@
-"""The image encoder on a CPU: what is the same for every frame is made once, and no layout is changed on the way."""
+"""The image encoder on a CPU: constants are computed once, and the memory layout does not change on the way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STRIP = 8192  # positions: 13 MB between the layers of SAM 2.1 tiny's second bl
 
 
 class PatchEmbed(utils.PatchEmbed):  # type: ignore[misc]  # sam2 is untyped
-    """sam2's, with channels last from the start: all that follows wants them there."""
+    """sam2's PatchEmbed with channels last from the start, as the following layers need them."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, 3, S, S) -> (b, S/4, S/4, c)."""
@@ -23,13 +23,13 @@ class PatchEmbed(utils.PatchEmbed):  # type: ignore[misc]  # sam2 is untyped
 
 
 class MultiScaleBlock(hieradet.MultiScaleBlock):  # type: ignore[misc]
-    """sam2's, in strips of windows: what is between its layers stays in the caches.
+    """sam2's MultiScaleBlock in strips of windows, so that intermediate results stay in the caches.
 
-    Of a whole map at 1024 px that is up to 75 MB a layer, and each time memory that the system hands out anew.
+    For a whole map at 1024 px they are up to 75 MB per layer, and the system would have to provide them each time.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, h, w, c) -> (b, h / stride, w / stride, d): attention doesn't leave a window, so strips give the same."""
+        """(b, h, w, c) -> (b, h / stride, w / stride, d): attention stays in windows, so strips do not change it."""
         batch, height, width, _ = x.shape
         if self.window_size:
             rows = self.window_size * max(1, _STRIP // (batch * width * self.window_size))
@@ -43,7 +43,7 @@ class Hiera(hieradet.Hiera):  # type: ignore[misc]
     """sam2's, for inference."""
 
     def _get_pos_embed(self, hw: tuple[int, int]) -> Tensor:
-        """Learned positions (1, h, w, c), at the precision that holds."""
+        """Learned positions (1, h, w, c), in the current precision."""
         kept: dict[object, Tensor] = self.__dict__.setdefault("_positions", {})
         key = hw, precision()
         if key not in kept:

@@ -1,9 +1,9 @@
-"""Linear layers on a CPU: bias and activation inside oneDNN's matrix product, not in further passes over its result.
+"""Linear layers on a CPU, with bias and activation fused into oneDNN's matrix product.
 
-torch adds the bias of a bfloat16 layer by filling the result with it first, and computes float32 by MKL, which is
-slower than oneDNN on other CPUs than Intel's. The fused product is a private operator of torch. A build of torch may
-lack it (macOS), and a CPU may lack what it needs (bfloat16 without AVX-512), so it is tried once for each type before
-it is used; where it fails, torch's public functions are used.
+torch adds the bias of a bfloat16 layer by filling the result with it first. It computes float32 with MKL, which is
+slower than oneDNN on CPUs that are not Intel's. The fused product is a private operator of torch. Some builds of torch
+lack it (macOS), and some CPUs don't support it (bfloat16 without AVX-512), so it is tried once per dtype. If it fails,
+torch's public functions are used.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _ACTIVATIONS: dict[type[nn.Module], Activation] = {nn.ReLU: "relu", nn.GELU: "ge
 
 
 def precision() -> torch.dtype:
-    """What matrix products are computed in: autocast's type inside it, float32 elsewhere."""
+    """The dtype of matrix products: autocast's inside autocast, float32 elsewhere."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation = "none") -> Tensor:
-    """x weight^T + bias, and an activation, in the type that all three have.
+    """Compute activation(x weight^T + bias), in the dtype that all three share.
 
     Args:
         x: (..., k).
         weight: (n, k).
         bias: (n,), or None.
-        activation: applied to the result; gelu is the exact one.
+        activation: applied to the result; "gelu" is exact.
 
     Returns:
         (..., n).
@@ -47,7 +47,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Ac
 
 
 def _fused(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
-    """As `linear`, by oneDNN's fused product. Raises what torch raises where that is not to be had."""
+    """As `linear`, by oneDNN's fused product. Raises torch's errors if it is not available."""
     result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
     return result
 
@@ -69,14 +69,14 @@ def can_fuse(dtype: torch.dtype) -> bool:
 
 
 def apply(layer: nn.Linear, x: Tensor, activation: Activation = "none") -> Tensor:
-    """A layer at the precision that holds: (..., k) -> (..., n)."""
+    """Apply a layer in the current precision: (..., k) -> (..., n)."""
     dtype = precision()
     bias = None if layer.bias is None else layer.bias.to(dtype)
     return linear(x.to(dtype), layer.weight.to(dtype), bias, activation)
 
 
 class Linear(nn.Linear):
-    """torch's, faster."""
+    """torch.nn.Linear with the fused product."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features)."""
@@ -84,7 +84,7 @@ class Linear(nn.Linear):
 
 
 class MLP(sam2_utils.MLP):  # type: ignore[misc]  # sam2 is untyped
-    """sam2's, with the activations inside the products."""
+    """sam2's MLP with fused activations."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., input_dim) -> (..., output_dim)."""

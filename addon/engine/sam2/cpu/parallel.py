@@ -1,8 +1,8 @@
-"""Parts of one computation on a CPU, each on a thread of its own.
+"""Runs parts of one computation on a CPU in parallel threads.
 
-torch gives every operator to all threads and waits for the last of them. Threads that wait don't spin (a process beside
-them would be starved), so each operator pays for waking them up: with operators of half a millisecond, which is what
-stays in the caches, a third of the time. Parts that don't need each other pay for it once.
+torch runs every operator on all threads and waits for the last one. Waiting threads don't spin, which would starve
+other processes, so every operator pays for waking them up. That is a third of the time for operators of half a
+millisecond, the size that fits the caches. Independent parts pay only once.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ import torch
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-_MOST = 8  # Python hands out operators one at a time: more threads would wait for it
+_MOST = 8  # Python starts operators one at a time, so more threads would wait
 
 
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Workers that share so many of torch's threads."""
+    """A pool of workers that share a number of torch's threads."""
     workers = min(threads, _MOST)
     started = threading.Barrier(workers + 1)
 
     def begin() -> None:
-        torch.get_num_threads()  # makes this thread take what holds for all; later its first operator would
-        torch.set_num_threads(threads // workers)  # of this thread, and of any that starts from here on
+        torch.get_num_threads()  # initialises this thread's setting; otherwise its first operator would do so later
+        torch.set_num_threads(threads // workers)  # for this thread, and for threads that start later
         started.wait()
 
     pool = ThreadPoolExecutor(workers, "spread", begin)
@@ -49,7 +49,7 @@ def spread(function: Callable[[Part], Result], parts: Sequence[Part]) -> list[Re
     dtype = torch.get_autocast_dtype("cpu")
 
     def run(part: Part) -> Result:
-        # not torch.autocast: leaving it empties the cache of weights for all threads
+        # not torch.autocast, because leaving it clears the cached weights of all threads
         torch.set_autocast_enabled("cpu", autocast)
         torch.set_autocast_dtype("cpu", dtype)
         with torch.inference_mode(inference):

@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 
 Tensors = tuple[Tensor, ...]
-Compute = Callable[..., Tensors]  # of tensors alone, without asking for what is in them
+Compute = Callable[..., Tensors]  # takes tensors only, and does not read their values
 
-_WORTH = 24  # runs before recording, which costs about five: until SAM 2's memory is full, each frame has other shapes
-_KEPT = 12  # graphs; those used longest ago are dropped. Each part of the model needs one or two at a time
+_WORTH = 24  # runs before recording, which costs about five; shapes change until SAM 2's memory is full
+_KEPT = 12  # graphs; the least recently used is dropped. A part of the model needs one or two at a time
 _WARM_UPS = 2  # runs on the recording stream, in which libraries allocate their workspaces
 _WRONG = "a graph computes something else than its operators do"
 
@@ -37,7 +37,7 @@ class Recorder(Protocol):
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], object], Tensors]:
         """Record the operators of `compute`. Returns a function that runs them again, and the tensors it writes to.
 
-        Raises RuntimeError: the device or its driver can't.
+        Raises RuntimeError if the device or its driver can't.
         """
 
 
@@ -47,11 +47,11 @@ class CudaRecorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
-        # one for all graphs: cuBLAS keeps a workspace for each stream
+        # one stream for all graphs, because cuBLAS keeps a workspace per stream
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], object], Tensors]:
-        """As Recorder's."""
+        """See Recorder.record."""
         here = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(here)
         with torch.cuda.stream(self._stream):
@@ -59,7 +59,7 @@ class CudaRecorder:
                 compute()
         here.wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        # "thread_local": the writer's thread may wait for its copies while this one records
+        # "thread_local", because the writer's thread may wait for its copies while this one records
         with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
             results = compute()
         return graph.replay, results
@@ -73,7 +73,7 @@ class Graph:
         self._again, self._results = recorder.record(lambda: compute(*self._inputs))
 
     def __call__(self, inputs: Tensors) -> Tensors:
-        """The results for `inputs` of the shapes that it was recorded for, copied out of the graph's memory."""
+        """The results for `inputs`, which must have the recorded shapes, copied out of the graph's memory."""
         for here, given in zip(self._inputs, inputs, strict=True):
             here.copy_(given, non_blocking=True)
         self._again()
@@ -89,7 +89,7 @@ class Graphs:
         self._graphs: OrderedDict[Hashable, Graph] = OrderedDict()
 
     def run(self, part: Hashable, compute: Compute, *inputs: Tensor) -> Tensors:
-        """The results of compute(*inputs), as tensors that nothing else writes to; by a graph if there is one.
+        """Compute compute(*inputs), by a graph if there is one. Nothing else writes to the returned tensors.
 
         Args:
             part: names the computation. It must do the same whenever part and input shapes are the same.
@@ -107,7 +107,7 @@ class Graphs:
         return results
 
     def give_up(self) -> None:
-        """Drop all graphs and their memory, and record no more."""
+        """Delete all graphs with their memory, and record no more."""
         self._recorder = None
         self._graphs.clear()
 
@@ -116,7 +116,7 @@ class Graphs:
             graph = Graph(recorder, compute, inputs)
             if not same(graph(inputs), expected):
                 raise RuntimeError(_WRONG)
-        except RuntimeError as error:  # too little memory is one, too
+        except RuntimeError as error:  # also raised if memory does not suffice
             _tell(error)
             self.give_up()
         else:
@@ -126,7 +126,7 @@ class Graphs:
 
 
 def works(recorder: Recorder, device: torch.device) -> bool:
-    """Whether a small graph can be recorded and computes what its operators do, also for inputs that came later."""
+    """Whether a small graph can be recorded and gives the operators' results, also for new inputs."""
     kernel, weight = torch.ones(4, 4, 3, 3, device=device), torch.ones(4, 4, device=device)
     zeros = torch.zeros(1, 4, 6, 8, device=device)
     ramp = torch.arange(zeros.numel(), dtype=torch.float32, device=device).view(zeros.shape)
@@ -145,7 +145,7 @@ def works(recorder: Recorder, device: torch.device) -> bool:
 
 
 def same(some: Tensors, others: Tensors) -> bool:
-    """Whether two results are the same, bit for bit."""
+    """Whether two results are identical, bit for bit."""
     return all(
         torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
         for a, b in zip(some, others, strict=True)
@@ -153,7 +153,7 @@ def same(some: Tensors, others: Tensors) -> bool:
 
 
 def _tell(error: RuntimeError) -> None:
-    """A line in the log. Results are the same without graphs, only slower."""
+    """Print a line for the log. Without graphs, results are the same, only slower."""
     print(f"CUDA graphs are not used: {error}", file=sys.stderr)
 
 
