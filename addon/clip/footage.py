@@ -14,7 +14,7 @@ from ..contract.errors import FootageError
 from ..contract.exif import oriented_size
 from ..contract.exr_layers import read_layers, shown_layer
 from ..contract.job_types import Footage
-from ..contract.layout import default_matte_folder
+from ..contract.layout import beside_footage, default_matte_folder
 from ..settings.clip_settings import settings_of
 from .coordinates import ClipCoordinates, read_file_orientation
 from .sequence import sequence_files
@@ -104,10 +104,12 @@ def _colour_config() -> str:
 
 def matte_folder(clip: bpy.types.MovieClip, footage: Footage | None) -> Path | None:
     """Where the clip's versions and mattes are; None if it has no folder of its own and its footage can't be found."""
-    output = settings_of(clip).output
-    if output:
-        return Path(bpy.path.abspath(output, library=clip.library))
-    return default_matte_folder(footage) if footage else None
+    settings = settings_of(clip)
+    if settings.output:
+        return Path(bpy.path.abspath(settings.output, library=clip.library))
+    if footage is None:
+        return None
+    return beside_footage(footage) if settings.beside else default_matte_folder(footage)
 
 
 def pictures_of(footage: Footage) -> str:

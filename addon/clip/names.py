@@ -24,6 +24,8 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
     settings = settings_of(clip)
     now = object_names(clip)
     place = [bpy.path.abspath(clip.filepath, library=clip.library), settings.output]
+    if settings.beside:
+        place.append("beside")
     text = json.dumps([*now, place])
     if text == settings.names:
         return

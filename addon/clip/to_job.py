@@ -17,7 +17,7 @@ from ..settings.clip_settings import ClipSettings, settings_of
 from ..settings.preferences import preferences
 from ..settings.trusted_files import is_trusted
 from .finishing import with_finishing
-from .footage import coordinates_of, read_footage, scene_frame
+from .footage import coordinates_of, matte_folder, read_footage, scene_frame
 from .held import with_held
 from .mask_keyframes import forget_shape_keys
 from .names import follow_names
@@ -77,7 +77,7 @@ def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[di
         "footage": footage,
         "model": _model(clip, device),
         "frame_range": frame_range_of(clip, footage.frame_count),
-        "output": bpy.path.abspath(settings.output, library=clip.library) if settings.output else "",
+        "output": str(matte_folder(clip, footage)) if settings.output or settings.beside else "",
         "target": settings.target if export else "",
         "invert": settings.invert and rules.invertible,
         "refine": settings.refine,

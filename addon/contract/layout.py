@@ -77,6 +77,18 @@ def default_matte_folder(footage: Footage) -> Path:
     return first.with_name(f"{base.rstrip('-_. ')}_matte")
 
 
+def beside_footage(footage: Footage) -> Path:
+    """The folder of mattes beside the footage's folder, for programs that read everything below that folder.
+
+    It is named after that folder and the default folder of mattes, as other footage may lie in that folder, and its
+    neighbours may hold footage of the same name.
+    """
+    inside = default_matte_folder(footage)
+    folder = inside.parent
+    name = inside.name if inside.name.startswith(folder.name) else f"{folder.name}_{inside.name}"
+    return folder.with_name(name) if folder.name else inside
+
+
 def version_folder(matte_folder: Path, number: int) -> Path:
     """The folder of a version."""
     return matte_folder / f"v{number:03d}"

@@ -498,6 +498,11 @@ class ClipSettings(bpy.types.PropertyGroup):
         options=RELATIVE_PATH,
     )
 
+    beside: BoolProperty(
+        name="Beside the Folder",
+        description="Without a folder of its own: write beside the footage's folder instead of in it, "
+        "for programs that read all that lies in a folder",
+    )
     poses: StringProperty(
         name="Poses",
         description="Where the cameras are, to check the mattes in 3-D: a COLMAP model's folder or a transforms.json. "

@@ -77,3 +77,17 @@ def test_undo_brings_mattes_back(clip) -> None:  # noqa: F811
     assert bpy.ops.splat_matte.track() == {"FINISHED"}
     assert part("tasks.job_run").latest().progress is None
     assert clip.splat_matte.take_of("Camera") == before
+
+
+def test_mattes_may_lie_beside_the_footages_folder(clip, tmp_path: Path) -> None:  # noqa: F811
+    def folder() -> Path:
+        job, _ = part("clip.to_job").make_job(clip, "cpu", export=False)
+        assert part("clip.footage").matte_folder(clip, job.footage) == job.matte_folder
+        return job.matte_folder
+
+    images = Path(clip.filepath).parent
+    assert folder() == images / "shot_matte"
+    clip.splat_matte.beside = True
+    assert folder() == images.with_name(f"{images.name}_shot_matte")
+    clip.splat_matte.output = str(tmp_path / "own")
+    assert folder() == tmp_path / "own"

@@ -32,7 +32,7 @@ from addon.contract.job_types import (
     Point,
     Prompt,
 )
-from addon.contract.layout import default_matte_folder
+from addon.contract.layout import beside_footage, default_matte_folder
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 DRIVE = "C:" if sys.platform == "win32" else ""
@@ -623,6 +623,20 @@ def test_default_folder_of_a_movie(file: str, folder: str) -> None:
 
 
 # --- the documentation
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("/shots/a/plate.1001.png", "/shots/a_plate_matte"),
+        ("/shots/b/plate.1001.png", "/shots/b_plate_matte"),
+        ("/photos/chair/IMG_0001.JPG", "/photos/chair_matte"),
+        ("/plate.1001.png", "/plate_matte"),
+    ],
+)
+def test_folder_beside_the_footage(file: str, folder: str) -> None:
+    footage = Footage((f"{DRIVE}{file}",), 1920, 1080, 1)
+    assert beside_footage(footage) == Path(f"{DRIVE}{folder}")
 
 
 def test_documented_job_is_one() -> None:

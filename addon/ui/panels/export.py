@@ -48,6 +48,9 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if rules.weighs:
             layout.prop(settings, "greys")
         layout.prop(settings, "output", placeholder=translated("beside the footage"))
+        row = layout.row()
+        row.active = not settings.output
+        row.prop(settings, "beside")
         _draw_advanced(layout, context, settings, rules)
         if settings.dropped:
             draw_text(layout, context, "Dropped frames are left out: see Which Frames.", "INFO")
