@@ -1,18 +1,23 @@
 """Does review find the bad mattes? Recall of the worst frames by true IoU against how many frames are flagged.
 
-    python3 vendor_setup bench review [--injected | --tracked] [--checkpoint NAME] [--save]
+    python3 vendor_setup bench review [--injected | --tracked | --both-ends] [--checkpoint NAME] [--save]
 
 Two ways of making bad mattes, measured apart: *injected*, errors that trackers make put into true mattes (no network
 needed; predicted IoU and object score say nothing then), and *tracked*, the real engine from one prompt on frame 1. The
 clips are the rendered ones of this repository and DAVIS. The baseline is flagging by predicted IoU alone.
+
+*Both ends* is for the second opinion: the first and the last frame are prompted, with a box and two clicks, and the
+list of what is tracked one way is held against the list that knows of the other way. Its clips are every second frame
+of those of `bench tracking`, the rendered ones, and the DAVIS clips that training never sees.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +26,18 @@ import numpy as np
 
 from addon.checkpoints import EMBEDDED_CONFIG
 from addon.contract.job import Job
-from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
-from addon.engine.review.find_suspects import doubts, suspects
-from addon.engine.review.measures import measure
+from addon.contract.job_types import Box, Footage, MatteObject, Model, Point, Prompt
+from addon.engine.review import second_opinion
+from addon.engine.review.find_suspects import Doubt, doubts, suspects
+from addon.engine.review.measures import Measure, measure
 from addon.engine.session import Session
 from addon.engine.store.matte_store import Matte, Take
 
 from . import _charts
-from ._clips import Mask, QualityClip, davis_clips, rendered_clips
+from ._clips import Mask, QualityClip, davis_clips, rendered_clips, spread_clicks
 from ._davis import jaccard
 from ._errors import ERRORS
+from ._hiding import hiding_clips
 
 SIDE = 256  # of the logits
 WORST = 0.10
@@ -48,12 +55,32 @@ class Judged:
     flagged: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A take: what review measures of it, true IoU and kind of injected error by clip frame; its prompted frames."""
+
+    measures: dict[int, Measure]
+    truths: dict[int, float]
+    kinds: dict[int, str]
+    prompted: tuple[int, ...]
+
+    def judged(self, others: Mapping[int, Doubt] | None = None) -> Iterator[Judged]:
+        """All frames that are not prompted. `others`: doubts from elsewhere."""
+        found = doubts(self.measures, self.prompted, 1, others or {})
+        flagged = {frame for suspect in suspects(found) for frame in suspect.frames}
+        for frame, truth in self.truths.items():
+            if frame not in self.prompted:
+                iou = self.measures[frame].iou
+                yield Judged(self.kinds.get(frame, ""), truth, found[frame][0], iou, frame in flagged)
+
+
 def main() -> int:
     """Print the curves; returns 1 where the worst tenth is not found."""
     parser = argparse.ArgumentParser(prog="bench review", description=__doc__.splitlines()[0] if __doc__ else None)
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--injected", action="store_true", help="only errors put into true mattes")
     way.add_argument("--tracked", action="store_true", help="only what the engine tracks")
+    way.add_argument("--both-ends", action="store_true", help="only a second opinion against one")
     parser.add_argument("--seeds", type=int, default=5, help="of injected errors, a clip")
     parser.add_argument("--checkpoint", default="embedded", help="a name, or a .pt of the embedded network")
     parser.add_argument("--frames", type=int, default=60, help="at most, of each clip that is tracked")
@@ -65,10 +92,13 @@ def main() -> int:
     options = parser.parse_args()
     clips = rendered_clips() + davis_clips(options.davis, kept_out=False)
     good = True
+    if options.both_ends:
+        return both_ends(options)
     if not options.tracked:
-        good &= report("injected", [case for clip in clips for case in injected(clip, options.seeds)], options.save)
+        takes = (take for clip in clips for take in injected(clip, options.seeds))
+        good &= report("injected", [case for take in takes for case in take.judged()], options.save)
     if not options.injected:
-        good &= report("tracked", [case for clip in clips for case in tracked(clip, options)], options.save)
+        good &= report("tracked", [case for clip in clips for case in tracked(clip, options).judged()], options.save)
     return int(not good)
 
 
@@ -116,9 +146,9 @@ def report(name: str, judged: Sequence[Judged], save: bool) -> bool:
     return bool(recall >= 0.8 and share <= 0.25)
 
 
-def injected(clip: QualityClip, seeds: int) -> Iterator[Judged]:
+def injected(clip: QualityClip, seeds: int) -> Iterator[Reviewed]:
     """A clip's true mattes with errors in them, one of each kind at most, reviewed."""
-    truths = [_small(clip.matte(i)) for i in range(len(clip.mattes))]
+    truths = [small(clip.matte(i)) for i in range(len(clip.mattes))]
     for seed in range(seeds):
         random = np.random.default_rng([seed, *clip.name.encode()])
         masks, kinds = list(truths), [""] * len(truths)
@@ -132,10 +162,10 @@ def injected(clip: QualityClip, seeds: int) -> Iterator[Judged]:
             take = Take(Path(folder))
             for i, mask in enumerate(masks):
                 take.put_matte(i + 1, Matte(np.where(mask, 8, -8).astype(np.float16), 0.9, 8.0))
-            yield from judge(take, masks, truths, kinds)
+            yield reviewed(take, masks, truths, kinds)
 
 
-def tracked(clip: QualityClip, options: argparse.Namespace) -> Iterator[Judged]:
+def tracked(clip: QualityClip, options: argparse.Namespace) -> Reviewed:
     """A clip tracked by the engine from its clicks on frame 1, reviewed."""
     count = min(options.frames, len(clip.pictures))
     files = tuple(str(path) for path in clip.pictures[:count])
@@ -153,23 +183,74 @@ def tracked(clip: QualityClip, options: argparse.Namespace) -> Iterator[Judged]:
         )
         take = Session(lambda *_: None, lambda: False).track(job).takes["subject"]
         masks = [matte.logits > 0 for frame in range(1, count + 1) if (matte := take.matte(frame))]
-        truths = [_small(clip.matte(i), masks[0].shape) for i in range(count)]
+        truths = [small(clip.matte(i), masks[0].shape) for i in range(count)]
         print(f"  {clip.name}: mean IoU {np.mean([jaccard(*pair) for pair in zip(masks, truths, strict=True)]):.3f}")
-        yield from judge(take, masks, truths, [""] * count)
+        return reviewed(take, masks, truths)
 
 
-def judge(take: Take, masks: Sequence[Mask], truths: Sequence[Mask], kinds: Sequence[str]) -> Iterator[Judged]:
-    """All frames but the first, which is prompted."""
-    measures = measure(take)
-    found = doubts(measures, [1], 1)
-    flagged = {frame for suspect in suspects(found) for frame in suspect.frames}
-    for i in range(1, len(masks)):
-        frame = i + 1
-        truth = jaccard(masks[i], truths[i])
-        yield Judged(kinds[i], truth, found[frame][0], measures[frame].iou, frame in flagged)
+def both_ends(options: argparse.Namespace) -> int:
+    """Lists of one way and of a second opinion, on mattes of each."""
+    with tempfile.TemporaryDirectory() as room:
+        folder = (options.folder or Path(room)).absolute()
+        clips = [
+            dataclasses.replace(clip, pictures=clip.pictures[::2], mattes=clip.mattes[::2])
+            for clip in hiding_clips(folder / "clips", 110, 1)
+        ]
+        one, settled, known = [], [], []
+        for clip in clips + rendered_clips() + davis_clips(options.davis):
+            judged = second_opinions(clip, options, folder)
+            for cases, found in zip((one, settled, known), judged, strict=True):
+                cases += found
+    report("one way", one, save=False)
+    report("one way, with what the other way knows", known, save=False)
+    return int(not report("both-ends", settled, options.save))
 
 
-def _small(mask: Mask, shape: tuple[int, ...] = (SIDE, SIDE)) -> Mask:
+def second_opinions(clip: QualityClip, options: argparse.Namespace, folder: Path) -> tuple[list[Judged], ...]:
+    """A clip tracked from prompts on its first and last frame: one way; settled with the other way; and one way, with
+    what is known from the other."""
+    count = min(options.frames, len(clip.pictures))
+    height, width = clip.matte(0).shape
+    job = Job(
+        Footage(tuple(map(str, clip.pictures[:count])), width, height, count),
+        (MatteObject("subject", tuple(_boxed(clip, frame) for frame in (1, count))),),
+        Model(options.checkpoint),
+        second_opinion=True,
+        output=str(folder / f"{clip.name}-both-ends"),
+        target="",
+    )
+    session = Session(lambda *_: None, lambda: False)
+    settled = session.track(job).takes["subject"]
+    one = session.track(dataclasses.replace(job, second_opinion=False)).takes["subject"]
+    agreed = second_opinion.doubts(second_opinion.kept(settled))
+    found = []
+    for take, others in ((one, {}), (settled, agreed), (one, agreed)):
+        masks = [take.tracked(frame).logits > 0 for frame in job.frames]
+        truths = [small(clip.matte(i), masks[0].shape) for i in range(count)]
+        found.append(list(reviewed(take, masks, truths, prompted=(1, count)).judged(others)))
+    means = [np.mean([case.truth for case in cases]) for cases in found[:2]]
+    print(f"  {clip.name}: mean IoU {means[0]:.3f} one way, {means[1]:.3f} with a second opinion", flush=True)
+    return tuple(found)
+
+
+def _boxed(clip: QualityClip, frame: int) -> Prompt:
+    """A box and two clicks, as an artist would give them."""
+    matte = clip.matte(frame - 1)
+    ys, xs = np.nonzero(matte)
+    points = tuple(Point(x, y, bool(label)) for x, y, label in spread_clicks(matte, 2))
+    return Prompt(frame, points, Box(float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1)))
+
+
+def reviewed(
+    take: Take, masks: Sequence[Mask], truths: Sequence[Mask], kinds: Sequence[str] = (), prompted: Sequence[int] = (1,)
+) -> Reviewed:
+    """What review measures of a take, whose frames count from 1, beside the truth."""
+    quality = {i + 1: jaccard(*pair) for i, pair in enumerate(zip(masks, truths, strict=True))}
+    return Reviewed(measure(take), quality, dict(enumerate(kinds, 1)), tuple(prompted))
+
+
+def small(mask: Mask, shape: tuple[int, ...] = (SIDE, SIDE)) -> Mask:
+    """A true matte at the size of the logits."""
     return np.asarray(cv2.resize(mask.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_AREA) > 0)
 
 

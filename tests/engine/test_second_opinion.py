@@ -108,6 +108,25 @@ def test_what_differs_is_a_suspect(job: Job, tmp_path: Path) -> None:
     assert "differs when tracked from the other end" in found.reason
 
 
+@pytest.mark.parametrize("lost", ["mattes", "agreement", "half of it"])
+def test_settling_goes_on_after_a_kill(lost: str, job: Job, tmp_path: Path) -> None:
+    one, other, settled = (Take(tmp_path / name) for name in ("one", "other", "settled"))
+    for frame in job.frames:
+        one.put_matte(frame, matte(8))
+        other.put_matte(frame, matte(9 if frame % 2 else 12, iou=0.92))
+    settled.describe({})
+    second_opinion.settle(job, job.objects[0], one, other, settled)
+    file = settled.folder / "agreement.json"
+    whole, wanted = file.read_bytes(), {frame: settled.tracked(frame).logits.tobytes() for frame in job.frames}
+    for frame in (1, 6, 7) if lost != "agreement" else ():
+        settled.forget_matte(frame)
+    if lost != "mattes":
+        file.write_bytes(b"" if lost == "agreement" else whole[: len(whole) // 2])
+    second_opinion.settle(job, job.objects[0], one, other, settled)
+    assert file.read_bytes() == whole
+    assert {frame: settled.tracked(frame).logits.tobytes() for frame in job.frames} == wanted
+
+
 def test_who_is_surer() -> None:
     hidden = matte(8, score=-9.0)
     assert second_opinion.sureness(hidden) > second_opinion.sureness(matte(8, score=0.5))
