@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from addon.contract.job_types import Model
 from addon.engine.review import find_suspects
@@ -112,9 +113,9 @@ def _cases(takes: Sequence[Reviewed]) -> list[Judged]:
     return [case for take in takes for case in take.judged()]
 
 
-def _bad(cases: Sequence[Judged]) -> np.ndarray:
+def _bad(cases: Sequence[Judged]) -> NDArray[np.bool_]:
     truth = np.array([case.truth for case in cases])
-    return truth <= np.sort(truth)[max(0, int(WORST * len(truth)) - 1)]
+    return np.asarray(truth <= np.sort(truth)[max(0, int(WORST * len(truth)) - 1)])
 
 
 def _recall(cases: Sequence[Judged], share: float) -> float:

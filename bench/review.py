@@ -196,7 +196,7 @@ def both_ends(options: argparse.Namespace) -> int:
             dataclasses.replace(clip, pictures=clip.pictures[::2], mattes=clip.mattes[::2])
             for clip in hiding_clips(folder / "clips", 110, 1)
         ]
-        one, settled, known = [], [], []
+        one, settled, known = list[Judged](), list[Judged](), list[Judged]()
         for clip in clips + rendered_clips() + davis_clips(options.davis):
             judged = second_opinions(clip, options, folder)
             for cases, found in zip((one, settled, known), judged, strict=True):
