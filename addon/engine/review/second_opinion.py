@@ -1,17 +1,18 @@
 """A second opinion: what an object looks like, tracked from both ends of each stretch between two prompted frames.
 
 Errors grow with the way from a prompt, so the two ways err on different frames: where both give the same, it is right
-nearly always, and where they differ, one of them is wrong. The surer matte counts: the one that SAM 2 itself trusts
-more (object score and predicted IoU). Frames on which they differ are suspects.
+nearly always, and where they differ, one of them is wrong. The surer matte counts: by what SAM 2 itself trusts (object
+score and predicted IoU) and by how near the prompt is that it comes from. Frames on which they differ are suspects.
 
-A frame is settled by the two mattes of that frame alone, so it depends on no range and on no order.
+A frame is settled by the two mattes of that frame and by the prompts, so it depends on no range and on no order.
 """
 
 from __future__ import annotations
 
+import bisect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...contract.boundary import read_or
@@ -21,6 +22,7 @@ from ...contract.job_types import MatteObject
 from ..store.matte_store import Matte, Take
 from ..tracking.plan import frames_of, other_side
 
+_NEARNESS = 0.6  # what lies beside its prompt is so much surer than what lies beside the other one; bench/review.py
 _DIFFERS = 0.20  # 1 - IoU of the two mattes, from which the frame is a suspect
 
 
@@ -48,7 +50,8 @@ def settle(job: Job, matte_object: MatteObject, one: Take, other: Take | None, s
         if other is not None and frame in between:
             first, second = one.tracked(frame), other.tracked(frame)
             agreed[frame] = agreement(first, second)
-            if sureness(second) > sureness(first):
+            near = _NEARNESS * nearness(sorted(prompted), frame)
+            if sureness(second) > sureness(first) + (-near if job.direction == "backward" else near):
                 chosen[frame] = other
     if agreed:
         # before the mattes: one whose agreement is missing would never be asked about again
@@ -70,6 +73,14 @@ def sureness(matte: Matte) -> float:
     """How much SAM 2 trusts a matte, 0..1: |2·sigmoid(object score) - 1|, times the predicted IoU if it sees one."""
     seen = math.tanh(matte.object_score / 2)
     return seen * matte.iou if seen > 0 else -seen
+
+
+def nearness(prompted: Sequence[int], frame: int) -> float:
+    """How much nearer the prompted frame before `frame` is than the one after it: 0.5 beside the former, -0.5 beside
+    the latter. Clip frames, in order."""
+    at = bisect.bisect(prompted, frame)
+    before, after = prompted[at - 1], prompted[at]
+    return 0.5 - (frame - before) / (after - before)
 
 
 def kept(take: Take) -> dict[int, float]:
