@@ -92,6 +92,14 @@ def _fetch_all(url: str, part: Path, size: int, watch: Watch, kind: type[MatteEr
         except urllib.error.HTTPError as error:
             words = f"The server answers {error.code} {error.reason}."
             raise kind(words, where=url, hint="Try again later.") from None
+        except ssl.SSLError as error:  # another try would end alike
+            reason = getattr(error, "verify_message", "") or error.reason or str(error)
+            raise kind(
+                f"No secure connection: {reason}.",
+                where=url,
+                hint="A proxy or a virus scanner may look into connections with a certificate of its own. Name the "
+                "file with its certificate in SSL_CERT_FILE, the proxy in HTTPS_PROXY, and start Blender again.",
+            ) from None
         except _NetworkError as error:
             reason = str(error)
         progressed = part.exists() and part.stat().st_size > had
@@ -114,8 +122,12 @@ def _fetch_once(url: str, part: Path, had: int, size: int, watch: Watch) -> None
         answer = open_url(request, _TIMEOUT)
     except urllib.error.HTTPError:
         raise
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLError):
+            raise error.reason from None
+        raise _NetworkError(error.reason) from None
     except (OSError, http.client.HTTPException) as error:
-        raise _NetworkError(getattr(error, "reason", None) or error) from None
+        raise _NetworkError(error) from None
     with answer:
         goes_on = answer.status == http.client.PARTIAL_CONTENT
         if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {had}-"):

@@ -139,7 +139,9 @@ def explain(said: str, code: int, log: Path) -> EngineError:
     if mismatch := next((line for line in told if line.startswith("Hash mismatch for ")), ""):
         package, _, url = mismatch.split("`")[1].partition(" @ ")
         return another_file(package, urllib.parse.unquote(url.rpartition("/")[2]))
-    if any("Failed to fetch" in line or "client error" in line for line in told):
+    if any("certificate" in line.lower() for line in told):
+        hint = "Name the file with your proxy's certificate in SSL_CERT_FILE, and start Blender again. " + hint
+    elif any("Failed to fetch" in line or "client error" in line for line in told):
         hint = "Check the connection and the proxy. " + hint
     elif any("No solution found" in line for line in told):
         hint = f"No file there fits this system and its Python: look at its name. The log is {log}."

@@ -223,6 +223,13 @@ def test_odd_parts(server: Server, tmp_path: Path, part: bytes) -> None:
     assert (tmp_path / "weights.pt").read_bytes() == DATA
 
 
+def test_a_failing_tls_names_certificates_and_proxies(server: Server, tmp_path: Path) -> None:
+    """This server speaks no TLS, as some proxies don't."""
+    secure = server.url.replace("http://", "https://")
+    with pytest.raises(CheckpointError, match=r"No secure connection: .*SSL_CERT_FILE.*HTTPS_PROXY"):
+        download(secure, tmp_path / "file", len(DATA), SHA256, Watch())
+
+
 def test_another_file_is_refused_and_removed(server: Server, tmp_path: Path) -> None:
     server.data = bytes(len(DATA))
     with pytest.raises(CheckpointError, match="sha256 differs"):

@@ -155,6 +155,11 @@ def test_uv_hears_of_proxies_and_indexes_and_of_nothing_else(monkeypatch: pytest
             "Because tiny was not found",
             "look at its name",
         ),
+        (
+            "error: Failed to fetch: `https://files.example/a.whl`\n  cause: invalid peer certificate: UnknownIssuer\n",
+            "invalid peer certificate",
+            "SSL_CERT_FILE",
+        ),
         ("", "uv ended with 2.", "The log is"),
     ],
 )

@@ -58,7 +58,7 @@ def _draw_scene_frames(layout: bpy.types.UILayout, context: bpy.types.Context, c
     first, last = scene_frame(clip, 1), scene_frame(clip, clip.frame_duration)
     if (scene.frame_start, scene.frame_end) != (first, last):
         ends = first, last, scene.frame_start, scene.frame_end
-        words = translated("The clip has frames {1} to {2}, the scene {3} to {4}.", *ends)
+        words = translated("Clip: {1} to {2}. Scene: {3} to {4}.", *ends)
         draw_text(layout, context, words, "INFO", translate=False)
         layout.operator("splat_matte.set_scene_frames", icon="PREVIEW_RANGE")
 
