@@ -54,15 +54,15 @@ _SIZE = (1600, 1000)
 _MINUTES = 20
 _PATIENCE = 5.0  # seconds that a Blender gets to end, when its story took too long
 
+_SCRIPT = ("--background", "--python-exit-code", "1", "--python-expr")
 _LOOK = """
 import pathlib
 import bpy
-import rna_xml
 bpy.context.preferences.view.ui_scale = {scale}
 if {light}:
     found = [pathlib.Path(folder) / "Blender_Light.xml" for folder in bpy.utils.preset_paths("interface_theme")]
-    rna_xml.xml_file_run(bpy.context, str(next(file for file in found if file.exists())),
-                         bpy.types.USERPREF_MT_interface_theme_presets.preset_xml_map)
+    theme = str(next(file for file in found if file.exists()))
+    bpy.ops.script.execute_preset(filepath=theme, menu_idname="USERPREF_MT_interface_theme_presets")
 bpy.ops.wm.save_userpref()
 """
 
@@ -152,7 +152,7 @@ def _install(blender: Sequence[str], around: _Around, look: str, room: Path) -> 
     (room / "blender").mkdir()
     build = ["--command", "extension", "build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
     install = ["--command", "extension", "install-file", "-r", "user_default", "-e", str(package)]
-    for command in (build, install, *([["--background", "--python-expr", look]] if look else [])):
+    for command in (build, install, *([[*_SCRIPT, look]] if look else [])):
         prepared = around([*blender, *command])
         subprocess.run(
             prepared, stdin=subprocess.DEVNULL, env=_environment(room), check=True, stdout=subprocess.DEVNULL

@@ -18,7 +18,7 @@ from ..contract.errors import MatteError
 from ..language import translated
 
 _FONT = 0  # the interface's own
-_MARGIN = 85  # pixels at scale 1: tabs, the borders of panel and box, an icon
+_MARGIN = 92  # pixels at scale 1: tabs, the borders of panel and box, an icon
 _POINTS = 11
 
 _OPENS = "「『（〈《【〔“‘"

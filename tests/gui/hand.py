@@ -444,11 +444,11 @@ def chapters() -> Box:
 
 def close_preferences() -> Steps:
     """By the cross of the window's frame, which this display has not: its message is what reaches Blender."""
-    for found in subprocess.run(
-        ["xdotool", "search", "--onlyvisible", "--name", "Preferences"], capture_output=True, text=True, check=True
-    ).stdout.split():
-        xdotool("windowquit", found)
-    yield lambda: _other_window() is None
+    search = ["xdotool", "search", "--onlyvisible", "--name", "Preferences"]
+    while _other_window() is not None:
+        for found in subprocess.run(search, capture_output=True, text=True, check=False).stdout.split():
+            subprocess.run(["xdotool", "windowquit", found], check=False)  # it may have gone since it was found
+        yield moment(1.0)
     yield moment()
 
 

@@ -42,7 +42,7 @@ def story() -> Steps:
     yield from press("OK")
     yield lambda: len(bpy.data.masks) == 1
     (mask,) = bpy.data.masks
-    assert [layer.name for layer in mask.layers] == ["Subject"]
+    assert [layer.name for layer in mask.layers] == ["Camera"]
     assert len(mask.layers[0].splines) > 0
     space = editors()[0].spaces.active
     assert space.mode == "TRACKING", "the editor is as it was"
