@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -75,7 +76,8 @@ def main() -> int:
     """Print what was repaired; returns 1 below 8 of 10, or if a right frame is worse by more than 0.01."""
     parser = argparse.ArgumentParser(prog="bench repair", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--turntables", type=Path, help="where rendered turntables are kept; default: nowhere")
-    parser.add_argument("--frames", type=int, default=36, help="of a turntable")
+    parser.add_argument("--frames", type=int, default=36, help="of a turntable; of other clips at most so many")
+    parser.add_argument("--folder", type=Path, help="where image features are kept from run to run; default: nowhere")
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
     parser.add_argument("--only", nargs="*", default=[], help="of clips, parts of their names")
     parser.add_argument("--seeds", type=int, default=1, help="times that errors are put into a clip")
@@ -84,7 +86,10 @@ def main() -> int:
     kinds: dict[str, list[Judged]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as room:
         for clip in clips(options, Path(room)):
-            found = [frame for seed in range(options.seeds) for frame in repaired(clip, seed, options.checkpoint)]
+            output = (options.folder or Path(room)) / clip.name
+            found = [
+                frame for seed in range(options.seeds) for frame in repaired(clip, seed, options.checkpoint, output)
+            ]
             kinds["turntables" if clip.poses else "moving subjects"] += found
             say(clip.name, found)
     good = True
@@ -107,27 +112,28 @@ def clips(options: argparse.Namespace, room: Path) -> Iterator[Clip]:
             yield Clip(f"turntable {subject}", footage, true_mattes(folder), folder / "transforms.json")
     for clip in rendered_clips() + davis_clips(options.davis, kept_out=False):
         if wanted(clip.name):
-            truths = [clip.matte(i) for i in range(len(clip.mattes))]
+            truths = [clip.matte(i) for i in range(min(len(clip.mattes), options.frames))]
             height, width = truths[0].shape
-            yield Clip(clip.name, Footage(tuple(map(str, clip.pictures)), width, height, len(truths)), truths)
+            files = tuple(map(str, clip.pictures[: len(truths)]))
+            yield Clip(clip.name, Footage(files, width, height, len(truths)), truths)
 
 
-def repaired(clip: Clip, seed: int, checkpoint: str) -> list[Judged]:
-    """A clip with errors in it, reviewed and repaired by the engine."""
+def repaired(clip: Clip, seed: int, checkpoint: str, output: Path) -> list[Judged]:
+    """A clip with errors in it, reviewed and repaired by the engine, which works in the folder `output`."""
     random = np.random.default_rng([seed, *clip.name.encode()])
     truths = [_small(truth) for truth in clip.truths]
     clean = [shaken(truth, random, NOISE, 6) for truth in truths]
     masks, kinds = with_errors(clean, seed, random)
-    with tempfile.TemporaryDirectory() as folder:
-        # prompts are what is asked for, not what the mattes are of: any will do
-        objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
-        job = Job(clip.footage, objects, Model(checkpoint), output=folder)
-        take = takes(job, Store(job), Reader(job.footage).fingerprint(), model.find(job.model).facts)["subject"][0]
-        for i, mask in enumerate(masks):
-            take.put_matte(i + 1, Matte(np.where(mask, 8, -8).astype(np.float16), 0.9, 8.0))
-        session = Session(lambda *_: None, lambda: False)
-        repairs = session.repair(job, clip.poses)
-        suspects = {frame for run in session.review(job)["subject"] for frame in run.frames}
+    # prompts are what is asked for, not what the mattes are of: any will do
+    objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
+    job = Job(clip.footage, objects, Model(checkpoint), output=str(output))
+    take = takes(job, Store(job), Reader(job.footage).fingerprint(), model.find(job.model).facts)["subject"][0]
+    shutil.rmtree(take.folder, ignore_errors=True)
+    for i, mask in enumerate(masks):
+        take.put_matte(i + 1, Matte(np.where(mask, 8, -8).astype(np.float16), 0.9, 8.0))
+    session = Session(lambda *_: None, lambda: False)
+    repairs = session.repair(job, clip.poses)
+    suspects = {frame for run in session.review(job)["subject"] for frame in run.frames}
     new = {prompt.frame: prompt.mask for prompt in with_repairs(job, repairs).objects[0].prompts if prompt.mask}
     refused = {
         frame: refusal.reason

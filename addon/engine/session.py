@@ -268,7 +268,7 @@ class Session:
     def repair(self, job: Job, poses: Path | None = None) -> dict[str, Repairs]:
         """What can be offered, by object, for mattes that are doubtful now. Nothing is changed.
 
-        `poses` as of `review`.
+        `poses` as of `review`; a clip whose mattes do not fit its cameras is repaired without them, with a warning.
 
         Raises:
             Cancelled: as asked for.
@@ -276,7 +276,14 @@ class Session:
         """
         if job.footage.panorama:
             raise JobError("Panoramas can't be repaired.", where="footage.panorama", hint="Mark the suspect frames.")
-        suspects = self.review(job, poses)
+        cameras = read_poses(poses, job.footage) if poses is not None else {}
+        try:
+            suspects = self.review(job, poses)
+        except JobError as error:
+            if not cameras:
+                raise
+            self._on_warning(f"Repaired without the cameras: {error}")
+            cameras, suspects = {}, self.review(job)
         if not any(suspects.values()):
             return {name: Repairs() for name in suspects}
         reader = _open(job)
@@ -285,11 +292,13 @@ class Session:
         features = FeatureCache(job, reader.fingerprint(), source.facts)
         if self._slow_caches.get(features.folder):
             features.switch_off()
-        cameras = read_poses(poses, job.footage) if poses is not None else {}
         # an earlier range may have been wider, and a prompt lies inside the range
         doubted = {
             name: {frame for suspect in runs for frame in suspect.frames if frame in job.frames}
             for name, runs in suspects.items()
+        }
+        prompted = {
+            matte_object.name: {prompt.frame for prompt in matte_object.prompts} for matte_object in job.objects
         }
         total = 2 * sum(map(len, doubted.values()))
         done = 0
@@ -306,7 +315,15 @@ class Session:
             with loaded.computing():
                 return {
                     name: Repairer(
-                        loaded, reader, job.footage.frame_count, features, where[name][0], cameras, on_frame
+                        loaded,
+                        reader,
+                        job.footage.frame_count,
+                        features,
+                        where[name][0],
+                        job.frames,
+                        prompted[name],
+                        cameras,
+                        on_frame,
                     ).repairs(frames)
                     for name, frames in doubted.items()
                 }

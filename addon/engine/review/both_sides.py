@@ -75,6 +75,13 @@ def tracked(
     return found
 
 
+def iou(one: Soft, other: Soft) -> float:
+    """Intersection over union at one half; 1 where both are empty."""
+    a, b = one >= 0.5, other >= 0.5
+    union = int((a | b).sum())
+    return float((a & b).sum() / union) if union else 1.0
+
+
 class Flow:
     """Carries mattes from frame to frame by dense inverse search (Kroeger et al., ECCV 2016; OpenCV's DIS)."""
 
@@ -90,13 +97,20 @@ class Flow:
         found = {}
         before = start
         for frame in frames:
-            back: Any = self._search.calc(self._picture(frame), self._picture(before), None)  # type: ignore[call-overload]
-            at = [grid + back[..., axis] for axis, grid in enumerate(self._grid)]
-            moved = cv2.remap(matte, at[0], at[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            matte = np.asarray(moved, np.float32)
-            found[frame] = matte
+            found[frame] = matte = self.moved({start: matte}, before, frame)[start]
             before = frame
         return found
+
+    def moved(self, mattes: Mapping[int, Soft], before: int, frame: int) -> dict[int, Soft]:
+        """Mattes on clip frame `before` as they are on `frame` beside it, by their keys. Raises FootageError."""
+        back: Any = self._search.calc(self._picture(frame), self._picture(before), None)  # type: ignore[call-overload]
+        at = [grid + back[..., axis] for axis, grid in enumerate(self._grid)]
+        return {
+            key: np.asarray(
+                cv2.remap(matte, at[0], at[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+            )
+            for key, matte in mattes.items()
+        }
 
     def _picture(self, frame: int) -> NDArray[np.uint8]:
         if frame not in self._pictures:

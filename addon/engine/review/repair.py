@@ -1,7 +1,7 @@
 """Doubtful mattes made anew from what is known around them: offers, each of which may become a mask prompt.
 
-Of the suspect frames, those that fit what lies beside them are left alone; between the good frames that remain, every
-frame is asked of up to five witnesses: SAM 2 tracked from the good frame before and from the one after, the mattes of
+Good are the frames whose mattes tell one story (story.py), suspects or not; every other frame is asked of up to five
+witnesses: SAM 2 tracked from the good frame before and from the one after, the mattes of
 the same two carried by the optical flow, and, where there are cameras, the visual hull of all good frames. How far each
 of them can be believed, so many frames from what is known, is measured on good frames of the same clip: a large network
 sees more than the flow does, a small one less.
@@ -34,8 +34,9 @@ from ..sam2.model import Loaded
 from ..store.feature_cache import FeatureCache
 from ..store.matte_store import Take
 from . import visual_hull
-from .both_sides import SIDE, Flow, Soft, soft, tracked
+from .both_sides import SIDE, Flow, Soft, iou, soft, tracked
 from .cameras import Camera
+from .story import story
 
 POINTS = 96  # corners of each outline
 _LONGEST = 40  # frames between two good ones; from here on nothing that is carried so far is known any more
@@ -43,12 +44,15 @@ _REACH = 4  # frames that witnesses are tried over
 _TRIALS = 3  # times
 _CHOICE = 5  # good frames to choose each trial from
 _UNTRIED = 0.1  # misfit of a witness that can't be tried
-_FITS = (2.5, 0.2)  # times the usual misfit of a frame with the one beside it; and at most
+_KNOWN, _PROMPTED = 0.5, 5.0  # what frames that are no suspects, and prompted ones, count more in the story
 _AGREE = 0.72  # IoU of two sides that say the same
 _HEARD = 0.6  # with one of the others, of a third side that is still counted
 _ALONE = 0.85  # the same of two witnesses from one side, where there is no other
 _DIFFERS = 0.06  # how much worse the frame's own matte fits than the sides each other
 _SLACK = 0.01  # misfit that everybody is granted
+_ROUNDS = 2  # of asking: what the first one finds right helps the second
+_THIN = 7  # pixels: where a matte differs by less from what the others say, its own edge is the better one
+_RIGHT = "fits the frames around it"
 
 Inside = NDArray[np.bool_]
 
@@ -98,6 +102,7 @@ class Repairer:
         loaded: the model.
         reader, frame_count, features: of the footage.
         take: the object's mattes.
+        frames, prompted: clip frames that may be looked at, and those that have a prompt.
         cameras: by clip frame, where the clip is solved; the subject stands still then.
         on_frame: called before each frame that the model looks at.
     """
@@ -109,36 +114,47 @@ class Repairer:
         frame_count: int,
         features: FeatureCache,
         take: Take,
+        frames: Sequence[int],
+        prompted: Collection[int],
         cameras: Mapping[int, Camera],
         on_frame: Callable[[int], None],
     ) -> None:
         self._footage = (loaded.predictor, reader, frame_count, features)
         self._flow = Flow(reader)
         self._take = take
+        self._frames, self._prompted = set(frames), set(prompted)
         self._cameras = cameras
         self._on_frame = on_frame
 
     def repairs(self, suspects: Collection[int]) -> Repairs:
         """What can be offered for `suspects`, clip frames that have a matte. Raises MatteError."""
-        there = set(self._take.frames())
-        good = there - set(suspects)
         found, reasons = Repairs(), dict[int, str]()
         if not suspects:
             return found
+        frames = [frame for frame in self._take.frames() if frame in self._frames]
+        counts = {frame: _PROMPTED if frame in self._prompted else _KNOWN for frame in set(frames) - set(suspects)}
+        there, good = set(frames), set(story(self._flow, self._matte, frames, counts))
         self._misfits = self._tried(good)
-        self._fit_beside(good, set(suspects))
-        hull = self._hull(good, sorted(set(suspects) - good))
-        for stretch in runs_of(there - good):
-            if len(stretch) >= _LONGEST:
-                reasons |= dict.fromkeys(stretch, f"{_LONGEST} frames and more lie between good ones: mark one of them")
-                continue
-            for frame, sides in self._sides(stretch, good, hull).items():
-                answer = self._judged(frame, sides)
-                if isinstance(answer, Offer):
-                    found.offers.append(answer)
-                else:
-                    reasons[frame] = answer
-        reasons |= dict.fromkeys(set(suspects) & good, "fits the frames beside it")
+        hull = self._hull(good, sorted(there - good))
+        answers: dict[int, Offer | str] = dict.fromkeys(set(suspects) & good, _RIGHT)
+        unknown = runs_of(there - good)
+        for _ in range(_ROUNDS):
+            right: set[int] = set()
+            for stretch in unknown:
+                if len(stretch) >= _LONGEST:
+                    words = f"{_LONGEST} frames and more lie between good ones: mark one of them"
+                    answers |= dict.fromkeys(stretch, words)
+                    continue
+                for frame, sides in self._sides(stretch, good, hull).items():
+                    answers[frame] = answer = self._judged(frame, sides)
+                    right |= {frame} if answer == _RIGHT else set()
+            good |= right  # what is right in the middle of a stretch is an anchor for the rest of it
+            unknown = [stretch for stretch in runs_of(there - good) if {stretch[0] - 1, stretch[-1] + 1} & right]
+        for frame, answer in sorted(answers.items()):
+            if isinstance(answer, Offer):
+                found.offers.append(answer)
+            else:
+                reasons[frame] = answer
         for reason, frames in itertools.groupby(sorted(reasons), reasons.__getitem__):
             found.refusals += [Refusal(run[0], run[-1], reason) for run in runs_of(frames)]
         return found
@@ -170,18 +186,6 @@ class Repairer:
         if name == "hull" or far <= len(known):
             return known[min(far, len(known)) - 1] + _SLACK
         return known[-1] + (far - len(known)) * (known[-1] - known[0]) / max(len(known) - 1, 1) + _SLACK
-
-    def _fit_beside(self, good: set[int], suspects: set[int]) -> None:
-        """Add to `good` the suspects that fit what the flow carries to them from a good frame beside them."""
-        limit = min(_FITS[0] * (self._misfits["flow"][0] + _SLACK), _FITS[1])
-        for step, order in ((1, sorted(suspects)), (-1, sorted(suspects, reverse=True))):
-            for frame in order:
-                if frame in good or frame - step not in good:
-                    continue
-                matte = self._matte(frame)
-                carried = self._flow.carried(frame - step, self._matte(frame - step), [frame])[frame]
-                if (matte >= 0.5).any() and 1 - iou(carried, matte) <= limit:
-                    good.add(frame)
 
     # -- witnesses ------------------------------------------------------------------------------------------------
 
@@ -258,15 +262,19 @@ class Repairer:
         if not _curves_of(mean >= 0.5):
             return "the subject seems to be hidden: nothing can be marked"
         if iou(mean, self._matte(frame)) > agreement - _DIFFERS:
-            return "fits what lies around it"
-        return Offer(frame, mean >= 0.5, agreement, reason)
+            return _RIGHT
+        return Offer(frame, _mended(self._matte(frame) >= 0.5, mean >= 0.5), agreement, reason)
 
 
-def iou(one: Soft, other: Soft) -> float:
-    """Intersection over union at one half; 1 where both are empty."""
-    a, b = one >= 0.5, other >= 0.5
-    union = int((a | b).sum())
-    return float((a & b).sum() / union) if union else 1.0
+def _mended(own: Inside, other: Inside) -> Inside:
+    """The frame's own matte, but where the other one differs by more than the edges of what is carried are worth."""
+    if not own.any():
+        return other
+    disk, wider = (
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)) for side in (2 * _THIN + 1, 2 * _THIN + 3)
+    )
+    wrong = cv2.morphologyEx((own ^ other).astype(np.uint8), cv2.MORPH_OPEN, disk)
+    return np.asarray(np.where(cv2.dilate(wrong, wider) > 0, other, own))
 
 
 def _mean(said: Sequence[tuple[Soft, float]]) -> Soft:
