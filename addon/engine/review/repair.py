@@ -132,9 +132,11 @@ class Repairer:
         if not suspects:
             return found
         frames = [frame for frame in self._take.frames() if frame in self._frames]
-        counts = {frame: _PROMPTED if frame in self._prompted else _KNOWN for frame in set(frames) - set(suspects)}
+        known = set(frames) & (self._prompted | (set(frames) - set(suspects)))
+        counts = {frame: _PROMPTED if frame in self._prompted else _KNOWN for frame in known}
         there, good = set(frames), set(story(self._flow, self._matte, frames, counts))
-        self._misfits = self._tried(good)
+        if there - good:
+            self._misfits = self._tried(good)
         hull = self._hull(good, sorted(there - good))
         answers: dict[int, Offer | str] = dict.fromkeys(set(suspects) & good, _RIGHT)
         unknown = runs_of(there - good)
