@@ -8,6 +8,7 @@ import bpy
 
 from . import cli, language
 from .clip import undo
+from .operators.accept_repairs import SPLATMATTE_OT_accept_repairs
 from .operators.cancel import SPLATMATTE_OT_cancel
 from .operators.change_queue import SPLATMATTE_OT_change_queue
 from .operators.check_cameras import SPLATMATTE_OT_check_cameras
@@ -41,6 +42,7 @@ from .operators.refine_transients import SPLATMATTE_OT_refine_transients
 from .operators.release import SPLATMATTE_OT_release
 from .operators.remove_engine import SPLATMATTE_OT_remove_engine
 from .operators.remove_mark import SPLATMATTE_OT_remove_mark
+from .operators.repair import SPLATMATTE_OT_repair
 from .operators.restart_engine import SPLATMATTE_OT_restart_engine
 from .operators.select_frames import SPLATMATTE_OT_select_frames
 from .operators.self_test import SPLATMATTE_OT_self_test
@@ -74,6 +76,8 @@ CLASSES = (
     SPLATMATTE_OT_hold,
     SPLATMATTE_OT_release,
     SPLATMATTE_OT_check_cameras,
+    SPLATMATTE_OT_repair,
+    SPLATMATTE_OT_accept_repairs,
     SPLATMATTE_OT_clean_splat,
     SPLATMATTE_OT_select_frames,
     SPLATMATTE_OT_send_to_farm,

@@ -43,7 +43,20 @@ NOT_RUN = 77  # as automake counts it: neither passed nor failed
 
 SHORT = ("short",)
 LANGUAGES = ("languages",)  # a script, not told by hand
-LONG = ("long", "marking", "files", "editors", "picking", "to_mask", "frames", "hold", "workplace", "farm", "install")
+LONG = (
+    "long",
+    "marking",
+    "files",
+    "editors",
+    "picking",
+    "to_mask",
+    "repair",
+    "frames",
+    "hold",
+    "workplace",
+    "farm",
+    "install",
+)
 
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import bpy
@@ -15,7 +16,15 @@ from .mask_keyframes import shape_keys_of
 
 # Ways of combining a layer with those below that take away instead of adding.
 _SUBTRACTIVE = {"SUBTRACT", "MERGE_SUBTRACT", "DARKEN", "MUL", "DIFFERENCE"}
+REPAIR = " (repair)"  # a layer called so, after an object, has repaired mattes of that object
+_NAMED = re.compile(r"(.+) \(repair\)(?:\.\d+)?")  # Blender numbers layers that would have the same name
 _STEPS = 16  # corners from one point of a garbage matte to the next, the same on all keys
+
+
+def repaired_object(layer: str) -> str:
+    """The object whose repairs a layer of that name has; empty for a layer that is an object itself."""
+    found = _NAMED.fullmatch(layer)
+    return found[1] if found else ""
 
 
 def read_mask(

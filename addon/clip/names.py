@@ -17,6 +17,7 @@ from ..contract.errors import MatteError
 from ..contract.layout import searches_folder, takes_folder
 from ..settings.clip_settings import ClipSettings, settings_of
 from .footage import matte_folder, read_footage
+from .mask import repaired_object
 
 
 def follow_names(clip: bpy.types.MovieClip) -> None:
@@ -42,11 +43,11 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
 
 
 def object_names(clip: bpy.types.MovieClip) -> list[list[str]]:
-    """Of its tracking objects, and of its mask's layers."""
+    """Of its tracking objects, and of its mask's layers but those with repairs."""
     mask = settings_of(clip).mask
     return [
         [tracking_object.name for tracking_object in clip.tracking.objects],
-        [layer.name for layer in mask.layers] if mask else [],
+        [layer.name for layer in mask.layers if not repaired_object(layer.name)] if mask else [],
     ]
 
 

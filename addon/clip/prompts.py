@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import bpy
-import numpy as np
 
 from ..contract.job_types import Box, Mask, MatteObject, Point, Prompt
 from ..language import translated
@@ -19,7 +18,9 @@ from ..settings.clip_settings import settings_of
 from ..settings.palette import excludes
 from .coordinates import ClipCoordinates
 from .footage import scene_frame
-from .mask import read_mask
+from .markers import markers_of
+from .mask import read_mask, repaired_object
+from .solved_tracks import solved_points
 from .strokes import read_strokes
 
 _SAME_PLACE = 1e-5  # of the frame's width or height
@@ -124,6 +125,10 @@ def read_prompts(
         _read_tracks(tracking_object, coordinates, settings.tracked_step, found, ignored)
         _read_planes(tracking_object, coordinates, settings.tracked_step, found, ignored)
         _read_strokes(clip, tracking_object.name, coordinates, found, ignored)
+        if tracking_object.name in settings.objects:
+            entry = settings.objects[tracking_object.name]
+            for frame, points in solved_points(clip, tracking_object, entry, coordinates, ignored).items():
+                found.points.setdefault(frame, []).extend(points)
         marks[tracking_object.name] = found
     if settings.mask is not None:
 
@@ -131,9 +136,12 @@ def read_prompts(
             return scene_frame - clip.frame_start + 1
 
         layers = read_mask(settings.mask, coordinates, to_clip_frame, coordinates.footage.frame_count, ignored)
-        for name, masks in layers.items():
-            if settings.uses(name):
-                marks.setdefault(name, Marks()).masks = masks
+        for layer, masks in sorted(layers.items(), key=lambda item: bool(repaired_object(item[0]))):
+            name = repaired_object(layer) or layer
+            if name != layer and name not in clip.tracking.objects and name not in layers:
+                ignored.append(f"Mask layer {layer!r} repairs an object that is not there.")
+            elif settings.uses(name):
+                marks.setdefault(name, Marks()).masks |= masks
             elif name not in clip.tracking.objects:
                 ignored.append(f"{name} is switched off.")
     if frame_range is not None:
@@ -166,7 +174,7 @@ def _read_tracks(
             hidden += 1
             continue
         include = not (track.use_custom_color and excludes(track.color[:]))
-        frames, keyed, muted, places = _markers(track)
+        frames, keyed, muted, places = markers_of(track)
         for frame, is_keyed, is_muted, place in zip(frames, keyed, muted, places, strict=True):
             u, v = place[0] + track.offset[0], place[1] + track.offset[1]
             if not is_keyed and is_muted:
@@ -245,19 +253,6 @@ def _same(value: float, others: tuple[float, ...]) -> bool:
 def _bounds_of(corners: list[tuple[float, float]]) -> _Bounds:
     (left, right), (bottom, top) = ((min(side), max(side)) for side in zip(*corners, strict=True))
     return left, bottom, right, top
-
-
-def _markers(track: bpy.types.MovieTrackingTrack) -> tuple[list[int], list[bool], list[bool], list[list[float]]]:
-    """Frames, keyed, muted and (u, v) of all markers, ordered by frame; in one go, as there may be thousands."""
-    count = len(track.markers)
-    frames = np.empty(count, np.int32)
-    keyed, muted = np.empty(count, bool), np.empty(count, bool)
-    places = np.empty(2 * count, np.float32)
-    track.markers.foreach_get("frame", frames)
-    track.markers.foreach_get("is_keyed", keyed)
-    track.markers.foreach_get("mute", muted)
-    track.markers.foreach_get("co", places)
-    return frames.tolist(), keyed.tolist(), muted.tolist(), places.reshape(-1, 2).tolist()
 
 
 def _read_planes(

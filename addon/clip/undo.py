@@ -21,12 +21,14 @@ class _Results:
     names: of its tracking objects, and of its mask's layers.
     takes: by object, the newest one's folder, its pictures, and the earlier ones'.
     suspects: values of SUSPECT_FIELDS.
+    repairs: the file of what is offered.
     found: by kind, the folder and what is picked.
     """
 
     names: list[list[str]]
     takes: dict[str, tuple[str, str, str]]
     suspects: list[tuple[Any, ...]]
+    repairs: str
     found: dict[str, tuple[str, str]]
 
 
@@ -44,6 +46,7 @@ def _remember(*_: object) -> None:
             object_names(clip),
             {entry.name: (entry.take, entry.pictures, entry.earlier) for entry in settings.objects if entry.take},
             [tuple(getattr(suspect, field) for field in SUSPECT_FIELDS) for suspect in settings.suspects],
+            settings.repairs,
             {kind: (found.folder, found.numbers) for kind, found in kinds.items() if found.folder},
         )
 
@@ -68,6 +71,7 @@ def _take_over(settings: ClipSettings, before: _Results, names: list[list[str]])
         for field, value in zip(SUSPECT_FIELDS, values, strict=True):
             setattr(item, field, value)
         item.object_name = new_names.get(item.object_name, item.object_name)
+    settings.repairs = before.repairs
     for kind, (folder, numbers) in before.found.items():
         found = getattr(settings, kind)
         if PurePath(found.folder).name != PurePath(folder).name:  # numbers of something else

@@ -161,6 +161,9 @@ def outcome(run: job_run.Run) -> str:
         if result.get("command"):
             return translated("Saved: {1}. The command that sends it is in the clipboard", name)
         return translated("Sent to Flamenco: {1}", name)
+    if run.verb == "repair":
+        offered = result.get("repairs", 0)
+        return translated(f"{count_of(offered, 'repair')} offered") if offered else translated("No repair is found")
     suspects = result.get("suspects", 0)
     if run.verb == "review":
         return count_of(suspects, "suspect") if suspects else translated("No suspects")

@@ -144,8 +144,10 @@ def make_mask(
     mask = into or bpy.data.masks.new(f"{Path(clip.name).stem} mattes")
     if into is None:
         mask.frame_start, mask.frame_end = clip.frame_start, clip.frame_start + max(1, clip.frame_duration) - 1
+    made: dict[str, str] = {}  # what Blender calls the layers: a name that is taken gets a number
     for name, outlines in found.items():
         layer = mask.layers.new(name=name)
+        made[name] = layer.name
         layer.use_fill_holes = True
         for path in outlines.paths:
             spline = layer.splines.new()
@@ -153,7 +155,7 @@ def make_mask(
             spline.points.add(len(path[0]) - 1)
     with _editing(context, mask):
         for name, outlines in found.items():
-            layer = mask.layers[name]
+            layer = mask.layers[made[name]]
             for other in mask.layers:  # keys are set where points are selected
                 for spline in other.splines:
                     for point in spline.points:

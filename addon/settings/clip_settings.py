@@ -118,6 +118,19 @@ class ObjectSettings(bpy.types.PropertyGroup):
         description="This is what the subject casts, a shadow or a reflection: neither subject nor empty. "
         "Left out of the subject, and marked as ignored for programs that know it",
     )
+    solved: EnumProperty(
+        name="Solved Tracks",
+        description="Where this object's solved tracks are points, also where they have no marker: their 3-D "
+        "positions, seen by the solved camera, but where another solved track hides them",
+        items=[
+            ("OFF", "Markers Only", "Solved tracks are points where they have markers, as others"),
+            ("STEP", "Every n-th Frame", "From the first solved frame on"),
+            ("LOST", "Where Lost", "On frames without a marker of the track: the first of them, and every n-th"),
+        ],
+    )
+    solved_step: IntProperty(
+        name="Every", description="Frames from one of these points to the next", default=10, min=1, max=1000
+    )
     colour: FloatVectorProperty(
         name="Colour", description="Of this object in the overlay", subtype="COLOR_GAMMA", min=0.0, max=1.0
     )
@@ -559,6 +572,10 @@ class ClipSettings(bpy.types.PropertyGroup):
         default=-1,
         options={"HIDDEN", "SKIP_SAVE"},
         update=_show_suspect,
+    )
+
+    repairs: StringProperty(
+        name="Repairs", description="The file with the repairs that are offered", options={"HIDDEN"}
     )
 
     @property

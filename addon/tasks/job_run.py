@@ -18,7 +18,7 @@ from typing import Literal
 import bpy
 
 from ..clip.footage import pictures_of
-from ..clip.poses import write_poses
+from ..clip.poses import is_solved, write_poses
 from ..clip.to_job import make_automatic_job, make_footage_job, make_job
 from ..clip.transport import Towards, towards
 from ..contract.automatic import Search
@@ -36,6 +36,7 @@ from ..contract.requests import (
     Found,
     Outlines,
     Preview,
+    Repair,
     Request,
     Retrack,
     Review,
@@ -55,12 +56,13 @@ from ..settings.preferences import device, preferences
 
 _LOG = logging.getLogger(__name__)
 
-Verb = Literal["track", "export", "review", "clean", "select", "static", "farm"]
+Verb = Literal["track", "export", "review", "repair", "clean", "select", "static", "farm"]
 
-ABOUT_MATTES: tuple[Verb, ...] = ("track", "export", "review")
+ABOUT_MATTES: tuple[Verb, ...] = ("track", "export", "review", "repair")
 _STAGES = {
     "model": "Loading the model",
     "track": "Tracking",
+    "repair": "Carrying mattes",
     "export": "Exporting",
     "clean": "Looking from all cameras",
     "select": "Looking at frames",
@@ -208,6 +210,7 @@ class Run:
         elif event["event"] == "done" and self.verb in ABOUT_MATTES and self.clip in bpy.data.movieclips:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
+            settings.repairs = event["file"] if self.verb == "repair" else ""
             if "found" in event:
                 found: PickSettings = getattr(settings, self.kind)
                 found.keep(event["found"])
@@ -346,6 +349,18 @@ def start_check(clip: bpy.types.MovieClip) -> Run:
     """
     job, notes = _job(clip, export=False)
     return _send(Review(job, str(_poses_of(clip, job))), "review", clip, notes)
+
+
+@logged
+def start_repair(clip: bpy.types.MovieClip) -> Run:
+    """Send the clip's Job with its cameras, if it has any, to be offered new mattes for its suspects.
+
+    Raises:
+        MatteError: see `start`.
+    """
+    job, notes = _job(clip, export=False)
+    has_cameras = settings_of(clip).poses or is_solved(clip)
+    return _send(Repair(job, str(_poses_of(clip, job)) if has_cameras else ""), "repair", clip, notes)
 
 
 @logged

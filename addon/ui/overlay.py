@@ -30,12 +30,14 @@ from ..runtime.log_file import logged
 from ..settings.clip_settings import OVERLAY_STYLES, settings_of
 from ..settings.palette import PALETTE, colour_of
 from ..viewer.finished_mattes import Finished, finished_of
+from ..viewer.repairs import curves_on, offers_of
 from ..viewer.sources import Source, found_of, read, sources_of
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
 
 _LANE_HEIGHT = 8  # pixels at a scale of 1
 _LANE_BOTTOM = 6  # above Blender's own cache line
+_OFFER, _OFFER_RIM = (1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 0.8)
 _WIPE = (1.0, 1.0, 1.0, 0.8)
 _FONT = 0  # the interface's own
 _EMPTY = (0.1, 0.1, 0.1, 0.6)
@@ -134,6 +136,7 @@ def _draw() -> None:
         frame = shown_frame(clip, space, context.scene)
         sources, tints = sources_of(clip, frame), colours(clip)
         _draw_mattes(context, clip, frame, sources, tints)
+        _draw_offers(context, clip, frame, shown_summary_of(clip))
         _draw_words(context, words_of(clip, shown_summary_of(clip), sources, tints), tints)
     if settings.overlay_lane:
         _draw_lane(context, clip, lane_of(clip, shown_summary_of(clip)), shown_frame(clip, space, context.scene))
@@ -182,6 +185,34 @@ def _draw_mattes(
     if settings.overlay_wipe:
         x = left + settings.overlay_split * (right - left)
         _draw_flat("LINES", [(x, bottom), (x, top)], [_WIPE] * 2)
+    gpu.state.blend_set("NONE")
+
+
+def _draw_offers(context: bpy.types.Context, clip: bpy.types.MovieClip, frame: int, summary: Summary) -> None:
+    """The outlines of mattes that are offered, white on black: over any style, and unlike any object's colour."""
+    settings, coordinates = settings_of(clip), summary.coordinates
+    offers = offers_of(clip, summary)
+    names = [name for name, frames in offers.items() if frame in frames and settings.shows(name)]
+    if not names or coordinates is None:
+        return
+    view, scale = context.region.view2d, context.preferences.system.ui_scale
+    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
+    gpu.state.blend_set("ALPHA")
+    shader.bind()
+    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
+    curves = []
+    for name in names:
+        for curve in curves_on(clip, name, frame):
+            places: list[Any] = []
+            for u, v in (coordinates.to_marker(frame, place) for place in (*curve, curve[0])):
+                on_screen: Any = view.view_to_region(u, v, clip=False)
+                places.append((*on_screen, 0.0))
+            curves.append(places)
+    for colour, width in ((_OFFER_RIM, 4.0), (_OFFER, 2.0)):
+        shader.uniform_float("color", colour)
+        shader.uniform_float("lineWidth", width * scale)
+        for places in curves:
+            batch_for_shader(shader, "LINE_STRIP", {"pos": places}).draw(shader)
     gpu.state.blend_set("NONE")
 
 

@@ -78,6 +78,68 @@ def test_the_written_camera_sees_the_points_where_the_markers_are(solved, tmp_pa
             np.testing.assert_allclose(place, (u * SIZE[0], (1 - v) * SIZE[1]), atol=0.3)
 
 
+def test_a_solved_track_is_a_point_where_it_is_lost(solved) -> None:
+    """Of five tracks that end in the middle, those that no other one hides; where the known camera has them."""
+    tracks = list(solved.tracking.objects["Camera"].tracks)
+    truth = np.random.default_rng(3).uniform(-0.9, 0.9, (20, 3))
+    for track in tracks[:5]:
+        for frame in range(6, COUNT + 1):
+            track.markers.delete_frame(frame)
+    bpy.ops.splat_matte.switch_object(name="Camera")
+    summary_of = part("clip.summary").summary_of
+    entry = solved.splat_matte.entry("Camera")
+    by_hand = summary_of(solved).prompts.marks["Camera"].points
+    for how, frames in (("LOST", (6, 9, 12)), ("STEP", (7, 10))):
+        entry.solved, entry.solved_step = how, 3
+        prompts = summary_of(solved).prompts
+        found = prompts.marks["Camera"].points
+        hidden = 0
+        for frame in range(1, COUNT + 1):
+            rotation, translation = camera(frame)
+            depths = (truth @ rotation.T + translation)[:, 2]
+            places = seen(truth, frame)
+            wanted = [place.tolist() for place in places[5 if frame > 5 else 0 :]]
+            for i in range(5) if frame in frames else ():
+                near = np.hypot(*(places[5:] - places[i]).T) < 0.03 * SIZE[0]
+                if (near & (depths[5:] < 0.97 * depths[i])).any():
+                    hidden += 1
+                elif (places[i] > 0).all() and (places[i] < SIZE).all():
+                    wanted.append(places[i].tolist())
+            got = [(point.x, point.y) for point in found[frame]]
+            np.testing.assert_allclose(got, wanted, atol=0.3, err_msg=f"frame {frame}")
+        assert (
+            any(f"{hidden} places of solved tracks are hidden" in sentence for sentence in prompts.ignored)
+            or not hidden
+        )
+    entry.solved = "OFF"
+    assert summary_of(solved).prompts.marks["Camera"].points == by_hand
+
+    entry.solved = "STEP"
+    solved.tracking.camera.distortion_model = "DIVISION"
+    assert any("Polynomial only" in sentence for sentence in summary_of(solved).prompts.ignored)
+
+
+def test_one_solved_marker_marks_the_subject_in_the_whole_clip(solved, clip_editor) -> None:
+    """Moved into an object of its own a track keeps its place in 3-D, and needs a marker on two frames only."""
+    track = solved.tracking.objects["Camera"].tracks[3]
+    for frame in range(3, COUNT + 1):
+        track.markers.delete_frame(frame)
+    with clip_editor():
+        bpy.context.space_data.clip = solved
+        solved.tracking.objects.active = solved.tracking.objects["Camera"]
+        for other in solved.tracking.objects["Camera"].tracks:
+            other.select = other == track
+        assert bpy.ops.splat_matte.object_from_tracks() == {"FINISHED"}
+    (name,) = {tracking_object.name for tracking_object in solved.tracking.objects} - {"Camera", "subject"}
+    solved.splat_matte.entry(name).solved = "STEP"
+    solved.splat_matte.entry(name).solved_step = 1
+    marks = part("clip.summary").summary_of(solved).prompts.marks[name]
+    truth = np.random.default_rng(3).uniform(-0.9, 0.9, (20, 3))[3:4]
+    assert marks.frames[:2] == [1, 2] and len(marks.frames) > COUNT / 2
+    for frame, (point,) in marks.points.items():
+        np.testing.assert_allclose((point.x, point.y), seen(truth, frame)[0], atol=0.3)
+
+
 def test_a_wrong_matte_is_a_suspect(solved) -> None:
     assert bpy.ops.splat_matte.track() == {"FINISHED"}
     take = Path(solved.splat_matte.take_of("subject"))

@@ -157,8 +157,8 @@ class Repairer:
                 found.offers.append(answer)
             else:
                 reasons[frame] = answer
-        for reason, frames in itertools.groupby(sorted(reasons), reasons.__getitem__):
-            found.refusals += [Refusal(run[0], run[-1], reason) for run in runs_of(frames)]
+        for reason, refused in itertools.groupby(sorted(reasons), reasons.__getitem__):
+            found.refusals += [Refusal(run[0], run[-1], reason) for run in runs_of(refused)]
         return found
 
     # -- how far whom can be believed -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ...clip.marks import is_empty_camera
+from ...clip.mask import repaired_object
 from ...clip.prompts import Prompts, count_of
 from ...clip.summary import Summary, shown_summary_of
 from ...language import translated
@@ -65,7 +66,7 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
         buttons.operator("splat_matte.object_from_tracks", text="", icon="TRACKER")
         layers = settings.mask.layers if settings.mask else ()
         for layer in layers:
-            if layer.name not in tracking.objects:
+            if layer.name not in tracking.objects and not repaired_object(layer.name):
                 _draw_object(layout.box(), settings, layer)
         summary = shown_summary_of(clip)
         _draw_active(layout, context, clip, summary.prompts)
@@ -138,7 +139,13 @@ def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, 
         shadow = row.row()
         shadow.active = entry.export
         shadow.prop(entry, "shadow")
+        row = layout.split(factor=0.6, align=True)
+        row.prop(entry, "solved", text="")
+        step = row.row(align=True)
+        step.active = entry.solved != "OFF"
+        step.prop(entry, "solved_step")
     else:
+        layout.label()
         layout.label()
 
 

@@ -13,6 +13,7 @@ _VERBS: dict[job_run.Verb, str] = {
     "track": "Track",
     "export": "Export",
     "review": "Check in 3-D",
+    "repair": "Repair Suspects",
     "clean": "Clean Splat",
     "select": "Select Frames",
     "static": "Find What Stands Still",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import bpy
 
 from ...clip.footage import scene_frame, shown_frame
+from ...clip.prompts import count_of
 from ...clip.summary import shown_summary_of
 from ...contract.frame_numbers import shifted
 from ...language import CONTEXT, translated
 from ...settings.clip_settings import ClipSettings, SuspectSettings, settings_of
 from ...tasks import job_run
+from ...viewer.repairs import offers_of, refused_on
 from ..text import draw_error, draw_text
 from .base import ClipPanel, clip_of
 from .job import missing_engine
@@ -68,10 +70,38 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = missing_engine() is None
         row.operator("splat_matte.check_cameras", icon="CON_CAMERASOLVER")
+        row = layout.row()
+        row.enabled = missing_engine() is None
+        row.operator("splat_matte.repair", icon="BRUSH_DATA")
+        row = layout.row(align=True)
+        row.operator("splat_matte.accept_repairs", text="Accept", text_ctxt=CONTEXT, icon="CHECKMARK").every = False
+        row.operator("splat_matte.accept_repairs", text="Accept All", text_ctxt=CONTEXT).every = True
+        _draw_offer(layout, context, clip)
         _draw_words(layout, context, clip, settings)
         run = job_run.latest(clip.name)
-        if run is not None and run.verb == "review" and run.error is not None:
+        if run is not None and run.verb in ("review", "repair") and run.error is not None:
             draw_error(layout, context, run.error)
+
+
+def _draw_offer(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
+    """What is offered on this frame, or why nothing is, and how much in all, on two lines."""
+    summary = shown_summary_of(clip)
+    frame, offers = shown_frame(clip, context.space_data, context.scene), offers_of(clip, summary)
+    here = [found[frame] for found in offers.values() if frame in found]
+    refused = list(refused_on(clip, frame).values())
+    if here:
+        draw_text(layout, context, f"Offered here: {_shifted(clip, here[0])}", "LIGHT", lines=2)
+    elif refused:
+        draw_text(layout, context, f"Left alone: {_shifted(clip, refused[0])}", "INFO", lines=2)
+    elif offers:
+        count = count_of(sum(map(len, offers.values())), "repair")
+        draw_text(layout, context, f"{count} offered on other frames.", "LIGHT", lines=2)
+    else:
+        draw_text(layout, context, "", lines=2)
+
+
+def _shifted(clip: bpy.types.MovieClip, reason: str) -> str:
+    return translated(shifted(reason, clip.frame_start - 1))
 
 
 def _draw_words(
