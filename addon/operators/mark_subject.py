@@ -44,6 +44,7 @@ class _Tool:
     def __init__(self) -> None:
         self.press: _Press | None = None
         self.crosshair = False
+        self.annotates = False  # D is held: Blender's Annotate draws, which strokes are made of
 
 
 _on: _Tool | None = None
@@ -123,7 +124,12 @@ Drag: a box around it. Shift-click: choose the object that is there"""
         elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and press is not None:
             self._tool.press = None
             return self._do(context, press)
+        elif event.type == "D":
+            self._tool.annotates = event.value == "PRESS"  # again and again, as long as it is held
         elif area is not None and _is_press(event):
+            if self._tool.annotates:
+                self._tool.annotates = False  # Annotate takes the key's release too, should it come during the stroke
+                return {"PASS_THROUGH"}
             self._tool.press = _pressed(area, event)
             return {"RUNNING_MODAL"}
         return {"PASS_THROUGH"}

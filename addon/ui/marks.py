@@ -23,10 +23,10 @@ from .overlay import Tint, colours, is_stabilised, shows_overlays
 
 _CORNERS = 24  # of a disc
 _BLACK, _WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-_RIM, _EDGE, _FILL = 9.0, 7.5, 5.5  # radii, in pixels at a scale of 1
+_RIM, _EDGE, _SMALL, _FILL = 9.0, 7.5, 6.5, 5.5  # radii, in pixels at a scale of 1
 _BAR = (3.5, 1.2)  # half length and half width of the bars of plus and minus
 _LINES = (4.0, 2.0)  # of a box: of what lies beneath, and of its colour
-_FAINT = 0.35  # opacity of marks of other frames
+_FAINT = 0.5  # opacity of marks of other frames
 _MOST = 200  # marks of other frames, the nearest ones
 
 _Colour = tuple[float, float, float, float]
@@ -93,6 +93,8 @@ class _Triangles:
         if is_here:
             self._add_disc(at, _RIM * scale, (*_BLACK, 1.0))
             self._add_disc(at, _EDGE * scale, (*(_WHITE if include else EXCLUDE), 1.0))
+        else:
+            self._add_disc(at, _SMALL * scale, (*_BLACK, opacity))
         self._add_disc(at, _FILL * scale, (*tint, opacity))
         length, width = (side * scale for side in _BAR)
         self._add_bar(at, length, width, (*_BLACK, opacity))

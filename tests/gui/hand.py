@@ -402,8 +402,8 @@ def choose_in_overlays(*words: str) -> Steps:
     _, top, right, bottom = header(editors()[0])
     scale = bpy.context.preferences.system.ui_scale
     yield from click(right - round(20 * scale), (top + bottom) // 2)  # the arrow at the header's end, since Blender 5.0
-    for word in words:
-        yield from press(word)
+    for word in words:  # not of the menus, nor of the sidebar's lower panels
+        yield from press(word, lambda: (right - round(500 * scale), bottom, right, bottom + round(500 * scale)))
     left, top, right, bottom = plate()
     for x in ((left + right) // 2, left + 30):
         yield from move(x, (top + bottom) // 2)

@@ -42,10 +42,16 @@ def _draw_mark(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, name: str,
     row = layout.row(align=True)
     place = row.row(align=True)
     place.alignment = "LEFT"
-    place.active = is_here
     kind = bpy.app.translations.pgettext_iface(mark.kind.capitalize(), CONTEXT)
     text = translated("Frame {1}: {2}", scene_frame(clip, mark.frame), kind)
-    go = place.operator("splat_matte.go_to_mark", text=text, translate=False, icon=_ICONS[mark.kind], emboss=False)  # type: ignore[arg-type]
+    go = place.operator(
+        "splat_matte.go_to_mark",
+        text=text,
+        translate=False,
+        icon=_ICONS[mark.kind],  # type: ignore[arg-type]
+        emboss=is_here,
+        depress=is_here,
+    )
     go.frame, go.name, go.track = mark.frame, name, mark.track
     if mark.kind == "mask":
         return  # drawn, and removed, in Blender's own mode for masks
