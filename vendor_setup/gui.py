@@ -53,6 +53,7 @@ LONG = (
     "repair",
     "frames",
     "hold",
+    "edges",
     "workplace",
     "farm",
     "install",
