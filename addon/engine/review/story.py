@@ -56,14 +56,20 @@ def story(flow: Flow, matte: Callable[[int], Soft], frames: Sequence[int], bonus
     while longest is not None:
         chain.append(longest)
         longest = links[longest][1]
-    return [frame for frame in chain[::-1] if frame not in _odd(chain, misfits, limits) or bonus.get(frame, 0) > 1]
+    odd = _odd(chain, misfits, limits)
+    return [frame for frame in chain[::-1] if frame not in odd or bonus.get(frame, 0) > 1]
 
 
 def _odd(chain: Sequence[int], misfits: Mapping[tuple[int, int], float], limits: Mapping[int, float]) -> set[int]:
     """The frames that meet all others of the story worse than those meet each other: what grew into it slowly."""
     found: dict[int, list[float]] = {frame: [] for frame in chain}
+    part: dict[int, int] = {}  # those on both sides of a break need not meet
+    for frame in sorted(chain):
+        before = max(part, default=frame)
+        meets = misfits.get((before, frame), 1.0) <= limits.get(frame - before, 0.0)
+        part[frame] = part[before] if part and meets else frame
     for (before, frame), misfit in misfits.items():
-        if before in found and frame in found:
+        if before in found and frame in found and part[before] == part[frame]:
             for one in (before, frame):
                 found[one].append(misfit / limits[frame - before])
     usual = {frame: float(np.median(some)) for frame, some in found.items() if some}
