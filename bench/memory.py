@@ -99,7 +99,7 @@ def _job(frames: Path, objects: int, output: Path) -> Path:
         MatteObject(f"subject {i + 1}", (Prompt(len(files) // 2, (Point(width * x, height / 2),)),))
         for i, x in enumerate(_places(objects))
     )
-    job = Job(footage, tuple(subjects), output=str(output))
+    job = Job(footage, tuple(subjects), memory="sam2", output=str(output))
     path = output.with_suffix(".json")
     path.write_text(job.to_json(), encoding="utf-8")
     return path

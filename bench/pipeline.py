@@ -110,6 +110,7 @@ def _job(folder: Path, width: int, height: int, objects: int, model: Model, outp
             for number, place in enumerate(_places(objects, width, height))
         ),
         model=model,
+        memory="sam2",
         output=str(output),
         refine="off",
     )

@@ -14,6 +14,7 @@ from pathlib import PurePath
 import bpy
 
 from ..contract.errors import MatteError
+from ..contract.job_types import DEFAULT_MEMORY, FIRST_MEMORY
 from ..contract.layout import searches_folder, takes_folder
 from ..settings.clip_settings import ClipSettings, settings_of
 from .footage import matte_folder, read_footage
@@ -23,6 +24,9 @@ from .mask import repaired_object
 def follow_names(clip: bpy.types.MovieClip) -> None:
     """Make every object's settings go by its present name; new objects get settings of their own."""
     settings = settings_of(clip)
+    if not settings.is_property_set("memory"):
+        # what an earlier release has set up goes on as it was tracked, whatever is the default since
+        settings.memory = FIRST_MEMORY if settings.objects else DEFAULT_MEMORY
     now = object_names(clip)
     place = [bpy.path.abspath(clip.filepath, library=clip.library), settings.output]
     if settings.beside:

@@ -24,6 +24,7 @@ from .job_checks import (
 )
 from .job_types import (
     DEFAULT_MEMORY,
+    FIRST_MEMORY,
     Delivery,
     Direction,
     Footage,
@@ -48,7 +49,8 @@ class Job:
 
     memory: which tracked frames a frame reads beside the prompted ones (engine/tracking/memory_*.py). "sam2": the
         latest, as SAM 2 does. "selected": the latest that show the subject. "tree": those of several histories.
-        "anchors": recent ones, and frames that tell the subject from something like it.
+        "anchors": recent ones, and frames that tell the subject from something like it. JSON that names none means
+        "sam2", the only one of the first release.
     second_opinion: track from both ends between two prompted frames of an object; where that differs, the surer matte
         counts, and the frame is a suspect.
     frame_range: first and last clip frame to track, both included; None: all frames.
@@ -139,6 +141,7 @@ class Job:
                 )
             if version == 1 and type(version) is int:  # what only looks like it is told below
                 data = _upgrade(data)
+            data = {"memory": FIRST_MEMORY, **data}
         job: Job = json_codec.decode(data, Job)
         return job
 

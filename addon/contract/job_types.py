@@ -16,7 +16,8 @@ FINE = 2048  # pixels along the longer side: a plate of more is much finer than 
 
 Direction = Literal["forward", "backward", "both"]
 MemoryRule = Literal["sam2", "selected", "tree", "anchors"]
-DEFAULT_MEMORY: MemoryRule = "sam2"
+FIRST_MEMORY: MemoryRule = "sam2"  # what Jobs and clips of earlier releases mean, which name none
+DEFAULT_MEMORY: MemoryRule = "selected"
 Device = Literal["auto", "cuda", "mps", "cpu"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Refine = Literal["auto", "off", "filter", "windows"]

@@ -151,6 +151,7 @@ def test_masks_equal_upstream(case: str, clip: Clip, upstream: Upstream, tmp_pat
         footage,
         tuple(prompts_of(case, clip.subject, clip.elsewhere, mask)),
         model=upstream.choice,
+        memory="sam2",
         output=str(tmp_path / "mattes"),
         target="",
     )

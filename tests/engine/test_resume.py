@@ -141,7 +141,7 @@ def test_what_is_tracked_is_not_tracked_again(job: Job, straight: Straight) -> N
 
 
 def test_the_store_keeps_only_the_memory_that_is_still_read(job: Job, clip) -> None:
-    long = dataclasses.replace(job, footage=clip.take(40), objects=job.objects[:1])
+    long = dataclasses.replace(job, footage=clip.take(40), objects=job.objects[:1], memory="sam2")
     take = Session(lambda *_: None, lambda: False).track(long).takes["early"]
     assert not list(take.folder.rglob("*.part"))
     assert len(list((take.folder / "matte").iterdir())) == 40

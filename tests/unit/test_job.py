@@ -19,6 +19,7 @@ from addon.contract.automatic import Parts, Things, Transients
 from addon.contract.errors import ExitCode, JobError
 from addon.contract.job import Job
 from addon.contract.job_types import (
+    DEFAULT_MEMORY,
     Box,
     Delivery,
     Finishing,
@@ -114,7 +115,7 @@ def full_job() -> Job:
             precision="float32",
         ),
         direction="backward",
-        memory="selected",
+        memory="anchors",
         second_opinion=True,
         frame_range=(3, 240),
         part=(41, 200),
@@ -293,6 +294,12 @@ def test_not_json(text: str) -> None:
     assert caught.value.where == "job"
 
 
+def test_a_job_that_names_no_memory_gives_what_it_gave() -> None:
+    data = json.loads(job().to_json())
+    assert data.pop("memory") == DEFAULT_MEMORY
+    assert Job.from_json(json.dumps(data)).memory == "sam2"
+
+
 VERSION_1 = {
     "objects": dataclasses.replace(  # what there was then: one memory, one opinion, nothing held
         full_job(),
@@ -300,9 +307,11 @@ VERSION_1 = {
         second_opinion=False,
         objects=tuple(dataclasses.replace(some, held=()) for some in full_job().objects),
     ),
-    "things": Job(sequence(2), (), target="labels", things=Things(subjects=(3, 1))),
-    "parts": Job(sequence(2), (), target="segments", parts=Parts(step=2)),
-    "transients": Job(sequence(2), (), target="t3dgs", transients=Transients("/trainer/masks", "/trainer/diffs")),
+    "things": Job(sequence(2), (), target="labels", things=Things(subjects=(3, 1)), memory="sam2"),
+    "parts": Job(sequence(2), (), target="segments", parts=Parts(step=2), memory="sam2"),
+    "transients": Job(
+        sequence(2), (), target="t3dgs", memory="sam2", transients=Transients("/trainer/masks", "/trainer/diffs")
+    ),
 }
 
 

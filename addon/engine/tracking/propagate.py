@@ -36,7 +36,7 @@ import torch
 from ...contract.boundary import read_or
 from ...contract.errors import Cancelled, JobError
 from ...contract.job import Job
-from ...contract.job_types import MatteObject, Prompt
+from ...contract.job_types import FIRST_MEMORY, MatteObject, Prompt
 from ..footage.footage import Reader, read_ahead
 from ..sam2.model import Loaded
 from ..sam2.predictor import REACH, Output, Predictor, State
@@ -131,7 +131,7 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
             "starts": "last prompt" if job.direction == "backward" else "first prompt",
             "prompts": [_facts(prompt) for prompt in matte_object.prompts],
         }
-        if job.memory != "sam2":  # which was the only one once: its mattes are found again
+        if job.memory != FIRST_MEMORY:  # whose mattes of earlier releases are found again
             facts["memory"] = job.memory
         if matte_object.held:
             facts["held"] = [dataclasses.asdict(held) for held in matte_object.held]
