@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bpy
 import pytest
+from bl_operators.presets import AddPresetBase
 from conftest import PACKAGE, ROOT, part
 
 
@@ -64,7 +65,7 @@ def test_registering_swallows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_button_says_what_it_does() -> None:
-    inherited = set(bpy.types.Operator.bl_rna.properties.keys())
+    inherited = {*bpy.types.Operator.bl_rna.properties.keys(), *AddPresetBase.__annotations__}
     for name in dir(bpy.ops.splat_matte):
         operator = getattr(bpy.ops.splat_matte, name).get_rna_type()
         assert len(operator.description) > 10, name

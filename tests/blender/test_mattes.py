@@ -141,5 +141,5 @@ def test_a_redraw_reads_the_marks_once_and_no_json(clip) -> None:  # noqa: F811
         read_all()
     finally:
         sys.setprofile(None)
-    assert [code.co_name for code in calls].count("_markers") == 1
+    assert [code.co_name for code in calls].count("markers_of") == 1
     assert not [code for code in calls if "json" in Path(code.co_filename).parts]
