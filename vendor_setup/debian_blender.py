@@ -13,8 +13,9 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from addon.contract.errors import EngineError
 from addon.runtime.lock import only_one
@@ -77,15 +78,18 @@ def prepare() -> None:
         say(run_quietly(command(["blender", "--version"])).splitlines()[0])
 
 
-def command(arguments: Sequence[str]) -> list[str]:
-    """The command that runs `arguments` inside, with the checkout, the engine and the temporary folder visible."""
+def command(arguments: Sequence[str], places: Mapping[Path, Path] = MappingProxyType({})) -> list[str]:
+    """The command that runs `arguments` inside, with the checkout, the engine and the temporary folder visible.
+
+    places: folders that are seen elsewhere, too.
+    """
     lines = ["set -e"]
     linked = [str(RUNTIME.resolve())] if RUNTIME.is_symlink() else []  # shared by several checkouts
     seen = ("/proc", "/dev", str(ROOT), str(Path(tempfile.gettempdir()).resolve()), *linked, *_engine_places())
-    for path in seen:
-        inside = shlex.quote(f"{_FOLDER}{path}")
-        make = f"mkdir -p {inside}" if Path(path).is_dir() else f"touch {inside}"
-        lines += [make, f"mount --rbind {shlex.quote(path)} {inside}"]
+    for path, place in (*((Path(path), Path(path)) for path in seen), *places.items()):
+        inside = shlex.quote(f"{_FOLDER}{place}")
+        make = f"mkdir -p {inside}" if path.is_dir() else f"touch {inside}"
+        lines += [make, f"mount --rbind {shlex.quote(str(path))} {inside}"]
     # the first argument after the script is $0
     lines.append(f'exec chroot {shlex.quote(str(_FOLDER))} sh -c \'cd "$1" && shift && exec "$@"\' sh "$@"')
     script = "\n".join(lines)

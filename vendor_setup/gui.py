@@ -64,6 +64,7 @@ _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"
 _PICTURES = ROOT / "dist" / "gui"
 _IMAGES = ROOT / "docs" / "images"
 _WHEELS = RUNTIME / "wheels"
+_HOME, _PYTHON = Path("/home/artist"), Path("/opt/python")  # pictures show these instead of this machine's folders
 _SIZE = (1600, 1000)
 _MINUTES = 20
 _PATIENCE = 5.0  # seconds that a Blender gets to end, when its story took too long
@@ -144,14 +145,18 @@ def take_anew(pictures: Path, images: Path, since: float) -> list[str]:
     return names
 
 
-_Around = Callable[[Sequence[str]], list[str]]
+_Around = Callable[[Sequence[str], Mapping[Path, Path]], list[str]]
+
+
+def _as_it_is(arguments: Sequence[str], places: Mapping[Path, Path]) -> list[str]:
+    return list(arguments)
 
 
 def _find_blender() -> tuple[list[str], _Around]:
     """A Blender, and what makes commands run where it is. Raises EngineError: there is none."""
     lacking = missing(sys.platform, os.environ)
     if not lacking:
-        return shlex.split(os.environ["BLENDER"]), list
+        return shlex.split(os.environ["BLENDER"]), _as_it_is
     problem = debian_blender.obstacle()
     if os.environ.get("BLENDER") or problem:
         words = "; ".join(lacking) + (f". Nor can it set one up: {problem}" if problem else "")
@@ -167,7 +172,7 @@ def _install(blender: Sequence[str], around: _Around, look: str, room: Path) -> 
     build = ["--command", "extension", "build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
     install = ["--command", "extension", "install-file", "-r", "user_default", "-e", str(package)]
     for command in (build, install, *([[*_SCRIPT, look]] if look else [])):
-        prepared = around([*blender, *command])
+        prepared = around([*blender, *command], {})
         subprocess.run(
             prepared, stdin=subprocess.DEVNULL, env=_environment(room), check=True, stdout=subprocess.DEVNULL
         )
@@ -187,27 +192,37 @@ def _environment(room: Path) -> dict[str, str]:
 def _tell(story: str, blender: Sequence[str], around: _Around, installed: Path, images: Path, minutes: float) -> int:
     with tempfile.TemporaryDirectory(prefix="splat-matte-gui-") as folder:
         room = Path(folder)
+        home = room if around is _as_it_is else _HOME
         shutil.copytree(installed / "blender", room / "blender")
         shutil.copytree(images, room / "toy")
-        footage = min((room / "toy").iterdir())
+        footage = home / min((room / "toy").iterdir()).relative_to(room)
+        places = {room: home}
+        needs: list[Path] = []
+        if story == "install":
+            wheels, python = _bring_wheels(), Path(os.path.realpath(sys.executable))
+            needs = [wheels, python]
+            if around is not _as_it_is and python.parents[1] != Path("/usr"):
+                places |= {wheels: home / wheels.name, python.parents[1]: _PYTHON}
+                needs = [home / wheels.name, _PYTHON / python.relative_to(python.parents[1])]
         width, height = _SIZE
         screen = ["xvfb-run", "-a", "-s", f"-screen 0 {width}x{height}x24"]
         told = around(
             [
-                *([] if os.environ.get("DISPLAY") and around is list else screen),
+                *([] if os.environ.get("DISPLAY") and around is _as_it_is else screen),
                 *blender,
                 *("--window-geometry", "0", "0", str(width), str(height)),
                 *("-P", str(_STORIES / f"{story}.py"), "--", str(footage), str(_PICTURES)),
-                *(_bring_wheels() if story == "install" else ()),
-            ]
+                *map(str, needs),
+            ],
+            places,
         )
-        code = wait_for(told, _environment(room), minutes)
+        code = wait_for(told, _environment(home), minutes)
     say(f"Told: {story}" if code == 0 else f"The story {story} failed")
     return code
 
 
-def _bring_wheels() -> tuple[str, str]:
-    """A folder of all that the engine needs on a CPU, made once, and the Python that it is for. Raises EngineError."""
+def _bring_wheels() -> Path:
+    """A folder of all that the engine needs on a CPU, made once, for this Python. Raises EngineError."""
     python = find_engine_python("")
     with only_one(_WHEELS.with_name("wheels.lock"), "wheels", SayWatch()):
         made_from = _WHEELS / "ready.txt"
@@ -216,7 +231,7 @@ def _bring_wheels() -> tuple[str, str]:
             plan = InstallPlan(_WHEELS, "cpu", agreed=ANY)
             collect(_WHEELS, python, plan, _WHEELS / "pip.log", SayWatch())
             made_from.write_text(pins.digest(), encoding="ascii")
-    return str(_WHEELS), os.path.realpath(sys.executable)
+    return _WHEELS
 
 
 def wait_for(command: Sequence[str], environment: Mapping[str, str], minutes: float) -> int:

@@ -78,7 +78,7 @@ def switching_off() -> hand.Steps:
     yield engine_is_gone
     yield from press_beside("Splat Matte", TO_BOX, hand.preferences())
     yield is_on
-    yield from hand.close_preferences()
+    yield from hand.put_preferences_away()
     yield from hand.press("Splat Matte", lambda: hand.box(hand.region("UI")), turned=True)
     yield from hand.press_action("Track")
     yield lambda: hand.run() is not None and not hand.run().active

@@ -401,9 +401,14 @@ def choose_in_overlays(*words: str) -> Steps:
     """Pressed one after the other in the clip editor's popover Overlays, which closes then."""
     _, top, right, bottom = header(editors()[0])
     scale = bpy.context.preferences.system.ui_scale
-    yield from click(right - round(20 * scale), (top + bottom) // 2)  # the arrow at the header's end, since Blender 5.0
-    for word in words:  # not of the menus, nor of the sidebar's lower panels
-        yield from press(word, lambda: (right - round(500 * scale), bottom, right, bottom + round(500 * scale)))
+    shown = right - round(500 * scale), bottom, right, bottom + round(500 * scale)  # without the sidebar's lower panels
+    for _ in range(3):  # a click closes a popover that is still there
+        yield from click(right - round(20 * scale), (top + bottom) // 2)  # the header's last arrow, since Blender 5.0
+        yield moment(1.0)
+        if seen(words[0], shown):
+            break
+    for word in words:
+        yield from press(word, lambda: shown)
     left, top, right, bottom = plate()
     for x in ((left + right) // 2, left + 30):
         yield from move(x, (top + bottom) // 2)
@@ -442,14 +447,17 @@ def chapters() -> Box:
     return box(region("UI", other.screen.areas[0]), other)
 
 
-def close_preferences() -> Steps:
-    """By the cross of the window's frame, which this display has not: its message is what reaches Blender."""
+def put_preferences_away() -> Steps:
+    """As a window manager minimises a window: this display has none, so no frame with buttons to press either."""
     search = ["xdotool", "search", "--onlyvisible", "--name", "Preferences"]
-    while _other_window() is not None:
-        for found in subprocess.run(search, capture_output=True, text=True, check=False).stdout.split():
-            subprocess.run(["xdotool", "windowquit", found], check=False)  # it may have gone since it was found
-        yield moment(1.0)
-    yield moment()
+
+    def shown() -> list[str]:
+        return subprocess.run(search, capture_output=True, text=True, check=False).stdout.split()
+
+    for found in shown():
+        xdotool("windowunmap", found)
+    yield moment(1.0)
+    assert not shown(), "the window of the preferences is still there"
 
 
 def header(area: bpy.types.Area) -> Box:

@@ -41,7 +41,7 @@ def story() -> hand.Steps:
         yield from asked()
         yield from installing()
     yield from no_download()
-    yield from hand.close_preferences()
+    yield from hand.put_preferences_away()
     yield from exporting()
 
 

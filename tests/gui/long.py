@@ -16,7 +16,7 @@ import numpy as np
 POT, LID = (0.49, 0.6), (0.62, 0.57)
 BELLY = (0.44, 0.52)  # of the pot, without a mark
 FLOOR, BESIDE = (0.1, 0.2), (0.15, 0.5)  # the second without a mark
-RANGE = 4  # frames that are tracked
+RANGE = 12  # frames that are tracked
 
 
 def story() -> hand.Steps:
