@@ -48,6 +48,7 @@ from .operators.select_frames import SPLATMATTE_OT_select_frames
 from .operators.self_test import SPLATMATTE_OT_self_test
 from .operators.send_to_farm import SPLATMATTE_OT_send_to_farm
 from .operators.set_scene_frames import SPLATMATTE_OT_set_scene_frames
+from .operators.set_up import SPLATMATTE_OT_set_up
 from .operators.stop_setup import SPLATMATTE_OT_stop_setup
 from .operators.suggest import SPLATMATTE_OT_suggest
 from .operators.switch_object import SPLATMATTE_OT_switch_object
@@ -107,6 +108,7 @@ CLASSES = (
     SPLATMATTE_OT_switch_object,
     SPLATMATTE_OT_open_folder,
     SPLATMATTE_OT_restart_engine,
+    SPLATMATTE_OT_set_up,
     SPLATMATTE_OT_install_engine,
     SPLATMATTE_OT_self_test,
     SPLATMATTE_OT_remove_engine,

@@ -150,7 +150,7 @@ TARGETS: dict[str, Target] = {
         Rules("movie", "{clip}.mkv", has_alpha=True, soft=True, every_frame=True, one_file=True),
     ),
     "layers": Target(
-        "EXR Layers and Cryptomatte",
+        "Cryptomatte EXR",
         "An EXR a frame with a named layer for each object, and Cryptomatte to pick them by",
         Rules("layers", "{stem}.exr", invertible=False, soft=True),
     ),

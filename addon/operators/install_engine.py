@@ -9,12 +9,10 @@ from ..tasks import setup_run
 from .setup_operator import SetupOperator, ask_for_network
 
 
-class SPLATMATTE_OT_install_engine(SetupOperator, bpy.types.Operator):
-    """Download and install what finds the subject. An old engine works on until the new one has passed its test"""
+class InstallOperator(SetupOperator):
+    """Mixed into an operator that installs the engine as planned."""
 
-    bl_idname = "splat_matte.install_engine"
-    bl_label = "Install Engine"
-    verb = "install"
+    verb: setup_run.Verb = "install"
 
     agreed: StringProperty(
         description="The build of PyTorch that was agreed to, where the planned one can't be had",
@@ -31,3 +29,10 @@ class SPLATMATTE_OT_install_engine(SetupOperator, bpy.types.Operator):
         options += ["--wheels", str(plan.wheels)] if plan.wheels is not None else []
         options += ["--agreed", self.agreed] if self.agreed else []
         return options
+
+
+class SPLATMATTE_OT_install_engine(InstallOperator, bpy.types.Operator):
+    """Download and install what finds the subject. An old engine works on until the new one has passed its test"""
+
+    bl_idname = "splat_matte.install_engine"
+    bl_label = "Install Engine"

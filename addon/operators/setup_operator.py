@@ -14,6 +14,7 @@ class SetupOperator(OperatorMixin):
     """Mixed into a bpy.types.Operator that names its verb."""
 
     verb: setup_run.Verb
+    with_checkpoint = False
 
     bl_options = {"REGISTER", "INTERNAL"}
 
@@ -32,14 +33,16 @@ class SetupOperator(OperatorMixin):
     def execute(self, context: bpy.types.Context) -> Result:
         """Start; Blender goes on, and the preferences show how far it is."""
         try:
-            task = setup_run.start(self.verb, *self.arguments())
-            if not bpy.app.background:
-                return {"FINISHED"}
-            task.wait(lambda words: print(words, flush=True))
+            task: setup_run.Task | None = setup_run.start(
+                self.verb, *self.arguments(), with_checkpoint=self.with_checkpoint
+            )
+            while task is not None and bpy.app.background:
+                task.wait(lambda words: print(words, flush=True))
+                if task.result is not None:
+                    self.report({"INFO"}, translated(task.result["words"]))
+                task = setup_run.go_on()
         except MatteError as error:
             return fail(self, error)
-        if task.result is not None:
-            self.report({"INFO"}, translated(task.result["words"]))
         return {"FINISHED"}
 
 

@@ -50,7 +50,7 @@ def find_python(
         raise EngineError(
             "The engine is not set up on this computer.",
             where=str(base / "runtime"),
-            hint="Press Install Engine in the preferences of this extension.",
+            hint="Press Set Up in the preferences of this extension.",
         )
     python = runtime_python(current, platform)
     if not can_start(python, platform):

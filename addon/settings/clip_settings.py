@@ -14,6 +14,7 @@ from ..contract.job_checks import MAX_FRAMES, MAX_LENGTH
 from ..contract.job_types import DEFAULT_MEMORY, FINE, Held
 from ..contract.suspects import read_suspects
 from ..contract.targets import TARGETS
+from ..installer.recommended import ON_CPU, ON_GPU
 from ..language.properties import (
     BoolProperty,
     CollectionProperty,
@@ -38,7 +39,9 @@ def _published_items() -> list[tuple[str, str, str]]:
     words = "Small, at once there: to try out how things work. Choose a SAM 2.1 model for production"
     items = [("embedded", "Embedded", words)]
     for checkpoint in OFFICIAL.values():
-        items.append((checkpoint.name, checkpoint.label, f"As published by Meta, {checkpoint.bytes / 1e6:.0f} MB"))
+        words = f"As published by Meta, {checkpoint.bytes / 1e6:.0f} MB"
+        words += {ON_CPU: ". Recommended on a CPU", ON_GPU: ". Recommended on a GPU"}.get(checkpoint.name, "")
+        items.append((checkpoint.name, checkpoint.label, words))
     return items
 
 

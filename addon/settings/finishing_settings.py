@@ -41,6 +41,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         min=0,
         soft_max=100_000,
         step=100,
+        subtype="PIXEL",
     )
     remove_islands: IntProperty(
         name="Remove Islands",
@@ -49,6 +50,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         min=0,
         soft_max=100_000,
         step=100,
+        subtype="PIXEL",
     )
     smooth: FloatProperty(
         name="Smooth",
@@ -59,6 +61,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         soft_max=50.0,
         precision=1,
         step=50,
+        subtype="PIXEL",
     )
     grow: FloatProperty(
         name="Grow",
@@ -70,6 +73,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         soft_max=50.0,
         precision=1,
         step=50,
+        subtype="PIXEL",
     )
     subtract: StringProperty(
         name="Subtract",
@@ -87,6 +91,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         soft_max=50.0,
         precision=0,
         step=100,
+        subtype="PIXEL",
     )
     feather: FloatProperty(
         name="Feather",
@@ -97,6 +102,7 @@ class FinishingSettings(bpy.types.PropertyGroup):
         soft_max=50.0,
         precision=1,
         step=50,
+        subtype="PIXEL",
     )
     garbage: PointerProperty(
         name="Garbage Matte",

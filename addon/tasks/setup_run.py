@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,16 +13,18 @@ from typing import Any, Literal
 
 import bpy
 
+from ..checkpoints import Official
 from ..clip.editors import redraw_sidebars
 from ..contract.errors import EngineError, MatteError
 from ..installer.machine import this_machine
 from ..installer.plan import InstallPlan
 from ..installer.pythons import probe
+from ..installer.recommended import recommended
 from ..installer.torch_build import Machine
 from ..runtime import measured
 from ..runtime.engine_client import stop_shared_engine
 from ..runtime.installer_client import Installer, installer_python
-from ..runtime.locate import current_runtime, runtime_python
+from ..runtime.locate import PYTHON_VARIABLE, current_runtime, runtime_python
 from ..runtime.log_file import logged
 from ..settings.preferences import data_folder, preferences
 from . import job_run
@@ -41,6 +45,8 @@ class Task:
     result: the last event, after success.
     error: the error that it ended with.
     asked: if the task ended because the planned build of PyTorch is not available, the build that is.
+    with_checkpoint: whether the download of the recommended checkpoint is queued behind it.
+    model: for a queued download, the checkpoint that then is the preferences' model, where none was chosen.
     """
 
     verb: Verb
@@ -52,6 +58,8 @@ class Task:
     result: dict[str, Any] | None = None
     error: MatteError | None = None
     asked: str = ""
+    with_checkpoint: bool = False
+    model: str = ""
 
     @property
     def active(self) -> bool:
@@ -71,7 +79,7 @@ class Task:
                     raise EngineError(event["message"], hint=event["hint"])
                 else:
                     self.result = event
-                    _take_over(event)
+                    _take_over(event, self.model)
         except MatteError as error:
             _LOG.error("%s: %s", self.verb, error)
             self.error = error
@@ -110,8 +118,8 @@ def active() -> Task | None:
     return _current if _current is not None and _current.active else None
 
 
-def start(verb: Verb, *arguments: str) -> Task:
-    """Start a task.
+def start(verb: Verb, *arguments: str, with_checkpoint: bool = False, model: str = "") -> Task:
+    """Start a task. For with_checkpoint and model see Task.
 
     Raises:
         EngineError: another task is running.
@@ -122,10 +130,47 @@ def start(verb: Verb, *arguments: str) -> Task:
     if verb in _CLOSES_THE_ENGINE:
         stop_shared_engine()
     command = [verb, *arguments, "--folder", str(data_folder())]
-    _current = Task(verb, Installer(installer_python(), command, preferences().gpu))
-    if not bpy.app.background:
+    installer = Installer(installer_python(), command, preferences().gpu)
+    _current = Task(verb, installer, with_checkpoint=with_checkpoint, model=model)
+    if not (bpy.app.background or bpy.app.timers.is_registered(_tick)):
         bpy.app.timers.register(_tick, first_interval=_TICK, persistent=True)
     return _current
+
+
+def go_on() -> Task | None:
+    """Start what is queued behind the last task, if that ended well; None if there is nothing.
+
+    Raises:
+        EngineError: it can't be started.
+    """
+    ended = _current
+    if ended is None or ended.result is None or not ended.with_checkpoint:
+        return None
+    ended.with_checkpoint = False
+    official = recommended_checkpoint()
+    if has_checkpoint(official):
+        return None
+    return start("checkpoint", official.name, model=official.name)
+
+
+def can_set_up() -> bool:
+    """Whether this computer has no engine yet, neither an installed one nor one of the user's own."""
+    own = preferences().engine_python or os.environ.get(PYTHON_VARIABLE)
+    return not own and current_runtime(plan().runtimes) is None
+
+
+def has_checkpoint(official: Official) -> bool:
+    """Whether a published checkpoint is on this computer."""
+    return (data_folder() / "checkpoints" / official.file).exists()
+
+
+def recommended_checkpoint() -> Official:
+    """The published checkpoint to begin with, as far as this computer is known."""
+    build = None
+    if (known := machine()) is not None:
+        with contextlib.suppress(EngineError):
+            build = plan().builds(known).builds[0]
+    return recommended(build, measured.read(data_folder()), preferences().device)
 
 
 def plan() -> InstallPlan:
@@ -185,12 +230,20 @@ def _tick() -> float | None:
     if _current is None:
         return None
     _current.step()
+    if not _current.active:
+        try:
+            go_on()
+        except MatteError as error:
+            _LOG.error("the queued download: %s", error)
     _redraw()
     return _TICK if _current.active else None
 
 
-def _take_over(result: dict[str, Any]) -> None:
+def _take_over(result: dict[str, Any], model: str = "") -> None:
     """Update the preferences, and the facts about this computer, after a task."""
+    chosen: Any = preferences()
+    if model and not chosen.is_property_set("checkpoint"):
+        chosen.checkpoint = model
     if result.get("gpu_problem"):
         measured.note_problem(data_folder(), result["gpu_problem"])
     if folder := result.get("folder"):

@@ -70,19 +70,25 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
     task = setup_run.latest()
     if task is not None and task.active and task.verb != "checkpoint":
         draw_progress(layout, task)
+        if task.with_checkpoint:
+            official = setup_run.recommended_checkpoint()
+            words = f"Then {official.label} is downloaded: {megabytes(official.bytes)}."
+            draw_text(layout, context, words, "TIME")
         return
     if not own:
         _draw_plan(layout, context, plan, found)
     row = layout.row(align=True)
     row.use_property_split = False
     row.scale_y = 1.2
+    if setup_run.can_set_up():
+        row.operator("splat_matte.set_up", icon="IMPORT")
     row.operator("splat_matte.install_engine", text=_verb(plan, found), text_ctxt=CONTEXT, icon="IMPORT")
     if found is not None:
         row.operator("splat_matte.self_test", icon="PLAY")
         row.operator("splat_matte.remove_engine", text="Remove", text_ctxt=CONTEXT, icon="TRASH")
     row.operator("splat_matte.open_log", icon="TEXT")
     if task is not None and task.verb != "checkpoint":
-        _draw_outcome(layout, context, task)
+        draw_outcome(layout, context, task)
     row = layout.row(align=True)
     row.prop(chosen, "folder")
     row.operator("splat_matte.move_data", text="", icon="FOLDER_REDIRECT")
@@ -115,6 +121,10 @@ def _draw_plan(
     for line in plan.in_words(machine):
         draw_text(layout, context, line, icon)
         icon = "BLANK1"
+    official = setup_run.recommended_checkpoint()
+    if setup_run.can_set_up() and not setup_run.has_checkpoint(official):
+        words = f"Set Up also downloads {official.label}, recommended for this computer: {megabytes(official.bytes)}."
+        draw_text(layout, context, words)
     if plan.wheels is None:
         _draw_offline(layout, context, "or name a folder that has all files, under Other Ways to Install")
 
@@ -130,27 +140,29 @@ def _draw_checkpoints(layout: bpy.types.UILayout, context: bpy.types.Context) ->
     layout.label(text="Checkpoints", text_ctxt=CONTEXT)
     draw_text(layout, context, "SAM 2 as published by Meta, Apache 2.0. Quality: J&F on SA-V test.")
     task = setup_run.latest()
-    folder = data_folder() / "checkpoints"
     tested = measured.read(data_folder())
     speeds = tested.speeds if tested else {}
+    recommended = setup_run.recommended_checkpoint()
     column = layout.column(align=True)
     column.use_property_split = False
     for official in OFFICIAL.values():
-        is_here = (folder / official.file).exists()
-        _draw_checkpoint(column.row(align=True), official, is_here, speeds.get(official.name))
+        _draw_checkpoint(column.row(align=True), official, official == recommended, speeds.get(official.name))
     if task is not None and task.verb == "checkpoint":
         if task.active:
             draw_progress(layout, task)
         else:
-            _draw_outcome(layout, context, task)
+            draw_outcome(layout, context, task)
     if not bpy.app.online_access:
-        _draw_offline(layout, context, f"or put the files into {folder}")
+        _draw_offline(layout, context, f"or put the files into {data_folder() / 'checkpoints'}")
 
 
-def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_here: bool, speed: float | None) -> None:
+def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_recommended: bool, speed: float | None) -> None:
     split = row.split(factor=0.75, align=True)
+    is_here = setup_run.has_checkpoint(official)
     size, quality = megabytes(official.bytes), official.quality
     words = f"{official.label}: {size}, J&F {quality}"
+    if is_recommended:
+        words += translated(", recommended")
     if speed:
         words += translated(f", {speed:g} frames/s here")
     split.label(text=words, translate=False, icon="CHECKMARK" if is_here else "BLANK1")
@@ -168,15 +180,17 @@ def draw_progress(layout: bpy.types.UILayout, task: setup_run.Task) -> None:
     row.operator("splat_matte.stop_setup", icon="CANCEL")
 
 
-def _draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: setup_run.Task) -> None:
+def draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: setup_run.Task) -> None:
+    """How a task went, and what to do if it failed."""
     if task.result is not None:
         draw_text(layout, context, task.result["words"], "CHECKMARK")
     elif isinstance(task.error, Cancelled):
         draw_text(layout, context, "Stopped. What was downloaded is kept.", "INFO")
     elif task.error is not None:
         draw_error(layout, context, task.error)
+        if task.model:
+            draw_text(layout, context, "The engine is set up. Only the checkpoint is missing: press Download.", "INFO")
         if task.asked:
-            install = layout.operator(
-                "splat_matte.install_engine", text="Install That", text_ctxt=CONTEXT, icon="IMPORT"
-            )
+            name = "splat_matte.set_up" if task.with_checkpoint else "splat_matte.install_engine"
+            install = layout.operator(name, text="Install That", text_ctxt=CONTEXT, icon="IMPORT")
             install.agreed = task.asked

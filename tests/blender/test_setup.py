@@ -5,12 +5,16 @@ The installer itself is tested in tests/setup; here it is Blender's part of it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import pytest
 from conftest import part
+
+
+needs_scripts = pytest.mark.skipif(sys.platform == "win32", reason="Windows starts no script as a program")
 
 
 @pytest.fixture
@@ -42,7 +46,11 @@ def offline() -> Iterator[None]:
 
 
 def test_nothing_is_downloaded_where_blender_is_offline(preferences, offline: None) -> None:
-    for button in (bpy.ops.splat_matte.install_engine, bpy.ops.splat_matte.download_checkpoint):
+    for button in (
+        bpy.ops.splat_matte.set_up,
+        bpy.ops.splat_matte.install_engine,
+        bpy.ops.splat_matte.download_checkpoint,
+    ):
         with pytest.raises(RuntimeError, match="online access is off"):
             button()
     assert not Path(preferences.folder).exists()
@@ -63,6 +71,88 @@ def test_a_python_that_will_not_do(preferences, online: None) -> None:
     preferences.base_python = "/nowhere/python"
     with pytest.raises(RuntimeError, match=r"/nowhere/python: .*Name one of 3\.11"):
         bpy.ops.splat_matte.install_engine()
+
+
+INSTALLER = """\
+import json, pathlib, sys
+verb, folder = sys.argv[4], pathlib.Path(sys.argv[-1])
+print(json.dumps({"event": "progress", "words": "Downloading", "fraction": 0.5}), flush=True)
+with (folder.parent / "verbs.txt").open("a") as log:
+    log.write(" ".join(sys.argv[4:-2]) + "\\n")
+if (folder.parent / f"no {verb}").exists():
+    message = {"event": "error", "message": "The server does not answer.", "hint": "Try again.", "exit_code": 6}
+    print(json.dumps(message), flush=True)
+    sys.exit(6)
+if verb == "install":
+    runtime = folder / "runtime" / "1" / "bin"
+    runtime.mkdir(parents=True)
+    (folder / "runtime" / "current.txt").write_text("1")
+print(json.dumps({"event": "done", "words": f"{verb} is done."}), flush=True)
+"""
+
+
+@pytest.fixture
+def room(preferences, online: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder above the data; the installer is a process that does what it is told to, without a network."""
+    script = tmp_path / "installer"
+    script.write_text(f"#!{sys.executable}\n{INSTALLER}", encoding="utf-8")
+    script.chmod(0o755)
+    setup_run = part("tasks.setup_run")
+    monkeypatch.setattr(setup_run, "installer_python", lambda: str(script))
+    monkeypatch.setattr(setup_run, "_machine", part("installer.torch_build").Machine("linux"))
+    Path(preferences.folder).mkdir()
+    return tmp_path
+
+
+def verbs(room: Path) -> list[str]:
+    return (room / "verbs.txt").read_text(encoding="utf-8").splitlines()
+
+
+@needs_scripts
+def test_set_up_is_the_engine_then_the_checkpoint(preferences, room: Path) -> None:
+    """One press; the checkpoint becomes the model of all clips that name none, if nobody chose another."""
+    setup_run = part("tasks.setup_run")
+    assert setup_run.can_set_up()
+    bpy.ops.splat_matte.set_up()
+    assert verbs(room) == ["install --build auto", "checkpoint sam2.1_hiera_tiny"]
+    assert not setup_run.can_set_up()
+    assert preferences.checkpoint == "sam2.1_hiera_tiny"
+
+
+@needs_scripts
+def test_set_up_keeps_a_model_that_was_chosen(preferences, room: Path) -> None:
+    preferences.checkpoint = "sam2.1_hiera_large"
+    bpy.ops.splat_matte.set_up()
+    assert preferences.checkpoint == "sam2.1_hiera_large"
+
+
+@needs_scripts
+def test_set_up_where_the_checkpoint_is_here_already(preferences, room: Path) -> None:
+    checkpoints = Path(preferences.folder) / "checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "sam2.1_hiera_tiny.pt").write_bytes(b"weights")
+    bpy.ops.splat_matte.set_up()
+    assert verbs(room) == ["install --build auto"]
+
+
+@needs_scripts
+def test_set_up_without_its_checkpoint_still_has_an_engine(preferences, room: Path) -> None:
+    (room / "no checkpoint").touch()
+    setup_run = part("tasks.setup_run")
+    with pytest.raises(RuntimeError, match="The server does not answer. Try again."):
+        bpy.ops.splat_matte.set_up()
+    assert not setup_run.can_set_up()
+    assert setup_run.latest().model == "sam2.1_hiera_tiny", "what the panels say depends on it"
+    assert preferences.checkpoint == "embedded"
+
+
+@needs_scripts
+def test_no_checkpoint_without_an_engine(room: Path) -> None:
+    (room / "no install").touch()
+    with pytest.raises(RuntimeError, match="The server does not answer"):
+        bpy.ops.splat_matte.set_up()
+    assert verbs(room) == ["install --build auto"]
+    assert part("tasks.setup_run").can_set_up()
 
 
 def test_what_is_not_there_can_not_be_tried_out(preferences) -> None:

@@ -141,7 +141,7 @@ def used(room: Room, template: Path) -> Room:
 
 
 def test_installed_updated_on_the_cpu_and_removed(room: Room) -> None:
-    with pytest.raises(EngineError, match="Install Engine"):
+    with pytest.raises(EngineError, match="Press Set Up"):
         find_python(folder=str(room.data), environ={})
     assert install.installed(room.data / "runtime") is None
     told = Told()

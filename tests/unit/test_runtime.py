@@ -56,7 +56,7 @@ def test_the_order(tmp_path: Path) -> None:
     [
         ("/nowhere/python", {}, "Preferences, Engine Python: /nowhere/python"),
         ("", {"SPLAT_MATTE_PYTHON": "/nowhere/python"}, "SPLAT_MATTE_PYTHON: /nowhere/python"),
-        ("", {}, "Press Install Engine"),
+        ("", {}, "Press Set Up"),
     ],
 )
 def test_what_is_missing_is_said(tmp_path: Path, preference: str, environ: dict[str, str], words: str) -> None:

@@ -45,7 +45,9 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
 def _draw_finishing(layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings, name: str) -> None:
     """In the order in which it is done."""
     finishing = settings.objects[name].finishing
-    layout.prop(finishing, "temporal")
+    row = layout.row()
+    row.use_property_split = False  # the label is longer than the space beside a field
+    row.prop(finishing, "temporal")
     column = layout.column(align=True)
     column.prop(finishing, "fill_holes")
     column.prop(finishing, "remove_islands")

@@ -20,7 +20,7 @@ def draw_marks(
     marks = prompts.marks.get(active.name) if prompts is not None and active is not None else None
     listed = marks.listed() if marks is not None else []
     header, body = layout.panel("splat_matte_marks")
-    header.label(text=translated(f"Marks ({len(listed)})"), translate=False)
+    header.label(text=translated(f"Marks ({len(listed)})" if listed else "Marks"), translate=False)
     if body is None or not listed:
         return
     here = shown_frame(clip, context.space_data, context.scene)

@@ -11,9 +11,10 @@ from ...contract.errors import MatteError
 from ...language import CONTEXT, translated
 from ...runtime.watch import megabytes
 from ...settings.clip_settings import ClipSettings
-from ...settings.preferences import EXTENSION_PACKAGE, data_folder
+from ...settings.preferences import EXTENSION_PACKAGE
 from ...tasks import setup_run
 from ...viewer import previews
+from ..preferences_panel import draw_outcome as draw_outcome_of_setup
 from ..preferences_panel import draw_progress
 from ..text import draw_error, draw_text
 from .base import ClipPanel
@@ -61,17 +62,35 @@ def _draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, missin
         draw_progress(layout, task)
     else:
         draw_error(layout, context, missing)
+        _draw_set_up(layout, context)
     open_preferences = layout.operator(
         "preferences.addon_show", text="Open Preferences", text_ctxt=CONTEXT, icon="PREFERENCES"
     )
     open_preferences.module = EXTENSION_PACKAGE
 
 
+def _draw_set_up(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The button that installs the engine and downloads a checkpoint, and how much that is; how it went."""
+    task, plan, machine = setup_run.latest(), setup_run.plan(), setup_run.machine()
+    if task is not None and task.verb == "install":
+        draw_outcome_of_setup(layout, context, task)
+    if machine is None or not setup_run.can_set_up():
+        return
+    try:
+        build = plan.builds(machine).builds[0]
+    except MatteError:
+        return  # the preferences say why
+    official = setup_run.recommended_checkpoint()
+    size = build.download(machine.platform) + (0 if setup_run.has_checkpoint(official) else official.bytes)
+    draw_text(layout, context, f"The engine and {official.label}: about {megabytes(size)} to download.", "IMPORT")
+    layout.operator("splat_matte.set_up", icon="IMPORT")
+
+
 def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
     """Piece by piece, as with Blender's own tracker; jumps."""
     row = layout.row(align=True)
     row.enabled = enabled
-    row.label(text="From Here", text_ctxt=CONTEXT)
+    row.label(text="Stepwise", text_ctxt=CONTEXT)
     for towards, icon in (
         ("PREVIOUS", "TRACKING_BACKWARDS_SINGLE"),
         ("START", "TRACKING_BACKWARDS"),
@@ -97,13 +116,15 @@ def _transport(layout: bpy.types.UILayout, towards: str, icon: str, again: bool 
 
 def _draw_download(layout: bpy.types.UILayout, context: bpy.types.Context, name: str) -> None:
     """The way to a published checkpoint that is not here yet."""
-    official = OFFICIAL.get(name)
-    if official is None or (data_folder() / "checkpoints" / official.file).exists():
-        return
-    task = setup_run.active()
-    if task is not None and task.verb == "checkpoint":
+    task = setup_run.latest()
+    if task is not None and task.verb == "checkpoint" and task.active:
         draw_progress(layout, task)
-    else:
+        return
+    if task is not None and task.model and not setup_run.has_checkpoint(OFFICIAL[task.model]):
+        draw_outcome_of_setup(layout, context, task)
+        name = task.model
+    official = OFFICIAL.get(name)
+    if official is not None and not setup_run.has_checkpoint(official):
         draw_text(layout, context, f"{official.label} is not on this computer yet.", "INFO")
         text = translated(f"Download {megabytes(official.bytes)}")
         layout.operator("splat_matte.download_checkpoint", text=text, text_ctxt=CONTEXT, icon="IMPORT").name = name
