@@ -13,7 +13,6 @@ import bpy
 import pytest
 from conftest import part
 
-
 needs_scripts = pytest.mark.skipif(sys.platform == "win32", reason="Windows starts no script as a program")
 
 
@@ -139,7 +138,7 @@ def test_set_up_where_the_checkpoint_is_here_already(preferences, room: Path) ->
 def test_set_up_without_its_checkpoint_still_has_an_engine(preferences, room: Path) -> None:
     (room / "no checkpoint").touch()
     setup_run = part("tasks.setup_run")
-    with pytest.raises(RuntimeError, match="The server does not answer. Try again."):
+    with pytest.raises(RuntimeError, match=r"The server does not answer\. Try again\."):
         bpy.ops.splat_matte.set_up()
     assert not setup_run.can_set_up()
     assert setup_run.latest().model == "sam2.1_hiera_tiny", "what the panels say depends on it"

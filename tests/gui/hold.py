@@ -92,7 +92,7 @@ def from_here_on() -> hand.Steps:
     yield from hand.click_plate(*ALSO_WRONG, "ctrl", "shift")
     yield lambda: len(hand.tracks()) == 3
     yield from hand.scroll_to("Nothing is held", hand.sidebar)
-    yield from hand.press("From Here On", hand.sidebar, which=-1)  # Track has a row From Here
+    yield from hand.press("From Here On", hand.sidebar)
     yield lambda: hand.run() is not last and hand.idle()
     assert hand.run().error is None, hand.run().error
     assert held() == [(1, 4)]
