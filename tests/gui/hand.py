@@ -409,6 +409,8 @@ def choose_in_overlays(*words: str) -> Steps:
             break
     for word in words:
         yield from press(word, lambda: shown)
+    xdotool("key", "Escape")  # it stays open where the mouse leaves it in one leap
+    yield moment()
     left, top, right, bottom = plate()
     for x in ((left + right) // 2, left + 30):
         yield from move(x, (top + bottom) // 2)
@@ -497,8 +499,8 @@ def choose(file: Path) -> Steps:
     yield lambda: browser() is not None
     yield moment(1.0)
     where, area = browser()
-    left, top, right, bottom = box(region("UI", area), where)
-    yield from click(left + (right - left) * 4 // 10, (top + bottom) // 2)
+    left, top, right, bottom = box(region("WINDOW", area), where)
+    yield from key("ctrl+l", over=((left + right) // 2, (top + bottom) // 2))  # edits the folder's path
     yield from write(str(file))
     while (found := browser()) is not None:
         yield from click(*accept(*found))
