@@ -135,6 +135,7 @@ def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, 
     entry = settings.objects.get(active.name) if active is not None else None
     if entry is not None:
         row = layout.row()
+        row.use_property_split = False  # side by side both need the width
         row.prop(entry, "export")
         shadow = row.row()
         shadow.active = entry.export
