@@ -6,6 +6,7 @@ The installer itself is tested in tests/setup; here it is Blender's part of it.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,16 @@ def test_set_up_is_the_engine_then_the_checkpoint(preferences, room: Path) -> No
     bpy.ops.splat_matte.set_up()
     assert verbs(room) == ["install --build auto", "checkpoint sam2.1_hiera_tiny"]
     assert not setup_run.can_set_up()
+    assert preferences.checkpoint == "sam2.1_hiera_tiny"
+
+
+@needs_scripts
+def test_in_a_window_the_timer_goes_on_to_the_checkpoint(preferences, room: Path) -> None:
+    setup_run = part("tasks.setup_run")
+    setup_run.start("install", "--build", "auto", with_checkpoint=True)
+    while (pause := setup_run._tick()) is not None:
+        time.sleep(pause / 10)
+    assert verbs(room) == ["install --build auto", "checkpoint sam2.1_hiera_tiny"]
     assert preferences.checkpoint == "sam2.1_hiera_tiny"
 
 
