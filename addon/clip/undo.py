@@ -79,6 +79,14 @@ def _take_over(settings: ClipSettings, before: _Results, names: list[list[str]])
         found.folder = folder
 
 
+def undo_step(name: str) -> None:
+    """Push an undo step for a change of settings that no operator has made: the result of a run, which ends later."""
+    windows = bpy.context.window_manager.windows
+    if windows and not bpy.app.background:  # without a window there is no undo
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.ed.undo_push(message=name)
+
+
 def _clips() -> list[bpy.types.MovieClip]:
     return [clip for clip in bpy.data.movieclips if clip.is_editable]
 

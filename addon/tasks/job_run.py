@@ -21,6 +21,7 @@ from ..clip.footage import pictures_of
 from ..clip.poses import is_solved, write_poses
 from ..clip.to_job import make_automatic_job, make_footage_job, make_job
 from ..clip.transport import Towards, towards
+from ..clip.undo import undo_step
 from ..contract.automatic import Search
 from ..contract.disk import free_name
 from ..contract.errors import Cancelled, JobError, MatteError
@@ -207,6 +208,7 @@ class Run:
             self._keep_selection(event)
         elif event["event"] == "done" and self.verb == "static" and self.clip in bpy.data.movieclips:
             settings_of(bpy.data.movieclips[self.clip]).static_file = event["file"]
+            undo_step(translated("Find What Stands Still"))
         elif event["event"] == "done" and self.verb in ABOUT_MATTES and self.clip in bpy.data.movieclips:
             settings = settings_of(bpy.data.movieclips[self.clip])
             settings.keep_suspects()
@@ -220,6 +222,7 @@ class Run:
         settings = settings_of(bpy.data.movieclips[self.clip])
         others = settings.dropped_frames().difference(self.request.job.frames)
         settings.drop(others | read_dropped(Path(event["file"])))
+        undo_step(translated("Select Frames"))
 
 
 _current: Run | None = None
