@@ -11,15 +11,16 @@ from typing import Any
 
 import bpy
 import gpu
-from gpu_extras.batch import batch_for_shader
 
 from ..clip.footage import shown_frame
+from ..clip.frame_status import Colour
 from ..clip.summary import shown_summary_of
 from ..contract.job_types import Prompt
 from ..operators import mark_subject
 from ..settings.clip_settings import settings_of
 from ..settings.palette import EXCLUDE
 from .overlay import Tint, colours, is_stabilised, shows_overlays
+from .shapes import Place, draw_flat, draw_lines
 
 _CORNERS = 24  # of a disc
 _BLACK, _WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -29,8 +30,6 @@ _LINES = (4.0, 2.0)  # of a box: of what lies beneath, and of its colour
 _FAINT = 0.5  # opacity of marks of other frames
 _MOST = 200  # marks of other frames, the nearest ones
 
-_Colour = tuple[float, float, float, float]
-_Place = tuple[float, float]
 _handle: Any = None
 
 
@@ -55,7 +54,7 @@ def _draw_marks(context: bpy.types.Context, clip: bpy.types.MovieClip, frame: in
     view: Any = context.region.view2d
     scale = context.preferences.system.ui_scale
 
-    def on_screen(place: _Place) -> _Place:
+    def on_screen(place: Place) -> Place:
         x, y = view.view_to_region(*coordinates.to_marker(frame, place), clip=False)
         return x, y
 
@@ -84,10 +83,10 @@ class _Triangles:
     """Of all points, drawn at once."""
 
     def __init__(self) -> None:
-        self.places: list[_Place] = []
-        self.shades: list[_Colour] = []
+        self.places: list[Place] = []
+        self.shades: list[Colour] = []
 
-    def add_point(self, at: _Place, tint: Tint, include: bool, is_here: bool, scale: float) -> None:
+    def add_point(self, at: Place, tint: Tint, include: bool, is_here: bool, scale: float) -> None:
         """A disc in the object's colour with a plus or a minus; with a rim on its own frame, faint on others."""
         opacity = 1.0 if is_here else _FAINT
         if is_here:
@@ -104,12 +103,11 @@ class _Triangles:
     def draw(self) -> None:
         """Nothing, if there is nothing."""
         if self.places:
-            shader = gpu.shader.from_builtin("FLAT_COLOR")
             gpu.state.blend_set("ALPHA")
-            batch_for_shader(shader, "TRIS", {"pos": self.places, "color": self.shades}).draw(shader)
+            draw_flat("TRIS", self.places, self.shades)
             gpu.state.blend_set("NONE")
 
-    def _add_disc(self, at: _Place, radius: float, shade: _Colour) -> None:
+    def _add_disc(self, at: Place, radius: float, shade: Colour) -> None:
         x, y = at
         turns = [2 * math.pi * i / _CORNERS for i in range(_CORNERS + 1)]
         rim = [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
@@ -117,27 +115,20 @@ class _Triangles:
             self.places += [(x, y), first, second]
             self.shades += [shade] * 3
 
-    def _add_bar(self, at: _Place, dx: float, dy: float, shade: _Colour) -> None:
+    def _add_bar(self, at: Place, dx: float, dy: float, shade: Colour) -> None:
         (x, y) = at
         left, right, bottom, top = x - dx, x + dx, y - dy, y + dy
         self.places += [(left, bottom), (right, bottom), (right, top), (left, bottom), (right, top), (left, top)]
         self.shades += [shade] * 6
 
 
-def _draw_box(corners: list[_Place], tint: Tint, opacity: float) -> None:
+def _draw_box(corners: list[Place], tint: Tint, opacity: float) -> None:
     """Between two opposite corners, in pixels of the region: its colour on black, seen on any plate."""
     (left, bottom), (right, top) = corners
-    outline = [(left, bottom, 0.0), (right, bottom, 0.0), (right, top, 0.0), (left, top, 0.0), (left, bottom, 0.0)]
-    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
-    batch = batch_for_shader(shader, "LINE_STRIP", {"pos": outline})
-    gpu.state.blend_set("ALPHA")
-    shader.bind()
-    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-    for shade, width in zip((_BLACK, tint), _LINES, strict=True):
-        shader.uniform_float("color", (*shade, opacity))
-        shader.uniform_float("lineWidth", width * bpy.context.preferences.system.ui_scale)
-        batch.draw(shader)
-    gpu.state.blend_set("NONE")
+    outline = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
+    scale = bpy.context.preferences.system.ui_scale
+    strokes = [((*shade, opacity), width * scale) for shade, width in zip((_BLACK, tint), _LINES, strict=True)]
+    draw_lines([outline], strokes)
 
 
 def register() -> None:

@@ -32,6 +32,7 @@ from ..settings.palette import PALETTE, colour_of
 from ..viewer.finished_mattes import Finished, finished_of
 from ..viewer.repairs import curves_on, offers_of
 from ..viewer.sources import Source, found_of, read, sources_of
+from .shapes import draw_flat, draw_lines
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
 
@@ -184,7 +185,7 @@ def _draw_mattes(
         batch.draw(shader)
     if settings.overlay_wipe:
         x = left + settings.overlay_split * (right - left)
-        _draw_flat("LINES", [(x, bottom), (x, top)], [_WIPE] * 2)
+        draw_flat("LINES", [(x, bottom), (x, top)], [_WIPE] * 2)
     gpu.state.blend_set("NONE")
 
 
@@ -196,24 +197,12 @@ def _draw_offers(context: bpy.types.Context, clip: bpy.types.MovieClip, frame: i
     if not names or coordinates is None:
         return
     view, scale = context.region.view2d, context.preferences.system.ui_scale
-    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
-    gpu.state.blend_set("ALPHA")
-    shader.bind()
-    shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-    curves = []
+    curves: list[Any] = []
     for name in names:
         for curve in curves_on(clip, name, frame):
-            places: list[Any] = []
-            for u, v in (coordinates.to_marker(frame, place) for place in (*curve, curve[0])):
-                on_screen: Any = view.view_to_region(u, v, clip=False)
-                places.append((*on_screen, 0.0))
-            curves.append(places)
-    for colour, width in ((_OFFER_RIM, 4.0), (_OFFER, 2.0)):
-        shader.uniform_float("color", colour)
-        shader.uniform_float("lineWidth", width * scale)
-        for places in curves:
-            batch_for_shader(shader, "LINE_STRIP", {"pos": places}).draw(shader)
-    gpu.state.blend_set("NONE")
+            places = (coordinates.to_marker(frame, place) for place in (*curve, curve[0]))
+            curves.append([view.view_to_region(u, v, clip=False) for u, v in places])
+    draw_lines(curves, [(_OFFER_RIM, 4.0 * scale), (_OFFER, 2.0 * scale)])
 
 
 def _layers(
@@ -335,17 +324,12 @@ def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: di
             )
             colours += [colour] * 6
     gpu.state.blend_set("ALPHA")
-    _draw_flat("TRIS", positions, colours)
+    draw_flat("TRIS", positions, colours)
     gpu.state.blend_set("NONE")
 
 
 def _rectangle(x0: float, x1: float, y0: float, y1: float) -> list[tuple[float, float]]:
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y0), (x1, y1), (x0, y1)]
-
-
-def _draw_flat(kind: str, positions: list[tuple[float, float]], colours: list[Colour]) -> None:
-    shader = gpu.shader.from_builtin("FLAT_COLOR")
-    batch_for_shader(shader, kind, {"pos": positions, "color": colours}).draw(shader)  # type: ignore[arg-type]
 
 
 def words_of(
