@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import bpy
 
+from ..clip.footage import active_clip
 from ..contract.errors import MatteError
 from ..language import translated, translated_error
 
@@ -28,6 +29,14 @@ def fail(operator: bpy.types.Operator, error: MatteError) -> Result:
     logging.getLogger(type(operator).__module__).error("%s", error)
     operator.report({"ERROR"}, translated_error(error))
     return {"CANCELLED"}
+
+
+def has_clip(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For `poll`: a clip; says what to do where there is none."""
+    if active_clip(context) is None:
+        operator.poll_message_set(translated("Open footage first"))
+        return False
+    return True
 
 
 def in_clip_editor(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:

@@ -8,7 +8,7 @@ from ..clip.editors import redraw
 from ..clip.footage import active_clip, shown_frame
 from ..language import translated
 from ..settings.clip_settings import settings_of
-from .base import Result
+from .base import Result, has_clip
 
 
 class SPLATMATTE_OT_drop_frame(bpy.types.Operator):
@@ -21,10 +21,9 @@ class SPLATMATTE_OT_drop_frame(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip, on one of its frames."""
-        clip = active_clip(context)
-        if clip is None:
-            cls.poll_message_set(translated("Open footage first"))
+        if not has_clip(cls, context):
             return False
+        clip = active_clip(context)
         if not 1 <= shown_frame(clip, context.space_data, context.scene) <= clip.frame_duration:
             cls.poll_message_set(translated("Go to a frame of the clip"))
             return False

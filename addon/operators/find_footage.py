@@ -12,7 +12,7 @@ from ..clip.sequence import find_moved
 from ..clip.summary import refresh
 from ..language import translated
 from ..language.properties import BoolProperty, StringProperty
-from .base import Result
+from .base import Result, has_clip
 
 
 class SPLATMATTE_OT_find_footage(bpy.types.Operator):
@@ -35,10 +35,7 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
-        if active_clip(context) is None:
-            cls.poll_message_set(translated("Open footage first"))
-            return False
-        return True
+        return has_clip(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """Look near the .blend file; if it is not there, ask."""

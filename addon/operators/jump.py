@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..clip.footage import active_clip, shown_frame
+from ..clip.footage import active_clip, scene_frame, shown_frame
 from ..clip.frame_status import KINDS, stops
 from ..language import translated
 from ..language.properties import BoolProperty, EnumProperty
-from .base import Result
+from .base import Result, has_clip
 
 
 class SPLATMATTE_OT_jump(bpy.types.Operator):
@@ -33,10 +33,7 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
-        if active_clip(context) is None:
-            cls.poll_message_set(translated("Open footage first"))
-            return False
-        return True
+        return has_clip(cls, context)
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Go there, if there is one."""
@@ -49,5 +46,5 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
             words = "{1}: no such frame before this one" if self.backwards else "{1}: no such frame after this one"
             self.report({"INFO"}, translated(words, label))
             return {"CANCELLED"}
-        context.scene.frame_current = (ahead[-1] if self.backwards else ahead[0]) + clip.frame_start - 1
+        context.scene.frame_current = scene_frame(clip, ahead[-1] if self.backwards else ahead[0])
         return {"FINISHED"}

@@ -8,10 +8,9 @@ import bpy
 
 from ..clip.footage import active_clip, shown_frame
 from ..contract.errors import MatteError
-from ..language import translated
 from ..runtime.log_file import logged
 from ..viewer import previews
-from .base import Result, fail
+from .base import Result, fail, has_clip
 
 
 class SPLATMATTE_OT_preview(bpy.types.Operator):
@@ -24,10 +23,7 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
-        if active_clip(context) is None:
-            cls.poll_message_set(translated("Open footage first"))
-            return False
-        return True
+        return has_clip(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """In a window: ask; the answer is drawn when it comes."""

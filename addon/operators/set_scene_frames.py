@@ -5,8 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..clip.footage import active_clip, scene_frame
-from ..language import translated
-from .base import Result
+from .base import Result, has_clip
 
 
 class SPLATMATTE_OT_set_scene_frames(bpy.types.Operator):
@@ -19,10 +18,7 @@ class SPLATMATTE_OT_set_scene_frames(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """A clip."""
-        if active_clip(context) is None:
-            cls.poll_message_set(translated("Open footage first"))
-            return False
-        return True
+        return has_clip(cls, context)
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Both ends; the frame that is shown is moved inside."""

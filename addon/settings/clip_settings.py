@@ -609,6 +609,13 @@ class ClipSettings(bpy.types.PropertyGroup):
         found = self.objects.get(name)
         return found.take if found else ""
 
+    def chosen(self) -> ObjectSettings | None:
+        """The settings of the tracking object that is chosen in the list; None if it has none yet."""
+        clip: bpy.types.MovieClip = self.id_data  # type: ignore[assignment]
+        active = clip.tracking.objects.active
+        found: ObjectSettings | None = self.objects.get(active.name) if active is not None else None
+        return found
+
     def entry(self, name: str) -> ObjectSettings:
         """The settings of the object called `name`, which are added if there are none yet."""
         found: ObjectSettings | None = self.objects.get(name)

@@ -30,8 +30,7 @@ class SPLATMATTE_PT_hold(ClipPanel, bpy.types.Panel):
         row = layout.row(align=True)
         if not draw_pending(row, "track", clip):
             row.operator("splat_matte.from_here_on", icon="TRACKING_FORWARDS")
-        active = clip.tracking.objects.active
-        entry = settings.objects.get(active.name) if active is not None else None
+        entry = settings.chosen()
         if entry is None or not entry.held:
             draw_text(layout, context, "Nothing is held: a new mark changes all frames of its object.", "INFO", lines=2)
             return

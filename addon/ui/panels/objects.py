@@ -131,8 +131,7 @@ def _draw_active(
 
 def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, settings: ClipSettings) -> None:
     """Whether the chosen object is exported, and as what; until it has settings something of the same height."""
-    active = tracking.objects.active
-    entry = settings.objects.get(active.name) if active is not None else None
+    entry = settings.chosen()
     if entry is not None:
         row = layout.row()
         row.use_property_split = False  # side by side both need the width

@@ -21,8 +21,7 @@ class SPLATMATTE_PT_strokes(ClipPanel, bpy.types.Panel):
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """A row each; how to draw."""
         layout = self.layout
-        active = clip.tracking.objects.active
-        entry = settings.objects.get(active.name) if active is not None else None
+        entry = settings.chosen()
         annotation = annotation_of(clip)
         if entry is None or annotation is None or not annotation.layers:
             draw_text(
