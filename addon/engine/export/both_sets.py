@@ -67,9 +67,9 @@ class Writer(BaseWriter):
         """The target's files and one mask of the second set."""
         if self.rules.pair == "aligns":
             own = self._own.frame_files(frame, lambda at, _: self._seen(at, matte))
-            return {**own, self._place(_TRAINING, frame): self._mask(frame, lambda: matte(frame, None))}
+            return {**own, self._placed(_TRAINING, frame): self._mask(frame, lambda: matte(frame, None))}
         own = self._own.frame_files(frame, matte)
-        return {**own, self._place(_ALIGNMENT, frame): self._mask(frame, lambda: self._seen(frame, matte))}
+        return {**own, self._placed(_ALIGNMENT, frame): self._mask(frame, lambda: self._seen(frame, matte))}
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
         """Those of the target."""
@@ -101,9 +101,6 @@ class Writer(BaseWriter):
         for name in self._moving:
             seen[matte(frame, name) >= 128] = 0
         return seen
-
-    def _place(self, pattern: str, frame: int) -> str:
-        return pattern.format(stem=self.reader.stem(frame), name=self.reader.file_name(frame))
 
     def _mask(self, frame: int, made: Callable[[], NDArray[np.uint8]]) -> Write:
         def write(file: BinaryIO) -> None:

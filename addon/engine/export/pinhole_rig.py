@@ -28,6 +28,7 @@ from .masks import Writer as MaskWriter
 from .png import write_grey, write_rgb
 from .writer import MatteOf, Step, Write
 
+_MASK = "masks/{view}/{stem}.png.png"
 _WIDEST = 32_766  # pixels: what OpenCV's remap can address
 
 
@@ -58,9 +59,8 @@ class Writer(MaskWriter):
         whole = functools.cache(lambda: self._mask(frame, matte))  # computed once for all views
         files: dict[str, Write] = {}
         for view in self._rig.views:
-            image = self.path(frame, view.name)
-            files[image] = self._image_of(frame, view)
-            files[f"masks{image.removeprefix('images')}.png"] = self._mask_of(view, whole)
+            files[self.path(frame, view.name)] = self._image_of(frame, view)
+            files[self._placed(_MASK, frame, view.name)] = self._mask_of(view, whole)
         return files
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:

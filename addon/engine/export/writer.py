@@ -77,10 +77,14 @@ class BaseWriter(ABC):
 
     def path(self, frame: int, folder: str = "") -> str:
         """The path at which the target expects a frame's file. folder: the folder of its object or view."""
+        return self._placed(self.rules.pattern, frame, folder, flat=self.rules.flat)
+
+    def _placed(self, pattern: str, frame: int, folder: str = "", *, flat: bool = False) -> str:
+        """A frame's file by a pattern as the target's; flat: without the footage's folders."""
         stem, name = self.reader.stem(frame), self.reader.file_name(frame)
-        if self.rules.flat:
+        if flat:
             stem, name = PurePosixPath(stem).name, PurePosixPath(name).name
-        return self.rules.pattern.format(stem=stem, name=name, object=folder, view=folder)
+        return pattern.format(stem=stem, name=name, object=folder, view=folder)
 
     def turned(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
         """Turn an upright mask, uint8 (H, W), to the orientation in which the target's program reads the image."""

@@ -48,10 +48,14 @@ def places(x: float, side: int) -> list[float]:
 
 def narrow(logits: NDArray[Any]) -> NDArray[Any]:
     """Remove the strips from logits (s, s). The result is (s, s - strips) and has the greater of two values."""
-    strip = strip_of(4 * logits.shape[1]) // 4
-    result = logits[:, strip:-strip].copy()
-    np.maximum(result[:, :strip], logits[:, -strip:], out=result[:, :strip])
-    np.maximum(result[:, -strip:], logits[:, :strip], out=result[:, -strip:])
+    return _folded(logits, strip_of(4 * logits.shape[1]) // 4)
+
+
+def _folded(wide: NDArray[Any], strip: int) -> NDArray[Any]:
+    """What is between strips of so many columns, with the greater of the values there and in the strips."""
+    result = wide[:, strip:-strip].copy()
+    np.maximum(result[:, :strip], wide[:, -strip:], out=result[:, :strip])
+    np.maximum(result[:, -strip:], wide[:, :strip], out=result[:, -strip:])
     return result
 
 
@@ -79,9 +83,4 @@ def joined(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     None if it lies in a strip alone: the strip repeats what is in the middle.
     """
     strip = round(mask.shape[1] / _STRIPS)
-    result = mask[:, strip:-strip].copy()
-    if not result.any():
-        return None
-    result[:, :strip] |= mask[:, -strip:]
-    result[:, -strip:] |= mask[:, :strip]
-    return result
+    return _folded(mask, strip) if mask[:, strip:-strip].any() else None
