@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
 from addon.contract.job_types import Device, Footage, Model
@@ -69,16 +68,6 @@ def toy(room: Path) -> Clip:
 def clip(tmp_path: Path) -> Clip:
     """A clip with a room of its own."""
     return toy(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """The embedded checkpoint with an input of 256 pixels, on the CPU: quick, and of no use for anything but tests."""
-    config = yaml.safe_load(EMBEDDED_CONFIG.read_text(encoding="utf-8"))
-    config["model"]["image_size"] = 256
-    path = tmp_path_factory.mktemp("small") / "small.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return Model(str(EMBEDDED_WEIGHTS), str(path), device="cpu", precision="float32", trust=True)
 
 
 @pytest.fixture(scope="session")

@@ -162,7 +162,7 @@ def test_features_of_other_footage_go_first(engine: Engine, job: Job, clip: Clip
 )
 def test_on_a_gpu_they_are_kept_where_reading_is_faster(
     job: Job,
-    small_checkpoint: Model,
+    small: Model,
     monkeypatch: pytest.MonkeyPatch,
     reading: float,
     encoding: float,
@@ -171,7 +171,7 @@ def test_on_a_gpu_they_are_kept_where_reading_is_faster(
 ) -> None:
     """The CPU stands in for the GPU. Mattes are the same either way, and compressed once nothing else is to be done."""
     engine = Engine()
-    short = dataclasses.replace(job, model=small_checkpoint, frame_range=(1, 2))
+    short = dataclasses.replace(job, model=small, frame_range=(1, 2))
     expected = engine.track(dataclasses.replace(short, output=job.output + "2"))
     clock = Clock()
     monkeypatch.setattr(cache_speed, "time", clock)

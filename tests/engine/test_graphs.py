@@ -104,13 +104,13 @@ class Wrong(Gpu):
 
 
 @pytest.fixture
-def job(clip: Clip, small_checkpoint: Model) -> Job:
+def job(clip: Clip, small: Model) -> Job:
     """Two objects, whose memories have the same length on each of three frames."""
     objects = tuple(
         MatteObject(name, (Prompt(1, (Point(*where),)),))
         for name, where in (("toy", clip.subject), ("floor", clip.elsewhere))
     )
-    return Job(clip.take(3), objects, small_checkpoint, output=str(clip.room / "out"), target="", cache_megabytes=0)
+    return Job(clip.take(3), objects, small, output=str(clip.room / "out"), target="", cache_megabytes=0)
 
 
 def loaded(job: Job, recorder: Recorder | None) -> model.Loaded:

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from conftest import Clip, toy
 from test_resume import Interrupter, mattes
 
-from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
 from addon.contract.errors import Cancelled
 from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, MemoryRule, Model, Point, Prompt
@@ -34,16 +32,6 @@ PROMPTED = {0: {"name": "prompted"}}
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
     return toy(tmp_path_factory.mktemp("policies"))
-
-
-@pytest.fixture(scope="module")
-def small(clip: Clip) -> Model:
-    """The embedded weights at a quarter of the pixels."""
-    config = yaml.safe_load(EMBEDDED_CONFIG.read_text(encoding="utf-8"))
-    config["model"]["image_size"] = 256
-    path = clip.room / "small.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return Model(str(EMBEDDED_WEIGHTS), str(path), device="cpu", precision="float32", trust=True)
 
 
 @pytest.fixture
