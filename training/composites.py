@@ -12,6 +12,7 @@ from .textures import texture
 Rng = np.random.Generator
 Picture = NDArray[np.uint8]
 Sprite = NDArray[np.uint8]  # H x W x 4, straight alpha
+DRAWINGS = 0.25  # share of the composites that are shapes of one colour before another
 
 
 class Composer:
@@ -34,8 +35,9 @@ class Composer:
         picture = self.bank[int(rng.integers(len(self.bank)))]
         return np.ascontiguousarray(np.rot90(picture, int(rng.integers(4)))[..., rng.permutation(3)])
 
-    def _shape(self, rng: Rng) -> Sprite:
-        """A textured shape: a lumpy outline, a few bars, or an ellipse with holes at times."""
+    def _shape(self, rng: Rng, plain: float = 0.15) -> Sprite:
+        """A textured shape, `plain` of them of one colour: a lumpy outline, a few bars, or an ellipse, at times holed.
+        """
         size = self.size // 2
         alpha = np.zeros((size, size), np.uint8)
         centre, kind = size // 2, rng.integers(0, 4)
@@ -54,8 +56,8 @@ class Composer:
             if rng.random() < 0.4:
                 hole = [a // 2 for a in axes]
                 cv2.ellipse(alpha, (centre, centre), hole, float(rng.uniform(0, 180)), 0, 360, 0, -1, cv2.LINE_AA)
-        fill = cv2.resize(self._texture(rng), (size, size), interpolation=cv2.INTER_AREA)
-        if rng.random() < 0.3:  # two parts of different stuff
+        fill = cv2.resize(self._texture(rng, plain), (size, size), interpolation=cv2.INTER_AREA)
+        if rng.random() < 0.3 * (1 - plain):  # two parts of different stuff
             split = np.zeros((size, size), np.uint8)
             cv2.rectangle(split, (0, 0), (size, int(rng.uniform(0.3, 0.7) * size)), 1, -1)
             other = cv2.resize(self._texture(rng), (size, size), interpolation=cv2.INTER_AREA)
@@ -80,21 +82,26 @@ class Composer:
     def compose(
         self, rng: Rng, frames: int, clips: list[Clip], zoom: float = 1.0
     ) -> tuple[list[Picture], list[Picture]]:
-        """`frames` pictures (S x S x 3) and id maps (S x S) of one composite; things are `zoom` times as large."""
+        """`frames` pictures (S x S x 3) and id maps (S x S) of one composite; things are `zoom` times as large.
+
+        Some are drawings: a few shapes of one colour each before another colour.
+        """
         size = self.size
-        if clips and rng.random() < 0.5:
+        if drawing := rng.random() < DRAWINGS:
+            back, clips = self._plain(rng), []
+        elif clips and rng.random() < 0.5:
             clip = clips[int(rng.integers(len(clips)))]
             back = np.asarray(cv2.resize(clip.pictures[int(rng.integers(len(clip.pictures)))], (size, size)), np.uint8)
         else:
             back = self._texture(rng)
         pictures = [_pan(back, drift, size) for drift in np.linspace(0, 1, frames)[:, None] * rng.normal(0, 12, 2)]
         ids = [np.zeros((size, size), np.uint8) for _ in range(frames)]
-        for number in range(1, int(rng.integers(3, 8))):
+        for number in range(1, int(rng.integers(2, 5) if drawing else rng.integers(3, 8))):
             sprite = None
             if clips and rng.random() < 0.5:
                 sprite = self._cut_out(rng, clips[int(rng.integers(len(clips)))])
             if sprite is None:
-                sprite = self._shape(rng)
+                sprite = self._shape(rng, 1.0 if drawing else 0.15)
             self._stamp(rng, sprite, zoom, pictures, ids, number)
         return pictures, ids
 
