@@ -1,9 +1,9 @@
-"""Scenes whose subject is also known alone: its own colours, its exact alpha; rendered when they are first needed.
+"""Scenes whose subject is also rendered alone, with its own colours and its exact alpha. Rendered on first use.
 
-The subject is rendered in front of nothing, as linear light, and laid over a background of colours at random, coarse
-and fine. So in every pixel picture = alpha x subject + (1 - alpha) x background.
+The subject is rendered against nothing, as linear light, and composited over a background of random colours, coarse and
+fine, so that every pixel obeys picture = alpha x subject + (1 - alpha) x background.
 
-Run as a program in a Python that has bpy, it renders one: python -m bench._alone NAME WIDTH HEIGHT FOLDER.
+As a program, in a Python that has bpy, it renders one scene: python -m bench._alone NAME WIDTH HEIGHT FOLDER.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ Linear = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scene:
-    """picture: uint8 (H, W, 3), sRGB; alone: float32 (H, W, 3), sRGB of 0 to 255, 0 where there is no subject;
-    alpha: float32 (H, W), 0 to 1."""  # fmt: skip
+    """A composited scene and its ground truth.
+
+    picture: uint8 (H, W, 3), sRGB. alone: float32 (H, W, 3), sRGB from 0 to 255, 0 where there is no subject. alpha:
+    float32 (H, W), 0 to 1.
+    """
 
     picture: NDArray[np.uint8]
     alone: Linear
@@ -34,13 +37,13 @@ class Scene:
 
 
 def scene(name: str, width: int, height: int, folder: Path) -> Scene:
-    """A scene, rendered if it is not there."""
+    """Return a scene; it is rendered first if it is not in `folder` yet."""
     place = folder / f"{name}_alone_{width}x{height}"
     if not place.exists():
         from vendor_setup.environments import python_of
         from vendor_setup.package import newest_blender
 
-        print(f"rendering {name}, {width} x {height}: some minutes", flush=True)
+        print(f"rendering {name}, {width} x {height}: takes some minutes", flush=True)
         command = [str(python_of(newest_blender())), "-m", "bench._alone", name, str(width), str(height), str(place)]
         subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
@@ -52,7 +55,7 @@ def scene(name: str, width: int, height: int, folder: Path) -> Scene:
 
 
 def opened(file: Path) -> Linear:
-    """A rendered subject, (H, W, 4): linear light, alpha multiplied in."""
+    """Read a rendered subject: float (H, W, 4), linear light with premultiplied alpha."""
     import OpenImageIO
 
     found = OpenImageIO.ImageInput.open(str(file))
@@ -63,8 +66,8 @@ def opened(file: Path) -> Linear:
 
 
 def background(seed: int, width: int, height: int) -> Linear:
-    """(H, W, 3) of 0 to 1: noise of three sizes."""
-    import cv2  # a Blender that renders has none
+    """Return noise of three sizes: float (H, W, 3), 0 to 1."""
+    import cv2  # the Python that renders does not have it
 
     rng, found = np.random.default_rng(seed), np.full((height, width, 3), 0.05, np.float32)
     for size, share in ((400, 0.5), (60, 0.3), (8, 0.15)):
@@ -74,14 +77,14 @@ def background(seed: int, width: int, height: int) -> Linear:
 
 
 def encoded(linear: Linear) -> Linear:
-    """sRGB of 0 to 255, by IEC 61966-2-1."""
+    """Convert linear light to sRGB from 0 to 255 (IEC 61966-2-1)."""
     linear = np.clip(linear, 0, 1)
     curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(255 * curve, np.float32)
 
 
 def main(arguments: list[str]) -> None:
-    """Render one scene into a folder that appears when it is whole."""
+    """Render one scene. Its folder appears only once it is complete."""
     import bpy
 
     from training.scenes.blender import SUBJECT_ID, build

@@ -1,4 +1,4 @@
-"""A small good .blend with a mask, made without Blender, to be damaged."""
+"""A small valid .blend file with a mask, written without Blender, for benchmarks that damage it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import struct
 
 
 def blend(next_layer: int = 0, next_shape: int = 0, corners: int = 1, last: bytes = b"") -> bytes:
-    """A .blend with the mask `Mask`, its layer `Layer` and a key on frame 3; the structs that are read, and no more.
+    """Return a .blend with the mask `Mask`, its layer `Layer` and a key on frame 3; it has only the structs that are
+    read.
 
-    The arguments are for what is wrong: pointers to what comes next, how many corners it says, what follows.
+    The arguments make it invalid: the pointers to the next layer and shape, the number of corners, trailing bytes.
     """
 
     def block(code: bytes, address: int, index: int, data: bytes) -> bytes:
@@ -26,12 +27,12 @@ def blend(next_layer: int = 0, next_shape: int = 0, corners: int = 1, last: byte
 
 
 def _catalogue() -> bytes:
-    """The structs of that .blend (SDNA)."""
+    """Return the struct catalogue (SDNA) of that .blend."""
     names = [b"id", b"name[66]", b"masklayers", b"*first", b"*last", b"*next", b"splines_shapes", b"*data"]
     names += [b"tot_vert", b"frame"]
     kinds = [(b"ID", 66), (b"ListBase", 16), (b"Mask", 82), (b"MaskLayer", 90), (b"MaskLayerShape", 24)]
     kinds += [(b"char", 1), (b"int", 4), (b"void", 0)]
-    structs = [  # its kind, then of each member kind and name
+    structs = [  # the struct's type, then type and name of each member
         (0, [(5, 1)]),
         (1, [(7, 3), (7, 4)]),
         (2, [(0, 0), (1, 2)]),

@@ -1,4 +1,4 @@
-"""The numbers of a benchmark's figure: a JSON file in docs/benchmarks, from which `bench plots` draws it again."""
+"""The numbers behind a figure of docs/benchmarks.md: a JSON file in docs/benchmarks, which `bench plots` draws."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ FOLDER = ROOT / "docs" / "benchmarks"
 class Chart:
     """One figure.
 
-    title: what was measured.
-    command: that measured it.
-    machine: on which it was.
-    kind: lines over numbers; bars side by side; or bars whose series are parts of one whole.
-    x, y: what the axes are, with units; empty for names that say it themselves.
-    at: places on the x axis: numbers for lines, else names.
-    series: by name, the baseline first, a value for each place; None = there is none.
+    title: what was measured. command: the command that measured it. machine: the machine it ran on. kind: lines over
+    numbers; bars side by side; or stacked bars whose series are parts of one whole. x, y: axis labels with units; empty
+    where the names need none. at: positions on the x axis: numbers for lines, names for bars. series: by name, the
+    baseline first: a value for each position, None where there is none.
     """
 
     title: str
@@ -47,17 +44,17 @@ class Chart:
 
 
 def load(file: Path) -> Chart:
-    """A chart as it was saved."""
+    """Read a saved chart."""
     return Chart(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
-    """`--save`, the same in each benchmark that has a figure."""
+    """Add the option `--save`, which every benchmark with a figure has."""
     parser.add_argument("--save", action="store_true", help="keep the numbers in docs/benchmarks, for `bench plots`")
 
 
 def machine() -> str:
-    """This one, in a few words."""
+    """Describe this machine in a few words."""
     try:
         about = Path("/proc/cpuinfo").read_text(encoding="utf-8")
         name = next(line.split(":")[1].strip() for line in about.splitlines() if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""The clips that quality is measured on: pictures, exact mattes and prompts. Masks are read when asked for."""
+"""The clips that quality is measured on: pictures, exact mattes and prompts. Mattes are read on demand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class QualityClip:
 
 
 def spread_clicks(mask: Mask, count: int) -> tuple[Point, ...]:
-    """`count` clicks into a mask: its deepest point, then the deepest points away from those before."""
+    """Return `count` clicks inside a mask: its deepest point, then the deepest points far from those before."""
     ys, xs = np.nonzero(mask)
     reach = 0.3 * max(np.ptp(xs), np.ptp(ys))
     grid_y, grid_x = np.mgrid[: mask.shape[0], : mask.shape[1]]
@@ -48,7 +48,7 @@ def spread_clicks(mask: Mask, count: int) -> tuple[Point, ...]:
 
 
 def rendered_clips(folder: Path = HERE / "demo" / "clips") -> list[QualityClip]:
-    """The repository's own clips."""
+    """Return the repository's own clips."""
     clips = []
     for about in sorted(folder.glob("*/clip.json")):
         said = json.loads(about.read_text())
@@ -59,7 +59,7 @@ def rendered_clips(folder: Path = HERE / "demo" / "clips") -> list[QualityClip]:
 
 
 def davis_clips(folder: Path | None = None, kept_out: bool = True) -> list[QualityClip]:
-    """The four DAVIS clips kept out of training, or all; none, with a word on it, where DAVIS is absent."""
+    """Return DAVIS clips: the four kept out of training, or all. Without DAVIS, print a note and return none."""
     default = HERE.parent / "shared" / "footage" / "davis"
     folder = folder or Path(os.environ.get("SPLAT_MATTE_DAVIS", default))
     if not folder.is_dir():

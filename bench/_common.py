@@ -1,4 +1,4 @@
-"""What the benchmarks share: frames to measure on, processes to measure, an unmodified upstream predictor."""
+"""Shared by the benchmarks: frames to measure on, measured processes, and an unmodified upstream predictor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One process: peak resident memory in bytes, wall-clock seconds, what it printed."""
+    """One process that has ended: peak resident memory in bytes, wall-clock seconds, its standard output."""
 
     peak: int
     seconds: float
@@ -28,12 +28,14 @@ class Run:
 
 
 def demo_frames() -> list[Path]:
-    """The JPEGs of the demo's clip."""
+    """Return the JPEGs of the demo's clip."""
     return sorted((ROOT / "demo" / "clips" / "toy" / "rgb").iterdir())
 
 
 def links(files: list[Path], folder: Path, count: int) -> Path:
-    """`count` frames in `folder`, back and forth through `files`, named as upstream wants them (00000.jpg)."""
+    """Link `count` frames into `folder`, going back and forth through `files`, with the names upstream expects
+    (00000.jpg).
+    """
     order = [*files, *files[-2:0:-1]]
     folder.mkdir()
     for i in range(count):
@@ -42,7 +44,7 @@ def links(files: list[Path], folder: Path, count: int) -> Path:
 
 
 def photos(folder: Path, count: int, width: int = 6000, height: int = 9000) -> Path:
-    """`count` photos as a camera makes them: a demo frame enlarged, with grain, JPEG quality 95 without subsampling."""
+    """Write `count` photos like a camera's: an enlarged demo frame with grain, JPEG quality 95, without subsampling."""
     folder.mkdir()
     noise = np.random.default_rng(0)
     grain = noise.normal(0, 4, (height // 8, width // 8, 3)).astype(np.float32)
@@ -62,12 +64,12 @@ def photos(folder: Path, count: int, width: int = 6000, height: int = 9000) -> P
 
 
 def environment() -> dict[str, str]:
-    """Of a process that is measured."""
+    """Return the environment variables of a measured process."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
 
 
-# Linux counts into a process's peak what its parent had in memory when it started it, so a small one stands between.
+# On Linux, a process's peak includes its parent's memory at the time of the fork, so a small process starts it.
 _LAUNCHER = """
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-P", *sys.argv[1:]], stdin=subprocess.DEVNULL)
@@ -78,7 +80,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def measure(arguments: list[str]) -> Run:
-    """Run Python with `arguments` in a process of its own (POSIX: peak memory comes from wait4)."""
+    """Run Python with `arguments` in its own process and measure it (POSIX only: peak memory comes from wait4)."""
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-S", "-c", _LAUNCHER, *arguments],
@@ -96,7 +98,7 @@ def measure(arguments: list[str]) -> Run:
 
 
 def model_files(checkpoint: str, room: Path) -> tuple[Path, Path]:
-    """Config and weights of a checkpoint; random weights, written to `room`, where its file is not on this machine."""
+    """Return config and weights of a checkpoint. Without its file, random weights are written to `room`."""
     if checkpoint == "embedded":
         return EMBEDDED_CONFIG, EMBEDDED_WEIGHTS
     import sam2
@@ -111,9 +113,9 @@ def model_files(checkpoint: str, room: Path) -> tuple[Path, Path]:
 
 
 def upstream_predictor(config: Path, weights: Path | None, *, compiled: bool = False, **settings: Any) -> Any:
-    """An unmodified SAM2VideoPredictor with its own `settings`; seeded random weights where there are none.
+    """Build an unmodified SAM2VideoPredictor with its own `settings`; without `weights`, seeded random ones.
 
-    `compiled`: what upstream's build_sam2_video_predictor makes with `vos_optimized`.
+    compiled: as upstream's build_sam2_video_predictor does with `vos_optimized`.
     """
     import torch
     from hydra.utils import instantiate
@@ -123,7 +125,7 @@ def upstream_predictor(config: Path, weights: Path | None, *, compiled: bool = F
     model = OmegaConf.load(config).model
     model._target_ = f"sam2.sam2_video_predictor.SAM2VideoPredictor{'VOS' if compiled else ''}"
     model.compile_image_encoder = compiled
-    # as sam2/build_sam.py does, except for holes, which it fills on CUDA only
+    # as sam2/build_sam.py does, but without filling holes, which needs CUDA
     model.binarize_mask_from_pts_for_mem_enc = True
     model.sam_mask_decoder_extra_args = {
         "dynamic_multimask_via_stability": True,

@@ -1,4 +1,4 @@
-"""Damage by hypothesis, which shrinks what was found to the smallest that fails: of bytes, of JSON, of text."""
+"""Hypothesis strategies that damage bytes, JSON and text. Hypothesis shrinks a failure to the smallest such input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-# Where fields lie that say how much there is, these are the numbers that break careless readers.
+# In the place of a size or a count, these numbers break careless readers.
 _NUMBERS = [
     b"\0",
     b"\xff",
@@ -29,7 +29,7 @@ VALUES += ["${oc.env:HOME}", "v999999999999999999999", [], [[]], {}, {"a": 1}, [
 
 
 def damaged(wholes: Sequence[bytes], fragments: Sequence[bytes] = ()) -> SearchStrategy[bytes]:
-    """One of `wholes`, here and there overwritten, cut, repeated or with something put between."""
+    """Return one of `wholes` with bytes overwritten, cut, repeated or inserted at some places."""
     edit = st.tuples(
         st.sampled_from(["overwrite", "flip", "insert", "cut", "end", "repeat"]),
         st.integers(0, (1 << 32) - 1),
@@ -58,7 +58,7 @@ def _edited(whole: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
 
 
 def hostile_json(trees: Sequence[Any]) -> SearchStrategy[str]:
-    """JSON of one of `trees` with other values, names and lengths in it; now and then damaged as text is."""
+    """Return JSON of one of `trees` with values, names and lengths replaced; now and then damaged as text, too."""
     edit = st.tuples(
         st.integers(0, (1 << 32) - 1),
         st.sampled_from(["replace", "replace", "remove", "add", "wrap", "repeat"]),
@@ -74,7 +74,7 @@ def hostile_json(trees: Sequence[Any]) -> SearchStrategy[str]:
 def _changed(tree: Any, edits: list[tuple[int, str, Any]]) -> str:
     tree = copy.deepcopy(tree)
     for place, kind, given in edits:
-        value = copy.deepcopy(given)  # the same list at two places could come to hold itself
+        value = copy.deepcopy(given)  # a list that is inserted twice could end up containing itself
         places = list(_places(tree))
         if not places:
             break
@@ -93,7 +93,7 @@ def _changed(tree: Any, edits: list[tuple[int, str, Any]]) -> str:
 
 
 def _places(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Each value in a tree, as what holds it and where."""
+    """Yield every value in a tree as (container, key or index)."""
     inner: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in inner:
         yield node, key

@@ -1,7 +1,8 @@
 """DAVIS's measures of a matte: J (region), F (boundary) and J&F, as its official evaluation code computes them.
 
 Perazzi et al., A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation, CVPR 2016. Boundaries are
-matched by dilating each with a disk of 0.8 % of the image's diagonal, rounded up, as `db_eval_boundary` does.
+matched after dilating both with a disk whose radius is 0.8 % of the image's diagonal, rounded up, as in
+`db_eval_boundary`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ TOLERANCE = 0.008  # of the diagonal
 
 
 def jaccard(answer: Mask, truth: Mask) -> float:
-    """Intersection over union of two H x W masks; 1 where both are empty."""
+    """Return the intersection over union of two H x W masks; 1 if both are empty."""
     union = int((answer | truth).sum())
     return 1.0 if union == 0 else float((answer & truth).sum() / union)
 
 
 def boundary(mask: Mask) -> Mask:
-    """The boundary pixels of a mask: where it differs from its right, lower or lower right neighbour (`seg2bmap`)."""
+    """Return the boundary pixels of a mask: those that differ from their right, lower or lower right neighbour
+    (`seg2bmap`).
+    """
     east, south, corner = mask.copy(), mask.copy(), mask.copy()
     east[:, :-1] = mask[:, 1:]
     south[:-1] = mask[1:]
@@ -41,14 +44,14 @@ def _disk(radius: int) -> NDArray[np.uint8]:
 
 
 def boundary_f(answer: Mask, truth: Mask) -> float:
-    """F-measure of the boundaries of two H x W masks."""
+    """Return the F-measure of the boundaries of two H x W masks."""
     radius = math.ceil(TOLERANCE * math.hypot(*truth.shape))
     mine, theirs = boundary(answer), boundary(truth)
     near_mine = cv2.dilate(mine.astype(np.uint8), _disk(radius)) > 0
     near_theirs = cv2.dilate(theirs.astype(np.uint8), _disk(radius)) > 0
     count_mine, count_theirs = int(mine.sum()), int(theirs.sum())
     if count_mine == 0 or count_theirs == 0:
-        # as upstream: nothing claimed is precise, nothing to find is found
+        # as upstream: an empty answer has precision 1, an empty truth recall 1
         precision = 1.0 if count_mine == 0 else 0.0
         recall = 1.0 if count_theirs == 0 else 0.0
     else:

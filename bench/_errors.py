@@ -1,7 +1,7 @@
-"""Errors that trackers make, put into true mattes: what review has to find when no network is at hand.
+"""Typical tracking errors, injected into true mattes: they test review without running a network.
 
-Each takes masks (bool, H x W, one a frame) and changes frames `first` .. `last` - 1 (counted from 0). Severity and
-place are random, so that some are obvious and some are not.
+Each function changes frames `first` .. `last` - 1 (counted from 0) of a list of masks (bool, H x W, one per frame) in
+place. Severity and position are random, so some errors are obvious and some are not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Inject = Callable[[Masks, int, int, np.random.Generator], None]
 
 
 def leak(masks: Masks, first: int, last: int, random: np.random.Generator) -> None:
-    """The matte spreads into something beside the subject, which moves along."""
+    """Make the matte spread into something beside the subject that moves along."""
     angle, size = random.uniform(0, 2 * np.pi), random.uniform(0.4, 1.0)
     for i in range(first, last):
         ys, xs = np.nonzero(masks[i])
@@ -32,13 +32,13 @@ def leak(masks: Masks, first: int, last: int, random: np.random.Generator) -> No
 
 
 def drop_out(masks: Masks, first: int, last: int, random: np.random.Generator) -> None:
-    """Nothing is left."""
+    """Empty the mattes."""
     for i in range(first, last):
         masks[i] = np.zeros_like(masks[i])
 
 
 def drift(masks: Masks, first: int, last: int, random: np.random.Generator) -> None:
-    """The matte slides off and swells or shrinks, a little more each frame."""
+    """Make the matte slide off the subject and grow or shrink, a little more on each frame."""
     angle, pace, swell = random.uniform(0, 2 * np.pi), random.uniform(0.04, 0.12), random.uniform(-0.05, 0.05)
     for i in range(first, last):
         ys, xs = np.nonzero(masks[i])
@@ -51,7 +51,7 @@ def drift(masks: Masks, first: int, last: int, random: np.random.Generator) -> N
 
 
 def flicker(masks: Masks, first: int, last: int, random: np.random.Generator) -> None:
-    """Every second frame is too thin or too fat."""
+    """Make every second matte too thin or too fat."""
     for i in range(first, last, 2):
         size = 1 + 2 * max(1, int(random.uniform(0.06, 0.14) * np.sqrt(masks[i].sum())))
         change = cv2.dilate if random.random() < 0.5 else cv2.erode
@@ -59,7 +59,7 @@ def flicker(masks: Masks, first: int, last: int, random: np.random.Generator) ->
 
 
 def half_missing(masks: Masks, first: int, last: int, random: np.random.Generator) -> None:
-    """A part of the subject is lost and stays lost."""
+    """Remove a part of the subject for the whole stretch."""
     angle, keep = random.uniform(0, 2 * np.pi), random.uniform(40, 75)
     for i in range(first, last):
         ys, xs = np.nonzero(masks[i])
@@ -71,14 +71,14 @@ def half_missing(masks: Masks, first: int, last: int, random: np.random.Generato
 
 
 def swapped(masks: Masks, first: int, last: int, random: np.random.Generator) -> None:
-    """The matte is on something else of the same kind."""
+    """Put the matte on another thing of the same kind."""
     height, width = masks[0].shape
     by = (int(random.uniform(0.15, 0.35) * height), int(random.uniform(0.25, 0.75) * width))
     for i in range(first, last):
         masks[i] = np.roll(np.flip(masks[i], 1), by, (0, 1))
 
 
-# Each with the number of frames that it lasts, at least and at most.
+# Each error with its shortest and longest duration in frames.
 ERRORS: dict[str, tuple[Inject, tuple[int, int]]] = {
     "leak": (leak, (3, 15)),
     "drop-out": (drop_out, (1, 4)),

@@ -1,4 +1,4 @@
-"""What `bench farm` is about: many tiny shots, their bundle, Open Job Description's runner and what may be killed."""
+"""The parts of `bench farm`: many tiny shots, their bundle, Open Job Description's runner and the processes to kill."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from ._common import ROOT, demo_frames, environment
 FRAMES = 3
 CHUNK = 3  # frames of an export task
 _SIZE = (160, 120)
-_INPUT = 256  # pixels of the model's input: quick, and of no use for anything else
+_INPUT = 256  # pixels of the model's input: fast, and useless for real mattes
 _SUBREAPER = 36  # prctl(2), PR_SET_CHILD_SUBREAPER
-Files = dict[str, dict[str, bytes]]  # of each shot's version
+Files = dict[str, dict[str, bytes]]  # by shot, then by file name: the bytes of its version
 PROGRAM = engines.Program(sys.executable, str(ROOT / "addon/engine/farm/start.py"))
 
 
 def make_shots(room: Path, count: int) -> list[Shot]:
-    """Jobs of a few tiny frames each, below `room`; no two have the same footage."""
+    """Write Jobs of a few tiny frames each below `room`; no two share footage."""
     text, changes = re.subn(r"(?m)^  image_size: \d+", f"  image_size: {_INPUT}", EMBEDDED_CONFIG.read_text("utf-8"))
     assert changes == 1
     room.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def _frames(number: int) -> list[Path]:
 
 
 def to(shots: Sequence[Shot], output: Path) -> list[Shot]:
-    """The same shots with matte folders below `output`."""
+    """Return the same shots with their matte folders below `output`."""
     return [
         dataclasses.replace(shot, job=dataclasses.replace(shot.job, output=str(output / shot.name)))
         for shot in shots
@@ -78,7 +78,7 @@ def to(shots: Sequence[Shot], output: Path) -> list[Shot]:
 
 
 def in_one_process(shots: Sequence[Shot], room: Path) -> Files:
-    """What `engine run` makes of them: files of each shot's version."""
+    """Run `engine run` on all shots; return the files of each shot's version."""
     jobs = room / "jobs"
     jobs.mkdir(parents=True)
     ours = to(shots, room / "out")
@@ -101,8 +101,10 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is wrong with the versions of many shots: wrong, shots with other bytes; twice, with another version; lost,
-    frames that are not there."""
+    """Errors in the versions of many shots.
+
+    wrong: shots with other bytes than expected. twice: shots with a second version. lost: missing frames.
+    """
 
     wrong: int
     twice: int
@@ -114,9 +116,9 @@ class Found:
 
 
 def compare(right: Files, output: Path) -> Found:
-    """The versions below `output` with those of one process."""
+    """Compare the versions below `output` with those that one process wrote."""
     wrong = twice = lost = 0
-    assert all(len(files) == FRAMES for files in right.values()), "one process alone has not written all"
+    assert all(len(files) == FRAMES for files in right.values()), "the single process did not write all versions"
     for name, files in right.items():
         there = _files(output / name / "v001")
         lost += len(set(files) - set(there))
@@ -131,13 +133,13 @@ def compare(right: Files, output: Path) -> Found:
 
 
 def one_thread() -> dict[str, str]:
-    """The environment of a runner or engine that shares the machine with others."""
+    """Return the environment of a runner or engine that uses one thread, as it shares the machine with others."""
     return {**environment(), "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A bundle for Open Job Description, and where its mattes go."""
+    """A bundle for Open Job Description and the folder of its mattes."""
 
     bundle: Path
     plan: Plan
@@ -145,16 +147,16 @@ class Submission:
 
     @staticmethod
     def make(shots: Sequence[Shot], room: Path, output: Path) -> Submission:
-        """In the folder `room`, which must not be there yet."""
+        """Write the bundle to the folder `room`, which must not exist yet."""
         plan = bundles.make(room, to(shots, output), CHUNK, None)
         engines.tell("openjd", room, plan, PROGRAM)
         return Submission(room, plan, output)
 
     def start(self, room: Path, step: Step | None = None, items: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-        """A runner for all of it, or for these tasks of a step.
+        """Start a runner for the whole bundle, or for some tasks of one step.
 
         Args:
-            room: a folder of its own, which the commands of its tasks and its engine name; log.txt is there.
+            room: a folder for this runner alone, named in the commands of its tasks and its engine; log.txt is in it.
         """
         room.mkdir(parents=True)
         given = ["-p", f"Python={PROGRAM.python}", "-p", f"Engine={PROGRAM.start}"]
@@ -171,7 +173,7 @@ class Submission:
             )
 
     def tasks(self) -> dict[int, dict[Step, list[str]]]:
-        """Of each shot, counted from 0, the tasks of its steps as the runner is asked for them."""
+        """Return by shot (counted from 0) and step the names of its tasks, as the runner takes them."""
         found: dict[int, dict[Step, list[str]]] = {}
         tracks = frames = 0
         for i, shot in enumerate(self.plan.shots):
@@ -187,7 +189,7 @@ class Submission:
 
 
 def task_times(log: Path) -> dict[str, list[float]]:
-    """What a runner's log says: seconds of the tasks of each step, and from its start to the first task, `start`."""
+    """Read a runner's log: the seconds of each task by step; `start` has the seconds from launch to the first task."""
     found: dict[str, list[float]] = {step: [] for step in STEPS}
     step, begun, begins = "", 0.0, False
     for line in log.read_text(encoding="utf-8").splitlines():
@@ -210,18 +212,18 @@ def task_times(log: Path) -> dict[str, list[float]]:
 
 
 class Fork:
-    """A worker that is forked, to be asked as a Popen is."""
+    """A forked worker with the interface of a Popen."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._given_up = False
 
     def give_up(self) -> None:
-        """Take it for lost, while it goes on."""
+        """Treat it as lost, although it goes on."""
         self._given_up = True
 
     def poll(self) -> int | None:
-        """The exit code; None: it lives."""
+        """Return the exit code, or None while it runs."""
         if self._given_up:
             return -1
         pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -229,7 +231,7 @@ class Fork:
 
 
 class Forked:
-    """Starts workers, each a fork of this process, which has imported what they need."""
+    """Starts workers as forks of this process, which has already imported what they need."""
 
     def __init__(self) -> None:
         import cv2
@@ -238,13 +240,13 @@ class Forked:
         from addon.engine.farm.worker import Worker
         from addon.engine.sam2.model import make_deterministic
 
-        torch.set_num_threads(1)  # a pool of threads would not come along into a fork
+        torch.set_num_threads(1)  # threads do not survive a fork
         cv2.setNumThreads(1)
         make_deterministic()
         self._worker = Worker
 
     def start(self, submission: Submission, room: Path, step: Step, items: Sequence[str]) -> Fork:
-        """A worker for these tasks; as Submission.start."""
+        """Start a worker for these tasks; the arguments are those of Submission.start."""
         pid = os.fork()
         if pid:
             return Fork(pid)
@@ -256,7 +258,7 @@ class Forked:
             os._exit(code)
 
     def in_one_process(self, shots: Sequence[Shot], room: Path) -> Files:
-        """As the function of that name, in one fork."""
+        """Run all shots in one fork; see the function of the same name."""
         from addon.engine.session import Session
 
         ours = to(shots, room)
@@ -277,13 +279,13 @@ class Forked:
 
 
 def adopt_orphans() -> bool:
-    """Become the parent of all descendants that lose theirs, so that none is left and all are counted."""
+    """Become the parent of all orphaned descendants, so that each can be counted and ended. False: impossible."""
     return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A descendant of this process. command: its words."""
+    """A descendant of this process. command: its command line, joined by spaces."""
 
     pid: int
     parent: int
@@ -291,17 +293,17 @@ class Process:
 
     @property
     def is_task(self) -> bool:
-        """Python that asks a warm engine for a task, or does it."""
+        """Whether it is a Python process that runs a task or asks a warm engine to."""
         return f"{PROGRAM.start} task " in self.command
 
     @property
     def is_engine(self) -> bool:
-        """One that stays warm."""
+        """Whether it is a warm engine."""
         return f"{PROGRAM.start} warm keep " in self.command
 
 
 def descendants() -> list[Process]:
-    """All that live, of this process."""
+    """Return all living descendants of this process."""
     about: dict[int, Process] = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -322,7 +324,7 @@ def descendants() -> list[Process]:
 
 
 def kill(pid: int) -> bool:
-    """As a machine that is lost. Returns whether it was there."""
+    """End a process by SIGKILL, as when a machine is lost. Return whether it existed."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -331,7 +333,7 @@ def kill(pid: int) -> bool:
 
 
 def reap(watched: set[int]) -> None:
-    """Take in the orphans that have ended; children that somebody else watches are left to it."""
+    """Collect orphans that have ended; the `watched` children are left to their owners."""
     for pid in [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]:
         with contextlib.suppress(OSError, ValueError):
             state, parent = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:2]
@@ -340,7 +342,7 @@ def reap(watched: set[int]) -> None:
 
 
 def end_all() -> None:
-    """End what is left, and take it in."""
+    """End and collect all remaining descendants."""
     while left := descendants():
         for process in left:
             kill(process.pid)
@@ -350,6 +352,6 @@ def end_all() -> None:
 
 
 def processor_seconds() -> float:
-    """Of all descendants that have ended."""
+    """Return the processor seconds of all descendants that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

@@ -1,4 +1,4 @@
-"""How busy a GPU is: the share of a time in which it computes or copies, as its own clock has it."""
+"""Measures how busy a GPU is: the share of time in which it computes or copies, by the GPU's own clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:
-    """How much time lies inside of any of these spans (from, to), which may overlap."""
+    """Return the length of the union of spans (from, to), which may overlap."""
     total, end = 0.0, float("-inf")
     for began, ended in sorted(spans):
         total += max(0.0, ended - max(began, end))
@@ -17,9 +17,9 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
 
 
 class Busy:
-    """Watches a CUDA GPU inside `with`, which costs a few percent of the time.
+    """Profiles a CUDA GPU inside a `with` block, at a cost of a few percent of the time.
 
-    share: what part of the time it was busy.
+    share: the fraction of the time in which the GPU was busy.
     """
 
     def __init__(self) -> None:

@@ -1,11 +1,11 @@
-"""Clips that make a tracker lose its subject, drawn with their true mattes: hidden, crossed by a twin, gone and back.
+"""Drawn clips, with true mattes, in which a tracker easily loses its subject.
 
-    hidden-N    goes behind a pillar, stays there for N frames, and comes out on the other side
-    twins       crosses another one that looks the same, and meets it again on the way back
-    leaves      leaves the picture, while one like it stays, and comes back where it left
-    lookalikes  passes in front of some like it, and behind another
+    hidden-N    the subject goes behind a pillar, stays there for N frames, and comes out on the other side
+    twins       it crosses a twin that looks the same, and meets it again on the way back
+    leaves      it leaves the picture while a lookalike stays, and returns where it left
+    lookalikes  it passes in front of some lookalikes and behind another one
 
-Everything comes of the seed: backgrounds are smoothed noise, things are blobs with a pattern.
+The seed determines everything: backgrounds are smoothed noise, things are blobs with a pattern.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Place = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class _Sprite:
-    """A thing: uint8 (s, s, 3) and its shape, bool (s, s)."""
+    """A thing to draw: picture uint8 (s, s, 3) and shape bool (s, s)."""
 
     pixels: Colours
     shape: Mask
@@ -37,9 +37,9 @@ class _Sprite:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What moves in front of a background, from the back to the front; the subject is one of the places.
+    """Sprites that move in front of a background, from back to front; one of them is the subject.
 
-    layers: where each sprite's centre is, by the frame's index.
+    layers: the centre of each sprite by frame index.
     """
 
     background: Colours
@@ -48,7 +48,7 @@ class _Scene:
 
 
 def hiding_clips(folder: Path, frames: int, seed: int) -> list[QualityClip]:
-    """The clips, drawn into `folder` where they are not there yet."""
+    """Return the clips; those that are not in `folder` yet are drawn."""
     names = [*(f"hidden-{count}" for count in HIDDEN), "twins", "leaves", "lookalikes"]
     return [_draw(folder / f"{name}-{frames}-{seed}", name, frames, seed + i) for i, name in enumerate(names)]
 
@@ -113,7 +113,7 @@ def _render(scene: _Scene, frames: int, seed: int) -> Iterator[tuple[Colours, Ma
         for number, (sprite, place) in enumerate(scene.layers):
             height, width = sprite.shape.shape
             x, y = place(index)
-            # the pattern turns a little, as a thing that is seen from another side
+            # the pattern turns a little, as on a thing that is seen from another side
             turn = cv2.getRotationMatrix2D(
                 (width / 2, height / 2), 0 if width > height or height == HEIGHT else 2 * index, 1
             )
@@ -128,7 +128,7 @@ def _render(scene: _Scene, frames: int, seed: int) -> Iterator[tuple[Colours, Ma
 
 
 def _blob(random: np.random.Generator) -> _Sprite:
-    """A round thing with bumps, in two colours that are not the background's."""
+    """Draw a round thing with bumps, in two colours that differ from the background's."""
     side = 3 * RADIUS
     y, x = np.mgrid[:side, :side] - side / 2
     angle = np.arctan2(y, x)
@@ -142,7 +142,7 @@ def _blob(random: np.random.Generator) -> _Sprite:
 def _noise(
     random: np.random.Generator, size: tuple[int, int], grain: int, mean: NDArray[np.float64], spread: float
 ) -> Colours:
-    """Smoothed noise, most of it in brightness, as plaster and leaves have it."""
+    """Return smoothed noise that varies mostly in brightness, as plaster and foliage do."""
     coarse = random.normal(0, 1, (size[0] // grain + 2, size[1] // grain + 2, 4)).astype(np.float32)
     smooth = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
     return np.clip(mean + spread * (smooth[..., :1] + 0.25 * smooth[..., 1:]), 0, 255).astype(np.uint8)

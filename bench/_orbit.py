@@ -1,7 +1,7 @@
-"""Rendered orbits with known motion blur: a textured block on a textured floor, seen by a camera that goes round it.
+"""Rendered orbits with known motion blur: a camera circles a textured block on a textured floor.
 
-Plain geometry, so that a frame takes milliseconds and every blur is known: a blurred frame is the mean of what the
-camera sees while it is open, as a real one's is. Walls hide each other as they should; the camera is a pinhole.
+The geometry is simple, so a frame takes milliseconds and the amount of blur is known: a blurred frame is the mean of
+several pictures taken while the shutter is open. Walls occlude each other; the camera is a pinhole.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_OPEN = 9  # pictures that a blurred frame is the mean of
-_TEXTURE = 512  # pixels of a texture's side
-_FIELD = 1.1  # focal length in widths
+_OPEN = 9  # pictures averaged into a blurred frame
+_TEXTURE = 512  # side of a texture in pixels
+_FIELD = 1.1  # focal length in picture widths
 
 Vectors = NDArray[np.float64]
 Picture = NDArray[np.uint8]
@@ -26,10 +26,10 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Orbit:
-    """What was rendered.
+    """A rendered clip.
 
-    files: one a frame; mattes: bool (H, W), where the block is; blur: of each frame, how many pixels the picture moved
-    while the camera was open.
+    files: one per frame. mattes: bool (H, W), True on the block. blur: by frame, how many pixels the picture moved
+    while the shutter was open.
     """
 
     files: tuple[str, ...]
@@ -38,9 +38,9 @@ class Orbit:
 
 
 def render(folder: Path, seed: int, count: int, size: tuple[int, int] = (640, 480), noise: float = 2.0) -> Orbit:
-    """Render an orbit that stops, hurries and shakes, into PNGs: a fifth of the frames are blurred by 5 to 20 pixels.
+    """Render an orbit that stops, hurries and shakes to PNGs; a fifth of the frames are blurred by 5 to 20 pixels.
 
-    noise: of the sensor, in grey levels.
+    noise: standard deviation of the sensor noise in grey levels.
     """
     random = np.random.default_rng(seed)
     faces = _faces(random)
@@ -65,8 +65,11 @@ def render(folder: Path, seed: int, count: int, size: tuple[int, int] = (640, 48
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A sharp frame. picture: (H, W, 3), BGR; labels: (H, W), 0 the floor, 1 the block, 2 somebody; rotation: (3, 3),
-    from the world to a camera that looks along z with y down."""  # fmt: skip
+    """A sharp frame.
+
+    picture: (H, W, 3), BGR. labels: (H, W), 0 the floor, 1 the block, 2 the passer-by. rotation: (3, 3), world to
+    camera; the camera looks along +z with y down.
+    """
 
     picture: Picture
     labels: Picture
@@ -74,7 +77,7 @@ class View:
 
 
 def views(seed: int, count: int, size: tuple[int, int], *, somebody: bool = False) -> list[View]:
-    """Even steps once round the block; with `somebody`, a smaller block walks past it meanwhile."""
+    """Render even steps around the block; with `somebody`, a smaller block walks past it meanwhile."""
     random = np.random.default_rng(seed)
     faces = _faces(random)
     textures = [_texture(random) for _ in range(5)] if somebody else []
@@ -91,20 +94,20 @@ def views(seed: int, count: int, size: tuple[int, int], *, somebody: bool = Fals
 
 
 def _faces(random: np.random.Generator) -> list[tuple[Vectors, Picture]]:
-    """The floor first, then the block's: corners (4, 3) in order round each, and textures."""
+    """Return the floor, then the faces of the block: corners (4, 3) in order around each face, and its texture."""
     floor = np.array([[-6, -6, 0], [6, -6, 0], [6, 6, 0], [-6, 6, 0]], float)
     return [(corners, _texture(random)) for corners in (floor, *_block(np.zeros(2), 0.9, 0.6, 1.5))]
 
 
 def _block(middle: Vectors, across: float, along: float, tall: float) -> list[Vectors]:
-    """The corners of its walls and its top; the first two lengths are halves."""
+    """Return the corners of a block's walls and top; `across` and `along` are half lengths."""
     base = middle + np.array([[-across, -along], [across, -along], [across, along], [-across, along]])
     low, high = (np.column_stack([base, np.full(4, z)]) for z in (0.0, tall))
     return [*(np.array([low[i], low[(i + 1) % 4], high[(i + 1) % 4], high[i]]) for i in range(4)), high]
 
 
 def _texture(random: np.random.Generator) -> Picture:
-    """Spots of all sizes, in colours of their own."""
+    """Return spots of all sizes in random colours."""
     picture = np.zeros((_TEXTURE, _TEXTURE, 3))
     for cells in (8, 16, 32, 64, 128, 256):
         layer = random.normal(0, 1, (cells, cells, 3))
@@ -115,7 +118,7 @@ def _texture(random: np.random.Generator) -> Picture:
 def _picture(
     faces: Sequence[tuple[Vectors, Picture]], place: Vectors, turn: Vectors, size: tuple[int, int]
 ) -> tuple[Picture, Picture]:
-    """What a camera sees that looks at the block, turned by `turn` radians; and the labels of View."""
+    """Render a camera that looks at the block, turned by `turn` radians; return the picture and the labels of View."""
     wide, high = size
     rotation = _rotation(place, turn)
     focal = _FIELD * wide
@@ -125,7 +128,7 @@ def _picture(
     order = sorted(range(1, len(faces)), key=lambda i: -float(np.linalg.norm(faces[i][0].mean(axis=0) - place)))
     for number in (0, *order):
         corners, texture = faces[number]
-        # from a place on the face's plane to the picture; that plane goes on behind the camera
+        # homography from the face's plane to the picture; part of that plane may lie behind the camera
         plane = np.column_stack([corners[1] - corners[0], corners[3] - corners[0], corners[0] - place])
         to_picture = camera @ plane @ np.diag([1 / _TEXTURE, 1 / _TEXTURE, 1])
         warped: NDArray[Any] = cv2.warpPerspective(texture, to_picture, size, flags=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""Small good files of each kind that comes from outside, to be damaged."""
+"""Small valid files of every kind that comes from outside, for benchmarks that damage them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ WIDTH, HEIGHT = 64, 48
 
 
 def picture(shift: int = 0) -> Any:
-    """uint8 (HEIGHT, WIDTH, 3): a ramp, so that damage shows."""
+    """Return a ramp, on which damage shows: uint8 (HEIGHT, WIDTH, 3)."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     return np.stack([4 * x + shift, 5 * y, 3 * (x + y)], axis=-1).astype(np.uint8)
 
 
 def footage(folder: Path, count: int) -> Footage:
-    """A sequence of PNGs."""
+    """Write a sequence of PNGs."""
     folder.mkdir(parents=True)
     files = [folder / f"shot.{i:04d}.png" for i in range(1, count + 1)]
     for i, file in enumerate(files):
@@ -48,7 +48,7 @@ def footage(folder: Path, count: int) -> Footage:
 
 
 def jobs(footage: Footage, output: Path) -> list[Any]:
-    """Jobs as JSON has them, with all that a Job can say."""
+    """Return Jobs as JSON trees that together use every field."""
     polygon = (((1.0, 1.0), (9.0, 1.0), (5.0, 9.0)),)
     finishing = Finishing(temporal=2, fill_holes=4, grow=-1.5, garbage=(Garbage((Outlines(1, polygon),)),))
     marked = (
@@ -70,7 +70,7 @@ def jobs(footage: Footage, output: Path) -> list[Any]:
 
 
 def images() -> dict[str, bytes]:
-    """By suffix and kind."""
+    """Return encoded 8-bit images by suffix and kind."""
     found: dict[str, bytes] = {}
     plain = Image.fromarray(picture())
     exif = Image.Exif()
@@ -93,7 +93,7 @@ def images() -> dict[str, bytes]:
 
 
 def deep_images(room: Path) -> dict[str, bytes]:
-    """Those that OpenImageIO writes: 16 bits, and float."""
+    """Return images that OpenImageIO writes: 16 bits, and float."""
     found = {}
     room.mkdir(parents=True, exist_ok=True)
     for name, kind, scale in (("deep.png", "uint16", 257), ("deep.tif", "uint16", 257), ("half.exr", "half", 1 / 255)):
@@ -109,7 +109,7 @@ def deep_images(room: Path) -> dict[str, bytes]:
 
 
 def movies(room: Path) -> dict[str, bytes]:
-    """Ten frames each, of several containers and codecs."""
+    """Return movies of ten frames each, in several containers and codecs."""
     found = {}
     room.mkdir(parents=True, exist_ok=True)
     kinds = (
@@ -131,7 +131,7 @@ def movies(room: Path) -> dict[str, bytes]:
 
 
 class _Touch:
-    """Unpickled by what does not refuse it, it makes a file."""
+    """Creates a file when it is unpickled, which a safe reader refuses to do."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -141,7 +141,7 @@ class _Touch:
 
 
 def checkpoints(weights: dict[str, torch.Tensor], canary: Path) -> list[bytes]:
-    """Weights as torch saves them now and did before; and pickles that touch `canary`."""
+    """Return weights in torch's present and former formats, and pickles that create the file `canary`."""
     found = []
     values: list[Any] = [{"model": weights}, {"model": weights | {"more": torch.zeros(2)}}, weights, [weights], 7]
     values += [{"model": _Touch(canary)}, _Touch(canary), {"model": {key: _Touch(canary) for key in weights}}]
@@ -159,7 +159,7 @@ def checkpoints(weights: dict[str, torch.Tensor], canary: Path) -> list[bytes]:
 
 
 def transforms(footage: Footage) -> Any:
-    """A transforms.json of cameras on a circle."""
+    """Return a transforms.json of cameras on a circle."""
     frames = []
     for i, file in enumerate(footage.files):
         angle = 2 * np.pi * i / len(footage.files)
@@ -172,7 +172,7 @@ def transforms(footage: Footage) -> Any:
 
 
 def colmap(footage: Footage) -> dict[str, bytes]:
-    """A COLMAP model, as text and as binary."""
+    """Return a COLMAP model as text and as binary, by file name."""
     lines, packed = [], struct.pack("<Q", footage.frame_count)
     for i, file in enumerate(footage.files, 1):
         name = Path(file).name

@@ -1,9 +1,9 @@
-"""Clips of soft edges with exact alpha: hair, fur, leaves, motion blur; rendered when they are first needed.
+"""Clips of soft edges with exact alpha: hair, fur, leaves, motion blur. Rendered on first use.
 
-The subject is rendered in front of nothing, as linear light, and laid over a background of colours at random that
-stands still, so that in every pixel picture = alpha x subject + (1 - alpha) x background.
+The subject is rendered against nothing, as linear light, and composited over a static background of random colours, so
+that every pixel obeys picture = alpha x subject + (1 - alpha) x background.
 
-Run as a program in a Python that has bpy, it renders one: python -m bench._soft NAME SEED WIDTH HEIGHT FRAMES FOLDER.
+As a program, in a Python that has bpy, it renders one: python -m bench._soft NAME SEED WIDTH HEIGHT FRAMES FOLDER.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ KINDS = ("hair", "fur", "leaves", "blur")
 def clip(
     name: str, seed: int, width: int, height: int, frames: int, folder: Path
 ) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """Pictures (H, W, 3), sRGB, and exact alpha (H, W), 0 to 1, of a clip, rendered if it is not there."""
+    """Return the frames of a clip as (picture (H, W, 3) in sRGB, exact alpha (H, W), 0 to 1). Rendered on first use."""
     place = folder / f"{name}_{seed}_{width}x{height}_{frames}"
     if not place.exists():
         from vendor_setup.environments import python_of
         from vendor_setup.package import newest_blender
 
-        print(f"rendering {name} {seed}, {width} x {height}: a minute a frame", flush=True)
+        print(f"rendering {name} {seed}, {width} x {height}: takes about a minute per frame", flush=True)
         numbers = map(str, (seed, width, height, frames))
         command = [str(python_of(newest_blender())), "-m", "bench._soft", name, *numbers, str(place)]
         subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -47,7 +47,7 @@ def clip(
 
 
 def _build(name: str, rng: np.random.Generator) -> Any:
-    """What the camera looks at, about one metre wide, at the origin."""
+    """Build the subject at the origin, about one metre wide."""
     import bpy
 
     from training.scenes.blender import _material
@@ -91,7 +91,7 @@ def _build(name: str, rng: np.random.Generator) -> Any:
 
 
 def main(arguments: list[str]) -> None:
-    """Render one clip into a folder that appears when it is whole."""
+    """Render one clip. Its folder appears only once it is complete."""
     import bpy
 
     name, place = arguments[0], Path(arguments[5])
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> None:
     scene: Any = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, frames
     thing = _build(name, rng)
-    turn = 0.35 if name == "blur" else 0.02  # radians a frame
+    turn = 0.35 if name == "blur" else 0.02  # radians per frame
     start, tilt = rng.uniform(0, 2 * math.pi), rng.uniform(-0.3, 0.3)
     for frame in (0, frames + 1):
         thing.rotation_euler = (tilt, 0.6 * turn * frame if name == "blur" else 0, start + turn * frame)

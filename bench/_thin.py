@@ -1,6 +1,6 @@
-"""Scenes of thin things with exact mattes, large enough for native resolution; rendered when they are first needed.
+"""Scenes of thin things with exact mattes, large enough for native resolution. Rendered on first use.
 
-Run as a program in a Python that has bpy, it renders one: python -m bench._thin NAME WIDTH HEIGHT FOLDER.
+As a program, in a Python that has bpy, it renders one scene: python -m bench._thin NAME WIDTH HEIGHT FOLDER.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = {"bicycle": 204, "chair": 203, "plant": 205, "stool": 206}  # none that training or the demo uses
+SEEDS = {"bicycle": 204, "chair": 203, "plant": 205, "stool": 206}  # seeds that neither training nor the demo uses
 
 
 def scene(name: str, width: int, height: int, folder: Path) -> tuple[Path, Path]:
-    """Picture and matte (255 times the subject's share of each pixel) of a scene, rendered if they are not there."""
+    """Return picture and matte (255 x the subject's coverage of each pixel) of a scene. Rendered on first use."""
     place = folder / f"{name}_{width}x{height}"
     if not place.exists():
         from vendor_setup.environments import python_of
         from vendor_setup.package import newest_blender
 
-        print(f"rendering {name}, {width} x {height}: some minutes", flush=True)
+        print(f"rendering {name}, {width} x {height}: takes some minutes", flush=True)
         blender = python_of(newest_blender())
         command = [str(blender), "-m", "bench._thin", name, str(width), str(height), str(place)]
         subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -29,7 +29,7 @@ def scene(name: str, width: int, height: int, folder: Path) -> tuple[Path, Path]
 
 
 def main(arguments: list[str]) -> None:
-    """Render one scene into a folder that appears when it is whole."""
+    """Render one scene. Its folder appears only once it is complete."""
     from training.scenes.blender import render
     from training.scenes.shot import Shot
 

@@ -2,7 +2,7 @@
 
     python -m bench._turntable FOLDER SUBJECT [--seed N] [--frames N] [--size WxH] [--clutter N] [--samples N]
 
-Writes FOLDER/rgb/0001.jpg ..., FOLDER/id/0001.png ... (1 = subject) and FOLDER/transforms.json, as nerfstudio has it.
+Writes FOLDER/rgb/0001.jpg ..., FOLDER/id/0001.png ... (1 = subject) and FOLDER/transforms.json in nerfstudio's format.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from training.scenes.shot import Shot
 
 
 def main() -> int:
-    """Render one clip; what is there already is kept."""
+    """Render one clip; an existing one is kept."""
     parser = argparse.ArgumentParser(prog="bench._turntable")
     parser.add_argument("folder", type=Path)
     parser.add_argument("subject")

@@ -1,13 +1,13 @@
-"""Captures in COLMAP, with and without the masks of --capture: how many images it places, and how many rightly.
+"""Reconstructs captures in COLMAP with and without the masks of --capture: how many images are placed, and correctly.
 
     python3 vendor_setup bench alignment [--frames 36] [--size 480x360] [--seed 5]
 
-A block is seen from a circle of cameras (bench/_orbit.py), with its true mattes. *Turntable*: it is laid over one
-picture that stays, which is what a camera sees of a turntable. *Walk-around*: on its floor, and somebody walks past it,
-who is tracked and not exported.
+A block is seen from a circle of cameras (bench/_orbit.py), with its true mattes. *Turntable*: the block is composited
+over one static picture, as a camera in front of a turntable sees it. *Walk-around*: the block stands on its floor while
+somebody walks past, who is tracked but not exported.
 
-Figures: how many images COLMAP places in its largest model, and how many of these rightly, that is with turns between
-images that differ from the true ones by less than 5 degrees (median over all other images).
+Figures: how many images COLMAP places in its largest model, and how many of these correctly. A placement is correct if
+its rotations to all other images differ from the true ones by less than 5 degrees in the median.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from addon.engine.footage.footage import Reader, scan
 from ._orbit import View, views
 
 _RIGHT = 5.0  # degrees
-_FEATURES = 2000  # an image
+_FEATURES = 2000  # per image
 Turn = NDArray[np.float64]
 
 
 def write(seen: list[View], into: Path, seed: int, *, stands_still: bool) -> None:
-    """The pictures as files; what is not the block may be of one picture that stays."""
+    """Write the pictures as files. `stands_still`: everything but the block comes from one static picture."""
     high, wide = seen[0].labels.shape
     noise = np.random.default_rng(seed).integers(0, 256, (high // 6 + 1, wide // 6 + 1, 3), np.uint8)
     still = cv2.resize(noise, (wide, high), interpolation=cv2.INTER_CUBIC)
@@ -45,7 +45,7 @@ def write(seen: list[View], into: Path, seed: int, *, stands_still: bool) -> Non
 
 
 def masks(seen: list[View], images: Path, output: Path, capture: Capture) -> Path:
-    """The folder of alignment masks that a version for Brush holds."""
+    """Export a version for Brush; return its folder of alignment masks."""
     footage = scan(images)[0]
     prompts = (Prompt(1, (Point(1, 1),)),)
     labels = {"subject": 1, "somebody": 2}
@@ -64,7 +64,7 @@ def masks(seen: list[View], images: Path, output: Path, capture: Capture) -> Pat
 
 
 def placed(images: Path, room: Path, mask_path: Path | None) -> dict[str, Turn]:
-    """Rotations (3, 3) from world to camera of COLMAP's largest model, by base name."""
+    """Return the rotations (3, 3), world to camera, of COLMAP's largest model by base name."""
     room.mkdir(parents=True)
     reading, extraction = pycolmap.ImageReaderOptions(), pycolmap.FeatureExtractionOptions()
     reading.camera_model = "SIMPLE_PINHOLE"
@@ -94,7 +94,7 @@ def placed(images: Path, room: Path, mask_path: Path | None) -> dict[str, Turn]:
 
 
 def right(found: dict[str, Turn], true: dict[str, Turn]) -> int:
-    """How many are turned rightly against the others."""
+    """Count the images whose rotation relative to the others is correct."""
 
     def off(name: str, other: str) -> float:
         apart = found[name] @ found[other].T @ (true[name] @ true[other].T).T
@@ -104,14 +104,14 @@ def right(found: dict[str, Turn], true: dict[str, Turn]) -> int:
 
 
 def compare(capture: Capture, seen: list[View], room: Path, seed: int) -> None:
-    """Print how a capture is placed without masks and with them."""
+    """Print how well a capture is placed without masks and with them."""
     images = room / "images"
     write(seen, images, seed, stands_still=capture == "turntable")
     true = {f"{i + 1:04d}": view.rotation for i, view in enumerate(seen)}
     alignment = masks(seen, images, room / "mattes", capture)
     for words, mask_path in (("without masks", None), ("with masks", alignment)):
         found = placed(images, room / words.replace(" ", "_"), mask_path)
-        print(f"{capture}, {words}: {len(found)} of {len(true)} placed, {right(found, true)} rightly", flush=True)
+        print(f"{capture}, {words}: {len(found)} of {len(true)} placed, {right(found, true)} correctly", flush=True)
 
 
 def main() -> int:

@@ -1,17 +1,17 @@
-"""Soft mattes: how far alpha is from the exact one along hair, fur, leaves and motion blur, hard, feathered and soft.
+"""Soft mattes: how far hard, feathered and soft alpha is from the exact one on hair, fur, leaves and motion blur.
 
     python3 vendor_setup bench alpha [--kind NAME] [--seed 11] [--size 480x320] [--frames 2] [--reach 16]
                                      [--cost 6000x9000]
 
-Ground truth: clips rendered with exact alpha in front of nothing (bench/_soft.py), laid over a background in linear
-light. Hard mattes, *exact*: alpha cut at one half. *Refined*: the best that a grid of 4-pixel logits can know of that,
-at the plate's size by Refine Edges. Feathered ones have the feather with the least SAD of several, per clip, which
-nobody who doesn't know the truth can choose.
+Ground truth: clips rendered with exact alpha against nothing (bench/_soft.py), composited in linear light. There are
+two hard mattes. *Exact* is the true alpha, cut at one half. *Refined* is the most that a grid with one logit for each 4
+pixels can know of it, brought to the plate's size by Refine Edges. For *feathered* mattes, the feather with the least
+SAD is chosen for each clip, which a user cannot do without knowing the truth.
 
-Figures, in the band that is so many pixels to either side of the hard edge: SAD, in thousands; gradient error (Rhemann
-et al., "A Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009: sigma 1.4); dtSSD, in thousandths, how
-differently from the truth it changes in time (Erofeev et al., BMVC 2015). Cost: processor seconds of one core, for the
-first frame enlarged.
+Figures, in a band of `--reach` pixels on either side of the hard edge: SAD, in thousands; gradient error (Rhemann et
+al., "A Perceptually Motivated Online Benchmark for Image Matting", CVPR 2009: sigma 1.4); dtSSD, in thousandths, the
+difference between the changes over time of answer and truth (Erofeev et al., BMVC 2015). Cost: processor seconds of one
+core for the first frame, enlarged.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from ._soft import KINDS, clip
 from ._thin import ROOT
 from .edges import ideal
 
-_PITCH = 4  # pixels a logit
+_PITCH = 4  # pixels per logit
 _FEATHERS = (0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)  # pixels
 Alpha = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
 
 def hard_mattes(picture: Picture, alpha: Alpha) -> dict[str, Picture]:
-    """By how they came about, uint8 (H, W), 0 or 255."""
+    """Return hard mattes, uint8 (H, W), 0 or 255, by the way they are made: exact and refined."""
     inside = alpha >= 0.5
     rows, columns = (side // _PITCH for side in alpha.shape)
     return {
@@ -54,12 +54,12 @@ def _as_alpha(matte: Picture) -> Alpha:
 
 
 def feathered(matte: Picture, width: float) -> Alpha:
-    """As Finishing's feather, as alpha."""
+    """Return the alpha that Finishing's feather gives."""
     return np.asarray(cv2.GaussianBlur(matte.astype(np.float32) / 255, (0, 0), width / 2), np.float32)
 
 
 def band_of(matte: Picture, reach: int) -> NDArray[np.bool_]:
-    """Where an edge is no more than so many pixels away."""
+    """Return the pixels that are at most `reach` pixels from an edge."""
     square = np.ones((2 * reach + 1,) * 2, np.uint8)
     return np.asarray(cv2.dilate(matte, square) != cv2.erode(matte, square))
 
@@ -71,7 +71,7 @@ def _slope(alpha: Alpha) -> Alpha:
 
 
 def figures(found: list[Alpha], truth: list[Alpha], bands: list[NDArray[np.bool_]]) -> tuple[float, float, float]:
-    """SAD and gradient error a frame, dtSSD a pair of frames."""
+    """Return SAD and gradient error per frame, and dtSSD per pair of frames."""
     triples = list(zip(found, truth, bands, strict=True))
     sad = float(np.mean([np.abs(a - t)[band].sum() / 1000 for a, t, band in triples]))
     gradient = float(np.mean([np.square(_slope(a) - _slope(t))[band].sum() for a, t, band in triples]))
@@ -83,7 +83,7 @@ def figures(found: list[Alpha], truth: list[Alpha], bands: list[NDArray[np.bool_
 
 
 def cost(picture: Picture, matte: Picture, size: tuple[int, int], reach: int) -> float:
-    """Processor seconds for a plate of that width and height."""
+    """Return the processor seconds for a plate of size (width, height)."""
     large = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     edge = np.where(cv2.resize(matte, size) >= 128, 255, 0).astype(np.uint8)
     began = time.process_time()
@@ -95,7 +95,7 @@ def main() -> int:
     """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(prog="bench alpha", description="Soft mattes against feathered ones.")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only this one; may be given again")
-    parser.add_argument("--seed", type=int, default=11, help="of the clips; the method was chosen on seed 1")
+    parser.add_argument("--seed", type=int, default=11, help="seed of the clips; the method was chosen on seed 1")
     parser.add_argument("--size", default="480x320", metavar="WxH")
     parser.add_argument("--frames", type=int, default=2)
     parser.add_argument("--reach", type=int, default=16, metavar="PIXELS", help="of Soft Matte")

@@ -1,12 +1,12 @@
-"""Edge colours: how wrong the subject's edge is after a trainer has shrunk a PNG with alpha, as shot and continued.
+"""Edge colours: the error at the subject's edge after a trainer has shrunk a PNG with alpha, as shot and extended.
 
     python3 vendor_setup bench colours [--scene NAME] [--size 3000x2000] [--to 1600 1920] [--cost 6000x9000]
 
 Ground truth: scenes whose subject is also rendered alone (into work/edges, some minutes each). The matte is the exact
-alpha, cut at one half as trainers get it, and as it is. Each channel is shrunk by itself with Lanczos, as Postshot and
-Brush do; where that gives 5 to 95 % of alpha, and the subject's true share is at least 5 %, its colour is compared with
-that of the subject alone, shrunk likewise with its exact alpha multiplied in. Figures: mean absolute difference, levels
-of 255. Cost: processor seconds of one core, on the scene enlarged.
+alpha, once cut at one half, as most trainers get it, and once soft. Each channel is shrunk on its own with Lanczos, as
+Postshot and Brush do. Where the shrunk alpha is 5 to 95 % and the subject's true coverage at least 5 %, the colour is
+compared with that of the subject alone, shrunk the same way with its exact premultiplied alpha. Figures: mean absolute
+difference in levels of 255. Cost: processor seconds of one core for the enlarged scene.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from addon.engine.export.edge_colours import continue_colours
 from ._alone import Scene, scene
 from ._thin import ROOT, SEEDS
 
-_EDGE = (0.05, 0.95)  # of alpha
+_EDGE = (0.05, 0.95)  # range of alpha that counts as edge
 
 
 def shrunk(pixels: NDArray[Any], longest: int) -> NDArray[np.float32]:
-    """(H, W) or (H, W, C) reduced by Lanczos to a longer side."""
+    """Reduce (H, W) or (H, W, C) by Lanczos until its longer side is `longest` pixels."""
     scale = longest / max(pixels.shape[:2])
     size = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)
     channels = np.atleast_3d(pixels).astype(np.float32)
@@ -42,7 +42,7 @@ def shrunk(pixels: NDArray[Any], longest: int) -> NDArray[np.float32]:
 
 
 def error(known: Scene, rgb: NDArray[Any], matte: NDArray[np.uint8], longest: int) -> float:
-    """Mean absolute difference at the shrunk edge, levels of 255."""
+    """Return the mean absolute difference at the shrunk edge, in levels of 255."""
     seen, opacity = shrunk(rgb, longest), shrunk(matte, longest) / 255
     covered = shrunk(known.alpha, longest)
     truth = shrunk(known.alone * known.alpha[..., None], longest) / np.maximum(covered, 0.01)[..., None]
@@ -51,7 +51,7 @@ def error(known: Scene, rgb: NDArray[Any], matte: NDArray[np.uint8], longest: in
 
 
 def cost(known: Scene, width: int, height: int) -> tuple[float, float]:
-    """Processor seconds for a plate of that size, 8 and 16 bit."""
+    """Return the processor seconds for a plate of that size, with 8 and with 16 bits."""
     picture = cv2.resize(known.picture, (width, height), interpolation=cv2.INTER_CUBIC)
     matte = np.where(cv2.resize(known.alpha, (width, height)) >= 0.5, 255, 0).astype(np.uint8)
     found = []

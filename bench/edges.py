@@ -1,18 +1,19 @@
-"""Refine edges against bilinear upsampling at native resolution: how near the edge, how much of thin parts, what cost.
+"""Compares Refine Edges with bilinear upsampling at native resolution: accuracy at edges and thin parts, and cost.
 
     python3 vendor_setup bench edges [--scene NAME] [--size 3000x2000] [--checkpoint NAME]
                                      [--no-davis | --no-scenes] [--without-windows] [--save]
 
-Ground truth: scenes of thin things, rendered by Blender when they are first needed (into work/edges, some minutes
-each); and frames of DAVIS 2016, where it is. DAVIS is small, so its grid is made as coarse as 256 logits on 3000 px.
+Ground truth: scenes of thin things, rendered by Blender on first use (into work/edges, some minutes each), and frames
+of DAVIS 2016, if it is there. DAVIS is small, so its logit grid is made as coarse as 256 logits on 3000 px.
 
-Coarse mattes, *ideal*: the truth reduced to the model's grid, each logit that of the share of its cell that the subject
-covers; no model can do better there. *Displaced*: the same of a truth whose edges wander, half a logit to either side,
-as a model's do. *By a checkpoint* (the embedded one): what it makes of a box and three clicks. Of these, frames whose
-coarse matte has an IoU of 0.75 are summed up apart: where it is wrong altogether, no edge can be right.
+There are three kinds of coarse mattes. *Ideal*: the truth reduced to the model's grid; each logit is that of the
+fraction of its cell that the subject covers, which no model can surpass. *Displaced*: the same for a truth whose edges
+wander by half a logit, as a model's do. *By a checkpoint* (the embedded one): its answer to a box and three clicks.
+Frames whose coarse matte has an IoU of at least 0.75 are also summed up apart: where it is wrong altogether, no edge
+can be right.
 
-Figures: IoU; boundary IoU (Cheng et al., "Boundary IoU", CVPR 2021) in bands of 8 and 16 px; of the pixels of parts
-thinner than 12 px, how many are found.
+Figures: IoU; boundary IoU (Cheng et al., "Boundary IoU", CVPR 2021) in bands of 8 and 16 px; the fraction that is found
+of the pixels of parts thinner than 12 px.
 """
 
 from __future__ import annotations
@@ -45,15 +46,15 @@ Logits = NDArray[np.float16]
 Picture = NDArray[np.uint8]
 
 _GRID = 256
-_PITCH = 3000 / 256  # pixels a logit
+_PITCH = 3000 / 256  # pixels per logit
 _THIN = 12  # pixels
-_ENOUGH = 100  # thin pixels to speak of
-_RIGHT = 0.75  # IoU of a coarse matte that is right but for its edges
+_ENOUGH = 100  # fewer thin pixels than that are not reported
+_RIGHT = 0.75  # lowest IoU of a coarse matte that is wrong at its edges only
 Way = Callable[[Logits, Picture], Picture]
 
 
 def ways(loaded: model.Loaded | None) -> dict[str, Way]:
-    """How a coarse matte is made as large as the plate; the baseline first."""
+    """Return the ways to bring a coarse matte to the plate's size by name; the baseline comes first."""
 
     def bilinear(logits: Logits, picture: Picture) -> Picture:
         return upsample.union([logits], picture.shape[1], picture.shape[0])
@@ -74,14 +75,14 @@ def ways(loaded: model.Loaded | None) -> dict[str, Way]:
 
 
 def ideal(truth: Mask, columns: int, rows: int) -> Logits:
-    """The best logits (rows, columns) for a matte (H, W)."""
+    """Return the best logits (rows, columns) for a matte (H, W)."""
     share = cv2.resize(truth.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     share = np.clip(share, 0.01, 0.99)
     return np.asarray(np.log(share / (1 - share)), np.float16)
 
 
 def displaced(truth: Mask, pitch: float) -> Mask:
-    """A matte (H, W) whose edges are off by half a logit (standard deviation), over some logits the same way."""
+    """Move the edges of a matte (H, W) by half a logit (standard deviation), consistently over some logits."""
     rng, (height, width) = np.random.default_rng(0), truth.shape
     coarse = rng.normal(size=(2, max(2, round(height / (4 * pitch))), max(2, round(width / (4 * pitch)))))
     shifts = [
@@ -93,7 +94,7 @@ def displaced(truth: Mask, pitch: float) -> Mask:
 
 
 def tracked(file: Path, truth: Mask, checkpoint: str) -> Logits:
-    """What a checkpoint makes of a box and three clicks on the true matte of a picture."""
+    """Return a checkpoint's logits for a box and three clicks on the true matte of a picture."""
     height, width = truth.shape
     ys, xs = np.nonzero(truth)
     box = Box(float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
@@ -108,7 +109,7 @@ def tracked(file: Path, truth: Mask, checkpoint: str) -> Logits:
 
 
 def figures(result: Mask, truth: Mask) -> tuple[float, float, float, float]:
-    """IoU, boundary IoU at 8 and 16 px, and the share of what is thin that is found (NaN if there is hardly any)."""
+    """Return IoU, boundary IoU at 8 and 16 px, and the recall of thin parts (NaN if there is hardly any)."""
     thin = _thin(truth)
     found = float(np.mean(result[thin])) if thin.sum() >= _ENOUGH else float("nan")
     near, far = (_iou(_rim(result, width), _rim(truth, width)) for width in (8, 16))
@@ -120,7 +121,7 @@ def _iou(one: Mask, other: Mask) -> float:
 
 
 def _depth(mask: Mask) -> NDArray[np.float32]:
-    """Distance to what is not the mask, the image's border included."""
+    """Return the distance to the outside of the mask; the image's border counts as outside."""
     padded = np.pad(mask.astype(np.uint8), 1)
     return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1], np.float32)
 
@@ -131,14 +132,14 @@ def _rim(mask: Mask, width: int) -> Mask:
 
 
 def _thin(mask: Mask) -> Mask:
-    """What a disc of _THIN px does not fit into."""
+    """Return the part of a mask that a disc of _THIN px does not fit into."""
     core = _depth(mask) > _THIN / 2
     opened: Mask = _depth(~core) <= _THIN / 2 + 1 if core.any() else core
     return mask & ~opened
 
 
 def measure(name: str, picture: Picture, truth: Mask, logits: Logits, by_way: dict[str, Way]) -> NDArray[np.float64]:
-    """(ways, figures and seconds); prints them."""
+    """Measure and print one frame; return its figures and seconds, shape (ways, figures)."""
     rows = []
     for way, make in by_way.items():
         began = time.perf_counter()
@@ -151,7 +152,7 @@ def measure(name: str, picture: Picture, truth: Mask, logits: Logits, by_way: di
 
 
 def _summary(name: str, all_rows: list[NDArray[np.float64]], by_way: dict[str, Way]) -> NDArray[np.float64]:
-    """(ways, figures and seconds), means; prints what was gained."""
+    """Print the gains over the baseline; return the means, shape (ways, figures)."""
     rows = np.array(all_rows)  # frames, ways, figures
     mean: NDArray[np.float64] = np.nanmean(rows, axis=0)
     for i, way in enumerate(list(by_way)[1:], 1):
@@ -175,10 +176,12 @@ def main() -> int:
     parser.add_argument("--scene", action="append", choices=SEEDS, help="only this one; may be given again")
     parser.add_argument("--size", default="3000x2000", metavar="WxH")
     parser.add_argument("--folder", type=Path, default=ROOT / "work" / "edges", help="of the rendered scenes")
-    parser.add_argument("--checkpoint", default="embedded", metavar="NAME", help="that coarse mattes are made by, too")
+    parser.add_argument(
+        "--checkpoint", default="embedded", metavar="NAME", help="checkpoint that also makes coarse mattes"
+    )
     without = parser.add_mutually_exclusive_group()
     without.add_argument("--no-davis", action="store_true")
-    without.add_argument("--no-scenes", action="store_true", help="DAVIS alone, which needs no rendering")
+    without.add_argument("--no-scenes", action="store_true", help="measure on DAVIS only, which needs no rendering")
     parser.add_argument("--without-windows", action="store_true", help="the filter alone")
     _charts.add_option(parser)
     options = parser.parse_args()

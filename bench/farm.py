@@ -1,16 +1,18 @@
-"""Do two runners do twice the work of one, and is anything lost, wrong or there twice, whoever is killed?
+"""Tests farms: do two runners do twice the work of one, and does anything get lost, wrong or doubled when some are
+killed?
 
     python3 vendor_setup bench farm [efficiency|kills|forks ...] [--shots 100] [--kills 200] [--seed 0] [--times FILE]
 
-`efficiency`: two `openjd run` at once, with half of the shots each, against one with all of them, in the same run.
-`kills`: two runners at once that are given a few tasks at a time, as a farm does it; a random one of the processes is
-ended by SIGKILL again and again: a runner, whose orphans go on beside their successors, a task, a warm engine, or all
-of a runner's at once. What has failed is given again, and in the end to runners that nobody kills.
+`efficiency`: one `openjd run` with all shots, and two at once with half of the shots each, in the same run.
 
-`forks`: the same without runners, by workers that are forked, which is cheap; instead of being killed, half of them are
-given up, as a machine that no longer answers, and go on beside their successors. Only when it is named.
+`kills`: two runners at once that get a few tasks at a time, as on a farm. Random processes are ended by SIGKILL: a
+runner, whose orphans go on beside their successors; a task; a warm engine; or everything of a runner at once. Failed
+tasks are handed out again, in the end to runners that nobody kills.
 
-In all, every version is compared with that of one process. Linux only: orphans are adopted.
+`forks`: the same without runners, by forked workers, which is cheaper; it runs only when named. Instead of being
+killed, half of them are treated as lost, like a machine that no longer answers, and go on beside their successors.
+
+Every version is compared with that of a single process. Linux only, as this process adopts the orphans.
 """
 
 from __future__ import annotations
@@ -50,9 +52,9 @@ from ._farm import (
     task_times,
 )
 
-_LOOK = 0.1  # seconds between two looks at the processes
-_BATCH = 8  # tasks that a runner is given at most
-_ORPHANS = 3  # warm engines without a runner that may live at once: memory
+_LOOK = 0.1  # seconds between two checks of the processes
+_BATCH = 8  # most tasks that a runner gets at once
+_ORPHANS = 3  # most warm engines without a runner at a time, because of memory
 
 
 # -- efficiency -------------------------------------------------------------------------------------------------------
@@ -65,20 +67,20 @@ class _Time:
 
 
 def _run(submissions: Sequence[Submission], room: Path, time_of: _Time) -> None:
-    """Runners for all of these at once, to their end."""
+    """Run all of these at once, each by its own runner, to the end."""
     clock, processor = time.monotonic(), processor_seconds()
     runners = [submission.start(room / f"runner-{submission.bundle.name}") for submission in submissions]
     codes = [runner.wait() for runner in runners]
-    assert codes == [0] * len(codes), f"runners ended with {codes}: see {room}"
+    assert codes == [0] * len(codes), f"runners ended with exit codes {codes}; their logs are in {room}"
     time_of.clock += time.monotonic() - clock
-    while descendants():  # a warm engine that has been told to quit
+    while descendants():  # warm engines that have been told to quit
         time.sleep(_LOOK)
     reap(set())
     time_of.processor += processor_seconds() - processor
 
 
 def efficiency(shots: Sequence[Shot], right: Files, room: Path, times: Path | None) -> list[Found]:
-    """Half of the shots by one runner, then both halves by two at once, then the other half by one."""
+    """Run the first half of the shots by one runner, then both halves by two at once, then the second half by one."""
     middle = len(shots) // 2
     halves = (shots[:middle], shots[middle:])
     one, two = _Time(), _Time()
@@ -121,7 +123,7 @@ class _Runner:
 
 @dataclass(slots=True)
 class _Queue:
-    """Which tasks are to be done, as the manager of a farm knows it."""
+    """The tasks that are left, as a farm's manager keeps them."""
 
     submission: Submission
     open: dict[int, dict[Step, list[str]]] = field(default_factory=dict)
@@ -131,7 +133,7 @@ class _Queue:
         self.open = self.submission.tasks()
 
     def batch(self, chance: random.Random) -> tuple[Step, list[tuple[int, str]]] | None:
-        """Some tasks of a step that are ready; None: nothing is."""
+        """Return some tasks of one step that are ready; None if there are none."""
         ready: dict[Step, list[tuple[int, str]]] = {}
         for shot, steps in self.open.items():
             step = next(step for step in STEPS if steps[step])
@@ -145,7 +147,7 @@ class _Queue:
         return step, items
 
     def back(self, runner: _Runner, *, done: bool) -> None:
-        """A runner has ended."""
+        """Take note that a runner has ended; unless `done`, its tasks are to be done again."""
         self.given.difference_update(runner.items)
         for shot, item in runner.items if done else ():
             self.open[shot][runner.step].remove(item)
@@ -154,12 +156,12 @@ class _Queue:
 
 
 class _Kills:
-    """Ends processes at random moments, and knows what they were."""
+    """Kills processes at random moments and counts them by kind."""
 
     def __init__(self, wanted: int, chance: random.Random) -> None:
         self._wanted, self._chance = wanted, chance
         self.counts = {"runners": 0, "tasks": 0, "engines": 0, "orphans": 0}
-        self._typical = 10.0  # seconds of a runner
+        self._typical = 10.0  # seconds that a runner takes
         self._next = time.monotonic() + 2.0
 
     @property
@@ -171,11 +173,11 @@ class _Kills:
         return self.done >= self._wanted
 
     def take_in(self, seconds: float) -> None:
-        """So long a runner that nobody killed has taken."""
+        """Take note of the seconds that a runner took which nobody killed."""
         self._typical = 0.7 * self._typical + 0.3 * seconds
 
     def look(self, runners: Sequence[_Runner]) -> None:
-        """Kill, if it is time."""
+        """Kill a process if its time has come."""
         if self.is_over or time.monotonic() < self._next:
             return
         workers = [process for process in descendants() if process.is_task or process.is_engine]
@@ -183,7 +185,7 @@ class _Kills:
             process for process in workers if not any(f"{runner.room}/" in process.command for runner in runners)
         ]
         if not workers and not any(isinstance(runner.process, Fork) for runner in runners):
-            return  # runners that have only begun: their end loses nothing
+            return  # only runners that have just begun: killing them loses nothing
         self._next = time.monotonic() + self._chance.uniform(0, 0.5 * self._typical)
         engines = [process for process in orphans if process.is_engine]
         if len(engines) > _ORPHANS:
@@ -196,7 +198,7 @@ class _Kills:
             self.counts["orphans"] += 1
         elif isinstance(victim, _Runner):
             self._kill(victim.process.pid, "runners")
-            if self._chance.random() < 0.3:  # the machine is lost
+            if self._chance.random() < 0.3:  # as if the machine was lost
                 for process in workers:
                     if f"{victim.room}/" in process.command:
                         self._kill(process.pid, "engines" if process.is_engine else "tasks")
@@ -211,7 +213,7 @@ Start = Callable[[Submission, Path, Step, list[str]], "subprocess.Popen[bytes] |
 
 
 def kills(shots: Sequence[Shot], right: Files, room: Path, count: int, seed: int, start: Start) -> list[Found]:
-    """All shots again and again until so many were killed, then to the end."""
+    """Submit all shots again and again until `count` processes were killed, then let the last submission finish."""
     chance = random.Random(seed)
     killing = _Kills(count, chance)
     found: list[Found] = []
@@ -243,22 +245,24 @@ def _to_the_end(tasks: _Queue, killing: _Kills, chance: random.Random, room: Pat
             runners.append(_Runner(process, own, *batch, time.monotonic()))
         killing.look(runners)
         for version in [path for path in tasks.submission.output.glob("*/v[0-9]*") if path.is_dir()]:
-            assert len(list(version.glob("*.png"))) == FRAMES, f"{version} can be seen and is not whole"
+            assert len(list(version.glob("*.png"))) == FRAMES, f"{version} is visible but incomplete"
         reap({runner.process.pid for runner in runners})
         time.sleep(_LOOK)
 
 
 def main() -> int:
-    """Print what was measured; returns 1 where something was lost, wrong or there twice."""
+    """Print the measurements; return 1 if anything was lost, wrong or doubled."""
     parser = argparse.ArgumentParser(prog="bench farm", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("scenarios", nargs="*", choices=["efficiency", "kills", "forks", []], metavar="SCENARIO")
     parser.add_argument("--shots", type=int, default=100)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--times", type=Path, metavar="FILE", help="keep the seconds of tasks, for bench farm_workers")
+    parser.add_argument(
+        "--times", type=Path, metavar="FILE", help="write the seconds of the tasks to this file, for bench farm_workers"
+    )
     options = parser.parse_args()
     if not adopt_orphans():
-        print("NOT CHECKED: this system gives no orphans to who asks for them")
+        print("NOT CHECKED: on this system, a process can't adopt orphans")
         return 0
     found: list[Found] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,12 +1,11 @@
-"""How many workers pay? A simulation of 8 to 64 of them, with the seconds of tasks that a runner has logged.
+"""Simulates farms of 8 to 64 workers with logged task times: how many workers pay off?
 
     python3 vendor_setup bench farm efficiency --times FILE
     python3 vendor_setup bench farm_workers FILE [--shots 100] [--frames 300] [--chunk 50] [--seed 0] [--save]
 
-A task of the simulation takes as long as one of the same step that is drawn from the log; tracking and export, so much
-longer as its shot or chunk has more frames than the logged ones. Events are in a heap; a worker that is free takes the
-first task that is ready. Efficiency is what one worker takes, divided by so many and by what they take. The disk is
-taken to be fast enough for all.
+A simulated task takes as long as a task of the same step drawn from the log; the times of tracking and export are
+scaled by the number of frames of the shot or chunk. A heap holds the events; a free worker takes the first task that is
+ready. Efficiency of n workers is the time of one worker / (n x their time). The disk is assumed to be fast enough.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ WORKERS = (8, 16, 24, 32, 40, 48, 56, 64)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a farm's program gives tasks to workers.
+    """How a farm's manager hands tasks to workers.
 
-    warm: an engine stays for a worker's session, so that only its first task waits for a start.
-    together: a step of all shots waits for the one before of all shots; else, of its own shot alone.
+    warm: an engine lives as long as a worker's session, so only its first task waits for a start. together: a step
+    starts once all shots have finished the one before; else each shot goes on by itself.
     """
 
     name: str
@@ -51,14 +50,16 @@ Shot = dict[Step, list[float]]  # seconds of the tasks of each step
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What runners have logged: seconds of tasks by step, and of the start of an engine."""
+    """Logged times: seconds of tasks by step, and of the start of an engine."""
 
     tasks: dict[Step, list[float]]
     start: float
 
     @staticmethod
     def load(file: Path) -> Logged:
-        """Of `bench farm --times`: the first task of a runner waits for its engine, and is no other task's measure."""
+        """Read the file of `bench farm --times`. The first task of a runner also waits for its engine, so it is not
+        counted.
+        """
         runners: list[dict[Step, list[float]]] = json.loads(file.read_text(encoding="utf-8"))
         tasks: dict[Step, list[float]] = {step: [] for step in STEPS}
         for runner in runners:
@@ -68,11 +69,13 @@ class Logged:
         return Logged(tasks, statistics.mean(runner["check"][0] for runner in runners) - typical)
 
     def shots(self, count: int, frames: int, chunk: int, seed: int) -> list[Shot]:
-        """Tasks of so many shots."""
+        """Draw the task times of `count` shots."""
         chance = random.Random(seed)
 
         def drawn(step: Step, times: float) -> float:
-            cheapest = min(self.tasks[step])  # what a task takes without its frames: the process that asks for it
+            cheapest = min(
+                self.tasks[step]
+            )  # the part that does not depend on frames: starting the process that asks for the task
             least = min(cheapest, min(self.tasks["check"]))
             return least + (chance.choice(self.tasks[step]) - least) * times
 
@@ -91,11 +94,11 @@ class Logged:
 
 
 def simulate(shots: list[Shot], workers: int, start: float, rules: Rules) -> float:
-    """Seconds until all is done."""
+    """Return the seconds until everything is done."""
     groups = [list(range(len(shots)))] if rules.together else [[number] for number in range(len(shots))]
     ready: deque[tuple[int, float]] = deque()  # group, seconds
     left = [0] * len(groups)
-    at = [0] * len(groups)  # the step that a group is at
+    at = [0] * len(groups)  # the current step of each group
 
     def begin(group: int) -> None:
         step = STEPS[at[group]]
@@ -106,9 +109,9 @@ def simulate(shots: list[Shot], workers: int, start: float, rules: Rules) -> flo
     for group in range(len(groups)):
         begin(group)
     idle = workers
-    cold = workers  # that have no engine yet
+    cold = workers  # workers that have no engine yet
     now = 0.0
-    events: list[tuple[float, int]] = []  # when a task is done, of which group
+    events: list[tuple[float, int]] = []  # end of a task in seconds, and its group
     while ready or events:
         while idle and ready:
             group, seconds = ready.popleft()
@@ -132,7 +135,7 @@ def main() -> int:
     )
     parser.add_argument("times", type=Path, metavar="FILE", help="of bench farm --times")
     parser.add_argument("--shots", type=int, default=100)
-    parser.add_argument("--frames", type=int, default=300, help="of each shot; default: %(default)s")
+    parser.add_argument("--frames", type=int, default=300, help="frames of each shot; default: %(default)s")
     parser.add_argument("--chunk", type=int, default=50, help="frames of an export task; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     add_option(parser)
@@ -158,7 +161,7 @@ def main() -> int:
             machine(),
             "lines",
             "workers",
-            "of one worker's speed times the workers",
+            "share of the ideal speed",
             WORKERS,
             lines,
         ).save("farm")

@@ -1,11 +1,11 @@
-"""Is anything lost or wrong, whatever happens? Kills, full disks, vanishing folders, writers at once, a stopped reader.
+"""Tests that nothing gets lost or wrong: kills, full disks, vanishing folders, concurrent writers, a blocked reader.
 
     python3 vendor_setup bench faults [SCENARIO ...] [--kills 1000] [--seed 0]
 
-Processes export small frames, or track them, and are ended by SIGKILL: at each call that touches the file system in
-turn, then at random moments. After each, every version that was there is there, byte for byte, none that can be seen
-lacks anything, and the next run finishes what the killed one began, with the bytes of a run that nobody killed.
-POSIX only: processes are forked, so that a thousand of them take minutes.
+Processes export or track small frames and are ended by SIGKILL, first at each file system call in turn, then at random
+moments. After each kill, all earlier versions must be intact, byte for byte; no visible version may be incomplete; and
+the next run must finish what the killed one began, with the bytes of an undisturbed run. POSIX only: the processes are
+forked, so that a thousand of them take minutes.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ from . import _seeds
 from ._common import demo_frames, environment
 
 FRAMES = 4
-_TRACKED = 8  # frames: what policies remember of them differs
-_OLD, _NEW = 8, 3  # two results, told apart by where their mattes end
-_UNTOLD = 99  # exit code of a child that raised what is no error of ours
-_PATIENCE = 60  # seconds by the clock, for what must not wait; a busy machine is no hang
-# Audit events of what changes a folder or looks into it.
+_TRACKED = 8  # frames: enough for the memory policies to differ
+_OLD, _NEW = 8, 3  # two results, distinguished by the edge of their mattes
+_UNTOLD = 99  # exit code of a child that raised an exception other than MatteError
+_PATIENCE = 60  # wall-clock seconds before something counts as hanging; generous, as the machine may be busy
+# Audit events of calls that read or change a folder.
 _CALLS = {"open", "fcntl.flock", "ctypes.dlsym", "shutil.copyfile"}
 _CALLS |= {f"os.{name}" for name in ("rename", "remove", "mkdir", "rmdir", "link", "truncate", "listdir", "scandir")}
 _REMOUNT, _NEW_MOUNTS, _NEW_USER = 32, 0x20000, 0x10000000  # mount(2), unshare(2)
@@ -60,7 +60,7 @@ _REMOUNT, _NEW_MOUNTS, _NEW_USER = 32, 0x20000, 0x10000000  # mount(2), unshare(
 
 
 def fork(do: Callable[[], object]) -> int:
-    """Do it in a process of its own, whose exit code says how it ended. Returns its id."""
+    """Run `do` in a forked process, whose exit code tells how it ended. Return its process id."""
     pid = os.fork()
     if pid:
         return pid
@@ -79,13 +79,13 @@ def fork(do: Callable[[], object]) -> int:
 
 
 def wait(pid: int) -> int:
-    """The exit code of a child; negative: the signal that ended it."""
+    """Wait for a child and return its exit code; negative: the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
-    """What children say of errors that are expected goes nowhere."""
+    """Discard what children print about expected errors."""
     kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
@@ -97,7 +97,7 @@ def silent() -> Iterator[None]:
 
 
 def at_call(number: int, then: Callable[[], object]) -> None:
-    """In a child: `then()` at its `number`-th call that touches the file system, from 1."""
+    """In a child: call `then` at its `number`-th file system call, counted from 1."""
     left = number
 
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
@@ -111,7 +111,7 @@ def at_call(number: int, then: Callable[[], object]) -> None:
 
 
 def kill_oneself() -> None:
-    """As the power goes."""
+    """End this process without warning, as a power failure does."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -119,7 +119,7 @@ def kill_oneself() -> None:
 
 
 class Shot:
-    """Footage and what exports of it give."""
+    """Footage and the expected results of exporting it."""
 
     def __init__(self, room: Path) -> None:
         self.room = room
@@ -131,7 +131,7 @@ class Shot:
         return {file.name: file.read_bytes() for file in folder.iterdir()}
 
     def export(self, output: Path, edge: int, **delivery: Any) -> Path:
-        """One version."""
+        """Export one version and return its folder."""
         footage, _ = (
             scan(Path(self.footage.files[0]).parent) if Path(self.footage.files[0]).exists() else (self.footage, [])
         )
@@ -155,7 +155,7 @@ class Shot:
         )
 
     def edge_of(self, version: Path) -> int:
-        """Which result a version is, whole; else an AssertionError."""
+        """Return the result in a complete version. Raises AssertionError if it is incomplete or has wrong bytes."""
         found = {file.name: file.read_bytes() for file in version.iterdir() if not file.name.startswith(".")}
         for edge, right in self.right.items():
             if found == right:
@@ -164,20 +164,22 @@ class Shot:
         raise AssertionError(f"{version} lacks {lacking}" if lacking else f"{version} has wrong bytes")
 
     def check(self, output: Path, *, mended: bool) -> list[int]:
-        """Each version's result, of all that can be seen. mended: an export has come since."""
+        """Check all visible versions and return the result of each. mended: an export has finished since the kill."""
         folders = sorted(path for path in output.glob("v[0-9]*") if path.is_dir())
         if mended:
             documents = {path.stem for path in output.glob("v[0-9]*.json")}
             assert documents == {path.name for path in folders}, f"{documents} beside {[path.name for path in folders]}"
             left = [path.name for path in work_folder(output).iterdir() if not path.name.endswith((".lock", ".part"))]
-            assert not left, f"{left} stays"
+            assert not left, f"{left} was left behind"
             for folder in folders:
-                assert all(not path.name.startswith(".") for path in folder.iterdir()), f"something is left in {folder}"
+                assert all(not path.name.startswith(".") for path in folder.iterdir()), (
+                    f"temporary files were left in {folder}"
+                )
                 json.loads(folder.with_suffix(".json").read_bytes())
         return [self.edge_of(folder) for folder in folders]
 
 
-KINDS: dict[str, dict[str, str]] = {  # deliveries, and what an export of each does to the versions there
+KINDS: dict[str, dict[str, str]] = {  # deliveries, and what each does with existing versions
     "a new version": {},
     "into a version": {"into": "latest"},
     "a version that takes over frames": {"scope": "missing"},
@@ -185,17 +187,20 @@ KINDS: dict[str, dict[str, str]] = {  # deliveries, and what an export of each d
 
 
 def _after(kind: str) -> list[list[int]]:
-    """What may be there after an export of _NEW beside a version of _OLD was killed; the last: what it finishes as."""
+    """Return the allowed sets of versions after an export of _NEW beside _OLD was killed; the last one is the finished
+    state.
+    """
     if kind == "into a version":
         return [[_OLD], [_NEW]]
-    # with scope `missing` nothing lacks: the version before is the answer
+    # with scope `missing` nothing is missing, so the version before is the result
     return [[_OLD]] if kind.endswith("frames") else [[_OLD], [_OLD, _NEW]]
 
 
 def killed(shot: Shot, output: Path, kind: str, kill: Callable[[int], bool], dies_at: int = 0) -> bool:
-    """One export that is killed, and the one after it. True if the first was finished first.
+    """Kill one export, then run another one. Return True if the first one finished before it was killed.
 
-    kill: of a process id, does it, or waits; True if it came in time. dies_at: or at which call it kills itself.
+    kill: kills the process with the given id, or waits for it; returns True if it came in time. dies_at: number of the
+    file system call at which the process kills itself; 0: it does not.
     """
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(shot.room / f"right{_OLD}", output, copy_function=shutil.copy2)
@@ -219,7 +224,7 @@ def killed(shot: Shot, output: Path, kind: str, kill: Callable[[int], bool], die
 
 
 def kills(room: Path, count: int, seed: int) -> str:
-    """Exports, killed at each call in turn, then at random."""
+    """Kill exports at each file system call in turn, then at random moments."""
     shot = Shot(room)
     output = room / "out"
     done = 0
@@ -248,7 +253,7 @@ def kills(room: Path, count: int, seed: int) -> str:
 
 
 class Track:
-    """A Job that is tracked with a memory policy, by the embedded weights on small pictures, and its mattes."""
+    """A Job that the embedded checkpoint tracks on small pictures with one memory policy, and its expected mattes."""
 
     def __init__(self, room: Path, memory: MemoryRule = "sam2") -> None:
         import torch
@@ -276,11 +281,11 @@ class Track:
             target="",
         )
         self.plates = plates
-        self.session()  # once in this process: each child has the modules then
+        self.session()  # once in this process, so that every child has the modules loaded
         self.right = self.mattes(self.job)
 
     def session(self, output: Path | None = None) -> None:
-        """Track, in `output` or beside the footage."""
+        """Track in `output`, or beside the footage."""
         from addon.engine.session import Session
 
         job = dataclasses.replace(self.job, output=str(output)) if output else self.job
@@ -288,7 +293,7 @@ class Track:
 
     @staticmethod
     def mattes(job: Job) -> dict[int, bytes]:
-        """Each matte's logits and scores."""
+        """Return the bytes of each matte's logits and scores by frame."""
         (take,) = (path for path in takes_folder(job.matte_folder).iterdir() if path.is_dir())
         found = {}
         for frame in job.frames:
@@ -297,12 +302,12 @@ class Track:
         return found
 
     def check(self, output: Path) -> None:
-        """What is tracked there is what it should be."""
+        """Check that the result equals the expected one."""
         assert self.mattes(dataclasses.replace(self.job, output=str(output))) == self.right, "other mattes"
 
 
 def tracking(room: Path, count: int, seed: int) -> str:
-    """Tracking by each memory policy, killed at random again and again until it comes to its end."""
+    """Kill tracking with each memory policy at random moments until it reaches its end."""
     rules = get_args(MemoryRule)
     shares = [count // len(rules) + (number < count % len(rules)) for number in range(len(rules))]
     told = [
@@ -340,7 +345,7 @@ def _tracking(room: Path, memory: MemoryRule, count: int, seed: int) -> str:
 
 
 def _on_a_disk(folder: Path, options: str, do: Callable[[], None]) -> None:
-    """In a child: `do()` while `folder` is a small disk, then again once that has grown."""
+    """In a child: run `do` on a small disk mounted at `folder`, then again once the disk has grown."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_NEW_MOUNTS) and libc.unshare(_NEW_USER | _NEW_MOUNTS):
         raise OSError(ctypes.get_errno(), "no mounts of its own")
@@ -358,13 +363,13 @@ def _on_a_disk(folder: Path, options: str, do: Callable[[], None]) -> None:
     except MatteError as error:
         full = str(error)
         assert error.exit_code == ExitCode.OUTPUT and "full" in full, full
-    assert not full or not list(folder.glob("out/v[0-9]*")), "a version, though the disk was full"
+    assert not full or not list(folder.glob("out/v[0-9]*")), "a version was written although the disk was full"
     mount(_REMOUNT, "size=64m,nr_inodes=10000")
     do()
 
 
 def may_mount(room: Path) -> bool:
-    """Whether a child may have a disk of its own here."""
+    """Whether a child may mount a disk of its own on this system."""
     folder = room / "mount"
     folder.mkdir(parents=True)
     with silent():
@@ -372,9 +377,9 @@ def may_mount(room: Path) -> bool:
 
 
 def disks(room: Path, count: int, seed: int) -> str:
-    """Disks that are full: of bytes, and of files; while it is exported and while it is tracked."""
+    """Export and track on disks that run out of bytes or of files."""
     if not may_mount(room):
-        return "NOT CHECKED: this system gives no disk of its own to a process"
+        return "NOT CHECKED: on this system, a process can't mount a disk of its own"
     shot, folder = Shot(room), room / "disk"
     folder.mkdir()
     sizes = [f"size={4 * pages}k" for pages in range(1, min(count, 40) + 1)]
@@ -402,7 +407,9 @@ def disks(room: Path, count: int, seed: int) -> str:
 
 
 def vanishing(room: Path, count: int, seed: int) -> str:
-    """`work`, the matte folder or the footage is deleted at a call: an error, or the right result."""
+    """Delete `work`, the matte folder or the footage at a file system call; the run must report an error or finish
+    correctly.
+    """
     chance = random.Random(seed)
     with silent():
         tracked = _vanishing_while_tracking(room / "track", max(1, count // 8), chance)
@@ -411,7 +418,7 @@ def vanishing(room: Path, count: int, seed: int) -> str:
 
 
 def _told(do: Callable[[], None], what: str) -> bool:
-    """Whether it ended with an error; one that says what is wrong."""
+    """Return whether `do` ended with an error that says what is wrong. Raises AssertionError for other exceptions."""
     code = wait(fork(do))
     assert code in (0, ExitCode.FOOTAGE, ExitCode.OUTPUT, ExitCode.JOB), f"{what}: it ended with {code}"
     return code != 0
@@ -460,13 +467,13 @@ def _vanishing_while_tracking(room: Path, count: int, chance: random.Random) -> 
         ended = _told(do, f"{folder} at {at}, tracking")
         told += ended
         _restore(track.plates, kept, _TRACKED)
-        track.session(output)  # it goes on, and all is as it should be
+        track.session(output)  # it continues, and the result is correct
         track.check(output)
     return f"{count} ({told} told)"
 
 
 def at_once(room: Path, count: int, seed: int) -> str:
-    """Eight processes export the same at once."""
+    """Export the same Job from eight processes at once."""
     shot = Shot(room)
     done = 0
     while done < count:
@@ -479,7 +486,7 @@ def at_once(room: Path, count: int, seed: int) -> str:
 
 
 def stopped(room: Path, count: int, seed: int) -> str:
-    """A Blender that reads no answers, and an engine that is stopped while it reads mattes, hold nobody up."""
+    """Test that a Blender that reads no answers, or an engine that is stopped while reading mattes, blocks nobody."""
     from addon.engine.store.matte_store import Matte, Store, Take, holding
 
     engine = subprocess.Popen(
@@ -491,7 +498,7 @@ def stopped(room: Path, count: int, seed: int) -> str:
     assert engine.stdin is not None
     os.set_blocking(engine.stdin.fileno(), False)
     with contextlib.suppress(BlockingIOError):
-        for number in range(20_000):  # answers are longer than pipes hold
+        for number in range(20_000):  # together, the answers are longer than a pipe's buffer
             engine.stdin.write(f'{{"id": {number}, "do": "nothing"}}\n'.encode())
             engine.stdin.flush()
     with contextlib.suppress(BlockingIOError, BrokenPipeError):
@@ -525,7 +532,7 @@ def stopped(room: Path, count: int, seed: int) -> str:
     return "a client that reads nothing, and a stopped engine"
 
 
-SCENARIOS: dict[str, tuple[Callable[[Path, int, int], str], float]] = {  # and how many of 1000 kills
+SCENARIOS: dict[str, tuple[Callable[[Path, int, int], str], float]] = {  # and the fraction of the kills
     "kills": (kills, 0.85),
     "tracking": (tracking, 0.1),
     "disks": (disks, 0.06),
@@ -536,10 +543,10 @@ SCENARIOS: dict[str, tuple[Callable[[Path, int, int], str], float]] = {  # and h
 
 
 def main() -> int:
-    """Print a line for each scenario; returns 1 where something was lost or wrong."""
+    """Print one line per scenario; return 1 if anything was lost or wrong."""
     parser = argparse.ArgumentParser(prog="bench faults", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
-    parser.add_argument("--kills", type=int, default=1000, help="about so many; default: %(default)s")
+    parser.add_argument("--kills", type=int, default=1000, help="approximate number of kills; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if not hasattr(os, "fork"):

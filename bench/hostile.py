@@ -1,11 +1,12 @@
-"""Does anything from outside get through? Damaged and hostile Jobs, images, movies, configs, checkpoints, poses ...
+"""Tests that nothing from outside gets through: damaged and hostile Jobs, images, movies, configs, checkpoints, poses
+...
 
     python3 vendor_setup bench hostile [FAMILY ...] [--inputs 20000] [--seed 0]
 
-Good files of each family are damaged by hypothesis, seeded, and read as Splat Matte reads them. What comes out must be
-right, or an error of ours in one line that says where; nothing may be started, connected to or written elsewhere, which
-an audit hook watches; and no input may take more than ten seconds of the processor. What fails is shrunk to the
-smallest input that does, and printed.
+Hypothesis damages valid files of each family, with a seed, and Splat Matte reads them. The outcome must be correct, or
+a MatteError of one line that says where. Reading may not start anything, open connections or write elsewhere, which an
+audit hook watches, and no input may take more than ten processor seconds. A failing input is shrunk to the smallest one
+that still fails, and printed.
 """
 
 from __future__ import annotations
@@ -67,11 +68,11 @@ from ._blend import blend
 from ._common import environment
 from ._damage import damaged, hostile_json
 
-_SECONDS = 10  # of the processor's time, for one input
-_PATIENCE = 300  # seconds by the clock, for one input that waits for something; a busy machine is no hang
-_EVERY = 50  # of the inputs that are well-formed, one is built or carved, which takes longer
+_SECONDS = 10  # processor seconds for one input
+_PATIENCE = 300  # wall-clock seconds for one input; generous, as the machine may be busy
+_EVERY = 50  # one in so many well-formed inputs is also built or carved, which takes longer
 
-Check = Callable[[Any], None]  # raises what is wrong
+Check = Callable[[Any], None]  # raises AssertionError on a wrong outcome
 Family = Callable[[Path], tuple[SearchStrategy[Any], Check]]
 
 
@@ -79,7 +80,7 @@ Family = Callable[[Path], tuple[SearchStrategy[Any], Check]]
 
 
 class Watch:
-    """An audit hook: notes what is started, connected to, or written outside `room` while something is read."""
+    """An audit hook that records processes, connections and writes outside `room` while something is read."""
 
     _NEVER = re.compile(
         r"os\.(system|exec|fork|forkpty|posix_spawn|spawn|startfile)|(subprocess|pty|socket|urllib|http|ftplib|smtplib|"
@@ -95,14 +96,14 @@ class Watch:
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
-        """Watch what is done inside. Raises AssertionError if it was what reading never does."""
+        """Watch a block. Raises AssertionError if it does anything that reading never does."""
         self.seen.clear()
         self._on = True
         try:
             yield
         finally:
             self._on = False
-        assert not self.seen, f"reading it did more than to read: {self.seen[0]}"
+        assert not self.seen, f"reading it had a side effect: {self.seen[0]}"
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._on:
@@ -117,7 +118,7 @@ class Watch:
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """End the process, with a traceback of where it was, if what is inside takes too long."""
+    """End the process with a traceback if the block takes too long."""
     faulthandler.dump_traceback_later(_PATIENCE, exit=True)
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, _SECONDS)
@@ -132,13 +133,15 @@ def limited() -> Iterator[None]:
 def told(
     read: Callable[[], Any], kind: type[MatteError] | tuple[type[MatteError], ...], where: Path | None = None
 ) -> Any:
-    """The result of `read`; None if it raises an error of that kind, which must be one line and name its place."""
+    """Return the result of `read`; None if it raises an error of this kind. Its text must be one line and name its
+    place.
+    """
     try:
         return read()
     except kind as error:
-        assert error.where, f"it says not where: {error}"
+        assert error.where, f"it does not say where: {error}"
         assert where is None or str(where) in error.where, f"it names {error.where!r}"
-        assert "\n" not in str(error) and len(str(error)) < 4000, f"not a line: {str(error)!r}"
+        assert "\n" not in str(error) and len(str(error)) < 4000, f"not one line: {str(error)!r}"
         return None
 
 
@@ -146,7 +149,7 @@ def told(
 
 
 def jobs(room: Path) -> tuple[SearchStrategy[str], Check]:
-    """Job files."""
+    """Inputs of the family `jobs`: Job files."""
     seeds = _seeds.jobs(_seeds.footage(room / "plates", 3), room / "out")
 
     def check(text: str) -> None:
@@ -154,13 +157,13 @@ def jobs(room: Path) -> tuple[SearchStrategy[str], Check]:
         file.write_bytes(text.encode("utf-8", "surrogateescape"))
         job = told(lambda: Job.load(file), JobError)
         if job is not None:
-            assert Job.from_json(job.to_json()) == job, "what it says it is, is another one"
+            assert Job.from_json(job.to_json()) == job, "it does not round-trip through JSON"
 
     return hostile_json(seeds), check
 
 
 def images(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
-    """JPEG, PNG, TIFF, WebP and EXR, as plates and as masks."""
+    """Inputs of the family `images`: JPEG, PNG, TIFF, WebP and EXR, read as plates and as masks."""
     seeds = _seeds.images() | _seeds.deep_images(room)
 
     def check(made: tuple[str, bytes]) -> None:
@@ -174,7 +177,7 @@ def images(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
             assert header is None or plate.pixels.shape[1::-1] == (header.width, header.height)
         pixels = told(lambda: read_model_input(file, 32), FootageError, file)
         assert pixels is None or pixels.shape == (32, 32, 3)
-        with contextlib.suppress(Exception):  # whoever calls it has a boundary of its own around it
+        with contextlib.suppress(Exception):  # its callers handle these errors at their own boundary
             read_mask(file)
 
     return _named(seeds), check
@@ -197,7 +200,7 @@ def movies(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
 
 
 def configs(room: Path) -> tuple[SearchStrategy[bytes], Check]:
-    """Configs of models."""
+    """Inputs of the family `configs`: model configs."""
     canary = room / "ran"
     fragments = [
         f"!!python/object/apply:os.system ['touch {canary}']",
@@ -236,7 +239,7 @@ def configs(room: Path) -> tuple[SearchStrategy[bytes], Check]:
 
 
 def checkpoints(room: Path) -> tuple[SearchStrategy[bytes], Check]:
-    """Weights, pickles that would run something among them."""
+    """Inputs of the family `checkpoints`: weights, and pickles that would run code."""
     torch.manual_seed(0)
     model: Any = torch.nn.Linear(3, 2)
     canary = room / "ran"
@@ -247,14 +250,14 @@ def checkpoints(room: Path) -> tuple[SearchStrategy[bytes], Check]:
         file.write_bytes(data)
         told(lambda: _load_weights(model, file), CheckpointError, file)
         assert not canary.exists(), "it ran code"
-        assert all(torch.isfinite(model.state_dict()[name]).all() for name in names), "weights that are no numbers"
+        assert all(torch.isfinite(model.state_dict()[name]).all() for name in names), "weights that are not numbers"
 
     seeds = _seeds.checkpoints(model.state_dict(), canary)
     return st.one_of(st.sampled_from(seeds), damaged(seeds), damaged(seeds)), check
 
 
 def poses(room: Path) -> tuple[SearchStrategy[Any], Check]:
-    """Solved cameras: transforms.json, for the check in 3-D and for nerfstudio, and COLMAP models."""
+    """Inputs of the family `poses`: transforms.json, for the 3-D check and for nerfstudio, and COLMAP models."""
     footage = _seeds.footage(room / "plates", 8)
     model = _seeds.colmap(footage)
     marked = MatteObject("a", (Prompt(1, (Point(1, 1),)),))
@@ -297,7 +300,7 @@ def poses(room: Path) -> tuple[SearchStrategy[Any], Check]:
 
 
 def blends(room: Path) -> tuple[SearchStrategy[bytes], Check]:
-    """.blend files, of which shape keys of masks are read."""
+    """Inputs of the family `blends`: .blend files, from which the shape keys of masks are read."""
 
     def check(data: bytes) -> None:
         file = room / "mask.blend"
@@ -308,7 +311,7 @@ def blends(room: Path) -> tuple[SearchStrategy[bytes], Check]:
 
 
 def store(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
-    """What the engine keeps: never taken for something else than was written."""
+    """Inputs of the family `store`: the engine's own files. Damaged ones must never pass for something else."""
     footage = _seeds.footage(room / "plates", 8)
     job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(room / "out"))
     kept = Store(job)
@@ -351,13 +354,13 @@ def store(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
             assert state is None or torch.equal(state["a"], tensors["a"]), "another memory than was stored"
             there = told(lambda: found.masks(3), OutputError, room)
             assert there is None or (list(there) == [3] and np.array_equal(there[3], masks)), (
-                "other parts than were found"
+                "other parts than were stored"
             )
             told(lambda: found.ids(job.frames), OutputError, room)
             read_suspects(take.folder)
             take_reader.is_made_from(take.folder, ())
             again = told(lambda: review(take, [1], 1), OutputError, take.folder)
-            assert again is None or again == known or file.name == "hull.json", "other suspects of the same mattes"
+            assert again is None or again == known or file.name == "hull.json", "other suspects for the same mattes"
         finally:
             for other, data in whole.items():
                 (room / other).write_bytes(data)
@@ -366,9 +369,11 @@ def store(room: Path) -> tuple[SearchStrategy[tuple[str, bytes]], Check]:
 
 
 def protocol(room: Path) -> tuple[SearchStrategy[str], Check]:
-    """Lines that the running engine hears: each is passed over or answered, and the next one is heard."""
+    """Inputs of the family `protocol`: lines to the running engine. Each is ignored or answered, and the next one is
+    read.
+    """
     job, *_ = _seeds.jobs(_seeds.footage(room / "plates", 3), room / "out")
-    job["footage"]["files"] = [str(room / "gone.png")] * 3  # nothing is to be tracked here
+    job["footage"]["files"] = [str(room / "gone.png")] * 3  # these files don't exist, so nothing gets tracked
     fields: dict[str, Any] = {
         "frame": 1,
         "takes": {"a": ""},
@@ -412,7 +417,7 @@ def protocol(room: Path) -> tuple[SearchStrategy[str], Check]:
     return hostile_json(seeds), check
 
 
-FAMILIES: dict[str, tuple[Family, int]] = {  # and how many of a hundred inputs: of those that take long, fewer
+FAMILIES: dict[str, tuple[Family, int]] = {  # and their percentage of the inputs: smaller for slow ones
     "jobs": (jobs, 25),
     "protocol": (protocol, 10),
     "images": (images, 20),
@@ -442,7 +447,7 @@ class Tally:
 
 
 def run(name: str, inputs: int, seed: int, watch: Watch, room: Path) -> Tally:
-    """Check that many inputs of a family."""
+    """Check many inputs of one family."""
     tally = Tally()
     room.mkdir()
     strategy, check = FAMILIES[name][0](room)
@@ -476,10 +481,10 @@ def run(name: str, inputs: int, seed: int, watch: Watch, room: Path) -> Tally:
 
 
 def main() -> int:
-    """Print a line for each family; returns 1 where something got through."""
+    """Print one line per family; return 1 if anything got through."""
     parser = argparse.ArgumentParser(prog="bench hostile", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("families", nargs="*", choices=[*FAMILIES, []], metavar="FAMILY", help=", ".join(FAMILIES))
-    parser.add_argument("--inputs", type=int, default=20_000, help="in all; default: %(default)s")
+    parser.add_argument("--inputs", type=int, default=20_000, help="total number of inputs; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     names = options.families or list(FAMILIES)
@@ -487,7 +492,7 @@ def main() -> int:
     torch.set_num_threads(1)
     faulthandler.enable()
     if hasattr(signal, "SIGPROF"):
-        faulthandler.register(signal.SIGPROF, chain=True)  # says where it was, then it ends
+        faulthandler.register(signal.SIGPROF, chain=True)  # prints where it was, then ends
     total, shares = 0, sum(FAMILIES[name][1] for name in names)
     good = True
     with tempfile.TemporaryDirectory() as room:

@@ -1,10 +1,10 @@
-"""Does the 3-D check find a wrong matte? Rendered turntables, one matte made wrong on purpose, again and again.
+"""Measures how often the 3-D check finds a wrong matte, on rendered turntables with one matte made wrong on purpose.
 
     python3 vendor_setup bench hull [--folder DIR] [--seeds 4] [--frames 24] [--size 160x120]
 
-Ten subjects, each seen by a circle of cameras. In each case one frame's true matte gets one of six errors that trackers
-make (bench/_errors.py); of those that stay above an IoU of 0.85 another is drawn. The cameras are exact, the edges of
-all mattes are not. Counted are the cases in which the wrong frame is a suspect, and right frames that are.
+Ten subjects are each seen by a circle of cameras. In each case, one frame's true matte gets one of six typical tracking
+errors (bench/_errors.py); the error is drawn again while the matte's IoU stays above 0.85. The cameras are exact, the
+edges of all mattes are not. Counted are the cases in which the wrong frame is a suspect, and the right frames that are.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from ._errors import ERRORS
 
 SUBJECTS = ("stool", "plant", "bicycle", "lamp", "suzanne", "animal", "table", "figure", "toy_car", "chair")
 WRONG = 0.85  # IoU below which a matte is wrong
-NOISE = 0.6  # pixels, standard deviation: trackers are never exact at the edge
+NOISE = 0.6  # standard deviation of the edge in pixels, as trackers are never exact there
 
 
 def main() -> int:
-    """Print what was found; returns 1 below 9 of 10, or above 5 % false alarms."""
+    """Print what was found; return 1 below 9 of 10, or above 5 % false alarms."""
     parser = argparse.ArgumentParser(prog="bench hull", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--folder", type=Path, help="where the renders are kept; default: nowhere")
+    parser.add_argument("--folder", type=Path, help="folder in which to keep the renders; default: they are not kept")
     parser.add_argument("--seeds", type=int, default=4, help="of each error, a subject")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--size", default="160x120")
@@ -58,12 +58,14 @@ def main() -> int:
         print(f"{error:14} {sum(caught)} of {len(caught)} found")
     everything = [hit for some in found.values() for hit in some]
     recall, false = float(np.mean(everything)), float(np.mean(alarms))
-    print(f"{recall:.1%} of {len(everything)} wrong mattes found, {false:.2%} of {len(alarms)} right ones are suspects")
+    print(
+        f"{recall:.1%} of {len(everything)} wrong mattes found, {false:.2%} of {len(alarms)} correct ones are suspects"
+    )
     return int(recall < 0.9 or false > 0.05)
 
 
 def turntable(folder: Path, subject: str, seed: int, frames: int, size: str, samples: int = 1) -> Path:
-    """Render a subject with the newest Blender that there is, unless it is there."""
+    """Render a subject with the newest Blender available, unless the folder exists."""
     if not folder.exists():
         arguments = ["--seed", str(seed), "--frames", str(frames), "--size", size, "--samples", str(samples)]
         subprocess.run(
@@ -77,7 +79,7 @@ def turntable(folder: Path, subject: str, seed: int, frames: int, size: str, sam
 
 
 def footage_of(clip: Path) -> Footage:
-    """The rendered frames as footage."""
+    """Return the rendered frames as footage."""
     files = sorted((clip / "rgb").iterdir())
     with Image.open(files[0]) as image:
         width, height = image.size
@@ -85,12 +87,15 @@ def footage_of(clip: Path) -> Footage:
 
 
 def true_mattes(clip: Path) -> list[Mask]:
-    """The subject in each frame."""
+    """Return the subject's mask in each frame, bool (H, W)."""
     return [np.asarray(Image.open(file)) == 1 for file in sorted((clip / "id").iterdir())]
 
 
 def try_all(clip: Path, seeds: int, alarms: list[bool]) -> dict[str, list[bool]]:
-    """By error: whether it was found. `alarms` gets whether each right frame of each case is a suspect."""
+    """Inject each error into one frame with each seed; return by error whether that frame became a suspect.
+
+    `alarms` gets one entry for every other frame of every case: whether it is a suspect, that is, a false alarm.
+    """
     cameras = read_poses(clip / "transforms.json", footage_of(clip))
     truths = true_mattes(clip)
     found: dict[str, list[bool]] = defaultdict(list)
@@ -111,7 +116,7 @@ def try_all(clip: Path, seeds: int, alarms: list[bool]) -> dict[str, list[bool]]
 
 
 def shaken(mask: Mask, random: np.random.Generator, far: float = NOISE, smooth: float = 4) -> Mask:
-    """Its edge moved in and out by `far` pixels (standard deviation), smoothly along it over `smooth` pixels."""
+    """Move a mask's edge in and out by `far` pixels (standard deviation), smoothly along it over `smooth` pixels."""
     noise = cv2.GaussianBlur(random.normal(size=mask.shape).astype(np.float32), (0, 0), smooth)
     signed = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) - cv2.distanceTransform(
         (~mask).astype(np.uint8), cv2.DIST_L2, 5

@@ -1,19 +1,19 @@
-"""Seconds a tracked frame with a full memory: ours against SAM 2's unmodified predictor in float32, and the drift.
+"""Measures seconds per tracked frame with a full memory, and drift, against SAM 2's unmodified predictor in float32.
 
     python3 vendor_setup bench inference [--checkpoint sam2.1_hiera_tiny] [--frames 3] [--objects 1]
         [--device cuda] [--drift]
 
-Each is a process of its own on the same images, and they take turns, a frame each, as a machine's speed changes while
-it is measured; what the frame's time goes to is said stage by stage. *Drift* is what ours differs by on the last of
-these frames, in its logits (relative, L2) and its mask (IoU); without the checkpoint's file weights are random, which
-says how large rounding becomes, not what it does to a matte. So with `--drift` the embedded checkpoint follows the
-DAVIS clips that were kept out of its training in bfloat16 and in float32, from three clicks on the first frame. *CPU*
-is the processor time of all threads, which other processes on the machine disturb less than seconds. Where the CPU has
-no bfloat16, ours does not compute in it either, and only float32 is measured.
+Each predictor is a process of its own on the same images. They take turns, one frame each, as a machine's speed changes
+over time; the time of each stage is printed. *Drift* is the difference of our last frame from upstream's, in logits
+(relative, L2) and mask (IoU). Without the checkpoint's file, the weights are random, which shows the size of rounding
+errors but not their effect on a matte. So with `--drift`, the embedded checkpoint also tracks the DAVIS clips that were
+kept out of its training in bfloat16 and in float32, from three clicks on the first frame. *CPU* is the processor time
+of all threads, which other processes disturb less than wall-clock time. On a CPU without bfloat16, only float32 is
+measured.
 
-On a GPU upstream's `vos_optimized` takes a turn too: its parts compiled, in bfloat16, as upstream measures it. A turn
-is twenty frames then, one straight after the other. Stages are those of one more frame that waits for each of them, and
-the share of time in which the GPU is busy is that of five more, which are watched.
+On a GPU, upstream's `vos_optimized` also takes part: compiled, in bfloat16, as upstream measures it. A turn is then
+twenty frames in a row. The stages are those of one more frame that waits for each of them, and the share of time in
+which the GPU is busy is measured on five more.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from ._common import demo_frames, environment, links, model_files, upstream_pred
 from ._davis import Mask, jaccard
 from ._gpu import Busy
 
-_REACH = 16  # frames: after so many the memory is full, and there are as many object pointers as are read
-_IMAGES = _REACH + 4  # that are loaded; then the first comes again
-_ENDLESS = 1_000_000  # frames that the clip is said to have
-_GPU_WARM_UP = 60  # frames: until parts are compiled for their shapes, or graphs are recorded
+_REACH = 16  # frames after which the memory and the list of object pointers are full
+_IMAGES = _REACH + 4  # images that are loaded; then they repeat
+_ENDLESS = 1_000_000  # pretended length of the clip in frames
+_GPU_WARM_UP = 60  # frames until all shapes are compiled or all graphs recorded
 _GPU_TURN, _GPU_WATCHED = 20, 5  # frames
 _FOLLOWED = 30  # frames of each clip
 _STAGES = {
@@ -76,7 +76,7 @@ def main() -> int:
             those.insert(1, "vos_optimized")
         elif not _has_bfloat16():
             those.remove("bfloat16")
-            print("This CPU has no bfloat16: there float32 is what tracking computes in.")
+            print("This CPU has no bfloat16, so tracking computes in float32.")
         how = (options.device, str(options.objects))
         rival: float | None = None
         for who, measured in _by_turns(those, how, files, folder, room, options.frames).items():
@@ -111,7 +111,7 @@ def _has_bfloat16() -> bool:
 
 
 class _Again:
-    """Images that start anew when they are at their end."""
+    """Images that start anew after the last one."""
 
     def __init__(self, images: Any) -> None:
         self._images = images
@@ -123,7 +123,7 @@ class _Again:
 def _by_turns(
     those: Sequence[str], how: tuple[str, ...], files: tuple[Path, Path], folder: Path, room: Path, count: int
 ) -> dict[str, list[dict[str, float]]]:
-    """Seconds by stage of `count` frames of each; their last logits lie in `room` then."""
+    """Let predictors take turns; return seconds by stage of `count` frames each. Their last logits go to `room`."""
     with contextlib.ExitStack() as stack:
         running = {}
         for who in those:
@@ -173,7 +173,7 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
         predictor, computing = loaded.predictor, loaded.computing()
     seconds: dict[str, float] = {}
     is_gpu = device == "cuda"
-    in_stages = False  # whether each is waited for
+    in_stages = False  # whether to wait for each stage
 
     def now() -> float:
         if is_gpu:
@@ -231,7 +231,7 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
                 )
 
         track_frame(1)
-        for outputs in every:  # one stands for all up to the full memory
+        for outputs in every:  # one frame fills all places of the memory
             outputs["non_cond_frame_outputs"] |= dict.fromkeys(range(1, _REACH), outputs["non_cond_frame_outputs"][1])
         frames = itertools.count(_REACH)
 
@@ -283,7 +283,7 @@ def _print_drift() -> None:
 
 
 def _tracked(clip: QualityClip, room: Path, precision: Precision) -> list[Mask]:
-    """The masks of a clip, H x W each."""
+    """Track a clip; return its masks, H x W each."""
     from addon.engine.matting.upsample import union
     from addon.engine.session import Session
 

@@ -1,12 +1,12 @@
-"""The limits of suspects, fitted on half of the clips and reported on the other half.
+"""Fits the limits of suspects on half of the clips and reports on the other half.
 
     python3 vendor_setup bench limits [--folder FOLDER] [--rounds 2]
 
 The takes are those of `bench review` (injected errors; the rendered clips tracked from clicks on frame 1) and of `bench
-tracking` with SAM 2's own memory (drawn clips and DAVIS, tracked from the first true matte); with `--folder` they are
-tracked once and kept. Clips alternate, by name, between the half that is fitted on and the half that is reported on.
-Each limit in turn is multiplied by what raises the mean recall of the worst tenth among 5 to 25 % flagged, injected and
-tracked mattes counting alike; one is moved only where that gains, so a limit that says nothing stays as it is.
+tracking` with SAM 2's own memory (drawn clips and DAVIS, tracked from the first true matte). With `--folder`, tracks
+are kept for the next call. Clips, sorted by name, alternate between the two halves. Each limit in turn is multiplied by
+the factor with the best mean recall of the worst tenth among 5 to 25 % flagged frames; injected and tracked mattes
+count the same. A limit without influence stays as it is.
 """
 
 from __future__ import annotations
@@ -35,19 +35,21 @@ _LIMITS = (
 )  # fmt: skip
 _STEPS = (0.5, 0.7, 0.85, 1.2, 1.4, 2.0)
 _SHARES = (0.05, 0.10, 0.15, 0.20, 0.25)
-_LEAST_GAIN = 0.002  # of the mean recall
+_LEAST_GAIN = 0.002  # in mean recall, for a limit to be changed
 
 Half = dict[str, list[Reviewed]]  # by "injected" and "tracked"
 
 
 def main() -> int:
-    """Print limits, and both halves before and after."""
+    """Print the limits, and the recall of both halves before and after."""
     parser = argparse.ArgumentParser(prog="bench limits", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--folder", type=Path, help="where mattes stay, to be tracked once; default: nowhere")
+    parser.add_argument(
+        "--folder", type=Path, help="folder in which to keep mattes for the next call; default: they are not kept"
+    )
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
-    parser.add_argument("--rounds", type=int, default=2, help="through all limits; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=2, help="passes over all limits; default: %(default)s")
     parser.add_argument("--checkpoint", default="embedded")
-    parser.add_argument("--frames", type=int, default=50, help="at most, of each rendered clip that is tracked")
+    parser.add_argument("--frames", type=int, default=50, help="most frames of each rendered clip that are tracked")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as room:
         options.folder = (options.folder or Path(room)).absolute()
@@ -62,7 +64,7 @@ def main() -> int:
 
 
 def halves(options: argparse.Namespace) -> tuple[Half, Half]:
-    """The takes of the clips that limits are fitted on, and of the others."""
+    """Return the takes of the clips that limits are fitted on, and those of the others."""
     plain = {clip.name: clip for clip in rendered_clips() + davis_clips(options.davis, kept_out=False)}
     lost = {clip.name: clip for clip in hiding_clips(options.folder, 110, 1) + davis_clips(options.davis)}
     found: tuple[Half, Half] = ({"injected": [], "tracked": []}, {"injected": [], "tracked": []})
@@ -84,7 +86,7 @@ def halves(options: argparse.Namespace) -> tuple[Half, Half]:
 
 
 def fit(half: Half, rounds: int) -> None:
-    """Move the limits of `find_suspects` to where they find most of the worst tenth."""
+    """Set the limits of `find_suspects` to the values that find most of the worst tenth."""
     best = worth(half)
     for _ in range(rounds):
         for name in _LIMITS:
@@ -105,7 +107,7 @@ def fit(half: Half, rounds: int) -> None:
 
 
 def worth(half: Half) -> float:
-    """Mean recall of the worst tenth, over shares and kinds."""
+    """Return the mean recall of the worst tenth, over shares and kinds."""
     return float(np.mean([[_recall(cases, share) for share in _SHARES] for cases in map(_cases, half.values())]))
 
 

@@ -1,11 +1,11 @@
-"""Peak memory against the number of frames: ours, and upstream's as the baseline, on the same frames and weights.
+"""Measures peak memory against the number of frames, ours and upstream's, on the same frames and weights.
 
     python3 vendor_setup bench memory [FOLDER | --size 6000x9000] [--frames 50 200] [--objects 3] [--ours-alone]
                                       [--save]
 
-PNGs that ours wrote are compared with plate and matte store, value by value. Each row is a process of its own; its peak
-is what the operating system says of it (ru_maxrss, POSIX only). Ours tracks both ways from a prompt in the middle and
-exports a version; upstream loads the folder and propagates both ways; "model alone" loads torch and the weights.
+Our PNGs are compared with plate and matte store, value by value. Each row is a process of its own; its peak is the
+operating system's ru_maxrss (POSIX only). Ours tracks both ways from a prompt in the middle and exports a version;
+upstream, the baseline, loads the folder and propagates both ways; "model alone" loads torch and the weights.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ from addon.engine.session import Session
 from . import _charts
 from ._common import demo_frames, links, measure, photos, upstream_predictor
 
-_PHOTOS = 12  # that are really different
+_PHOTOS = 12  # photos that differ; the others are links to them
 _CHECKED = 24  # frames, evenly spread
 
 
 def main() -> int:
-    """Print the table; returns 1 where ours grows by more than 10 %."""
+    """Print the table; return 1 if our memory grows by more than 10 %."""
     parser = argparse.ArgumentParser(prog="bench memory", description=__doc__.splitlines()[0] if __doc__ else None)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("folder", type=Path, nargs="?", help="JPEGs of one size; default: the first demo clip")
-    source.add_argument("--size", metavar="WIDTHxHEIGHT", help="photos of this size, linked to as often as needed")
+    source.add_argument("--size", metavar="WIDTHxHEIGHT", help="generate photos of this size, and links to them")
     parser.add_argument("--frames", type=int, nargs=2, default=(50, 200), metavar=("FEW", "MANY"))
     parser.add_argument("--objects", type=int, default=1)
-    parser.add_argument("--ours-alone", action="store_true", help="without upstream, which takes hours of large photos")
+    parser.add_argument(
+        "--ours-alone", action="store_true", help="leave out upstream, which takes hours for large photos"
+    )
     _charts.add_option(parser)
     options = parser.parse_args()
     rows = ["ours"] if options.ours_alone else ["ours", "upstream"]
@@ -106,12 +108,12 @@ def _job(frames: Path, objects: int, output: Path) -> Path:
 
 
 def _places(objects: int) -> list[float]:
-    """Where they are marked, in parts of the width."""
+    """Return where the objects are marked, as fractions of the width."""
     return [(i + 1) / (objects + 1) for i in range(objects)]
 
 
 def _check(job_file: Path, version: Path) -> int:
-    """Compare a version with plates and store; how many frames. Raises AssertionError where they differ."""
+    """Compare a version with plates and store; return the number of frames. Raises AssertionError where they differ."""
     job = Job.load(job_file)
     takes = Session(lambda *_: None, lambda: False).track(job).takes
     frames = job.frames[:: max(1, len(job.frames) // _CHECKED)]

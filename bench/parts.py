@@ -1,7 +1,7 @@
-"""Parts, tracked: seconds a frame, and what they are spent on. python3 vendor_setup bench parts
+"""Measures the seconds per frame of tracked parts, by stage: python3 vendor_setup bench parts
 
-The demo's clip, or FOOTAGE, at its own size, with the pipeline's default values unless told otherwise. For
-comparison: the pipeline that this follows took about 20 s a frame (708 frames in 4 hours, on a GPU).
+It uses the demo's clip, or FOOTAGE, at its own size, with the pipeline's default values unless told otherwise. For
+comparison: the pipeline that this one follows took about 20 s per frame (708 frames in 4 hours, on a GPU).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="bench parts", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("footage", type=Path, nargs="?", help="default: the demo's clip")
-    parser.add_argument("--frames", type=int, default=11, help="of the clip, from its start")
+    parser.add_argument("--frames", type=int, default=11, help="number of frames, from the start of the clip")
     parser.add_argument("--checkpoint", default="embedded", choices=["embedded", *OFFICIAL])
     for name in _PARAMETERS:
         default = getattr(Parts(), name)
@@ -48,7 +48,7 @@ def main() -> int:
         seconds = time.perf_counter() - began
         on_frames = found.ids(job.frames)
     print(f"{source}, {count} frames of {footage.width} x {footage.height}")
-    print(f"{len(on_frames)} parts, {sum(on_frames.values()) / count:.1f} on a frame")
+    print(f"{len(on_frames)} parts, {sum(on_frames.values()) / count:.1f} per frame")
     print(f"{'s a frame':>18} {seconds / count:8.2f}")
     for name, spent in run.seconds.items():
         print(f"{name:>18} {spent / count:8.2f}  {spent / seconds:.0%}")

@@ -1,17 +1,17 @@
-"""Photos in, versions of alpha PNGs out: the whole pipeline against the naive one, on the same photos and weights.
+"""Compares the whole pipeline, photos in, alpha PNGs out, with a naive one on the same photos and weights.
 
     python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny]
         [--objects 1] [--device cuda] [--save]
 
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
-saves RGBA. Ours: what the engine's `run` does, with edges not refined, as the naive way doesn't either (random weights
-give mattes that are edges all over, which no footage has; `bench edges` says what refining costs). Each is a process of
-its own that says how long each of its stages took; *start* is the rest: Python and torch. Speed and memory don't depend
-on the weights: without the checkpoint's file they are random.
+saves RGBA. Ours: the engine's `run` without Refine Edges, as the naive pipeline does not refine either (random weights
+give mattes that are edges all over, unlike any footage; `bench edges` measures the cost of refining). Each is a process
+of its own that reports the time of its stages; *start* is the rest: Python and torch. Without the checkpoint's file the
+weights are random, on which speed and memory do not depend.
 
-On a GPU the naive way's minutes of saving say nothing about the GPU. There upstream loads and tracks as its
-`vos_optimized`, in bfloat16, and saves nothing, which is to be compared with what ours takes to track (it reads photos
-meanwhile); the share of time in which the GPU is busy is that of tracking once more, which is watched.
+On a GPU, the naive pipeline mostly waits for saving, which says nothing about the GPU. So there upstream only loads and
+tracks, as its `vos_optimized` in bfloat16, to be compared with our tracking (which also reads the photos meanwhile).
+How busy the GPU is, is measured in another run of tracking.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from . import _charts
 from ._common import links, measure, model_files, photos, upstream_predictor
 from ._gpu import Busy
 
-_DIFFERENT = 12  # photos; more are links to these
+_DIFFERENT = 12  # photos that differ; more are links to these
 
 
 def main() -> int:
@@ -64,7 +64,7 @@ def main() -> int:
         f"{options.photos} photos of {width} x {height}, {options.checkpoint}, {options.objects} object(s), "
         f"{options.device}"
     )
-    print(f"{'':14}{'s a photo':>12}{'peak MB':>10}{'MB a PNG':>10}   of which")
+    print(f"{'':14}{'s / photo':>12}{'peak MB':>10}{'MB / PNG':>10}   of which")
     is_gpu = options.device == "cuda"
     by_row: dict[str, dict[str, float]] = {}
     for row, run in (("vos_optimized" if is_gpu else "naive", naive), ("ours", ours)):
@@ -81,7 +81,7 @@ def main() -> int:
         upstream, own = by_row["vos_optimized"], by_row["ours"]
         print(f"ours tracks {(upstream['load'] + upstream['track']) / own['track']:.2f} times as fast")
     else:
-        print(f"ours is {naive.seconds / ours.seconds:.1f} times faster, starts included")
+        print(f"ours is {naive.seconds / ours.seconds:.1f} times as fast, start-up included")
     if options.save:
         _charts.Chart(
             title=f"Seconds a photo of {width} x {height}, {options.checkpoint}",
@@ -97,7 +97,7 @@ def main() -> int:
 
 
 def _places(objects: int, width: int, height: int) -> list[tuple[float, float]]:
-    """Where each of so many objects is clicked on."""
+    """Return where each object is clicked on, (x, y) in pixels."""
     return [(width * (number + 1) / (objects + 1), height / 2) for number in range(objects)]
 
 
@@ -154,7 +154,7 @@ def _naive(device: str, objects: int, folder: Path, config: Path, weights: Path,
         for number, place in enumerate(_places(objects, state["video_width"], state["video_height"])):
             predictor.add_new_points_or_box(state, 0, number, points=[list(place)], labels=[1])
         files = sorted(folder.iterdir())
-        masks = []  # as its notebook does: all of them, then what to do with them
+        masks = []  # as upstream's notebook does: collect all masks first, then use them
         began = time.monotonic()
         for index, _, logits in predictor.propagate_in_video(state):
             masks.append((index, (logits > 0).any(0)[0].cpu().numpy()))

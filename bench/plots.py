@@ -1,8 +1,8 @@
-"""Draws the figures of docs/benchmarks.md again, from the numbers in docs/benchmarks.
+"""Redraws the figures of docs/benchmarks.md from the numbers in docs/benchmarks.
 
     python3 vendor_setup bench plots [NAME ...] [--png FOLDER]
 
-Each docs/benchmarks/NAME.json becomes NAME.svg beside it. A benchmark that is given `--save` writes its JSON file.
+Each docs/benchmarks/NAME.json becomes NAME.svg beside it. A benchmark writes its JSON file when called with `--save`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _COLOURS = ("#2a6fbb", "#d98324", "#3a8a5c", "#a3489a", "#c9b23c", "#5bb3c4")
 
 
 def draw(chart: Chart) -> Figure:
-    """One figure."""
+    """Draw one figure."""
     figure = Figure(figsize=(7, 3.4), layout="constrained")
     axes = figure.add_subplot()
     colours = _COLOURS if chart.kind == "parts" else (_BASELINE, *_COLOURS)
@@ -72,17 +72,17 @@ def _parts(axes: Axes, chart: Chart, colours: tuple[str, ...]) -> None:
 
 
 def _numbers(values: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """With NaN for what there is none of."""
+    """Return an array with NaN in place of None."""
     return np.array(values, float)
 
 
 def main() -> int:
-    """Draw those that are named, or all."""
+    """Draw the named figures, or all of them."""
     parser = argparse.ArgumentParser(prog="bench plots", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("name", nargs="*", help="of docs/benchmarks/NAME.json")
-    parser.add_argument("--png", type=Path, help="a folder for PNGs, too: to look at them")
+    parser.add_argument("name", nargs="*", help="NAME of a docs/benchmarks/NAME.json")
+    parser.add_argument("--png", type=Path, help="also write PNGs to this folder")
     options = parser.parse_args()
-    # the same numbers make the same bytes
+    # the same numbers give the same bytes
     mpl.rcParams.update({"svg.hashsalt": "splat-matte", "svg.fonttype": "none", "font.family": "DejaVu Sans"})
     files = [FOLDER / f"{name}.json" for name in options.name] or sorted(FOLDER.glob("*.json"))
     for file in files:

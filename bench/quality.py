@@ -1,7 +1,7 @@
 """Measures mattes against ground truth: J, F and J&F per clip and prompt, as DAVIS does. python -m bench.quality
 
-Prompts stand on the first frame only, except in "correction": one click into the worst frame of the three-click run,
-then the clip is propagated again. The first and the last frame do not count, as in DAVIS.
+Prompts are on the first frame only, except in "correction": one click into the worst frame of the three-click run,
+after which the clip is propagated again. The first and the last frame do not count, as in DAVIS.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WAYS = ("1 click", "3 clicks", "box", "mask", "correction")
 
 
 class Tracker:
-    """One clip in sam2's video predictor, which wants a folder of numbered JPEGs."""
+    """One clip in sam2's video predictor, which needs a folder of numbered JPEGs."""
 
     def __init__(self, predictor: Any, clip: QualityClip, size: tuple[int, int]) -> None:
         self.predictor, self.clip, self.size = predictor, clip, size
@@ -38,34 +38,34 @@ class Tracker:
             self.state = predictor.init_state(folder)
 
     def clicks(self, frame: int, points: tuple[Point, ...], clear: bool = True) -> None:
-        """Points on a frame (counted from 0)."""
+        """Put points on a frame (counted from 0)."""
         places, labels = [p[:2] for p in points], [p[2] for p in points]
         self.predictor.add_new_points_or_box(self.state, frame, 1, points=places, labels=labels, clear_old_points=clear)
 
     def box(self, mask: Mask) -> None:
-        """The mask's bounding box on the first frame."""
+        """Prompt the first frame with the mask's bounding box."""
         ys, xs = np.nonzero(mask)
         box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float32)
         self.predictor.add_new_points_or_box(self.state, 0, 1, box=box)
 
     def mask(self, mask: Mask) -> None:
-        """A mask on the first frame."""
+        """Prompt the first frame with a mask."""
         self.predictor.add_new_mask(self.state, 0, 1, torch.from_numpy(mask))
 
     def track(self) -> list[Mask]:
-        """All mattes from the first frame to the last."""
+        """Track from the first frame to the last; return all mattes."""
         mattes: dict[int, Mask] = {}
         for frame, _, logits in self.predictor.propagate_in_video(self.state, start_frame_idx=0):
             mattes[frame] = (logits[0, 0] > 0).cpu().numpy()
         return [mattes[i] for i in range(len(self.clip.pictures))]
 
     def reset(self) -> None:
-        """Forget all prompts and answers."""
+        """Forget all prompts and results."""
         self.predictor.reset_state(self.state)
 
 
 def _correcting_click(answer: Mask, truth: Mask) -> Point:
-    """A click into the deepest of what is wrong: missed (include) or too much (exclude), whichever is more."""
+    """Return a click at the deepest point of the larger error: a missed part (include) or an excess part (exclude)."""
     missed, surplus = truth & ~answer, answer & ~truth
     wrong, label = (missed, 1) if missed.sum() >= surplus.sum() else (surplus, 0)
     x, y, _ = spread_clicks(wrong, 1)[0]
@@ -82,7 +82,7 @@ def _scores(mattes: list[Mask], truths: list[Mask]) -> tuple[NDArray[np.float64]
 
 @torch.inference_mode()
 def measure(predictor: Any, clip: QualityClip, ways: tuple[str, ...] = WAYS) -> dict[str, dict[str, Any]]:
-    """J, F, J&F and frames a second for each way of prompting one clip."""
+    """Return J, F, J&F and frames per second for each way of prompting one clip."""
     truths = [clip.matte(i) for i in range(len(clip.mattes))]
     tracker = Tracker(predictor, clip, truths[0].shape)
     result: dict[str, dict[str, Any]] = {}
@@ -123,8 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
     parser.add_argument("--no-davis", action="store_true")
     parser.add_argument("--clip", action="append", help="only this clip; may be given again")
-    parser.add_argument("--way", action="append", choices=WAYS, help="only this way of prompting")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument("--way", action="append", choices=WAYS, help="prompt only in this way")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="cpu or cuda; default: %(default)s")
     _charts.add_option(parser)

@@ -1,11 +1,11 @@
-"""Do photogrammetry programs read what is exported? COLMAP, on real and on rendered footage.
+"""Tests that COLMAP reads what is exported, on real and on rendered footage.
 
     python3 vendor_setup bench readers [--davis DIR] [--clip goat] [--footage DIR]
 
-1. *Features*: on frames of a real clip with its true mattes, COLMAP extracts features with the exported masks. None
-   may lie in the background; without masks many do, which is the baseline.
-2. *Poses*: COLMAP reconstructs the demo's first clip, or the JPEGs of --footage, from the exported alpha PNGs and from
-   the originals. The features have to be the same, and all cameras in the same places.
+1. *Features*: on frames of a real clip with its true mattes, COLMAP extracts features with the exported masks. None may
+lie in the background; without masks many do, which is the baseline. 2. *Poses*: COLMAP reconstructs the demo's first
+clip, or the JPEGs of --footage, from the exported alpha PNGs and from the originals. The features must be the same, and
+all cameras in the same places.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from addon.engine.review.cameras import read_poses
 from ._clips import Mask, davis_clips
 from ._common import demo_frames
 
-FRAMES = 5  # of the real clip
-SAME = 0.005  # of the length of the camera's path: two runs on the same files were 0.001 apart
+FRAMES = 5  # number of frames of the real clip
+SAME = 0.005  # fraction of the camera path's length; two runs on the same files differed by 0.001
 
 
 def main() -> int:
-    """Print both; returns 1 where a program does not read what it should."""
+    """Print both tests; return 1 if COLMAP does not read what it should."""
     parser = argparse.ArgumentParser(prog="bench readers", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
     parser.add_argument("--clip", default="goat")
-    parser.add_argument("--footage", type=Path, help="a folder of JPEGs of a camera that moves, one to two dozen")
+    parser.add_argument("--footage", type=Path, help="a folder of one to two dozen JPEGs from a moving camera")
     options = parser.parse_args()
     good = True
     with tempfile.TemporaryDirectory() as room:
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def features(pictures: list[Path], mattes: list[Mask], room: Path) -> bool:
-    """Count features in the background, with the exported masks and without."""
+    """Count features in the background with the exported masks and without; return whether none is there with masks."""
     height, width = mattes[0].shape
     footage = Footage(tuple(map(str, pictures)), width, height, len(pictures))
     version = exported(footage, "colmap", mattes, room)
@@ -77,7 +77,7 @@ def features(pictures: list[Path], mattes: list[Mask], room: Path) -> bool:
 
 
 def poses(pictures: list[Path], room: Path) -> bool:
-    """Reconstruct from the originals and from the alpha PNGs; compare features, and the cameras' places."""
+    """Reconstruct from the originals and from the alpha PNGs; return whether features and camera positions agree."""
     with Image.open(pictures[0]) as image:
         width, height = image.size
     footage = Footage(tuple(map(str, pictures)), width, height, len(pictures))
@@ -111,7 +111,7 @@ def poses(pictures: list[Path], room: Path) -> bool:
 
 
 def exported(footage: Footage, target: str, mattes: list[Mask], room: Path) -> Path:
-    """A version with these mattes."""
+    """Export a version with these mattes."""
     objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
     job = Job(footage, objects, output=str(room / "out"), target=target)
     return export(
@@ -126,7 +126,7 @@ def exported(footage: Footage, target: str, mattes: list[Mask], room: Path) -> P
 
 
 def folder_of(files: list[Path], folder: Path) -> Path:
-    """A folder with links to just these files."""
+    """Return a folder with links to exactly these files."""
     folder.mkdir(parents=True)
     for file in files:
         (folder / file.name).symlink_to(file.resolve())
@@ -134,7 +134,7 @@ def folder_of(files: list[Path], folder: Path) -> Path:
 
 
 def extract(images: Path, database: Path, masks: Path | None) -> dict[str, NDArray[np.float32]]:
-    """COLMAP's features (n, 2) by image name, x and y in pixels; one camera took all images."""
+    """Extract COLMAP's features: (n, 2) pixels x, y by image name; all images share one camera."""
     extraction = pycolmap.FeatureExtractionOptions()
     extraction.use_gpu = False
     options = {"mask_path": str(masks)} if masks else {}
@@ -153,7 +153,7 @@ def extract(images: Path, database: Path, masks: Path | None) -> dict[str, NDArr
 
 
 def aligned(ours: dict[int, Any], theirs: dict[int, Any]) -> NDArray[np.float64]:
-    """How far apart places are after the best similarity (Umeyama, PAMI 1991)."""
+    """Return the distances between camera positions after the best similarity transform (Umeyama, PAMI 1991)."""
     frames = sorted(set(ours) & set(theirs))
     a, b = (np.array([places[frame] for frame in frames]) for places in (ours, theirs))
     from_, to = a - a.mean(0), b - b.mean(0)

@@ -1,11 +1,11 @@
-"""Does repair mend wrong mattes, and leave right ones alone? Errors put into the mattes of a clip, and repaired.
+"""Measures whether repair mends wrong mattes and leaves right ones alone, on mattes with injected errors.
 
     python3 vendor_setup bench repair [--turntables DIR] [--davis DIR] [--only NAME] [--seeds N] [--checkpoint NAME]
 
-True mattes, their edges shaken as trackers shake them, get drop-outs, missing halves, leaks, and mattes on something
-else, some frames long, and lie in the matte store as if they had been tracked; the real engine reviews and repairs them
-(predicted IoU and object score say nothing there). A frame is repaired if its new matte is within 0.03 of the IoU of
-the good frames beside it. Right frames are those that nothing was done to.
+True mattes, with the edge noise of a tracker, get drop-outs, missing halves, leaks and jumps to another thing, each
+some frames long, and are put into the matte store as if they had been tracked; the real engine then reviews and repairs
+them (predicted IoU and object score carry no information there). A frame counts as repaired if the IoU of its new matte
+is at most 0.03 below that of the good frames beside it. Right frames are those without an injected error.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ from .hull import footage_of, shaken, true_mattes, turntable
 
 KINDS = ("drop-out", "half missing", "leak", "swapped")
 SUBJECTS = ("stool", "suzanne", "plant", "chair")
-SIDE = 256  # of the stored mattes
-NOISE = 1.0  # pixels of them, standard deviation of the edge
-SPACING, LONGEST = 11, 8  # frames from error to error, and of an error
+SIDE = 256  # of the stored mattes in pixels
+NOISE = 1.0  # standard deviation of their edges in pixels
+SPACING, LONGEST = 11, 8  # frames from error to error, and of the longest error
 NEAR, HARM = 0.03, 0.01
-WRONG = 0.05  # below the IoU of the frames beside it
+WRONG = 0.05  # how far the IoU of a wrong frame is below that of the frames beside it
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """footage, the true mattes, and the file of the cameras, if they are known."""
+    """Footage, its true mattes, and the camera file if the cameras are known."""
 
     name: str
     footage: Footage
@@ -60,8 +60,9 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One frame: what was done to it (empty: nothing), true IoU before and after, that of the good frames beside it;
-    whether it was a suspect, and why nothing was offered."""
+    """One frame: the injected error (empty: none), true IoU before and after repair and that of the good frames beside
+    it, whether it was a suspect, and why no repair was offered.
+    """
 
     kind: str
     before: float
@@ -73,14 +74,18 @@ class Judged:
 
 
 def main() -> int:
-    """Print what was repaired; returns 1 below 8 of 10, or if a right frame is worse by more than 0.01."""
+    """Print what was repaired; return 1 below 8 of 10, or if a right frame gets worse by more than 0.01."""
     parser = argparse.ArgumentParser(prog="bench repair", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--turntables", type=Path, help="where rendered turntables are kept; default: nowhere")
-    parser.add_argument("--frames", type=int, default=36, help="of a turntable; of other clips at most so many")
-    parser.add_argument("--folder", type=Path, help="where image features are kept from run to run; default: nowhere")
+    parser.add_argument(
+        "--turntables", type=Path, help="folder in which to keep rendered turntables; default: they are not kept"
+    )
+    parser.add_argument("--frames", type=int, default=36, help="frames of a turntable, and most frames of other clips")
+    parser.add_argument(
+        "--folder", type=Path, help="folder in which to keep image features between calls; default: they are not kept"
+    )
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
-    parser.add_argument("--only", nargs="*", default=[], help="of clips, parts of their names")
-    parser.add_argument("--seeds", type=int, default=1, help="times that errors are put into a clip")
+    parser.add_argument("--only", nargs="*", default=[], help="only clips whose names contain one of these")
+    parser.add_argument("--seeds", type=int, default=1, help="how often errors are injected into each clip")
     parser.add_argument("--checkpoint", default="embedded")
     options = parser.parse_args()
     kinds: dict[str, list[Judged]] = defaultdict(list)
@@ -100,7 +105,7 @@ def main() -> int:
 
 
 def clips(options: argparse.Namespace, room: Path) -> Iterator[Clip]:
-    """Turntables with their cameras; the rendered clips and DAVIS without."""
+    """Yield turntables with their cameras, then the rendered clips and DAVIS without."""
 
     def wanted(name: str) -> bool:
         return not options.only or any(part in name for part in options.only)
@@ -119,12 +124,12 @@ def clips(options: argparse.Namespace, room: Path) -> Iterator[Clip]:
 
 
 def repaired(clip: Clip, seed: int, checkpoint: str, output: Path) -> list[Judged]:
-    """A clip with errors in it, reviewed and repaired by the engine, which works in the folder `output`."""
+    """Inject errors into a clip; the engine reviews and repairs it in the folder `output`."""
     random = np.random.default_rng([seed, *clip.name.encode()])
     truths = [_small(truth) for truth in clip.truths]
     clean = [shaken(truth, random, NOISE, 6) for truth in truths]
     masks, kinds = with_errors(clean, seed, random)
-    # prompts are what is asked for, not what the mattes are of: any will do
+    # the mattes do not come from the prompts, so any prompt will do
     objects = (MatteObject("subject", (Prompt(1, (Point(1, 1),)),)),)
     job = Job(clip.footage, objects, Model(checkpoint), output=str(output))
     take = takes(job, Store(job), Reader(job.footage).fingerprint(), model.find(job.model).facts)["subject"][0]
@@ -159,7 +164,7 @@ def repaired(clip: Clip, seed: int, checkpoint: str, output: Path) -> list[Judge
 
 
 def with_errors(clean: Sequence[Mask], seed: int, random: np.random.Generator) -> tuple[list[Mask], list[str]]:
-    """Mattes with errors in some stretches, and the name of what was done to each; empty: nothing."""
+    """Return mattes with injected errors in some stretches, and the name of each frame's error; empty: none."""
     masks, kinds = list(clean), [""] * len(clean)
     for i, place in enumerate(random.permutation(np.arange(3, len(masks) - 3, SPACING))):
         kind = KINDS[(seed + i) % len(KINDS)]
@@ -182,24 +187,24 @@ def _drawn(prompt: DrawnMask, footage: Footage) -> Mask:
 
 
 def _next(kinds: Sequence[str], index: int, step: int) -> int:
-    """The nearest frame on one side that nothing was done to; on the other one, if there is none."""
+    """Return the nearest frame without an error on one side; if there is none, on the other side."""
     while kinds[index] and 0 <= index + step < len(kinds):
         index += step
     return index
 
 
 def wrong(frame: Judged) -> bool:
-    """Whether an error shows."""
+    """Whether an error lowered the IoU noticeably."""
     return bool(frame.kind) and frame.before < frame.beside - WRONG
 
 
 def near(frame: Judged) -> bool:
-    """Whether it is repaired."""
+    """Whether the new matte is as good as those beside it."""
     return frame.offered and frame.after >= frame.beside - NEAR
 
 
 def say(name: str, judged: Sequence[Judged]) -> bool:
-    """A line on what became of wrong and of right frames; whether it is good enough."""
+    """Print a line about wrong and right frames; return whether the result is good enough."""
     bad, right = [frame for frame in judged if wrong(frame)], [frame for frame in judged if not wrong(frame)]
     offered, mended = [frame for frame in bad if frame.offered], [frame for frame in bad if near(frame)]
     harmed = [frame for frame in right if frame.after < frame.before - HARM]
@@ -221,7 +226,7 @@ def say(name: str, judged: Sequence[Judged]) -> bool:
 
 
 def say_more(judged: Sequence[Judged]) -> None:
-    """By kind of error; and why nothing was offered."""
+    """Print the results by kind of error, and the reasons why no repair was offered."""
     for kind in KINDS:
         bad = [frame for frame in judged if frame.kind == kind and wrong(frame)]
         if bad:

@@ -1,14 +1,14 @@
-"""Does review find the bad mattes? Recall of the worst frames by true IoU against how many frames are flagged.
+"""Measures whether review finds bad mattes: recall of the worst frames by true IoU against the share of flagged frames.
 
     python3 vendor_setup bench review [--injected | --tracked | --both-ends] [--checkpoint NAME] [--save]
 
-Two ways of making bad mattes, measured apart: *injected*, errors that trackers make put into true mattes (no network
-needed; predicted IoU and object score say nothing then), and *tracked*, the real engine from one prompt on frame 1. The
-clips are the rendered ones of this repository and DAVIS. The baseline is flagging by predicted IoU alone.
+Two kinds of bad mattes are measured separately. *Injected*: typical tracking errors put into true mattes (this needs no
+network; predicted IoU and object score carry no information then). *Tracked*: the real engine, from one prompt on frame
+1. The clips are the rendered ones of this repository and DAVIS. The baseline flags by predicted IoU alone.
 
-*Both ends* is for the second opinion: the first and the last frame are prompted, with a box and two clicks, and the
-list of what is tracked one way is held against the list that knows of the other way. Its clips are every second frame
-of those of `bench tracking`, the rendered ones, and the DAVIS clips that training never sees.
+*Both ends* measures the second opinion: the first and the last frame are prompted, with a box and two clicks. The list
+of suspects from one direction is compared with the list that also knows the other direction. Its clips are every second
+frame of those of `bench tracking`, the rendered ones, and the DAVIS clips that training never sees.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from ._davis import jaccard
 from ._errors import ERRORS
 from ._hiding import hiding_clips
 
-SIDE = 256  # of the logits
+SIDE = 256  # of the logits in pixels
 WORST = 0.10
 SHARES = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One frame: how good its matte is, how doubtful it was found, predicted IoU, whether it is in a suspect run."""
+    """One frame: the true IoU of its matte, its doubt, predicted IoU, and whether it is in a suspect run."""
 
     kind: str
     truth: float
@@ -57,7 +57,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """A take: what review measures of it, true IoU and kind of injected error by clip frame; its prompted frames."""
+    """A take: review's measures, true IoU and kind of injected error by clip frame; its prompted frames."""
 
     measures: dict[int, Measure]
     truths: dict[int, float]
@@ -65,7 +65,7 @@ class Reviewed:
     prompted: tuple[int, ...]
 
     def judged(self, others: Mapping[int, Doubt] | None = None) -> Iterator[Judged]:
-        """All frames that are not prompted. `others`: doubts from elsewhere."""
+        """Yield all frames without a prompt. `others`: doubts from another source, by frame."""
         found = doubts(self.measures, self.prompted, 1, others or {})
         flagged = {frame for suspect in suspects(found) for frame in suspect.frames}
         for frame, truth in self.truths.items():
@@ -75,18 +75,18 @@ class Reviewed:
 
 
 def main() -> int:
-    """Print the curves; returns 1 where the worst tenth is not found."""
+    """Print the curves; return 1 if the worst tenth is not found."""
     parser = argparse.ArgumentParser(prog="bench review", description=__doc__.splitlines()[0] if __doc__ else None)
     way = parser.add_mutually_exclusive_group()
-    way.add_argument("--injected", action="store_true", help="only errors put into true mattes")
-    way.add_argument("--tracked", action="store_true", help="only what the engine tracks")
-    way.add_argument("--both-ends", action="store_true", help="only a second opinion against one")
-    parser.add_argument("--seeds", type=int, default=5, help="of injected errors, a clip")
-    parser.add_argument("--checkpoint", default="embedded", help="a name, or a .pt of the embedded network")
-    parser.add_argument("--frames", type=int, default=60, help="at most, of each clip that is tracked")
+    way.add_argument("--injected", action="store_true", help="measure only errors injected into true mattes")
+    way.add_argument("--tracked", action="store_true", help="measure only what the engine tracks")
+    way.add_argument("--both-ends", action="store_true", help="measure only the second opinion")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of injected errors for each clip")
+    parser.add_argument("--checkpoint", default="embedded", help="a name, or a .pt file of the embedded network")
+    parser.add_argument("--frames", type=int, default=60, help="most frames of each clip that are tracked")
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
     parser.add_argument(
-        "--folder", type=Path, help="where mattes stay, so that they are tracked once; default: nowhere"
+        "--folder", type=Path, help="folder in which to keep mattes for the next call; default: they are not kept"
     )
     _charts.add_option(parser)
     options = parser.parse_args()
@@ -103,7 +103,7 @@ def main() -> int:
 
 
 def report(name: str, judged: Sequence[Judged], save: bool) -> bool:
-    """Print what was found, and keep it; whether the worst tenth is found at a quarter flagged."""
+    """Print and, with `save`, keep the recall; return whether the worst tenth is found with a quarter flagged."""
     truth = np.array([case.truth for case in judged])
     limit = np.sort(truth)[max(0, int(WORST * len(truth)) - 1)]
     bad = truth <= limit
@@ -123,7 +123,7 @@ def report(name: str, judged: Sequence[Judged], save: bool) -> bool:
             command=f"python3 vendor_setup bench review --{name} --save",
             machine=_charts.machine(),
             kind="lines",
-            x="% of all frames looked at, worst first",
+            x="% of all frames looked at, most doubtful first",
             y="recall of the worst tenth",
             at=[round(100 * share) for share in SHARES],
             series={
@@ -147,7 +147,7 @@ def report(name: str, judged: Sequence[Judged], save: bool) -> bool:
 
 
 def injected(clip: QualityClip, seeds: int) -> Iterator[Reviewed]:
-    """A clip's true mattes with errors in them, one of each kind at most, reviewed."""
+    """Inject errors into a clip's true mattes, at most one of each kind, and review them."""
     truths = [small(clip.matte(i)) for i in range(len(clip.mattes))]
     for seed in range(seeds):
         random = np.random.default_rng([seed, *clip.name.encode()])
@@ -166,7 +166,7 @@ def injected(clip: QualityClip, seeds: int) -> Iterator[Reviewed]:
 
 
 def tracked(clip: QualityClip, options: argparse.Namespace) -> Reviewed:
-    """A clip tracked by the engine from its clicks on frame 1, reviewed."""
+    """Track a clip with the engine from its clicks on frame 1, and review it."""
     count = min(options.frames, len(clip.pictures))
     files = tuple(str(path) for path in clip.pictures[:count])
     height, width = clip.matte(0).shape
@@ -189,7 +189,7 @@ def tracked(clip: QualityClip, options: argparse.Namespace) -> Reviewed:
 
 
 def both_ends(options: argparse.Namespace) -> int:
-    """Lists of one way and of a second opinion, on mattes of each."""
+    """Compare the suspects of one direction with those of a second opinion, on the mattes of each."""
     with tempfile.TemporaryDirectory() as room:
         folder = (options.folder or Path(room)).absolute()
         clips = [
@@ -202,13 +202,14 @@ def both_ends(options: argparse.Namespace) -> int:
             for cases, found in zip((one, settled, known), judged, strict=True):
                 cases += found
     report("one way", one, save=False)
-    report("one way, with what the other way knows", known, save=False)
+    report("one way, with the other way's doubts", known, save=False)
     return int(not report("both-ends", settled, options.save))
 
 
 def second_opinions(clip: QualityClip, options: argparse.Namespace, folder: Path) -> tuple[list[Judged], ...]:
-    """A clip tracked from prompts on its first and last frame: one way; settled with the other way; and one way, with
-    what is known from the other."""
+    """Track a clip from prompts on its first and last frame; return its frames three times: one way, settled with the
+    other way, and one way with the other way's doubts.
+    """
     count = min(options.frames, len(clip.pictures))
     height, width = clip.matte(0).shape
     job = Job(
@@ -234,7 +235,7 @@ def second_opinions(clip: QualityClip, options: argparse.Namespace, folder: Path
 
 
 def _boxed(clip: QualityClip, frame: int) -> Prompt:
-    """A box and two clicks, as an artist would give them."""
+    """Return a box and two clicks, as an artist would give them."""
     matte = clip.matte(frame - 1)
     ys, xs = np.nonzero(matte)
     points = tuple(Point(x, y, bool(label)) for x, y, label in spread_clicks(matte, 2))
@@ -244,13 +245,13 @@ def _boxed(clip: QualityClip, frame: int) -> Prompt:
 def reviewed(
     take: Take, masks: Sequence[Mask], truths: Sequence[Mask], kinds: Sequence[str] = (), prompted: Sequence[int] = (1,)
 ) -> Reviewed:
-    """What review measures of a take, whose frames count from 1, beside the truth."""
+    """Review a take, whose frames count from 1, and measure it against the truth."""
     quality = {i + 1: jaccard(*pair) for i, pair in enumerate(zip(masks, truths, strict=True))}
     return Reviewed(measure(take), quality, dict(enumerate(kinds, 1)), tuple(prompted))
 
 
 def small(mask: Mask, shape: tuple[int, ...] = (SIDE, SIDE)) -> Mask:
-    """A true matte at the size of the logits."""
+    """Shrink a true matte to the size of the logits."""
     return np.asarray(cv2.resize(mask.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_AREA) > 0)
 
 

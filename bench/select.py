@@ -1,10 +1,10 @@
-"""Are the frames that are dropped the blurred ones, and do the kept ones still place their cameras?
+"""Measures whether the dropped frames are the blurred ones, and whether COLMAP still places the cameras of the others.
 
     python3 vendor_setup bench select [--seeds 3] [--frames 60] [--size 640x480] [--no-colmap]
 
-Rendered orbits, a fifth of whose frames are blurred by a shake of 5 to 20 pixels (bench/_orbit.py), measured on the
-whole frame and on the subject. COLMAP, by way of pycolmap, is given all frames of the first orbit and those that are
-kept. The baseline drops as many frames, those with the least variance of the Laplacian.
+The clips are rendered orbits; a fifth of their frames are blurred by a shake of 5 to 20 pixels (bench/_orbit.py).
+Sharpness is measured on the whole frame and on the subject. COLMAP, through pycolmap, gets all frames of the first
+orbit and the kept ones. The baseline drops as many frames, those with the least variance of the Laplacian.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ._orbit import Orbit, render
 
 
 def main() -> int:
-    """Print what was dropped; returns 1 below a recall or precision of 0.9, or where COLMAP loses a camera."""
+    """Print what was dropped; return 1 below a recall or precision of 0.9, or if COLMAP loses a camera."""
     parser = argparse.ArgumentParser(prog="bench select", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=60)
@@ -69,21 +69,21 @@ def main() -> int:
 
 
 def chosen(orbit: Orbit, size: tuple[int, int], subject: MaskOf = lambda frame: None) -> Choice:
-    """What is kept of an orbit."""
+    """Select the frames of an orbit."""
     frames = len(orbit.files)
     reader = Reader(Footage(orbit.files, *size, frames))
     return choose([list(looks_of(reader, range(1, frames + 1), size, subject))])
 
 
 def least_detail(orbit: Orbit, count: int) -> set[int]:
-    """So many frames with the least variance of the Laplacian, as scripts for photogrammetry drop them."""
+    """Return the `count` frames with the least variance of the Laplacian, which photogrammetry scripts often drop."""
     pictures = (cv2.imread(file, cv2.IMREAD_GRAYSCALE) for file in orbit.files)
     detail = [float(cv2.Laplacian(picture, cv2.CV_64F).var()) for picture in pictures if picture is not None]
     return {int(i) + 1 for i in np.argsort(detail)[:count]}
 
 
 def cameras_placed(orbit: Orbit, frames: Sequence[int]) -> int:
-    """How many of these frames COLMAP places in one model."""
+    """Return how many of these frames COLMAP places in one model."""
     with tempfile.TemporaryDirectory() as folder:
         room, first = Path(folder), Path(orbit.files[0])
         extraction = pycolmap.FeatureExtractionOptions()

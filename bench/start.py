@@ -1,10 +1,10 @@
-"""What a start of the engine costs: until it is ready, and until the first preview, beside `import torch` alone.
+"""Measures a start of the engine, until it is ready and until its first preview, against `import torch` alone.
 
     python3 vendor_setup bench start [--rounds 5]
 
-Each is a process of its own, by turns, started as Blender starts the engine. Processor seconds say what a start asks
-of the machine, whatever else it is doing; the ratio to `import torch`, which no engine can do without, says what is
-ours. The preview is a click on a demo frame, by the embedded checkpoint. POSIX: processor seconds come from wait4.
+Each is a process of its own, started as Blender starts the engine; they take turns. Processor seconds show the cost of
+a start whatever else the machine does. The ratio to `import torch`, which no engine can avoid, shows our own share. The
+preview is a click on a demo frame with the embedded checkpoint. POSIX only: processor seconds come from wait4.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from addon.runtime.locate import engine_environment
 from ._common import ROOT, demo_frames
 
 _ENGINE = ["-m", "addon.engine", "serve"]
-_Cost = tuple[float, float]  # seconds: of a processor, of a clock
+_Cost = tuple[float, float]  # processor seconds, wall-clock seconds
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def main() -> int:
             "first preview": lambda: _cost(_ENGINE, job),
         }
         for way in ways.values():
-            way()  # reads the files from the disk, and compiles what was not
+            way()  # warm up: fill the disk cache and compile missing .pyc files
         costs: dict[str, list[_Cost]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
@@ -68,7 +68,7 @@ def _job(room: Path) -> Job:
 
 
 def _cost(arguments: list[str], job: Job | None = None) -> _Cost:
-    """Of a Python's whole life; of an engine's until it is ready, and has shown `job`'s first frame."""
+    """Return the cost of a Python process; with a `job`, of an engine until it has shown the Job's first frame."""
     began = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "-P", *arguments],
@@ -103,7 +103,7 @@ def _wait(events: IO[str], wanted: str) -> None:
             return
         if event["event"] == "error":
             raise SystemExit(f"The engine says: {event['message']}")
-    raise SystemExit(f"The engine ended before it was {wanted}.")
+    raise SystemExit(f"The engine ended before the event {wanted}.")
 
 
 if __name__ == "__main__":

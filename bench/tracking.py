@@ -1,9 +1,10 @@
-"""J&F of each memory policy on clips that lose their subject, and on DAVIS: python3 vendor_setup bench tracking
+"""Measures J&F of each memory policy on clips that lose their subject, and on DAVIS: python3 vendor_setup bench
+tracking
 
-The first frame's true matte is the prompt, as in DAVIS's semi-supervised task; the first and the last frame are not
-counted. *Worst* is J of the worst tenth of the frames, *after hiding* that of the frames after the subject was hidden
-or away (1 where there is nothing and nothing is found). Everything is seeded; any checkpoint can be measured. Seconds
-are the processor's; the first policy of a clip also encodes its images, which the others then find.
+The first frame's true matte is the prompt, as in DAVIS's semi-supervised task; the first and the last frame do not
+count. *Worst* is the mean J of the worst tenth of the frames, *after hiding* that of the frames after the subject was
+hidden or away (1 if there is nothing and nothing is found). Everything is seeded; any checkpoint can be measured.
+Seconds are the processor's; the first policy of a clip also encodes its images, which the others reuse.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from ._clips import QualityClip, davis_clips
 from ._davis import boundary_f, jaccard
 from ._hiding import hiding_clips
 
-_SAME = 0.003  # of J&F: no clip may lose more by the default
+_SAME = 0.003  # J&F: largest loss of a clip by the default policy
 
 
 def job_of(clip: QualityClip, model: Model, folder: Path) -> Job:
-    """The clip, prompted with its first true matte."""
+    """Return the clip's Job, prompted with its first true matte."""
     height, width = clip.matte(0).shape
     mask = folder / "first.png"
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +50,7 @@ def job_of(clip: QualityClip, model: Model, folder: Path) -> Job:
 
 
 def measure(clip: QualityClip, job: Job, session: Session) -> dict[str, float]:
-    """What becomes of the clip by the Job's policy."""
+    """Track the clip with the Job's memory policy and measure the result."""
     began = time.process_time()
     take = session.track(job).takes["subject"]
     seconds = time.process_time() - began
@@ -75,14 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", default="embedded", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--memory", action="append", choices=get_args(MemoryRule), help="only this policy")
     parser.add_argument("--clip", action="append", help="only this clip; may be given again")
-    parser.add_argument("--frames", type=int, default=110, help="of each drawn clip; default: %(default)s")
+    parser.add_argument("--frames", type=int, default=110, help="frames of each drawn clip; default: %(default)s")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--davis", type=Path, help="folder of DAVIS 2016")
     parser.add_argument("--no-davis", action="store_true")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="where clips and mattes stay; default: nowhere")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument(
+        "--folder", type=Path, help="folder in which to keep clips and mattes; default: they are not kept"
+    )
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     rules: list[MemoryRule] = options.memory or list(get_args(MemoryRule))

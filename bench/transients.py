@@ -1,10 +1,10 @@
-"""Transients: a splat trainer's rough masks, refined, against exact ground truth.
+"""Measures refined masks of transients, made from a splat trainer's rough masks, against exact ground truth.
 
     python3 vendor_setup bench transients [--clip NAME] [--checkpoint NAME]
 
-Something walks through a static scene, seen from a moving camera; Blender renders it with the walker and without, once,
-into work/walkers. The rough masks and differences are those of the two renders, spoilt as a trainer's are: blurred and
-noisy, with holes, blobs, a patch that is always flagged, and frames without anything. Baseline: the rough masks.
+Somebody walks through a static scene, seen from a moving camera; Blender renders it once with the walker and once
+without, into work/walkers. Rough masks and differences are computed from the two renders and degraded as a trainer's
+are: blurred and noisy, with holes, blobs, a patch that is always flagged, and empty frames. Baseline: the rough masks.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from ._davis import jaccard
 Mask = NDArray[np.bool_]
 
 WALKERS = ROOT / "work" / "walkers"
-_DIFFERS = 20  # of 255: where the rough masks begin
-_HOLES, _HOLE = 2, (4, 8)  # of a frame, and their radius in pixels of 320 x 180
+_DIFFERS = 20  # difference in levels of 255 above which a pixel is in the rough mask
+_HOLES, _HOLE = 2, (4, 8)  # holes per frame, and their radius in pixels at 320 x 180
 _BLOBS, _BLOB = 4, (3, 7)
-_EMPTY = 1 / 8  # of all frames
+_EMPTY = 1 / 8  # fraction of frames without a rough mask
 _WANTED, _GAIN = 0.85, 0.2
 
 
 @dataclass(frozen=True)
 class Walker:
-    """A clip: pictures as files, exact mattes, and what it looks like without the walker."""
+    """A clip: picture files, exact mattes, and renders without the walker."""
 
     pictures: list[Path]
     mattes: list[Mask]
@@ -51,11 +51,11 @@ class Walker:
 
 
 def main() -> int:
-    """Print the table; returns 1 if the refined masks miss what the issue asks for."""
+    """Print the table; return 1 if the refined masks are not as good as required."""
     parser = argparse.ArgumentParser(prog="bench transients", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--checkpoint", default="embedded", choices=["embedded", *OFFICIAL])
     parser.add_argument("--clip", action="append", help="only this one; may be given again")
-    parser.add_argument("--keep", type=Path, help="folder to leave masks in, instead of a temporary one")
+    parser.add_argument("--keep", type=Path, help="folder in which to keep the masks; default: they are not kept")
     options = parser.parse_args()
     if train(["render", "--walkers", "--out", str(WALKERS)]):
         return 1
@@ -88,12 +88,12 @@ def main() -> int:
     rough_mean, fine_mean = float(np.mean(rough_scores)), float(np.mean(fine_scores))
     print(f"{'mean':10}{rough_mean:9.3f}{fine_mean:11.3f}{float(np.mean(false_alarms)):13.1%}")
     reached = fine_mean >= _WANTED and fine_mean >= rough_mean + _GAIN
-    print(f"asked for: at least {_WANTED} and {_GAIN} above the rough ones: {'reached' if reached else 'not reached'}")
+    print(f"required: at least {_WANTED} and {_GAIN} above the rough ones: {'reached' if reached else 'not reached'}")
     return int(not reached)
 
 
 def load(folder: Path) -> Walker:
-    """A rendered clip."""
+    """Read a rendered clip."""
     ids = [np.asarray(Image.open(file)) for file in sorted((folder / "id").glob("*.png"))]
     return Walker(
         sorted((folder / "rgb").glob("*.jpg")),
@@ -103,7 +103,7 @@ def load(folder: Path) -> Walker:
 
 
 def spoil(walker: Walker, room: Path, seed: int = 0) -> Mask:
-    """Write rough masks and diffs into room/masks and room/diffs. Returns the patch that is always flagged."""
+    """Write rough masks and differences to room/masks and room/diffs; return the patch that is always flagged."""
     noise = np.random.default_rng(seed)
     for kind in ("masks", "diffs"):
         (room / kind).mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def spoil(walker: Walker, room: Path, seed: int = 0) -> Mask:
 
 
 def refine(walker: Walker, room: Path, checkpoint: str) -> Path:
-    """The version's folder."""
+    """Refine the masks; return the version's folder."""
     height, width = walker.mattes[0].shape
     files = tuple(str(picture) for picture in walker.pictures)
     job = Job(

@@ -1,10 +1,10 @@
-"""Our PNG writer against Pillow's `save()` with its defaults: one frame, one core, in one run.
+"""Compares our PNG writer with Pillow's `save()` at its defaults: one frame, one core, in one run.
 
     python3 vendor_setup bench writing [--size 6000x9000] [--rounds 1]
 
-The picture is a demo frame, enlarged, with grain, as JPEG quality 95 has it, under the matte of an ellipse. Pillow
-can't write 16-bit RGBA: there its baseline is the same samples as a grey image four times as wide. Processor time of
-one thread, so that what else runs on the machine hardly counts; both write to memory.
+The picture is an enlarged demo frame with grain, as JPEG quality 95 has it, with the matte of an ellipse. Pillow can't
+write 16-bit RGBA, so its baseline there is the same samples as a grey image four times as wide. Measured is the
+processor time of one thread, on which other load has little influence; both write to memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> int:
     """Print the comparison."""
     parser = argparse.ArgumentParser(prog="bench writing", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", default="6000x9000", help="WIDTHxHEIGHT")
-    parser.add_argument("--rounds", type=int, default=1, help="of which the fastest counts")
+    parser.add_argument("--rounds", type=int, default=1, help="number of rounds, of which the fastest counts")
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
     cv2.setNumThreads(1)
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _deep(rgb: NDArray[Any]) -> NDArray[np.uint16]:
-    """The 8-bit picture as 16 bits, with what a sensor's noise leaves in the lower ones."""
+    """Return the 8-bit picture as 16 bits, with sensor-like noise in the lower bits."""
     low = np.random.default_rng(0).integers(-64, 65, rgb.shape, np.int16)
     deep: NDArray[np.uint16] = np.clip(rgb.astype(np.int32) * 257 + low, 0, 65535).astype(np.uint16)
     return deep
@@ -73,7 +73,7 @@ def _pillow(rgb: NDArray[Any], alpha: NDArray[np.uint8]) -> Callable[[io.BytesIO
 
 
 def _measure(write: Callable[[io.BytesIO], None], rounds: int) -> tuple[float, int]:
-    """Seconds of the fastest round, and bytes."""
+    """Return the seconds of the fastest round, and the number of bytes."""
     found = []
     for _ in range(rounds):
         file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The demo's result to look at: plate, matte and cut-out of some frames, and the mean IoU against the ground truth.
+"""Shows the demo's result: plate, matte and cut-out of some frames, and the mean IoU against the ground truth.
 
 Run by `python3 vendor_setup demo` in the engine's environment.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 ROWS = 4
-WIDTH = 320  # pixels of one picture on the sheet
+WIDTH = 320  # of one picture on the sheet, in pixels
 GAP = 8
 CHECKER = 16
 PAPER = (32, 32, 32)
@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]
 
 
 def main() -> int:
-    """Write the sheet; print the mean IoU."""
+    """Write the sheet and print the mean IoU. Return the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("version", type=Path, help="folder of exported PNGs")
     parser.add_argument("plates", type=Path)
@@ -41,26 +41,26 @@ def main() -> int:
 
 
 def alpha_of(path: Path) -> Picture:
-    """The exported alpha, uint8 (H, W)."""
+    """Read the exported alpha: uint8 (H, W)."""
     with Image.open(path) as image:
         return np.asarray(image.getchannel("A"))
 
 
 def read_truth(path: Path) -> Picture:
-    """The ground truth, uint8 (H, W)."""
+    """Read the ground truth: uint8 (H, W)."""
     with Image.open(path) as image:
         return np.asarray(image.convert("L"))
 
 
 def iou(alpha: Picture, truth: Picture) -> float:
-    """Intersection over union; 1 where the subject is hidden and the matte says so."""
+    """Return the intersection over union; 1 if both are empty, as when the subject is hidden."""
     found, wanted = alpha >= 128, truth >= 128
     union = np.count_nonzero(found | wanted)
     return np.count_nonzero(found & wanted) / union if union else 1.0
 
 
 def row(matte: Path, plate: Path, score: float) -> Image.Image:
-    """Plate, matte and cut-out side by side, with frame and IoU below."""
+    """Draw plate, matte and cut-out side by side, with frame number and IoU below."""
     with Image.open(plate) as opened:
         plate_image = opened.convert("RGB")
     with Image.open(matte) as opened:
@@ -78,14 +78,14 @@ def row(matte: Path, plate: Path, score: float) -> Image.Image:
 
 
 def checkerboard(width: int, height: int) -> Image.Image:
-    """What shows through where alpha is 0."""
+    """Draw the checkerboard that shows where alpha is 0."""
     y, x = np.mgrid[:height, :width]
     grey = np.where((x // CHECKER + y // CHECKER) % 2, 102, 153).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
 
 
 def stack(rows: list[Image.Image]) -> Image.Image:
-    """Rows below each other."""
+    """Put the rows below each other."""
     sheet = Image.new("RGB", (rows[0].width, sum(strip.height for strip in rows)), PAPER)
     top = 0
     for strip in rows:

@@ -1,6 +1,6 @@
 """The demo's part inside Blender: install the extension, load the plates, set markers, track, export.
 
-Run by `python3 vendor_setup demo` with the Python of a bpy wheel. What an artist clicks is called here by its name.
+Run by `python3 vendor_setup demo` with the Python of a bpy wheel. It calls the operators that an artist would click.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EXCLUDE_RED = (1.0, 0.0, 0.0)
 
 
 def main() -> int:
-    """Returns 0 if a version was exported."""
+    """Run the demo; return 0 if a version was exported."""
     parser = argparse.ArgumentParser()
     parser.add_argument("extension", type=Path, help="the zip")
     parser.add_argument("plates", type=Path, help="folder of the image sequence")
@@ -31,16 +31,18 @@ def main() -> int:
     first = min(options.plates.iterdir())
     clip = bpy.data.movieclips.load(str(first))
     set_markers(clip, json.loads(options.about.read_text(encoding="utf-8"))["prompts"])
-    clip.splat_matte.checkpoint = options.checkpoint  # type: ignore[attr-defined]  # there since the extension is
+    clip.splat_matte.checkpoint = options.checkpoint  # type: ignore[attr-defined]  # added by the extension
     bpy.ops.wm.save_as_mainfile(filepath=str(options.blend))
-    operators: Any = bpy.ops.splat_matte  # type: ignore[attr-defined]  # there since the extension is
+    operators: Any = bpy.ops.splat_matte  # type: ignore[attr-defined]  # added by the extension
     if operators.track(clip=clip.name) != {"FINISHED"}:
         return 1
     return 0 if operators.export(clip=clip.name) == {"FINISHED"} else 1
 
 
 def set_markers(clip: bpy.types.MovieClip, prompts: list[dict[str, Any]]) -> None:
-    """One track a prompt; x and y are pixels from the top left, markers count from 0 to 1 from the bottom left."""
+    """Add one track per prompt. x and y are pixels from the top left; Blender's markers count from 0 to 1 from bottom
+    left.
+    """
     size: Any = clip.size
     width, height = size
     tracks = clip.tracking.objects["Camera"].tracks

@@ -26,33 +26,39 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("--minutes", type=float, default=1e9)
     render.add_argument("--threads", type=int, default=2)
     train = verbs.add_parser("train", help="train in stages, from the shipped weights where they exist")
-    train.add_argument("--minutes", type=float, default=90.0, help="of this call; --resume goes on with the next")
+    train.add_argument("--minutes", type=float, default=90.0, help="time limit of this call; --resume continues later")
     train.add_argument("--clips", type=Path, default=STATE / "clips", help="where `render` put its shots")
     train.add_argument("--state", type=Path, default=STATE, help="where resume.pt and average.pt go")
-    train.add_argument("--config", type=Path, help="of the network; default: that of the weights it starts from")
+    train.add_argument("--config", type=Path, help="config of the network; default: that of the weights it starts from")
     train.add_argument("--device", default="cpu", help="cpu or cuda (bf16)")
-    train.add_argument("--processes", type=int, help="that share the model; on a CPU up to 4, one a core, else 1")
-    train.add_argument("--resume", action="store_true", help="go on from resume.pt, if there is one")
+    train.add_argument(
+        "--processes",
+        type=int,
+        help="processes that share the model; default: one per core, at most 4, on a CPU, else 1",
+    )
+    train.add_argument("--resume", action="store_true", help="continue from resume.pt, if there is one")
     train.add_argument("--from", dest="start", type=Path, default=None, help="weights to start from")
     train.add_argument("--scratch", action="store_true", help="start from random weights")
     train.add_argument(
-        "--decay", action="store_true", help="lower the rate to nothing over this call, before an export: average.pt "
-        "becomes better, resume.pt stays as it is",
+        "--decay", action="store_true", help="lower the learning rate to zero over this call, before an export: "
+        "average.pt becomes better, resume.pt stays as it is",
     )  # fmt: skip
     train.add_argument("--stage", choices=[stage.name for stage in STAGES], help="only this stage")
     train.add_argument("--rate", type=float, help="learning rate instead of the stage's own")
-    train.add_argument("--batch", type=int, default=1, help="times the stage's batch; 8 or more on a GPU")
-    train.add_argument("--workers", type=int, default=0, help="processes that draw batches; as many as cores on a GPU")
+    train.add_argument("--batch", type=int, default=1, help="factor of the stage's batch size; 8 or more on a GPU")
+    train.add_argument("--workers", type=int, default=0, help="processes that draw batches; with a GPU, one per core")
     train.add_argument("--seed", type=int, default=1)
-    transplant = verbs.add_parser("transplant", help="begin with the shipped weights and another trunk: start.pt")
-    transplant.add_argument("weights", type=Path, help="of EfficientNet-Lite0, as published")
+    transplant = verbs.add_parser("transplant", help="write start.pt: the shipped weights with another trunk")
+    transplant.add_argument("weights", type=Path, help="published weights of EfficientNet-Lite0")
     transplant.add_argument("--clips", type=Path, default=STATE / "clips", help="where `render` put its shots")
-    transplant.add_argument("--batches", type=int, default=60, help="of four pictures, to fit the neck on")
+    transplant.add_argument(
+        "--batches", type=int, default=60, help="batches of four pictures that the neck is fitted on"
+    )
     transplant.add_argument("--to", type=Path, default=STATE / "start.pt")
     export = verbs.add_parser("export", help="write averaged weights as the shipped checkpoint, in half precision")
     export.add_argument(
         "sources", metavar="AVERAGE.PT", type=Path, nargs="*", default=[STATE / "average.pt"],
-        help="of several files the mean is taken",
+        help="several files are averaged",
     )  # fmt: skip
     export.add_argument(
         "--to", type=Path, default=HERE / "addon" / "checkpoints" / "embedded.pt", help="default: the shipped one"
@@ -74,7 +80,7 @@ def _train(a: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Run one verb; returns the exit code."""
+    """Run one command; return the exit code."""
     arguments = _parser().parse_args()
     if arguments.verb == "render":
         from .render import render_demos, render_training, render_walkers

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent.parent
-THIN = 0.08  # mean distance from the edge over the root of the area: a bicycle has 0.03, a chair 0.07, a car 0.14
+THIN = 0.08  # mean distance from the edge / sqrt(area): 0.03 for a bicycle, 0.07 for a chair, 0.14 for a car
 DAVIS_KEPT_OUT = ("blackswan", "car-roundabout", "dance-twirl", "goat")  # measured on, never trained on
 
 
 @dataclass
 class Clip:
-    """T pictures (H x W x 3 uint8 RGB) and their id maps (H x W uint8, 0 = nothing that can be asked for)."""
+    """T pictures (H x W x 3, uint8, RGB) and their id maps (H x W, uint8; 0 = no object)."""
 
     name: str
     pictures: list[NDArray[np.uint8]]
@@ -28,20 +28,20 @@ class Clip:
 
     @cached_property
     def hides(self) -> bool:
-        """Whether the subject is hidden on the way, and comes out again."""
+        """Whether the subject is hidden for some frames and reappears."""
         seen = np.flatnonzero([(ids == 1).any() for ids in self.ids])
         return bool(len(seen)) and len(seen) <= seen[-1] - seen[0]
 
     @cached_property
     def thin(self) -> bool:
-        """Whether much of the subject lies near its edge: legs, leaves, spokes."""
+        """Whether much of the subject lies near its edge, as legs, leaves and spokes do."""
         depth = cv2.distanceTransform((self.ids[0] == 1).astype(np.uint8), cv2.DIST_L2, 3)
         inside = depth[depth > 0]
         return inside.size > 0 and float(inside.mean()) < THIN * math.sqrt(inside.size)
 
 
 def davis_folder() -> Path:
-    """Where DAVIS lies: SPLAT_MATTE_DAVIS, or ../shared/footage/davis beside the checkout."""
+    """Return DAVIS's folder: SPLAT_MATTE_DAVIS, or ../shared/footage/davis beside the checkout."""
     return Path(os.environ.get("SPLAT_MATTE_DAVIS", HERE.parent / "shared" / "footage" / "davis"))
 
 
@@ -61,7 +61,7 @@ def _read(pictures: list[Path], ids: list[Path], width: int, height: int, subjec
 
 
 def rendered(folder: Path, known: set[str]) -> list[Clip]:
-    """Finished shots in `folder` whose names are not in `known`, which grows by them."""
+    """Return finished shots in `folder` whose names are not in `known`, and add their names to it."""
     found = []
     for place in sorted(folder.glob("[0-9]*")):
         if place.name not in known:
@@ -73,7 +73,7 @@ def rendered(folder: Path, known: set[str]) -> list[Clip]:
 
 
 def davis(folder: Path, kept_out: bool, width: int = 640, height: int = 360) -> list[Clip]:
-    """DAVIS's clips for training, or those kept out of it. Empty, with a word on it, where they are absent."""
+    """Return DAVIS's clips for training, or those kept out of it. Without DAVIS, print a note and return none."""
     if not folder.is_dir():
         print(f"DAVIS is not at {folder}: going on without it (set SPLAT_MATTE_DAVIS)")
         return []

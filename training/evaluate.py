@@ -18,7 +18,7 @@ from .steps import clip_step
 def measure(
     model: Any, samplers: dict[str, Sampler], device: torch.device, rounds: int = 3, clips: bool = False
 ) -> dict[str, float]:
-    """Mean IoU for each sampler: of one click on the deepest point, and (`clips`) of frames tracked through memory."""
+    """Return the mean IoU for each sampler after one click on the deepest point and, with `clips`, while tracking."""
     model.eval()
     result: dict[str, float] = {}
     for name, sampler in samplers.items():

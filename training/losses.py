@@ -12,13 +12,15 @@ FOCAL, DICE, IOU, SCORE, CANDIDATES = 20.0, 1.0, 1.0, 1.0, 0.25
 
 
 def focal(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean focal loss (gamma 2) of ... x h x w logits against soft coverage in 0..1."""
+    """Return the mean focal loss (gamma 2) of (..., h, w) logits against soft coverage, 0 to 1."""
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (bce * (target - logits.sigmoid()).square()).mean((-2, -1))
 
 
 def balanced(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy with inside and outside counting alike, so that an empty answer is no way out."""
+    """Return the cross entropy with equal weight for inside and outside, so that an empty answer costs as much as a
+    full one.
+    """
     inside, outside = target.sum((-2, -1)).clamp(min=1), (1 - target).sum((-2, -1)).clamp(min=1)
     miss = (F.softplus(-logits) * target).sum((-2, -1)) / inside
     surplus = (F.softplus(logits) * (1 - target)).sum((-2, -1)) / outside
@@ -26,13 +28,13 @@ def balanced(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def dice(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - soft dice of ... x h x w logits."""
+    """Return 1 - soft dice of (..., h, w) logits."""
     p = logits.sigmoid()
     return 1 - (2 * (p * target).sum((-2, -1)) + 1) / (p.sum((-2, -1)) + target.sum((-2, -1)) + 1)
 
 
 def iou(logits: Tensor, target: Tensor) -> Tensor:
-    """Hard IoU of ... x h x w logits; 1 where both are empty."""
+    """Return the hard IoU of (..., h, w) logits; 1 where both are empty."""
     a, b = logits > 0, target >= 0.5
     union = (a | b).sum((-2, -1))
     return torch.where(
@@ -41,11 +43,11 @@ def iou(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def loss(answer: Decoded, target: Tensor, candidates: bool, early: float = 0.0) -> Tensor:
-    """Mean loss of N objects against N x h x w coverage.
+    """Return the mean loss of N objects against N x h x w coverage.
 
-    The single mask always counts; with `candidates` the best of the three multimask candidates as well, a little.
-    Where the object is hidden only its score counts, as in the paper. `early` (1 to 0 over the first stage) mixes the
-    balanced cross entropy in for the focal loss.
+    The single mask always counts. With `candidates`, the best of the three multimask candidates also counts, with a
+    small weight. Where the object is hidden, only its score counts, as in the paper. `early` (1 to 0 over the first
+    stage) is the weight of the balanced cross entropy, which replaces that part of the focal loss.
     """
     logits = answer.logits.float()
     visible = (target.flatten(1).amax(1) >= 0.5).float()

@@ -3,7 +3,7 @@
 The network is sam2's own; this module only changes how its parts are called:
 - the two high-resolution levels' 1x1 convolutions (neck, then decoder) are multiplied into one, which is exact and
   saves a 128-channel map at a quarter of the input size;
-- mask logits are taken before sam2 sets them to -1024 where the object score is negative, or nothing would be learnt.
+- mask logits are taken before sam2 sets them to -1024 where the object score is negative, which would stop gradients.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Features(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What the mask decoder says of B objects. Token 0 is the single mask, 1 to 3 the multimask candidates."""
+    """The mask decoder's outputs for B objects. Token 0 is the single mask, 1 to 3 are the multimask candidates."""
 
     logits: Tensor  # B x 4 x S/4 x S/4, raw
     ious: Tensor  # B x 4
@@ -44,14 +44,14 @@ class Decoded(NamedTuple):
 
 
 def build(config: str = "") -> Any:
-    """The network that a config of ours (YAML text; none: the shipped one's) describes, with fresh weights."""
+    """Build the network that a config of ours (YAML text; empty: the shipped one) describes, with fresh weights."""
     return instantiate(OmegaConf.create(config or CONFIG.read_text()).model)
 
 
 def keep_first_stages(model: Any) -> None:
-    """Leave a pretrained trunk's edges and textures as they are: what precedes stride 8 learns no more.
+    """Freeze a pretrained trunk up to stride 8, which keeps its edge and texture filters.
 
-    Its backward would be a seventh of a step, on the largest maps of all.
+    Their backward pass works on the largest maps and would take a seventh of a step.
     """
     trunk = model.image_encoder.trunk
     if isinstance(trunk, EfficientNetLite0):
@@ -60,7 +60,7 @@ def keep_first_stages(model: Any) -> None:
 
 
 def set_size(model: Any, size: int) -> None:
-    """Let the network take size x size pixels; position encodings follow by interpolation."""
+    """Set the input size to size x size pixels; position encodings are interpolated."""
     model.image_size = size
     grid = size // model.backbone_stride
     model.sam_image_embedding_size = grid
@@ -70,7 +70,7 @@ def set_size(model: Any, size: int) -> None:
 
 
 def encode(model: Any, images: Tensor) -> Features:
-    """Features of B x 3 x S x S normalised images; the same numbers as sam2's forward_image."""
+    """Return the features of B x 3 x S x S normalised images; the numbers equal those of sam2's forward_image."""
     maps = model.image_encoder.trunk(images)  # strides 4, 8, 16, 32
     neck, decoder = model.image_encoder.neck, model.sam_mask_decoder
     convs = [layer.conv for layer in neck.convs]  # from the coarsest to the finest
@@ -91,7 +91,7 @@ def decode(
 
     Args:
         model: the network.
-        features: of the same B rows (s0 and s1 are used).
+        features: features of the same B rows; only s0 and s1 are used.
         top: B x 128 x S/16 x S/16, conditioned on memory or on its absence.
         points: B x N x 2 input pixels, x right, y down; None: no point.
         labels: B x N; 1 include, 0 exclude, 2 and 3 a box's corners, -1 padding.
@@ -115,11 +115,11 @@ def decode(
 
 
 def without_memory(model: Any, features: Features) -> Tensor:
-    """The top features of a prompted first frame."""
+    """Return the top features of a prompted first frame, which has no memory."""
     nothing: Tensor = model.no_mem_embed.permute(0, 2, 1)[..., None]
     return features.top + nothing
 
 
 def repeat(features: Features, index: Tensor) -> Features:
-    """Rows `index` of the features: an image encoded once serves all objects in it."""
+    """Return rows `index` of the features, so that an image encoded once serves all its objects."""
     return Features(*(part[index] for part in features))

@@ -1,7 +1,8 @@
 """Muon for the matrices inside the network, AdamW for everything else; one step and one schedule for both.
 
-Muon (Jordan et al. 2024) makes a network trained from scratch learn in fewer steps, which is what a CPU has few of.
-torch.optim.Muon works in bfloat16, which took 12 s a step on a CPU without it; this one works in float32 there.
+With Muon (Jordan et al. 2024), a network trained from scratch learns in fewer steps, of which a CPU manages few.
+torch.optim.Muon works in bfloat16, which takes 12 s per step on a CPU without native bfloat16; this one works in
+float32 there.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from addon.engine.sam2.efficientnet_lite import EfficientNetLite0
 
 from .peers import Peers
 
-PRETRAINED = 0.25  # of the rate, for a trunk whose weights come from far more pictures than this training has
-ADAMW_MOST = 4e-4  # it diverged at 1.2e-3, while Muon learns faster at 3e-3 than at 1e-3
+PRETRAINED = (
+    0.25  # factor of the learning rate for a pretrained trunk, which saw far more pictures than this training has
+)
+ADAMW_MOST = 4e-4  # AdamW diverged at 1.2e-3, while Muon learns faster at 3e-3 than at 1e-3
 INNER = ("trunk.blocks", "memory_attention.layers", "sam_mask_decoder.transformer", "obj_ptr_proj", "hypernetworks")
 
 
 def orthogonal(updates: Tensor, steps: int = 4) -> Tensor:
-    """K x m x n matrices with all singular values brought near 1, by Newton and Schulz's quintic iteration."""
+    """Bring all singular values of K x m x n matrices near 1 with the quintic Newton-Schulz iteration."""
     x = updates.mT if updates.shape[1] > updates.shape[2] else updates
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
@@ -34,9 +37,9 @@ def orthogonal(updates: Tensor, steps: int = 4) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, then an orthogonal update of the size that AdamW's would have (0.2 sqrt(max(m, n))).
+    """Momentum, then an orthogonalised update scaled to the size of AdamW's: 0.2 sqrt(max(m, n)).
 
-    The peers share the work: it is a fifth of a step.
+    The update takes a fifth of a step, so the peers divide the matrices among themselves.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:
-        """One step; matrices of one shape are worked on together."""
+        """Make one step; matrices of equal shape are processed together."""
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for p in group["params"]:
@@ -91,7 +94,7 @@ class Optimiser:
         ]
 
     def step(self, factor: float) -> None:
-        """One step at factor x the learning rate, then clear the gradients."""
+        """Make one step at `factor` x the learning rate, then clear the gradients."""
         for part, rate in zip(self.parts, self.rates, strict=True):
             for group in part.param_groups:
                 group["lr"] = rate * factor * group.get("part", 1.0)
@@ -99,20 +102,20 @@ class Optimiser:
             part.zero_grad(set_to_none=True)
 
     def state(self) -> list[Any]:
-        """What resume needs."""
+        """Return what is needed to resume."""
         return [part.state_dict() for part in self.parts]
 
     def load(self, state: list[Any]) -> None:
-        """Go on from `state`."""
+        """Resume from `state`."""
         for part, one in zip(self.parts, state, strict=True):
             part.load_state_dict(one)
 
 
 def schedule(step: int, decay: float = 0.0, warm_up: int = 60) -> float:
-    """Which part of the learning rate step `step` of a stage has: a linear warm-up, then all of it, until a decay.
+    """Return the factor of the learning rate at a step: a linear warm-up, then 1, then a decay if there is one.
 
-    A constant rate has no end that must be known beforehand, so a training can be stopped and gone on with for ever.
-    The decay (0..1, how much of it has passed) falls as 1 - sqrt, which did best in Hägele et al., "Scaling laws and
-    compute-optimal training beyond fixed training durations" (NeurIPS 2024).
+    A constant rate needs no known end, so training can stop and resume at any time. The decay (0..1, the fraction of it
+    that has passed) falls as 1 - sqrt, the best in Hägele et al., "Scaling laws and compute-optimal training beyond
+    fixed training durations" (NeurIPS 2024).
     """
     return min(1.0, (step + 1) / warm_up) * (1 - math.sqrt(min(1.0, decay)))

@@ -1,6 +1,7 @@
 """Training processes that share one model: each draws its own pictures, and all step by the mean gradient.
 
-Two processes of one thread each train nearly twice as fast as one of two threads: the network's matrices are small.
+Two processes with one thread each train nearly twice as fast as one process with two threads, as the matrices are
+small.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from torch import Tensor
 
 
 class Peers:
-    """This process's place among `count` processes on this machine."""
+    """This process among `count` training processes on this machine."""
 
     def __init__(self, rank: int, count: int, meeting: str) -> None:
         """`meeting` is a new file's path, the same for all."""
@@ -25,9 +26,9 @@ class Peers:
         return self.rank == 0
 
     def agree(self, parameters: list[Tensor], progress: float) -> float:
-        """Put the mean gradient into every process and return the first one's progress (1: this is the last step).
+        """Average the gradients over all processes and return the first one's progress (1: this is the last step).
 
-        A parameter without a gradient in any process keeps none: with zeros the weight decay would wear it away.
+        A parameter without a gradient in every process keeps none: with zeros, weight decay would shrink it.
         """
         if self.count == 1:
             return progress
@@ -40,11 +41,11 @@ class Peers:
         return said.item()
 
     def mine(self, count: int) -> list[int]:
-        """Which of `count` things are this process's to do."""
+        """Return which of `count` items this process handles."""
         return list(range(self.rank, count, self.count))
 
     def total(self, tensors: list[Tensor]) -> list[Tensor]:
-        """The sums over all processes of float32 tensors that have the same shapes in each."""
+        """Return the sums over all processes of float32 tensors, whose shapes are the same in each process."""
         if self.count == 1 or not tensors:
             return tensors
         everything = torch.cat([t.flatten() for t in tensors])

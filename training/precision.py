@@ -32,12 +32,12 @@ class _Attention(torch.autograd.Function):
 
 
 class _Fast(TorchFunctionMode):
-    """What torch (2.13) has no quick kernel for on a CPU, done otherwise.
+    """Replaces operations for which torch (2.13) has no fast CPU kernel.
 
-    - Attention as matrix products: torch's own takes twice as long in float32, forward and backward, and longer still
-      in bfloat16. What it saves, memory, is not short at the sizes of a training.
-    - Depthwise convolutions that learn in float32: backward in bfloat16 takes two to three times as long (EfficientNet-
-      Lite0's trunk on six pictures of 256 px, one core: 0.57 s, so 0.26 s).
+    - Attention becomes matrix products. torch's own takes twice as long in float32, forward and backward, and longer
+      still in bfloat16; the memory that it saves is not needed at training sizes.
+    - Depthwise convolutions with gradients run in float32: their bfloat16 backward takes two to three times as long
+      (EfficientNet-Lite0's trunk on six pictures of 256 px, one core: 0.57 s in bfloat16, 0.26 s in float32).
     """
 
     def __torch_function__(
@@ -53,7 +53,7 @@ class _Fast(TorchFunctionMode):
 
 @contextmanager
 def mixed(device: torch.device) -> Iterator[None]:
-    """A forward pass in mixed precision, where that is faster on the device."""
+    """Run the forward pass in mixed precision where that is faster on the device."""
     enabled = choose_precision("auto", device) == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
         if enabled and device.type == "cpu":

@@ -14,14 +14,14 @@ WIDTH = 4  # prompts are padded to this many points
 
 
 def deepest(mask: Mask) -> tuple[float, float]:
-    """(x, y) of the pixel farthest from the mask's border."""
+    """Return (x, y) of the pixel farthest from the mask's border."""
     depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     return float(x) + 0.5, float(y) + 0.5
 
 
 def click(rng: Rng, mask: Mask) -> tuple[float, float]:
-    """A pixel of the mask: at times the deepest, at times any."""
+    """Return (x, y) of a pixel of the mask: sometimes the deepest, sometimes a random one."""
     if rng.random() < 0.4:
         return deepest(mask)
     ys, xs = np.nonzero(mask)
@@ -30,7 +30,7 @@ def click(rng: Rng, mask: Mask) -> tuple[float, float]:
 
 
 def correction(rng: Rng, answer: Mask, truth: Mask) -> tuple[float, float, int]:
-    """(x, y, label) of a click into what is wrong: missed (1) or too much (0), whichever is more."""
+    """Return (x, y, label) of a click into the larger error: a missed part (1) or an excess part (0)."""
     missed, surplus = truth & ~answer, answer & ~truth
     wrong, label = (missed, 1) if missed.sum() >= surplus.sum() else (surplus, 0)
     if not wrong.any():
@@ -39,7 +39,7 @@ def correction(rng: Rng, answer: Mask, truth: Mask) -> tuple[float, float, int]:
 
 
 def first_prompts(rng: Rng, masks: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Points N x 4 x 2 and labels N x 4 (-1 = padding) for N x S x S masks: one to three clicks, or a box."""
+    """Return points N x 4 x 2 and labels N x 4 (-1 = padding) for N x S x S masks: one to three clicks, or a box."""
     points = np.zeros((len(masks), WIDTH, 2), np.float32)
     labels = np.full((len(masks), WIDTH), -1, np.int32)
     for i, mask in enumerate(masks):
@@ -62,7 +62,7 @@ def corrected(
     answers: NDArray[np.bool_],
     truths: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """The prompts with one correcting click more; where no place is left the last one is replaced."""
+    """Add one correcting click to the prompts; if no slot is free, it replaces the last click."""
     points, labels = points.copy(), labels.copy()
     for i in range(len(points)):
         free = np.flatnonzero(labels[i] == -1)
@@ -73,5 +73,5 @@ def corrected(
 
 
 def tensors(points: NDArray[np.float32], labels: NDArray[np.int32], device: torch.device) -> tuple[Tensor, Tensor]:
-    """The prompts on the device."""
+    """Move the prompts to the device."""
     return torch.from_numpy(points).to(device), torch.from_numpy(labels).to(device)

@@ -32,7 +32,7 @@ def render_walkers(folder: Path, threads: int) -> None:
 
 
 def _render_once(shot: Shot, place: Path, threads: int) -> bool:
-    """Render into `place`, which appears when it is whole. False if it is there already."""
+    """Render into `place`, which appears only once it is complete. Return False if it exists already."""
     from .scenes.blender import render
 
     if place.exists():
@@ -45,7 +45,7 @@ def _render_once(shot: Shot, place: Path, threads: int) -> bool:
 
 
 def deepest_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """(x, y) of a pixel that is farthest from the mask's border, by peeling it layer by layer."""
+    """Return (x, y) of a pixel that is farthest from the mask's border, found by peeling the mask layer by layer."""
     left = mask.copy()
     while left.any():
         last = left
@@ -56,7 +56,7 @@ def deepest_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _suggested_prompts(mask: NDArray[np.bool_]) -> list[dict[str, object]]:
-    """Three clicks on frame 1: the thickest place, then the thickest places far from the clicks before."""
+    """Return three clicks on frame 1: the deepest point, then the deepest points far from the clicks before."""
     ys, xs = np.nonzero(mask)
     reach = 0.3 * max(np.ptp(xs), np.ptp(ys))
     grid_y, grid_x = np.mgrid[: mask.shape[0], : mask.shape[1]]
@@ -103,7 +103,7 @@ def render_demo(clip: DemoClip, folder: Path, threads: int) -> None:
 
 
 def render_demos(folder: Path, names: list[str], threads: int) -> None:
-    """Render the named clips of the demo, or all."""
+    """Render the named demo clips, or all of them."""
     folder.mkdir(parents=True, exist_ok=True)
     for clip in DEMO:
         if not names or clip.name in names:

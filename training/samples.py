@@ -18,10 +18,10 @@ Rng = np.random.Generator
 Picture = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])  # as sam2 normalises
-HIDING = 6  # frames: in so many something can be hidden and come out again
-SMALLEST = 1 / 80  # of the picture: what is smaller on the first frame is not asked for
-PASTED = 0.3  # share of the rendered shots whose things are put before a photograph
-REAL_ID = 100  # of a photograph's own subject then; things of shots have 1 to 20, and 200
+HIDING = 6  # frames: long enough for a thing to be hidden and reappear
+SMALLEST = 1 / 80  # fraction of the picture: objects that are smaller on the first frame are not prompted
+PASTED = 0.3  # fraction of the rendered shots whose objects are pasted over a photograph
+REAL_ID = 100  # id of the photograph's own subject then; objects of shots have 1 to 20, and 200
 
 
 @dataclass
@@ -31,10 +31,10 @@ class Batch:
     images: Tensor  # B x T x 3 x S x S, normalised
     masks: Masks  # N x T x S x S
     owner: Tensor  # N: the row of `images` that an object is in
-    windows: bool = False  # pictures of an edge from near by, to be prompted with a coarse matte
+    windows: bool = False  # close-ups of an edge, prompted with a coarse matte
 
     def targets(self, device: torch.device) -> Tensor:
-        """N x T x S/4 x S/4 coverage in 0..1: what the mask logits are compared with."""
+        """Return N x T x S/4 x S/4 coverage, 0 to 1, which the mask logits are compared with."""
         n, t, s, _ = self.masks.shape
         return torch.from_numpy(self.masks).to(device).view(n, t, s // 4, 4, s // 4, 4).float().mean((3, 5))
 
@@ -49,7 +49,7 @@ class Sampler:
         self.composer = Composer(rng, size)
 
     def _stretch(self, clip: Clip, frames: int) -> tuple[list[Picture], list[Picture]]:
-        """`frames` frames at a random stride, forwards or backwards."""
+        """Return `frames` frames at a random stride, forwards or backwards."""
         rng, count = self.rng, len(clip.pictures)
         stride = int(rng.integers(1, max(2, min(4, (count - 1) // max(1, frames - 1)) + 1)))
         start = int(rng.integers(max(1, count - stride * (frames - 1))))
@@ -59,7 +59,7 @@ class Sampler:
         return [clip.pictures[i] for i in index], [clip.ids[i] for i in index]
 
     def _window(self, around: NDArray[Any]) -> tuple[slice, slice]:
-        """A random window of a picture, most often around one of the pixels that are not 0 in H x W `around`."""
+        """Return a random window of a picture, usually around a nonzero pixel of the H x W map `around`."""
         rng, (h, w) = self.rng, around.shape
         scale = rng.uniform(0.5, 1.0) if rng.random() < 0.7 else 1.0
         ch, cw = int(h * min(1, scale * rng.uniform(0.9, 1.1))), int(w * min(1, scale * rng.uniform(0.9, 1.1)))
@@ -75,7 +75,9 @@ class Sampler:
     def _cut(
         self, pictures: list[Picture], ids: list[Picture], windows: list[tuple[slice, slice]]
     ) -> tuple[list[Picture], list[Picture]]:
-        """Each frame's window, squashed to S x S as sam2 does; every other clip is mirrored."""
+        """Cut each frame's window out and resize it to S x S without keeping its aspect, as sam2 does; mirror half of
+        the clips.
+        """
         step, size = -1 if self.rng.random() < 0.5 else 1, (self.size, self.size)
         cut, maps = [], []
         for picture, numbers, window in zip(pictures, ids, windows, strict=True):
@@ -87,10 +89,10 @@ class Sampler:
         return cut, maps
 
     def _lost(self, pictures: list[Picture], ids: list[Picture], number: int) -> tuple[list[Picture], list[Picture]]:
-        """A clip in which a thing is out of sight most often, and on the last frame as often there as not.
+        """Return a clip in which a thing is out of sight on most frames, and on half of the last frames.
 
-        The camera looks elsewhere, or something hides it; where it is seen again it can be anywhere. So neither the
-        place nor the frame before tells whether it is there: only what it looks like does.
+        The camera looks elsewhere, or something hides the thing; where it reappears, it can be anywhere. So only its
+        looks tell whether it is there, not its place or the frame before.
         """
         rng, last = self.rng, len(ids) - 1
         windows = [self._window(ids[0] == number)]
@@ -107,14 +109,15 @@ class Sampler:
             windows.append(window)
         pictures, ids = self._cut(pictures, ids, windows)
         for t in covered:
-            for least in (1.0, 1.2, 1.4):  # what a smaller one leaves in sight; nothing once it is hidden
+            for least in (1.0, 1.2, 1.4):  # larger if a smaller cover leaves something in sight
                 self.composer.hide(rng, pictures[t : t + 1], ids[t : t + 1], 0, number, least)
         return pictures, ids
 
     def _drift(self, picture: Picture, ids: Picture, frames: int) -> tuple[list[Picture], list[Picture]]:
-        """A still that turns, grows, narrows and slides a little from frame to frame, as an orbit's next photo does.
+        """Turn a still into a clip: it turns, scales, narrows and slides slightly between frames, as an orbit's photos
+        do.
 
-        Shots have few frames, far apart: between these one shape stays in sight while it moves by less than itself.
+        Rendered shots have few frames, far apart. Here the shape stays in sight, as it moves by less than its own size.
         """
         rng, size = self.rng, self.size
         turn, shear = rng.normal(0, 0.03), rng.normal(0, 0.02)
@@ -130,9 +133,9 @@ class Sampler:
         return pictures, maps
 
     def _paste(self, pictures: list[Picture], ids: list[Picture]) -> tuple[list[Picture], list[Picture]]:
-        """A shot's things, cut out by their exact ids, before a clip of DAVIS in place of their room.
+        """Paste a shot's objects, cut out by their exact ids, over a DAVIS clip in place of their room.
 
-        Mattes stay exact, while what is around them has a photograph's texture, blur and grain (Ghiasi et al., "Simple
+        Mattes stay exact, while the surroundings have a photograph's texture, blur and grain (Ghiasi et al., "Simple
         copy-paste is a strong data augmentation method for instance segmentation", CVPR 2021).
         """
         behind, theirs = self._stretch(self.davis[int(self.rng.integers(len(self.davis)))], len(pictures))
@@ -147,15 +150,15 @@ class Sampler:
         return pasted, maps
 
     def _repaint(self, pictures: list[Picture], ids: list[Picture]) -> list[Picture]:
-        """Every object, and what is behind them, in other colours: channels mixed anew, light and shade kept.
+        """Give every object and the background new colours: channels are mixed anew, light and shade are kept.
 
-        Things of one colour come to stand beside each other as often as by chance, and few shots show many colours.
+        Objects of one colour so end up beside each other by chance, and few shots show many colours.
         """
         rng = self.rng
         mixes = rng.dirichlet([0.4] * 3, (256, 3)) * rng.uniform(0.6, 1.5, (256, 3, 1))
         keep = rng.random(256) < 0.3
         mixes[keep] = np.eye(3)
-        if rng.random() < 0.3:  # something else in the colours of the subject
+        if rng.random() < 0.3:  # another object gets the subject's colours
             mixes[:] = np.where((rng.random(256) < 0.5)[:, None, None], mixes[1], mixes)
         painted = [picture.copy() for picture in pictures]
         for result, numbers in zip(painted, ids, strict=True):
@@ -167,9 +170,9 @@ class Sampler:
         return painted
 
     def _recolour(self, pictures: list[Picture]) -> NDArray[np.float32]:
-        """Other exposure, contrast, colour and noise; the light also drifts a little from frame to frame.
+        """Vary exposure, contrast, colour and noise; brightness also drifts slightly from frame to frame.
 
-        Dark rooms are exposed longer, as a photographer would.
+        Dark rooms are exposed longer, as a photographer would do.
         """
         rng = self.rng
         clip = np.stack(pictures).astype(np.float32)
@@ -185,7 +188,9 @@ class Sampler:
         return np.clip(clip, 0, 255)
 
     def _clip(self, pool: list[Clip], frames: int) -> Clip:
-        """One of the clips with so many frames; hidden subjects, where there is time for it, and thin ones more."""
+        """Choose a clip with at least `frames` frames; clips with hidden subjects (if long enough) and thin ones are
+        preferred.
+        """
         rng = self.rng
         pool = [clip for clip in pool if len(clip.pictures) >= frames] or pool
         if frames >= HIDING and rng.random() < 0.5:
@@ -195,7 +200,7 @@ class Sampler:
         return pool[int(rng.integers(len(pool)))]
 
     def _one(self, frames: int, objects: int, lost: bool) -> tuple[NDArray[np.float32], Masks]:
-        """T x S x S x 3 values in 0..255, and K <= objects masks K x T x S x S."""
+        """Return pictures T x S x S x 3, 0 to 255, and masks K x T x S x S of K <= `objects` objects."""
         rng = self.rng
         while True:
             weights = np.array(self.mix) * [1, bool(self.rendered), bool(self.davis)]
@@ -226,17 +231,19 @@ class Sampler:
             if len(numbers) and (subject in numbers or not lost):
                 chosen = rng.permutation(numbers)[:objects]
                 if subject in numbers and subject not in chosen and (lost or source == 1):
-                    chosen[0] = subject  # what the shot was made for, or what is lost in it
+                    chosen[0] = subject  # the shot's own subject, or the object that is lost in it
                 return self._recolour(pictures), np.stack([[i == n for i in ids] for n in chosen])
 
     def batch(self, pictures: int, frames: int, objects: int, lost: bool = False) -> Batch:
-        """A batch of `pictures` stretches with up to `objects` objects each; `lost`: one is out of sight on the way."""
+        """Return a batch of `pictures` stretches with up to `objects` objects each. `lost`: one of them is out of sight
+        at times.
+        """
         drawn = [self._one(frames, objects, lost) for _ in range(pictures)]
         owner = torch.tensor([i for i, d in enumerate(drawn) for _ in d[1]])
         return Batch(_normalised([d[0] for d in drawn]), np.concatenate([d[1] for d in drawn]), owner)
 
     def windows(self, pictures: int) -> Batch:
-        """A batch of single pictures of an object's edge from near by: what *Refine Edges: Windows* looks at."""
+        """Return a batch of single close-ups of an object's edge, as *Refine Edges: Windows* sees them."""
         images: list[NDArray[np.float32]] = []
         masks: list[Masks] = []
         while len(images) < pictures:
@@ -251,6 +258,6 @@ class Sampler:
 
 
 def _normalised(pictures: list[NDArray[np.float32]]) -> Tensor:
-    """B x T x 3 x S x S of B stretches of T x S x S x 3 values in 0..255."""
+    """Return B stretches of T x S x S x 3 values, 0 to 255, as one normalised B x T x 3 x S x S tensor."""
     images = torch.from_numpy(np.stack(pictures)) / 255
     return ((images - MEAN) / STD).permute(0, 1, 4, 2, 3).contiguous()

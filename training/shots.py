@@ -1,4 +1,4 @@
-"""Which shots are rendered: endless random ones for training, and the fixed ones that ship as the demo's clips."""
+"""The shots to render: an endless random series for training, and the fixed ones that ship as the demo's clips."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ WALKERS = {
 
 
 def training_shot(number: int) -> Shot:
-    """The `number`-th training shot, the same on every machine."""
+    """Return the `number`-th training shot, the same on every machine."""
     rng = np.random.default_rng(TRAIN_SEEDS + number)
     kinds = THIN if rng.random() < 0.55 else COMPACT
     occlusion = str(rng.choice(["none", "clutter", "pillar"], p=[0.6, 0.3, 0.1]))

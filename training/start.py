@@ -1,9 +1,10 @@
-"""Where a network that is trained from scratch starts: attention that already finds the same place.
+"""Initial weights for training from scratch: attention that already matches equal positions.
 
-sam2's random start hides a click from its own mask: the decoder's first self-attention has no residual and averages
-all tokens, so every pixel is told the same, wherever the click is; and queries and keys project the position codes
-differently, so equal places do not attract each other. A linear probe for "near the click" on the decoder's output
-reached a correlation of 0.03 with it and 0.32 with the start below; 500 training steps had predicted nothing.
+sam2's random initialisation hides a click from its own mask. The decoder's first self-attention has no residual and
+averages all tokens, so every pixel gets the same information wherever the click is; and queries and keys project the
+position codes differently, so equal positions do not attract each other. On the decoder's output, a linear probe for
+"near the click" reached a correlation of 0.03 with it and 0.32 with the start below; 500 training steps had not
+predicted anything.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ CLICK_GAIN, SELF_GAIN, TOKEN_SCALE, MEMORY_BIAS = 2.0, 1.5, 0.5, 0.7
 
 @torch.no_grad()
 def place_aware(model: Any) -> None:
-    """Give fresh weights this start.
+    """Set these initial weights on an untrained model.
 
-    - Tokens of the decoder see themselves first: shared queries and keys, and an output that undoes the values.
-    - Its cross attention shares queries and keys: a semi-orthogonal projection keeps the position codes' inner
-      products, which peak at equal places. Learnt token embeddings are halved, so that those codes stand out.
-    - Memory attention gets a constant under the rotary code, which answers with the sum of the cosines of the
-      distance: largest at the same place.
+    - Decoder tokens attend to themselves first: shared queries and keys, and an output projection that inverts the
+      values.
+    - The decoder's cross attention shares queries and keys: a semi-orthogonal projection keeps the position codes'
+      inner products, which peak at equal positions. Learnt token embeddings are halved, so that those codes stand out.
+    - Memory attention gets a constant before the rotary code: its answer is the sum of the cosines of the distance,
+      which is largest at the same position.
     """
     prompt, decoder = model.sam_prompt_encoder, model.sam_mask_decoder
     for token in (*prompt.point_embeddings, prompt.not_a_point_embed, decoder.iou_token, decoder.mask_tokens):

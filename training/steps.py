@@ -17,14 +17,14 @@ Rng = np.random.Generator
 
 
 def _answers(logits: Tensor, size: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """N x S x S masks of the single mask's logits."""
+    """Return the N x S x S masks of the single mask's logits."""
     with torch.no_grad():
         full = torch.nn.functional.interpolate(logits[:, :1].float(), size=(size, size), mode="bilinear")
         return (full[:, 0] > 0).cpu().numpy()
 
 
 def image_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Loss and mean IoU of the first answers on the batch's first frames: a prompt, at times corrected."""
+    """Return loss and mean IoU of the answers on the batch's first frames, after a prompt and at times a correction."""
     size = batch.images.shape[-1]
     features = repeat(encode(model, batch.images[:, 0].to(device)), batch.owner.to(device))
     target, truth = batch.targets(device)[:, 0], batch.masks[:, 0]
@@ -44,7 +44,7 @@ def image_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: 
 def _remember(
     model: Any, features: Features, logits: Tensor, token: Tensor, visible: Tensor, clicked: bool
 ) -> dict[str, Any]:
-    """What sam2 keeps of a frame: memory features, their positions, and the object pointer."""
+    """Return what sam2 remembers of a frame: memory features, their positions, and the object pointer."""
     flat = features.top.flatten(2).permute(2, 0, 1)
     side = model.image_size
     full = torch.nn.functional.interpolate(logits.float(), size=(side, side), mode="bilinear", align_corners=False)
@@ -58,11 +58,12 @@ def _remember(
 
 
 def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Loss and mean IoU of the tracked frames: a prompt (at times a mask) on the first frame, then memory alone.
+    """Return loss and mean IoU of the tracked frames: a prompt (sometimes a mask) on the first frame, then memory
+    alone.
 
     One clip in three gets a correcting click on a later frame, which then becomes a conditioning frame. In every other
-    one a frame stands for up to six, best one where something is hidden: when it comes out again, the memory that sam2
-    keeps of late frames says nothing of it, which short clips would never show.
+    clip one frame counts as up to six, preferably one where the subject is hidden. When it reappears, the recent memory
+    that sam2 keeps does not show it any more, a situation that short clips would never contain.
     """
     frames = batch.images.shape[1]
     size = batch.images.shape[-1]
@@ -79,7 +80,9 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
         weight = 1.0
         if t == 0:
             top = without_memory(model, features)
-            if rng.random() < 0.35:  # a mask as the prompt: sam2 takes it as it is and asks the decoder for a pointer
+            if (
+                rng.random() < 0.35
+            ):  # a mask as the prompt: sam2 uses it as the answer; the decoder only makes the pointer
                 given = torch.from_numpy(truth).to(device)[:, None].float()
                 hint = model.mask_downsample(given)
                 answer = decode(model, features, features.top, None, None, hint)
@@ -97,7 +100,7 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
                 current_vision_pos_embeds=[features.position.flatten(2).permute(2, 0, 1)],
                 feat_sizes=[features.top.shape[-2:]],
                 output_dict=outputs,
-                num_frames=model.max_obj_ptrs_in_encoder,  # ages of pointers are told as in any longer clip
+                num_frames=model.max_obj_ptrs_in_encoder,  # pointers get the age encoding of a longer clip
             )
             answer = decode(model, features, top, None, None, None)
             qualities.append(iou(answer.logits[:, 0], target)[visible].mean())
@@ -114,7 +117,7 @@ def clip_step(model: Any, batch: Batch, rng: Rng, device: torch.device, early: f
 
 
 def _standing(rng: Rng, masks: np.ndarray[Any, np.dtype[np.bool_]], correct_at: int) -> tuple[int, int]:
-    """Which frame of a clip's N x T x S x S masks stands for how many."""
+    """Choose the frame of a clip's N x T x S x S masks that counts as several, and as how many."""
     frames = masks.shape[1]
     between = [t for t in range(1, frames - 1) if t != correct_at]
     if not between or rng.random() < 0.5:
@@ -126,7 +129,7 @@ def _standing(rng: Rng, masks: np.ndarray[Any, np.dtype[np.bool_]], correct_at: 
 def _correct(
     model: Any, features: Features, top: Tensor, answer: Decoded, truth: Any, rng: Rng, size: int, device: torch.device
 ) -> Decoded:
-    """The answer after one correcting click."""
+    """Return the answer after one correcting click."""
     empty = np.zeros((len(truth), 4, 2), np.float32), np.full((len(truth), 4), -1, np.int32)
     prompts = corrected(rng, *empty, _answers(answer.logits, size), truth)
     before = answer.logits[:, :1].detach().clamp(-32, 32)

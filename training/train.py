@@ -35,21 +35,21 @@ from .windows import window_step
 
 @dataclass
 class Settings:
-    """What the command line says."""
+    """The settings of the command line."""
 
-    minutes: float  # of this call
+    minutes: float  # time limit of this call
     clips: Path
     state: Path  # a folder: resume.pt, average.pt, log.txt
-    config: Path | None = None  # the network's; None: that of the state or of the weights it starts from
+    config: Path | None = None  # of the network; None: that of the state or of the initial weights
     device: str = "cpu"
-    processes: int = 1  # that share the CPU's cores
+    processes: int = 1  # training processes, which share the CPU's cores
     resume: bool = False
-    start: Path | None = None  # weights; None: the shipped ones where the config is theirs
+    start: Path | None = None  # initial weights; None: the shipped ones, if they have this config
     scratch: bool = False
-    decay: bool = False  # lower the rate to nothing over this call, for average.pt alone
-    stage: str | None = None  # only this one
+    decay: bool = False  # lower the learning rate to zero over this call; only average.pt profits
+    stage: str | None = None  # train this stage only
     rate: float | None = None
-    batch: int = 1  # times the stage's pictures: for a GPU
+    batch: int = 1  # factor of the stage's batch size: for a GPU
     seed: int = 1
     workers: int = 0  # processes that draw batches; 0: a thread
     measure_every: int = 250  # steps
@@ -57,9 +57,9 @@ class Settings:
 
 
 def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, kinds: int, seed: int | None) -> None:
-    """Fill the queue with batches for ever; a process of its own gets its own seed and one thread.
+    """Put batches into the queue forever; each worker process has its own seed and uses one thread.
 
-    Peers seed their kinds of batches alike: at each step none waits for one that has a longer clip.
+    Peers share the seed of the kinds of batches, so that at no step one waits for another that has a longer clip.
     """
     kind_rng = np.random.default_rng(kinds)
     windows, single, longer, lost = np.cumsum([stage.windows, stage.single, stage.longer, stage.lost])
@@ -79,7 +79,7 @@ def _draw(sampler: Sampler, stage: Stage, times: int, queue: Any, kinds: int, se
 
 
 def _prefetch(sampler: Sampler, stage: Stage, times: int, workers: int, kinds: int, seed: int) -> Iterator[Batch]:
-    """Batches drawn ahead: by a thread, or by `workers` processes, which a GPU needs to be kept busy."""
+    """Yield batches drawn ahead by a thread, or by `workers` processes, which are needed to keep a GPU busy."""
     processes: list[Any] = []
     if workers == 0:
         queue: Any = Queue(2)
@@ -137,23 +137,23 @@ class Run:
             log.write(line + "\n")
 
     def stop(self, *_: Any) -> None:
-        """End after this step, with everything saved; a signal's handler."""
+        """Finish this step, save everything, and end. Also used as a signal handler."""
         self.stopping = True
 
     def _passed(self) -> float:
-        """How much of this call's time has passed, 0..1."""
+        """Return the fraction of this call's time that has passed."""
         return 1.0 if self.stopping else min(1.0, (time.monotonic() - self.began) / (60 * self.settings.minutes))
 
     def _keep(self, optimiser: Optimiser) -> None:
         folder, average = self.settings.state, self.average.state_dict()
         _save(folder / "average.pt", {"model": average, "config": self.config})
-        if not self.settings.decay:  # a decayed network learns no more: what is gone on with is the one before
+        if not self.settings.decay:  # a decayed network learns no more, so training resumes from the one before
             saved = {"model": self.model.state_dict(), "average": average, "config": self.config}
             saved |= {"stage": self.stage_index, "spent": self.spent, "steps": self.steps}
             _save(folder / "resume.pt", saved | {"optimiser": optimiser.state()})
 
     def run(self) -> None:
-        """From where the run stands until this call's time is over."""
+        """Train from where the run stands until this call's time is over."""
         if self.settings.stage:
             named = next(i for i, stage in enumerate(STAGES) if stage.name == self.settings.stage)
             if named != self.stage_index:
@@ -162,7 +162,7 @@ class Run:
             self.stage_index, self.spent, self.steps, self.optimiser_state = self.stage_index + 1, 0.0, 0, None
 
     def _stage(self, stage: Stage) -> bool:
-        """Train until the stage has its steps, or the call's time is over; returns whether this is so."""
+        """Train until the stage has all its steps or the call's time is over; return whether the time is over."""
         settings, device = self.settings, self.device
         set_size(self.model, stage.size)
         set_size(self.average, stage.size)
@@ -243,9 +243,9 @@ class Run:
 
 
 def _begin(settings: Settings) -> tuple[dict[str, Any], str]:
-    """What the run begins with, {} for random weights, and the text of its network's config.
+    """Return what the run starts from, {} for random weights, and the text of its network's config.
 
-    Raises ValueError where the config that is asked for is not that of what it begins with.
+    Raises ValueError if the requested config differs from that of what it starts from.
     """
     asked = settings.config.read_text() if settings.config else ""
     resumed, shipped = settings.state / "resume.pt", CONFIG.read_text()
@@ -266,8 +266,8 @@ def _begin(settings: Settings) -> tuple[dict[str, Any], str]:
     return saved, config
 
 
-# For glibc (mallopt(3), "Tunables" in its manual): otherwise large blocks go back to the system as soon as they are
-# free, a step takes thousands of them, and to be handed out anew is a tenth of its time.
+# For glibc (mallopt(3), "Tunables" in its manual). By default, freed large blocks return to the system at once; a step
+# takes thousands of them, and allocating them anew takes a tenth of its time.
 _KEEP_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",
@@ -277,7 +277,9 @@ _KEEP_MEMORY = {
 
 
 def train(settings: Settings) -> None:
-    """All stages, in as many processes as the settings say; SIGINT and SIGTERM end it with everything saved."""
+    """Train through all stages in as many processes as the settings say; SIGINT and SIGTERM end it with everything
+    saved.
+    """
     settings.state.mkdir(parents=True, exist_ok=True)
     for name, value in _KEEP_MEMORY.items():
         os.environ.setdefault(name, value)  # read when a process starts
@@ -296,7 +298,7 @@ def train(settings: Settings) -> None:
 
 
 def _process(rank: int, settings: Settings, meeting: str) -> None:
-    if settings.processes > 1:  # one alone takes as many threads as OMP_NUM_THREADS says
+    if settings.processes > 1:  # a single process uses OMP_NUM_THREADS
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.processes))
     run = Run(settings, Peers(rank, settings.processes, meeting))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -305,15 +307,15 @@ def _process(rank: int, settings: Settings, meeting: str) -> None:
 
 
 def export(sources: list[Path], target: Path) -> None:
-    """Write {"model": weights in half precision}, as a checkpoint is shipped, and its config beside it as .yaml.
+    """Write {"model": weights in half precision}, the format of a shipped checkpoint, and its config beside it as
+    .yaml.
 
-    A source is an average.pt; of several the mean is taken. The mean of a network and of what further training made of
-    it often does better than both (Wortsman et al., "Model soups", ICML 2022). Raises ValueError where the sources are
-    not of one network.
+    A source is an average.pt; several are averaged. The mean of a network and of its further training is often better
+    than both (Wortsman et al., "Model soups", ICML 2022). Raises ValueError if the sources have different networks.
     """
     saved = [torch.load(path, map_location="cpu", weights_only=True) for path in sources]
     if len({checkpoint["config"] for checkpoint in saved}) > 1:
-        raise ValueError(f"not of one network: {', '.join(map(str, sources))}")
+        raise ValueError(f"different networks can't be averaged: {', '.join(map(str, sources))}")
     states = [checkpoint["model"] for checkpoint in saved]
     mean = {
         k: sum(state[k] for state in states) / len(states) if v.is_floating_point() else v for k, v in states[0].items()

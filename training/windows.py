@@ -22,7 +22,9 @@ Floats = NDArray[np.float32]
 
 
 def _coarse(rng: Rng, truth: NDArray[np.bool_], pitch: float) -> Floats:
-    """S/4 x S/4 logits as a model has them from afar: one every `pitch` cells, the edge up to half of one beside."""
+    """Return S/4 x S/4 logits as a model gives them for a larger picture: one per `pitch` cells, edges off by up to
+    half a cell.
+    """
     size = len(truth)
     wander = cv2.resize(rng.normal(0, 4 * pitch / 4, (6, 6, 2)).astype(np.float32), (size, size))
     x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
@@ -38,7 +40,7 @@ def _coarse(rng: Rng, truth: NDArray[np.bool_], pitch: float) -> Floats:
 
 
 def window_step(model: Any, batch: Batch, rng: Rng, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Loss and mean IoU of answers to a coarse matte and points of what it is certain of."""
+    """Return loss and mean IoU of the answers to a coarse matte and points where it is certain."""
     target, truth = batch.targets(device)[:, 0], batch.masks[:, 0]
     masks, every = [], []
     for one in truth:

@@ -1,7 +1,7 @@
 """Builds a Shot in Blender and renders it with Cycles: pictures, and the id of the object at every pixel.
 
 The ids come from a second pass in which every surface only emits its object's id, so no light, texture or filter
-touches them. Written and tried with bpy 4.5; it uses nothing that 4.2 and 5.0 lack.
+affects them. Written and tested with bpy 4.5; it uses nothing that 4.2 or 5.0 lacks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _colour(rng: Rng, vivid: float = 1.0) -> tuple[float, float, float, float]:
 
 
 def _material(rng: Rng, scale: float, pattern: str = "any", vivid: float = 1.0) -> Any:
-    """A Principled material of one colour, or of two in a pattern whose cells are about 1/scale metres."""
+    """Make a Principled material of one colour, or of two in a pattern whose cells are about 1/scale metres."""
     material = bpy.data.materials.new("m")
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
@@ -64,7 +64,7 @@ def _material(rng: Rng, scale: float, pattern: str = "any", vivid: float = 1.0) 
 
 
 def _place(mesh: Mesh, name: str, number: int, materials: list[Any], smooth: bool = True) -> Any:
-    """A numpy mesh as a Blender object with an object index."""
+    """Add a numpy mesh as a Blender object with an object index."""
     data = bpy.data.meshes.new(name)
     data.from_pydata(mesh.vertices.tolist(), [], [list(face) for face in mesh.faces])
     for material in materials:
@@ -93,7 +93,7 @@ def _suzanne(number: int, materials: list[Any]) -> Any:
 
 
 def _room(rng: Rng, shot: Shot) -> None:
-    """A floor, and walls on some days, an open sky on others."""
+    """Build a floor, and either walls or an open sky."""
     size = rng.uniform(3.5, 7)
     floor = Mesh(np.array([(-20, -20, 0), (20, -20, 0), (20, 20, 0), (-20, 20, 0)], dtype=float), [(0, 1, 2, 3)], [0])
     _place(floor, "floor", 0, [_material(rng, rng.uniform(1.5, 6), shot.floor, 0.7)], smooth=False)
@@ -114,7 +114,7 @@ def _room(rng: Rng, shot: Shot) -> None:
 
 
 def _lights(rng: Rng, frames: int) -> None:
-    """One to three lamps; half of the clips change in brightness while they run."""
+    """Add one to three lamps; in half of the clips the brightness changes over time."""
     for _ in range(int(rng.integers(1, 4))):
         kind: Any = str(rng.choice(["SUN", "AREA", "POINT"]))
         lamp = bpy.data.lights.new("l", kind)
@@ -135,7 +135,7 @@ def _lights(rng: Rng, frames: int) -> None:
 
 
 def _camera(rng: Rng, shot: Shot, height: float, radius: float) -> tuple[float, float]:
-    """An orbiting, slightly shaking camera; returns its distance and its first angle."""
+    """Add an orbiting, slightly shaking camera; return its distance and start angle."""
     camera = bpy.data.objects.new("c", bpy.data.cameras.new("c"))
     bpy.context.scene.collection.objects.link(camera)
     bpy.context.scene.camera = camera
@@ -164,7 +164,7 @@ def _camera(rng: Rng, shot: Shot, height: float, radius: float) -> tuple[float, 
 
 
 def _scatter(rng: Rng, shot: Shot, radius: float, reach: float, start: float) -> None:
-    """Clutter on the floor around the subject, not through it; for "clutter" one thing stands in the way."""
+    """Scatter clutter on the floor around the subject; with occlusion "clutter", one thing stands in front of it."""
     taken: list[tuple[float, float, float]] = [(0, 0, radius)]
     for number in range(2, 2 + shot.clutter):
         mesh = CLUTTER[str(rng.choice(list(CLUTTER)))](rng).moved(scale=rng.uniform(0.4, 1.1))
@@ -188,7 +188,7 @@ def _scatter(rng: Rng, shot: Shot, radius: float, reach: float, start: float) ->
 
 
 def _hide_behind_pillar(rng: Rng, subject: Any, shot: Shot, radius: float, reach: float, start: float) -> None:
-    """A pillar before the still camera's subject, which slides behind it and out again."""
+    """Place a pillar in front of a still camera; the subject slides behind it and out again."""
     from .meshes import box
 
     middle = start + math.radians(shot.orbit) * 0.5
@@ -207,7 +207,9 @@ def _hide_behind_pillar(rng: Rng, subject: Any, shot: Shot, radius: float, reach
 
 
 def _walk(subject: Any, shot: Shot, height: float, radius: float, start: float) -> None:
-    """Across the picture, a little towards the camera. It throws no shadow: that would move too, and have no id."""
+    """Move the subject across the picture, slightly towards the camera. It casts no shadow, as a moving shadow has no
+    id.
+    """
     subject.visible_shadow = False
     span = 0.75 * max(height, 0.75 * radius) / shot.fill
     middle = start + math.radians(shot.orbit) * 0.5
@@ -221,7 +223,7 @@ def _walk(subject: Any, shot: Shot, height: float, radius: float, start: float) 
 
 
 def _linear(thing: Any) -> None:
-    """Constant speed between keys."""
+    """Make the speed between keys constant."""
     action = thing.animation_data.action
     curves = action.fcurves if hasattr(action, "fcurves") else action.layers[0].strips[0].channelbags[0].fcurves
     for curve in curves:
@@ -259,7 +261,7 @@ def build(shot: Shot) -> None:
 
 
 def _id_material() -> Any:
-    """Emission of strength (object index / 255), whatever the surface."""
+    """Make a material that emits (object index / 255) on any surface."""
     material = bpy.data.materials.new("id")
     material.use_nodes = True
     nodes, links = material.node_tree.nodes, material.node_tree.links
@@ -282,8 +284,8 @@ def _animate(folder: Path, kind: str) -> None:
 def render(shot: Shot, folder: Path, threads: int = 2) -> None:
     """Render a shot into `folder`: rgb/0001.jpg ... and id/0001.png ... (8 bit; 0 = room, 1 = subject).
 
-    Where the subject walks, clean/0001.jpg ... is the same without it.
-    With `coverage_samples` above 1 only the subject is in id/, as 255 times its coverage of the pixel.
+    If the subject walks, clean/0001.jpg ... shows the same without it. With `coverage_samples` above 1, id/ has only
+    the subject, as 255 times its coverage of the pixel.
     """
     build(shot)
     scene = bpy.context.scene

@@ -1,4 +1,4 @@
-"""Mesh primitives as numpy arrays: everything that the subjects are put together from.
+"""Mesh primitives as numpy arrays, from which the subjects are built.
 
 A mesh is `(vertices, faces)`: float64 N x 3 in metres, z up, and a list of vertex index tuples. No bpy here.
 """
@@ -32,7 +32,7 @@ class Mesh:
         return self
 
     def moved(self, offset: Point = (0, 0, 0), scale: float | Point = 1.0, turn: float = 0.0) -> Mesh:
-        """A copy: scaled, then turned about z (radians), then moved."""
+        """Return a copy that is scaled, then turned about z (radians), then moved."""
         c, s = np.cos(turn), np.sin(turn)
         spin = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         vertices = (self.vertices * np.asarray(scale)) @ spin.T + np.asarray(offset, dtype=float)
@@ -51,7 +51,7 @@ def box(size: Point, centre: Point = (0, 0, 0)) -> Mesh:
 
 
 def _frame(axis: Array) -> tuple[Array, Array]:
-    """Two unit vectors that stand at right angles on `axis` and on each other."""
+    """Return two unit vectors perpendicular to `axis` and to each other."""
     helper = np.array([1.0, 0, 0]) if abs(axis[0]) < 0.7 else np.array([0, 1.0, 0])
     u = np.cross(axis, helper)
     u /= np.linalg.norm(u)
@@ -103,7 +103,7 @@ def ellipsoid(radii: Point, centre: Point = (0, 0, 0), sides: int = 20) -> Mesh:
 
 
 def ring(major: float, minor: float, sides: int = 40, axis: str = "y", centre: Point = (0, 0, 0)) -> Mesh:
-    """A torus: `axis` is what a wheel of it would turn about."""
+    """A torus; `axis` is its axis of rotation."""
     a = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     b = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     r = np.broadcast_to(major + minor * np.cos(b), (sides, 8))

@@ -1,7 +1,7 @@
-"""Subjects put together from primitives: chairs, stools, plants, bicycles, tools, toys, figures and household things.
+"""Subjects built from primitives: chairs, stools, plants, bicycles, tools, toys, figures and household things.
 
-Each maker takes a numpy random generator and returns a Mesh that stands on z = 0 around the origin, about one metre
-in its largest extent, with up to three material slots. A new subject is one function and one line in SUBJECTS.
+Each maker takes a numpy random generator and returns a Mesh that stands on z = 0 around the origin, about one metre in
+its largest extent, with up to three material slots. A new subject is one function and one line in SUBJECTS.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def wrench(rng: Rng) -> Mesh:
 
 
 def _laid(mesh: Mesh) -> Mesh:
-    """The same thing lying on its side."""
+    """Lay a thing on its side."""
     v = mesh.vertices[:, [2, 0, 1]].copy()
     v[:, 0] -= v[:, 0].mean()
     v[:, 2] -= v[:, 2].min()
