@@ -1,4 +1,4 @@
-"""From the Movie Clip Editor to a Job: footage, prompts, coordinates.
+"""Turns a clip of the Movie Clip Editor into a Job: footage, prompts, coordinates.
 
-Imports `settings` and everything below it. `sequence`, `coordinates` and `blendfile` know no bpy.
+Imports `settings` and everything below it. `sequence`, `coordinates` and `blendfile` do not import bpy.
 """

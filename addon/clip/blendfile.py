@@ -1,8 +1,8 @@
-"""Shape keys of masks, read from a .blend file: Blender's Python API doesn't show them.
+"""Reads the shape keys of masks from a .blend file, as Blender's Python API does not expose them.
 
-Just enough of the file format: header, blocks, and the struct catalogue (SDNA) that every .blend carries about itself,
-so that a changed struct is found by its names and not by fixed offsets. Uncompressed, little-endian, 64 bit: what every
-supported Blender writes with compress=False. Standard library only.
+It parses only what it needs of the file format: header, blocks, and the struct catalogue (SDNA) that every .blend
+carries. Members are found by name, not by fixed offset, so changed structs are still read. Uncompressed, little-endian,
+64 bit: what every supported Blender writes with compress=False. Standard library only.
 
 Source: Blender's doc/blender_file_format; blenloader/BLO_core_bhead.hh for the larger headers since 5.0.
 """
@@ -21,7 +21,7 @@ from ..contract.errors import JobError
 
 _FLOATS_PER_POINT = 8  # left handle, point, right handle (x, y each), weight, radius
 _POINTER_SIZE = 8
-_MAX_BYTES = 1_000_000_000  # of a file with one mask
+_MAX_BYTES = 1_000_000_000  # largest size of a file with one mask
 _STRUCTS = ("Mask", "MaskLayer", "MaskLayerShape")
 
 ControlPoint = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -30,17 +30,17 @@ ControlPoint = tuple[tuple[float, float], tuple[float, float], tuple[float, floa
 
 @dataclass(frozen=True, slots=True)
 class ShapeKey:
-    """One mask layer, keyed on one scene frame. `points`: those of all its splines, one spline after the other."""
+    """A key of one mask layer on one scene frame. points: the points of all its splines, in order."""
 
     frame: int
     points: tuple[ControlPoint, ...]
 
 
 def read_shape_keys(path: Path, mask: str) -> dict[str, list[ShapeKey]]:
-    """The shape keys of the Mask data-block called `mask`, by layer name, ordered by frame.
+    """Return the shape keys of the mask data-block `mask` by layer name, ordered by frame.
 
     Raises:
-        JobError: the file can't be read, isn't an uncompressed 64-bit .blend, is damaged, or the mask isn't in it.
+        JobError: the file can't be read, is damaged or not an uncompressed 64-bit .blend, or does not contain the mask.
     """
     hint = "Use markers instead, and please report this."
     with reading(JobError, "The mask's keys can't be read in this Blender", where=mask, hint=hint):
@@ -69,7 +69,7 @@ def _shape_keys(layer: _Struct) -> list[ShapeKey]:
 @dataclass(frozen=True, slots=True)
 class _Block:
     code: bytes
-    address: int  # where it was in Blender's memory; pointers in the file mean this
+    address: int  # its address in Blender's memory, to which pointers in the file refer
     struct_index: int
     start: int  # byte offset of its contents
     size: int
@@ -97,12 +97,12 @@ class _BlendFile:
         elif re.fullmatch(rb"BLENDER17-01v\d{4}", self.data[:17]):
             at, header, classic = 17, struct.Struct("<4siQqq"), False
         else:
-            raise ValueError("this is no .blend file that can be read here")
+            raise ValueError("this is not a .blend file, or its format is not supported")
         while at + header.size <= len(self.data):
             code, second, address, fourth, _ = header.unpack_from(self.data, at)
             size, struct_index = (second, fourth) if classic else (fourth, second)
             if size < 0:
-                raise ValueError("the .blend has a block of a negative size")
+                raise ValueError("the .blend has a block with a negative size")
             yield _Block(code, address, struct_index, at + header.size, size)
             at += header.size + size
 
@@ -130,21 +130,21 @@ class _Struct:
         return int.from_bytes(self._bytes(name), "little", signed=True)
 
     def floats(self, name: str, count: int) -> tuple[float, ...]:
-        """The array of `count` floats that the pointer `name` means."""
+        """Return the array of `count` floats that the pointer `name` refers to."""
         if not count:
             return ()
         block = self.file.struct_at(self.integer(name)).block
         if not 0 < count * 4 <= block.size:
-            raise ValueError("the .blend has an array of another length than it says")
+            raise ValueError("the .blend has an array whose length differs from its count")
         return struct.unpack_from(f"<{count}f", self.file.data, block.start)
 
     def linked(self, name: str) -> Iterator[_Struct]:
-        """The structs of the list `name` (a ListBase: first, last)."""
+        """Yield the structs of the linked list `name` (a ListBase: first, last)."""
         address = self.integer(f"{name}.first")
         visited: set[int] = set()
         while address:
             if address in visited:
-                raise ValueError("the .blend has a list without an end")
+                raise ValueError("the .blend has a linked list that never ends")
             visited.add(address)
             item = self.file.struct_at(address)
             yield item
@@ -152,7 +152,9 @@ class _Struct:
 
 
 def _read_catalogue(data: bytes) -> dict[int, dict[str, _Field]]:
-    """The fields of the structs that are read here, by index and name; those of embedded structs as `outer.inner`."""
+    """Return the fields of the needed structs by struct index and field name; fields of embedded structs are
+    `outer.inner`.
+    """
     names, at = _read_strings(data, len(b"SDNA"), b"NAME")
     types, at = _read_strings(data, at, b"TYPE")
     sizes = struct.unpack_from(f"<{len(types)}h", data, at + 4)

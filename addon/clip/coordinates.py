@@ -1,9 +1,9 @@
-"""The one place where Blender's coordinates become the Job's: full-resolution, upright pixels from the top left.
+"""Converts Blender's coordinates to the Job's, and back: full-resolution, upright pixels from the top left.
 
-Blender shows images as they are stored. So do its coordinates: markers are 0..1 over the stored frame, from the bottom
-left; mask points are 0..1 over a square as large as the frame's longer side, centred on it. A Job is upright: EXIF
-orientation is applied here, per file, because photos of one set may be turned differently, and that of a movie's header
-where Blender doesn't. Standard library only.
+Blender shows images as they are stored, and its coordinates refer to the stored frame: markers are 0..1 from the bottom
+left; mask points are 0..1 over a square as large as the frame's longer side, centred on it. A Job is upright, so EXIF
+orientation is applied here: per file, because photos of one set may be rotated differently, and for a movie that of its
+header if Blender does not apply it. Standard library only.
 
 Source: BKE_mask_coord_from_movieclip (blenkernel/intern/mask.cc).
 """
@@ -24,7 +24,7 @@ Point2 = tuple[float, float]
 
 
 def read_file_orientation(file: str) -> int:
-    """EXIF orientation, 1 to 8. Raises FootageError."""
+    """Return a file's EXIF orientation, 1 to 8. Raises FootageError if it can't be read."""
     try:
         return read_orientation(Path(file))
     except OSError as error:
@@ -35,9 +35,8 @@ def read_file_orientation(file: str) -> int:
 class ClipCoordinates:
     """Converts coordinates on the frames of one clip.
 
-    footage: width and height are upright.
-    pixel_aspect: height of a pixel over its width, as Blender's BKE_movieclip_get_aspect gives it.
-    movie_orientation: how a movie that Blender shows as it is stored is to be turned, as an EXIF orientation.
+    footage: its width and height are upright. pixel_aspect: height of a pixel over its width, as in Blender's
+    BKE_movieclip_get_aspect. movie_orientation: the EXIF orientation of a movie that Blender shows as it is stored.
     """
 
     footage: Footage
@@ -46,13 +45,13 @@ class ClipCoordinates:
     _orientations: dict[int, int] = field(default_factory=dict)
 
     def from_marker(self, frame: int, place: Point2) -> Point2:
-        """A marker's or corner's (u, v) on clip frame `frame`, in upright pixels."""
+        """Convert (u, v) of a marker or corner on clip frame `frame` to upright pixels."""
         orientation = self.orientation(frame)
         stored = oriented_size(self.footage.width, self.footage.height, orientation)
         return to_oriented(place[0] * stored[0], (1 - place[1]) * stored[1], *stored, orientation)
 
     def from_mask(self, frame: int, place: Point2) -> Point2:
-        """A mask point on clip frame `frame`, in upright pixels."""
+        """Convert a mask point on clip frame `frame` to upright pixels."""
         width, height = oriented_size(self.footage.width, self.footage.height, self.orientation(frame))
         x, y = place
         shape = width / (height * self.pixel_aspect)
@@ -63,26 +62,28 @@ class ClipCoordinates:
         return self.from_marker(frame, (x, y))
 
     def turns(self) -> set[int]:
-        """The clip frames on both sides of each change of orientation."""
+        """Return the clip frames on both sides of each change of orientation."""
         frames = () if self.footage.movie else _turned(self.footage.files)
         return {side for frame in frames for side in (frame - 1, frame)}
 
     def to_marker(self, frame: int, place: Point2) -> Point2:
-        """What `from_marker` makes upright pixels of, back."""
+        """Invert `from_marker`."""
         orientation = self.orientation(frame)
         width, height = oriented_size(self.footage.width, self.footage.height, orientation)
         x, y = to_stored(*place, width, height, orientation)
         return x / width, 1 - y / height
 
     def to_mask(self, frame: int, place: Point2) -> Point2:
-        """What `from_mask` makes upright pixels of, back."""
+        """Invert `from_mask`."""
         width, height = oriented_size(self.footage.width, self.footage.height, self.orientation(frame))
         u, v = self.to_marker(frame, place)
         shape = width / (height * self.pixel_aspect)
         return ((u - 0.5) * shape + 0.5, v) if shape < 1 else (u, (v - 0.5) / shape + 0.5)
 
     def orientation(self, frame: int) -> int:
-        """How a frame that Blender shows is to be turned, or the nearest one that the clip has. Raises FootageError."""
+        """Return the EXIF orientation of a frame as Blender shows it, or of the nearest frame of the clip. Raises
+        FootageError.
+        """
         if self.footage.movie:
             return self.movie_orientation
         frame = min(max(frame, 1), len(self.footage.files))
@@ -93,7 +94,7 @@ class ClipCoordinates:
 
 @functools.lru_cache(maxsize=4)
 def _turned(files: tuple[str, ...]) -> list[int]:
-    """The clip frames with another orientation than the one before. Raises FootageError."""
+    """Return the clip frames whose orientation differs from that of the frame before. Raises FootageError."""
     orientations = [read_file_orientation(file) for file in files]
     return [i + 2 for i, (one, two) in enumerate(itertools.pairwise(orientations)) if one != two]
 
@@ -101,15 +102,16 @@ def _turned(files: tuple[str, ...]) -> list[int]:
 def sample_outline(
     points: list[tuple[Point2, Point2, Point2]], convert: Callable[[Point2], Point2], steps: int = 0
 ) -> list[Point2]:
-    """A closed Bezier outline as a polygon.
+    """Return a closed Bezier outline as a polygon.
 
     Args:
-        points: left handle, point, right handle of each, in any coordinates.
-        convert: to the coordinates of the result, in pixels; straight lines must stay straight.
+        points: (left handle, point, right handle) of each control point, in any coordinates.
+        convert: converts a point to the coordinates of the result, in pixels; it must keep straight lines straight.
         steps: corners from one point to the next; 0 = as many as are needed.
 
     Returns:
-        corners, without `steps` at most about _STEP pixels apart along curves; straight segments have none in between.
+        The polygon's corners. Without `steps`, corners on curves are at most about _STEP pixels apart, and straight
+        segments have none in between.
     """
     knots = [tuple(convert(place) for place in point) for point in points]
     outline: list[Point2] = []

@@ -1,4 +1,4 @@
-"""The clip editors that are open, in all windows."""
+"""The open clip editors of all windows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import bpy
 
 
 def clip_editors() -> Iterator[tuple[bpy.types.Area, bpy.types.SpaceClipEditor]]:
-    """Area and space of each."""
+    """Yield area and space of each editor."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             space = area.spaces.active
@@ -17,13 +17,13 @@ def clip_editors() -> Iterator[tuple[bpy.types.Area, bpy.types.SpaceClipEditor]]
 
 
 def redraw() -> None:
-    """Draw all of them anew."""
+    """Redraw all editors."""
     for area, _ in clip_editors():
         area.tag_redraw()
 
 
 def redraw_sidebars() -> None:
-    """Draw sidebars and toolbars anew, which is quick: Blender uploads the whole plate whenever it draws the clip."""
+    """Redraw sidebars and toolbars only, which is fast: to redraw the clip, Blender uploads the whole plate."""
     for area, _ in clip_editors():
         for region in area.regions:
             if region.type in ("UI", "TOOLS"):

@@ -1,4 +1,4 @@
-"""The finishing of a clip's objects as the Job wants it."""
+"""Adds the finishing settings of a clip's objects to its Job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .mask import read_garbage
 def with_finishing(
     clip: bpy.types.MovieClip, coordinates: ClipCoordinates, objects: tuple[MatteObject, ...], ignored: list[str]
 ) -> tuple[MatteObject, ...]:
-    """The objects with their finishing; adds to `ignored` what is left out, and why. Raises JobError: a mask."""
+    """Return the objects with their finishing, and append what is left out, with reasons, to `ignored`.
+
+    Raises JobError if a mask can't be read.
+    """
     names = [matte_object.name for matte_object in objects]
     return tuple(
         dataclasses.replace(matte_object, finishing=_read(clip, coordinates, matte_object.name, names, ignored))

@@ -1,4 +1,4 @@
-"""The active MovieClip as a Job's Footage, with everything that an artist should know about it in words."""
+"""The active MovieClip as a Job's Footage, with warnings in words."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .coordinates import ClipCoordinates, read_file_orientation
 from .sequence import sequence_files
 
 _ONE_OF_THEM = "Name one of these (--clip NAME), or make it the scene's active clip."
-_TURNS_MOVIES = (4, 4, 0)  # from which on Blender turns movies by their header
+_TURNS_MOVIES = (4, 4, 0)  # first Blender version that rotates movies as their header says
 
 
 def active_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
-    """The clip in the editor; elsewhere the scene's; without one, the only one of the file."""
+    """Return the clip in the editor; elsewhere the scene's; without one, the only clip of the file, or None."""
     space = context.space_data
     if isinstance(space, bpy.types.SpaceClipEditor):
         return space.clip
@@ -35,19 +35,21 @@ def active_clip(context: bpy.types.Context) -> bpy.types.MovieClip | None:
 
 
 def shown_frame(clip: bpy.types.MovieClip, space: bpy.types.Space | None, scene: bpy.types.Scene) -> int:
-    """The clip frame that a clip editor shows; elsewhere, and without a window, the scene's current one."""
+    """Return the clip frame that a clip editor shows; elsewhere, and without a window, that of the scene's current
+    frame.
+    """
     if isinstance(space, bpy.types.SpaceClipEditor) and not bpy.app.background:
         return space.clip_user.frame_current - clip.frame_start + 1
     return scene.frame_current - clip.frame_start + 1
 
 
 def scene_frame(clip: bpy.types.MovieClip, frame: int) -> int:
-    """The number that the timeline has for a clip frame, which is what the artist reads."""
+    """Return the timeline's number for a clip frame, which is the one that the artist sees."""
     return frame + clip.frame_start - 1
 
 
 def find_clip(name: str) -> bpy.types.MovieClip:
-    """The clip called `name`; with an empty name, the file's active or only one. Raises FootageError."""
+    """Return the clip called `name`, or for an empty name the file's active or only one. Raises FootageError."""
     if name:
         if name not in bpy.data.movieclips:
             known = ", ".join(other.name for other in bpy.data.movieclips) or "none"
@@ -63,13 +65,13 @@ def find_clip(name: str) -> bpy.types.MovieClip:
 
 
 def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
-    """The clip's footage, and warnings.
+    """Return the clip's footage and warnings.
 
-    Clip frame f of a sequence is the file whose number is that of the opened file + frame_offset + f - 1, whatever
-    frame_start is: that only says on which scene frame the clip begins.
+    Clip frame f of a sequence is the file with the number of the opened file + frame_offset + f - 1. frame_start does
+    not matter here: it only sets the scene frame on which the clip begins.
 
     Raises:
-        FootageError: a file is missing or can't be read; it names the file.
+        FootageError: a file is missing or can't be read; the error names the file.
     """
     path = Path(os.path.normpath(bpy.path.abspath(clip.filepath, library=clip.library)))
     if path.suffix.lower() in HEIF_SUFFIXES | RAW_SUFFIXES:
@@ -94,7 +96,7 @@ def read_footage(clip: bpy.types.MovieClip) -> tuple[Footage, list[str]]:
 
 
 def _colour_config() -> str:
-    """The OpenColorIO config that this Blender uses: what $OCIO says, or its own. Empty if there is none."""
+    """Return the OpenColorIO config that this Blender uses: $OCIO, or its own. Empty if there is none."""
     own = bpy.utils.system_resource("DATAFILES", path="colormanagement")  # type: ignore[attr-defined]
     for path in (os.environ.get("OCIO", ""), os.path.join(own, "config.ocio") if own else ""):  # noqa: PTH118
         if os.path.isfile(path):  # noqa: PTH113
@@ -103,7 +105,7 @@ def _colour_config() -> str:
 
 
 def matte_folder(clip: bpy.types.MovieClip, footage: Footage | None) -> Path | None:
-    """Where the clip's versions and mattes are; None if it has no folder of its own and its footage can't be found."""
+    """Return the folder of the clip's versions and mattes, or None if none is set and the footage can't be found."""
     settings = settings_of(clip)
     if settings.output:
         return Path(bpy.path.abspath(settings.output, library=clip.library))
@@ -113,19 +115,21 @@ def matte_folder(clip: bpy.types.MovieClip, footage: Footage | None) -> Path | N
 
 
 def pictures_of(footage: Footage) -> str:
-    """Which picture is clip frame 1: another one after a change of the clip's frame offset."""
+    """Return an identifier of the picture on clip frame 1, which changes with the clip's frame offset."""
     return f"{Path(footage.files[0]).name} {footage.movie_offset}"
 
 
 def coordinates_of(clip: bpy.types.MovieClip, footage: Footage) -> ClipCoordinates:
-    """The conversion between the clip's coordinates and a Job's. Raises FootageError."""
+    """Return the converter between the clip's coordinates and a Job's. Raises FootageError."""
     aspect_x, aspect_y = clip.display_aspect[:]
     aspect = aspect_y / aspect_x / clip.tracking.camera.pixel_aspect
     return ClipCoordinates(footage, aspect, movie_orientation(footage.files[0]) if footage.movie else 1)
 
 
 def movie_orientation(file: str) -> int:
-    """How a movie's pictures, as this Blender shows them, are to be turned to stand upright. Raises FootageError."""
+    """Return the EXIF orientation that makes a movie's pictures, as this Blender shows them, upright. Raises
+    FootageError.
+    """
     if bpy.app.version >= _TURNS_MOVIES:
         return 1
     try:

@@ -1,6 +1,6 @@
-"""What the lane under the clip says of each frame, and what can be jumped to: a table of kinds.
+"""The kinds of frames that the lane under the clip shows and that buttons jump to, as one table.
 
-Another kind of frame is one more entry of KINDS and one more line in `lane_of`.
+A new kind of frame is one more entry of KINDS and one more line in `lane_of`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Colour = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of frame. low, high: where its bars are in the lane, 0..1 of its height, drawn in the table's order."""
+    """A kind of frame. low, high: its bars' vertical extent, 0 to 1 of the lane's height; drawn in the table's order."""
 
     label: str
     description: str
@@ -42,7 +42,7 @@ KINDS = {
 
 
 def lane_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict[str, set[int]]:
-    """Clip frames by kind, over all objects that get a matte. `summary`: of the clip, where it was read already."""
+    """Return clip frames by kind, over all objects with a matte. summary: the clip's, if it was computed already."""
     found: dict[str, set[int]] = {kind: set() for kind in KINDS}
     summary = summary or summary_of(clip)
     for entry in settings_of(clip).objects:
@@ -61,16 +61,16 @@ def lane_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict[s
 
 
 def is_current(entry: ObjectSettings, take: str, summary: Summary) -> bool:
-    """Whether a take of an object is of what is marked now, and of the pictures that the clip shows now."""
+    """Whether a take was made from the object's present marks and the pictures that the clip shows now."""
     prompts = summary.marked.get(entry.name)
     if take != entry.take or prompts is None or summary.footage is None:
         return False
-    is_of_these = entry.pictures in ("", pictures_of(summary.footage))  # empty: kept by a version before this
+    is_of_these = entry.pictures in ("", pictures_of(summary.footage))  # empty: saved by an earlier release
     return is_of_these and is_made_from(Path(take), prompts, entry.held_runs())
 
 
 def stops(clip: bpy.types.MovieClip, kind: str) -> list[int]:
-    """Where a jump may land, in order: each marked frame, the worst of each suspect run, both ends of other runs."""
+    """Return the frames to jump to: each marked frame, the worst of each suspect run, both ends of other runs."""
     if kind == "suspect":
         return sorted({suspect.frame for suspect in settings_of(clip).suspects_used()})
     frames = lane_of(clip)[kind]

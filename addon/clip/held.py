@@ -18,7 +18,7 @@ from .footage import scene_frame
 
 
 def with_held(clip: bpy.types.MovieClip, objects: tuple[MatteObject, ...]) -> tuple[MatteObject, ...]:
-    """The objects with their held frames."""
+    """Return the objects with their held frames."""
     entries = settings_of(clip).objects
     return tuple(
         dataclasses.replace(matte_object, held=entries[matte_object.name].held_runs())
@@ -29,7 +29,7 @@ def with_held(clip: bpy.types.MovieClip, objects: tuple[MatteObject, ...]) -> tu
 
 
 def hold(clip: bpy.types.MovieClip, name: str, frames: Iterable[int]) -> None:
-    """Hold clip frames of an object as they are seen now. Frames that are held already stay as they are.
+    """Hold the mattes of an object's clip frames as they are shown now. Frames that are held already do not change.
 
     Raises:
         JobError: a frame has no matte.
@@ -47,7 +47,7 @@ def hold(clip: bpy.types.MovieClip, name: str, frames: Iterable[int]) -> None:
 
 
 def hold_before(clip: bpy.types.MovieClip, name: str, here: int, marked: Sequence[int]) -> None:
-    """Hold all clip frames before `here` that have a matte, so that a correction there is taken forward only.
+    """Hold all clip frames before `here` that have a matte, so that a correction there only affects later frames.
 
     Args:
         clip: the clip.
@@ -56,8 +56,8 @@ def hold_before(clip: bpy.types.MovieClip, name: str, here: int, marked: Sequenc
         marked: the clip frames on which the object is marked, ascending.
 
     Raises:
-        JobError: a frame between the first mark and `here` has no matte, there is no mark to go on from, or the
-            direction does not lead on from there.
+        JobError: a frame between the first mark and `here` has no matte, there is no mark to start from, or tracking goes
+            in the other direction.
         OutputError: a matte is damaged.
     """
     settings = settings_of(clip)
@@ -77,6 +77,6 @@ def hold_before(clip: bpy.types.MovieClip, name: str, here: int, marked: Sequenc
 
 
 def _seen(entry: ObjectSettings, frames: Iterable[int]) -> dict[int, Path | None]:
-    """The folder of the take that each frame is seen from: the newest that has it. None if there is none."""
+    """Return by frame the folder of the newest take that has it, which is the one shown; None if there is none."""
     takes = [(Path(take), tracked_frames(take)) for take in entry.takes() if is_take(Path(take))]
     return {frame: next((take for take, has in takes if frame in has), None) for frame in sorted(frames)}

@@ -1,4 +1,4 @@
-"""The markers of a track, read in one go, as there may be thousands."""
+"""The markers of a track, read in one pass, as there may be thousands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Markers(NamedTuple):
-    """By marker, ordered by frame: clip frame, whether it was set by hand, whether it is muted, (u, v)."""
+    """Columns of markers, ordered by frame: clip frame, whether set by hand, whether muted, (u, v)."""
 
     frames: list[int]
     keyed: list[bool]
@@ -18,7 +18,7 @@ class Markers(NamedTuple):
 
 
 def markers_of(track: bpy.types.MovieTrackingTrack) -> Markers:
-    """All markers of a track."""
+    """Return all markers of a track."""
     count = len(track.markers)
     frames = np.empty(count, np.int32)
     keyed, muted = np.empty(count, bool), np.empty(count, bool)

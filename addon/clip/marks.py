@@ -1,6 +1,6 @@
-"""Marks as an artist sets them: a point is a track with one marker, a box a plane track on four hidden tracks.
+"""Adds and removes marks. A point is a track with one marker, a box is a plane track on four hidden tracks.
 
-Track references dangle after undo, so tracks are known by their names.
+References to tracks are invalid after undo, so tracks are identified by name.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from ..settings.palette import EXCLUDE, INCLUDE
 from .names import follow_names
 from .prompts import Mark
 
-_CORNER = "Box Corner"  # what the tracks of a box are called
-_FIRST = "Subject"  # what the first object is called: Blender's own is called Camera
+_CORNER = "Box Corner"  # name of the tracks of a box
+_FIRST = "Subject"  # name of the first object; Blender's own is called Camera
 
 Corners = tuple[tuple[float, float], tuple[float, float]]  # two opposite ones, 0..1 from the frame's bottom left
 
 
 def add_point(clip: bpy.types.MovieClip, frame: int, place: tuple[float, float], include: bool) -> None:
-    """Add a marker, and select it alone.
+    """Add a marker and make it the only selected one.
 
     Args:
-        clip: with an active tracking object.
+        clip: a clip with an active tracking object.
         frame: the clip frame.
-        place: 0..1 from the frame's bottom left.
-        include: whether it is on the subject.
+        place: (u, v), 0 to 1 from the frame's bottom left.
+        include: True on the subject, False beside it.
     """
     tracks = _object_to_mark(clip).tracks
     for other in tracks:
@@ -40,10 +40,10 @@ def add_point(clip: bpy.types.MovieClip, frame: int, place: tuple[float, float],
 
 
 def add_box(space: bpy.types.SpaceClipEditor, frame: int, corners: Corners) -> None:
-    """Add a plane track, on tracks of its own, in place of another one that was added so on this frame.
+    """Add a plane track on new tracks; it replaces an earlier box of this extension on the same frame.
 
     Args:
-        space: the editor of the context, which shows the clip.
+        space: the context's clip editor, which shows the clip.
         frame: the clip frame.
         corners: the box.
     """
@@ -70,12 +70,12 @@ def add_box(space: bpy.types.SpaceClipEditor, frame: int, corners: Corners) -> N
 
 
 def remove_mark(space: bpy.types.SpaceClipEditor, name: str, mark: Mark) -> None:
-    """Remove one marker; with its last one that counts, the whole track or plane track.
+    """Remove one marker; if no other one of the track or plane track counts as a prompt, remove that altogether.
 
     Args:
-        space: the editor of the context, which shows the clip.
-        name: of the tracking object.
-        mark: of a track or plane track of that object.
+        space: the context's clip editor, which shows the clip.
+        name: name of the tracking object.
+        mark: a mark of a track or plane track of that object.
     """
     marked = space.clip.tracking.objects[name]
     holders = marked.plane_tracks if mark.kind == "box" else marked.tracks
@@ -89,13 +89,13 @@ def remove_mark(space: bpy.types.SpaceClipEditor, name: str, mark: Mark) -> None
 
 
 def _corners(marked: bpy.types.MovieTrackingObject, frame: int) -> list[str]:
-    """The tracks of the box that `add_box` has made on a frame."""
+    """Return the tracks of the box that `add_box` made on a frame."""
     corners = (track for track in marked.tracks if track.hide and track.name.startswith(_CORNER))
     return [track.name for track in corners if track.markers.find_frame(frame) is not None]
 
 
 def _remove(space: bpy.types.SpaceClipEditor, name: str, planes: list[str], tracks: list[str]) -> None:
-    """By Blender's own operator, which deletes what is selected and seen in the active object."""
+    """Delete plane tracks and tracks with Blender's operator, which deletes what is selected and visible."""
     objects = space.clip.tracking.objects
     before, objects.active = objects.active.name, objects[name]
     selected = [track.name for track in objects[name].tracks if track.select and track.name not in tracks]
@@ -113,7 +113,7 @@ def _remove(space: bpy.types.SpaceClipEditor, name: str, planes: list[str], trac
 
 @contextmanager
 def _tracking(space: bpy.types.SpaceClipEditor) -> Iterator[None]:
-    """Blender's own operators on tracks refuse to work while an editor is there for masks."""
+    """Switch the editor to tracking mode, as Blender's operators on tracks refuse to work in mask mode."""
     before, space.mode = space.mode, "TRACKING"
     try:
         yield
@@ -122,7 +122,7 @@ def _tracking(space: bpy.types.SpaceClipEditor) -> Iterator[None]:
 
 
 def _object_to_mark(clip: bpy.types.MovieClip) -> bpy.types.MovieTrackingObject:
-    """The active one. As long as there is only Blender's own, and it is empty, a new one: Camera is what it solves."""
+    """Return the active object, or a new one if the clip only has an empty Camera, which Blender's solver uses."""
     objects = clip.tracking.objects
     if len(objects) == 1 and is_empty_camera(objects[0]):
         objects.active = objects.new(_FIRST)
@@ -131,5 +131,5 @@ def _object_to_mark(clip: bpy.types.MovieClip) -> bpy.types.MovieTrackingObject:
 
 
 def is_empty_camera(tracking_object: bpy.types.MovieTrackingObject) -> bool:
-    """Whether it is the object that every clip has, and has nothing in it."""
+    """Whether it is the object that every clip has, and empty."""
     return tracking_object.is_camera and not tracking_object.tracks and not tracking_object.plane_tracks

@@ -1,4 +1,4 @@
-"""A Mask data-block as mask prompts: the filled outlines of each layer on its keyed frames."""
+"""Reads a Mask data-block as mask prompts: the filled outlines of each layer on its keyed frames."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .blendfile import ControlPoint, ShapeKey
 from .coordinates import ClipCoordinates, sample_outline
 from .mask_keyframes import shape_keys_of
 
-# Ways of combining a layer with those below that take away instead of adding.
+# Blend modes of a layer that subtract from the layers below instead of adding.
 _SUBTRACTIVE = {"SUBTRACT", "MERGE_SUBTRACT", "DARKEN", "MUL", "DIFFERENCE"}
-REPAIR = " (repair)"  # a layer called so, after an object, has repaired mattes of that object
-_NAMED = re.compile(r"(.+) \(repair\)(?:\.\d+)?")  # Blender numbers layers that would have the same name
-_STEPS = 16  # corners from one point of a garbage matte to the next, the same on all keys
+REPAIR = " (repair)"  # suffix of the layer with an object's repaired mattes
+_NAMED = re.compile(r"(.+) \(repair\)(?:\.\d+)?")  # Blender appends a number to a name that is taken
+_STEPS = 16  # polygon corners per point of a garbage matte, equal on all keys so that they can be interpolated
 
 
 def repaired_object(layer: str) -> str:
-    """The object whose repairs a layer of that name has; empty for a layer that is an object itself."""
+    """Return the object that a layer of this name has repairs for; empty if the layer is an object itself."""
     found = _NAMED.fullmatch(layer)
     return found[1] if found else ""
 
@@ -34,7 +34,9 @@ def read_mask(
     count: int,
     ignored: list[str],
 ) -> dict[str, dict[int, Mask]]:
-    """Mask prompts by layer name and clip frame, 1 to `count`; adds to `ignored` what is left out, and why."""
+    """Return mask prompts by layer name and clip frame (1 to `count`); append what is left out, with reasons, to
+    `ignored`.
+    """
     prompts: dict[str, dict[int, Mask]] = {}
     keys = shape_keys_of(mask)
     for layer in mask.layers:
@@ -42,8 +44,8 @@ def read_mask(
         if layer.hide:
             ignored.append(f"{name} is hidden.")
         elif layer.invert or layer.blend in _SUBTRACTIVE:
-            how = translated("inverted" if layer.invert else "set to take away")
-            ignored.append(f"{name} is {how}: draw the subject itself.")
+            how = translated("inverted" if layer.invert else "set to subtract")
+            ignored.append(f"{name} is {how}: draw the outline of the subject itself.")
         elif not any(spline.points for spline in layer.splines):
             ignored.append(f"{name} is empty.")
         elif not keys.get(layer.name):
@@ -56,7 +58,7 @@ def read_mask(
 def read_garbage(
     mask: bpy.types.Mask, coordinates: ClipCoordinates, to_clip_frame: Callable[[int], int], ignored: list[str]
 ) -> tuple[Garbage, ...]:
-    """The areas of a mask's layers, whose outlines need no key; adds to `ignored` what is left out, and why.
+    """Return the areas of a mask's layers, which need no key; append what is left out, with reasons, to `ignored`.
 
     Raises:
         JobError: the mask can't be read.
@@ -70,7 +72,7 @@ def read_garbage(
         if layer.hide:
             ignored.append(f"{name} is hidden.")
         elif layer.blend in _SUBTRACTIVE:
-            ignored.append(f"{name} is set to take away: a garbage matte is all its layers together.")
+            ignored.append(f"{name} is set to subtract: a garbage matte is the union of all its layers.")
         elif not any(closed):
             ignored.append(f"{name} has no closed and filled spline.")
         else:
@@ -84,7 +86,7 @@ def read_garbage(
 
 
 def _closed(layer: bpy.types.MaskLayer) -> list[bool]:
-    """Which splines are areas."""
+    """Return for each spline whether it is a filled area."""
     return [spline.use_cyclic and spline.use_fill and len(spline.points) > 1 for spline in layer.splines]
 
 
@@ -98,7 +100,7 @@ def _place(vector: mathutils.Vector) -> tuple[float, float]:
 
 
 def _between(keys: dict[int, tuple[ControlPoint, ...]], frame: int) -> tuple[ControlPoint, ...]:
-    """The points on a frame: as Blender, on straight lines from key to key."""
+    """Return the points on a frame, linearly interpolated between keys as Blender does."""
     before = max((key for key in keys if key <= frame), default=min(keys))
     after = min((key for key in keys if key >= frame), default=max(keys))
     if before >= after:
@@ -126,14 +128,16 @@ def _read_layer(
     if not all(closed):
         ignored.append(f"{name}: {closed.count(False)} of {len(closed)} splines are open or not filled.")
     if any(point.parent.id is not None for spline in layer.splines for point in spline.points):
-        ignored.append(f"{name}: that its points follow a track does not count, only its own keys.")
+        ignored.append(f"{name}: its points are parented to a track, which is ignored; only its own keys count.")
     prompts = {}
     for key in keys:
         frame = to_clip_frame(key.frame)
         if not 1 <= frame <= count:
             ignored.append(f"{name}: its key on scene frame {key.frame} lies outside the clip.")
         elif len(key.points) != sum(lengths):
-            ignored.append(f"{name}: its key on frame {frame} is of another number of points; key it again.")
+            ignored.append(
+                f"{name}: its key on frame {frame} has another number of points than the mask now; key it again."
+            )
         elif polygons := _polygons(key.points, lengths, closed, coordinates, frame):
             prompts[frame] = Mask(polygons=polygons, holes=layer.use_fill_holes)
     return prompts

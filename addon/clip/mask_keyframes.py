@@ -1,4 +1,4 @@
-"""The shape keys of masks: Blender's Python API lacks them, so they are read from a copy on disk and kept."""
+"""The shape keys of masks, which Blender's Python API lacks: read from a copy on disk and cached."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..settings.mask_changes import changes
 from .blendfile import ShapeKey, read_shape_keys
 
 _kept: dict[str, dict[str, list[ShapeKey]]] = {}  # by the mask's full name, then by layer
-_kept_at = 0  # of `changes`
+_kept_at = 0  # value of `changes` when they were read
 
 
 def forget_shape_keys() -> None:
-    """Forget what was read of masks: in background Blender tells nobody that a mask has changed."""
+    """Clear the cache. Needed in background mode, where Blender does not report changes of masks."""
     _kept.clear()
 
 
 def shape_keys_of(mask: bpy.types.Mask) -> dict[str, list[ShapeKey]]:
-    """The mask's shape keys by layer name, remembered until a mask changes.
+    """Return the mask's shape keys by layer name, cached until a mask changes.
 
-    Stepping through frames to see them would disturb the artist's scene: a copy of the mask is saved to a temporary
-    file and read there.
+    Stepping through the frames to read them would disturb the artist's scene, so a copy of the mask is saved to a
+    temporary file and read from there.
 
     Raises:
         JobError: they can't be read.

@@ -1,8 +1,8 @@
-"""Follows what objects are called and where the footage lies, so that settings and mattes are found again.
+"""Follows renamed objects and moved footage, so that settings and mattes are found again.
 
-Tracking objects and mask layers can't hold data, so settings are found by name, and Blender tells nobody of a new one:
-names, and the path of the footage, are compared with those of the last look. Looked at by a clock while there is a
-window, and before each Job.
+Tracking objects and mask layers can't hold custom data, so settings are found by name. Blender does not report renames,
+so names, and the path of the footage, are compared with those of the last check: by a timer while there is a window,
+and before each Job.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .mask import repaired_object
 
 
 def follow_names(clip: bpy.types.MovieClip) -> None:
-    """Make every object's settings go by its present name; new objects get settings of their own."""
+    """Rename the settings of renamed objects, and add settings for new ones."""
     settings = settings_of(clip)
     if not settings.is_property_set("memory"):
-        # what an earlier release has set up goes on as it was tracked, whatever is the default since
+        # settings from an earlier release keep the behaviour of that time, whatever the default is now
         settings.memory = FIRST_MEMORY if settings.objects else DEFAULT_MEMORY
     now = object_names(clip)
     place = [bpy.path.abspath(clip.filepath, library=clip.library), settings.output]
@@ -42,12 +42,12 @@ def follow_names(clip: bpy.types.MovieClip) -> None:
     for name in taken:
         settings.entry(name)
     if place != before_place and not _relocate(clip, settings):
-        return  # looked at again, until the footage is found
+        return  # checked again until the footage is found
     settings.names = text
 
 
 def object_names(clip: bpy.types.MovieClip) -> list[list[str]]:
-    """Of its tracking objects, and of its mask's layers but those with repairs."""
+    """Return the names of its tracking objects, and of its mask's layers without those of repairs."""
     mask = settings_of(clip).mask
     return [
         [tracking_object.name for tracking_object in clip.tracking.objects],
@@ -56,7 +56,7 @@ def object_names(clip: bpy.types.MovieClip) -> list[list[str]]:
 
 
 def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
-    """Find the mattes in the place that belongs to the footage's; False if the footage is not there."""
+    """Look for the mattes beside the footage's present location; return False if the footage is not there."""
     try:
         folder = matte_folder(clip, read_footage(clip)[0])
     except MatteError:
@@ -73,7 +73,7 @@ def _relocate(clip: bpy.types.MovieClip, settings: ClipSettings) -> bool:
 
 
 def renamed(before: Sequence[str], now: Sequence[str]) -> list[tuple[str, str]]:
-    """Old and new name of what kept its place and got a name that is new. None if something came or went."""
+    """Return (old, new) names of entries that were renamed in place; none if entries were added or removed."""
     if len(before) != len(now):
         return []
     pairs = zip(before, now, strict=True)
@@ -90,7 +90,7 @@ def _rename(settings: ClipSettings, old: str, new: str) -> None:
     entry = settings.objects.get(old)
     if entry is None:
         return
-    leftover = settings.objects.find(new)  # of an object that was removed
+    leftover = settings.objects.find(new)  # settings of an object that was removed
     if leftover >= 0:
         settings.objects.remove(leftover)
         entry = settings.objects.get(old)

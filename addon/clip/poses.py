@@ -1,7 +1,7 @@
-"""Blender's solved camera as a transforms.json, which engine/review/cameras.py reads.
+"""Writes Blender's solved camera as a transforms.json, which engine/review/cameras.py reads.
 
-https://docs.nerf.studio/quickstart/data_conventions.html: camera to world, x right, y up, looking along -z, as Blender
-has it; lengths in pixels, from the top left corner.
+https://docs.nerf.studio/quickstart/data_conventions.html: camera to world, x right, y up, looking along -z, as in
+Blender; lengths in pixels, from the top left corner.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .footage import coordinates_of, read_footage
 
 
 def is_solved(clip: bpy.types.MovieClip) -> bool:
-    """Whether there is a solved camera to check with."""
+    """Whether the clip has a solved camera."""
     return clip.tracking.reconstruction.is_valid
 
 
@@ -25,7 +25,7 @@ def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
     """Write the clip's solved camera.
 
     Raises:
-        FootageError: there is none, or one that can't be said in a transforms.json.
+        FootageError: there is no solved camera, or transforms.json can't express it.
         OutputError: the file can't be written.
     """
     if not is_solved(clip):
@@ -40,7 +40,9 @@ def write_poses(clip: bpy.types.MovieClip, path: Path) -> None:
         )
     if coordinates_of(clip, footage).orientation(1) != 1:
         raise FootageError(
-            "This footage is stored turned, and solved that way.", where=clip.name, hint="Solve upright images."
+            "The footage is stored rotated, and the camera was solved without that rotation.",
+            where=clip.name,
+            hint="Solve upright images.",
         )
     focal = camera.focal_length_pixels
     centre_x, centre_y = camera.principal_point_pixels[:]  # type: ignore[index]

@@ -1,7 +1,7 @@
-"""What is marked in the clip editor, as MatteObjects: markers and strokes are points, plane tracks boxes, mask layers
+"""Reads the marks of the clip editor as MatteObjects: markers and strokes are points, plane tracks boxes, mask layers
 masks.
 
-Nothing is dropped in silence: what doesn't count is listed with its reason.
+Nothing is dropped silently: what does not count is listed with its reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .mask import read_mask, repaired_object
 from .solved_tracks import solved_points
 from .strokes import read_strokes
 
-_SAME_PLACE = 1e-5  # of the frame's width or height
+_SAME_PLACE = 1e-5  # tolerance, as a fraction of the frame's width or height
 
 _Bounds = tuple[float, float, float, float]  # left, bottom, right, top; 0..1 of the frame
 
@@ -33,7 +33,7 @@ MarkKind = Literal["include", "exclude", "box", "mask"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One mark as an artist meets it. track: the name of the track or plane track; empty for a mask."""
+    """One mark as the artist sees it. track: name of the track or plane track; empty for a mask."""
 
     frame: int
     kind: MarkKind
@@ -42,7 +42,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Marks:
-    """What is marked on one object, by clip frame. tracks: the marks that tracks and plane tracks make."""
+    """The marks on one object by clip frame. tracks: the marks made by tracks and plane tracks."""
 
     points: dict[int, list[Point]] = field(default_factory=dict)
     boxes: dict[int, Box] = field(default_factory=dict)
@@ -50,35 +50,35 @@ class Marks:
     tracks: list[Mark] = field(default_factory=list)
 
     def listed(self) -> list[Mark]:
-        """All of them, ordered by frame."""
+        """Return all marks, ordered by frame."""
         return sorted([*self.tracks, *(Mark(frame, "mask") for frame in self.masks)], key=lambda mark: mark.frame)
 
     @property
     def frames(self) -> list[int]:
-        """Frames with any mark, in order."""
+        """Return the frames with any mark, ascending."""
         return sorted({*self.points, *self.boxes, *self.masks})
 
     def prompts(self) -> tuple[Prompt, ...]:
-        """As the Job wants them."""
+        """Return the marks as a Job's prompts."""
         return tuple(
             Prompt(frame, tuple(self.points.get(frame, ())), self.boxes.get(frame), self.masks.get(frame))
             for frame in self.frames
         )
 
     def in_words(self) -> str:
-        """For example: 3 points (1 excludes), 1 box on 2 frames."""
+        """Describe the marks, for example: 3 points (1 excludes), 1 box on 2 frames."""
         return _in_words([self])
 
 
 @dataclass(slots=True)
 class Prompts:
-    """Everything that will be sent, and what won't.
+    """All prompts that will be sent, and what will not be.
 
-    marks: by object name, in the order of the clip's tracking objects, then of the mask's layers; objects that are
-        switched off or where nothing counts are not there.
-    ignored: sentences, each with its reason.
-    unexported: names of objects that are only tracked.
-    shadows: names of objects that are what the subject casts.
+    marks: by object name, in the order of the clip's tracking objects, then of the mask's layers. Objects that are
+    switched
+        off or have no valid mark are absent.
+    ignored: what does not count, in sentences with the reason. unexported: names of objects that are tracked but not
+    exported. shadows: names of objects that are the subject's shadow or reflection.
     """
 
     marks: dict[str, Marks] = field(default_factory=dict)
@@ -87,14 +87,14 @@ class Prompts:
     shadows: set[str] = field(default_factory=set)
 
     def objects(self) -> tuple[MatteObject, ...]:
-        """As the Job wants them."""
+        """Return the marks as a Job's objects."""
         return tuple(
             MatteObject(name, marks.prompts(), export=name not in self.unexported, shadow=name in self.shadows)
             for name, marks in self.marks.items()
         )
 
     def in_words(self) -> str:
-        """For example: 2 objects, 5 points on 3 frames."""
+        """Describe the prompts, for example: 2 objects, 5 points on 3 frames."""
         if not self.marks:
             return translated("nothing marked")
         return f"{count_of(len(self.marks), 'object')}, {_in_words(list(self.marks.values()))}"
@@ -103,14 +103,15 @@ class Prompts:
 def read_prompts(
     clip: bpy.types.MovieClip, coordinates: ClipCoordinates, frame_range: tuple[int, int] | None = None
 ) -> Prompts:
-    """All prompts of the clip.
+    """Read all prompts of the clip.
 
     Args:
+        clip: the clip.
         coordinates: of the same clip.
-        frame_range: first and last clip frame that will be tracked; what is marked outside doesn't count.
+        frame_range: first and last clip frame that will be tracked; marks outside do not count.
 
     Raises:
-        FootageError: a file that is marked can't be read.
+        FootageError: a file with marks can't be read.
         JobError: a mask can't be read.
     """
     settings = settings_of(clip)
@@ -163,7 +164,7 @@ def _read_tracks(
     found: Marks,
     ignored: list[str],
 ) -> None:
-    """Markers as points. `step`: of the tracker's own markers every how manyth frame counts; 0: none."""
+    """Read markers as points. step: every `step`-th marker set by Blender's tracker counts; 0: none."""
     reasons: Counter[str] = Counter()
     hidden = 0
     boxes = _boxes(tracking_object)
@@ -178,7 +179,7 @@ def _read_tracks(
         for frame, is_keyed, is_muted, place in zip(frames, keyed, muted, places, strict=True):
             u, v = place[0] + track.offset[0], place[1] + track.offset[1]
             if not is_keyed and is_muted:
-                continue  # the tracker ends what it tracked with these
+                continue  # Blender's tracker ends a tracked section with a disabled marker
             if not is_keyed and (step == 0 or (frame - frames[0]) % step):
                 reasons["set by Blender's tracker, not by hand"] += 1
             elif is_muted:
@@ -201,7 +202,7 @@ def _read_tracks(
 def _read_strokes(
     clip: bpy.types.MovieClip, name: str, coordinates: ClipCoordinates, found: Marks, ignored: list[str]
 ) -> None:
-    """Strokes of the annotation layers that are chosen for an object, as points."""
+    """Read strokes of the annotation layers chosen for an object as points."""
     entry = settings_of(clip).objects.get(name)
     if entry is None:
         return
@@ -215,7 +216,7 @@ def _read_strokes(
 
 
 def _boxes(tracking_object: bpy.types.MovieTrackingObject) -> list[tuple[int, _Bounds]]:
-    """Plane tracks where they are as Blender makes them, upright rectangles: frame and bounds."""
+    """Return (frame, bounds) of plane tracks that are upright rectangles, as Blender creates them."""
     found = []
     for plane in tracking_object.plane_tracks:
         for marker in plane.markers:
@@ -227,10 +228,11 @@ def _boxes(tracking_object: bpy.types.MovieTrackingObject) -> list[tuple[int, _B
 
 
 def _holds_box(track: bpy.types.MovieTrackingTrack, boxes: list[tuple[int, _Bounds]]) -> bool:
-    """Whether a track holds a plane track: it is part of a box then, and need not lie on the subject.
+    """Whether a track is part of a plane track's box; then it need not lie on the subject.
 
-    Which tracks a plane track follows Blender doesn't show. But it makes them as the bounds of their tracks' patterns,
-    so it is those whose patterns end there; or that lie on the corners, as this extension makes them.
+    Blender does not expose which tracks a plane track follows. But it creates plane tracks as the bounds of their
+    tracks' patterns, so a track belongs to one if its pattern ends there, or if it lies on a corner, as in boxes of
+    this extension.
     """
     for frame, (left, bottom, right, top) in boxes:
         marker = track.markers.find_frame(frame)
@@ -262,10 +264,10 @@ def _read_planes(
     found: Marks,
     ignored: list[str],
 ) -> None:
-    """Plane tracks as boxes.
+    """Read plane tracks as boxes.
 
-    Blender doesn't show which of their markers are keyed. Those that follow tracked tracks stand on every frame, so of
-    markers on consecutive frames the first counts, and every `step`-th after it.
+    Blender does not expose which of their markers are keyed, and those that follow tracked tracks have one on every
+    frame. So in a run of markers on consecutive frames the first one counts, and every `step`-th after it.
     """
     name = tracking_object.name
     for plane in tracking_object.plane_tracks:
@@ -298,7 +300,7 @@ def _read_planes(
 
 
 def _bounds(marker: bpy.types.MovieTrackingPlaneMarker, coordinates: ClipCoordinates) -> Box | None:
-    """The part of the corners' bounding rectangle that is inside the image."""
+    """Return the part of the corners' bounding rectangle that is inside the image, or None if there is none."""
     if not 1 <= marker.frame <= coordinates.footage.frame_count:
         return None
     places = [coordinates.from_marker(marker.frame, tuple(corner)) for corner in marker.corners]
@@ -339,5 +341,5 @@ def _in_words(every: list[Marks]) -> str:
 
 
 def count_of(number: int, one: str, many: str = "") -> str:
-    """For example: 1 frame, 2 frames."""
+    """Return a number with its noun, for example: 1 frame, 2 frames."""
     return translated(f"{number} {one if number == 1 else many or one + 's'}")

@@ -1,7 +1,7 @@
-"""Which files an image sequence consists of, by Blender's own rules. Standard library only.
+"""Finds the files of an image sequence by Blender's own rules. Standard library only.
 
-Blender counts up from the file that was opened, at the width of its number, until a file is missing. What an artist
-may not expect of that, a gap or files before the first, is returned in words.
+Blender counts up from the opened file, at the width of its number, until a file is missing. What an artist may not
+expect, such as a gap or files before the first, is returned as warnings.
 
 Source: BLI_path_sequence_decode (blenlib/intern/path_utils.cc), get_sequence_fname (blenkernel/intern/movieclip.cc).
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..contract.errors import FootageError
 
-_LEVELS = 3  # folders above the .blend's in which moved footage is looked for
+_LEVELS = 3  # how far above the .blend's folder moved footage is looked for
 _MAX_NUMBER = 2**31 - 1  # Blender reads larger ones (a date and time, say) as plain text
 
 
@@ -29,11 +29,11 @@ class Pattern:
     tail: str
 
     def file(self, number: int) -> Path:
-        """The file with that number."""
+        """Return the file with that number."""
         return self.folder / (f"{self.head}{number:0{self.digits}d}{self.tail}" if self.digits else self.head)
 
     def numbers(self, names: list[str]) -> list[int]:
-        """The numbers that `names` hold of this pattern, in order."""
+        """Return the numbers of those `names` that match this pattern, ascending."""
         wanted = re.compile(re.escape(self.head) + r"(\d+)" + re.escape(self.tail))
         found = (match[1] for name in names if (match := wanted.fullmatch(name)))
         return sorted(
@@ -42,8 +42,8 @@ class Pattern:
 
 
 def pattern_of(path: Path) -> Pattern:
-    """How Blender counts on from `path`: by the last group of digits before the extension."""
-    # Lazy, so that the head takes none of the digits.
+    """Return the pattern by which Blender counts on from `path`: the last group of digits before the extension."""
+    # Non-greedy, so that the head leaves all the digits to the number.
     match = re.fullmatch(r"(.*?)(\d+)(\D*)", path.stem, re.DOTALL)
     if match is None or int(match[2]) > _MAX_NUMBER:
         return Pattern(path.parent, path.name, 0, 0, "")
@@ -51,11 +51,11 @@ def pattern_of(path: Path) -> Pattern:
 
 
 def sequence_files(first: Path, offset: int, count: int) -> tuple[list[Path], list[str]]:
-    """The files of clip frames 1, 2, ..., and what is odd about them, in words.
+    """Return the files of clip frames 1, 2, ..., and warnings.
 
     Args:
         first: the file that was opened.
-        offset: Blender's clip.frame_offset: files left out at the start.
+        offset: Blender's clip.frame_offset: number of files skipped at the start.
         count: Blender's clip.frame_duration.
 
     Raises:
@@ -82,10 +82,10 @@ def sequence_files(first: Path, offset: int, count: int) -> tuple[list[Path], li
     files: list[Path] = []
     for number in range(start, start + count):
         file = pattern.file(number)
-        # A listing may spell a name otherwise (letter case on Windows, Unicode composition on macOS).
+        # A directory listing may spell a name differently (letter case on Windows, Unicode composition on macOS).
         if file.name not in known and not file.exists():
             if offset > 0 and files and present[-1] < number:
-                break  # until it is reloaded, Blender counts the files that the offset skips as frames at the end
+                break  # before a reload, Blender adds as many frames at the end as the offset skips
             raise _missing(file, offset if not files else 0)
         files.append(file)
 
@@ -112,12 +112,12 @@ def sequence_files(first: Path, offset: int, count: int) -> tuple[list[Path], li
 
 
 def find_moved(lost: Path, blend: Path | None, folder: Path | None) -> Path | None:
-    """Where a file is now that was moved, or whose folders were; itself, if it is there.
+    """Return the present path of a file that was moved, itself or with its folders; unchanged if it still exists.
 
     Args:
-        lost: where it was.
-        blend: the folder of the .blend file: what was moved together keeps its place, as seen from there.
-        folder: where to look otherwise, in the folders below too.
+        lost: its former path.
+        blend: the folder of the .blend file: files that moved together with it have kept their relative path.
+        folder: another folder to search, with its subfolders.
     """
     if lost.is_file():
         return lost

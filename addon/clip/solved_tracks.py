@@ -1,9 +1,9 @@
-"""Solved tracks as points: where the 3-D position of a track, its bundle, lies in the frames that the artist chooses.
+"""Uses solved tracks as points: their 3-D positions, the bundles, projected into frames that the artist chooses.
 
-A track that was solved is known in the whole clip, also where the tracker has lost it. Its bundle is projected by the
-reconstructed cameras: those of its own object if that is solved, else those of the clip's camera, since *Object from
-Tracks* leaves bundles where they are. A place is left out where it is hidden: where another solved track, which the
-tracker saw on that frame, lies before it.
+A solved track is known on the whole clip, also where the tracker has lost it. Its bundle is projected by the
+reconstructed cameras of its own object if that is solved, else by those of the clip's camera, since *Object from
+Tracks* leaves bundles where they are. A point is left out where it is occluded: where another solved track, which the
+tracker saw on that frame, is in front of it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ..settings.palette import excludes
 from .coordinates import ClipCoordinates
 from .markers import markers_of
 
-_POOR = 0.005  # reprojection error, of the frame's width, from which a bundle is not where its track is
-_BESIDE = 0.03  # of the frame's width: so near in the image, another track can stand before one
-_BEFORE = 0.03  # of its distance from the camera: so much nearer, another track does
+_POOR = 0.005  # reprojection error, in frame widths, above which a track is not used
+_BESIDE = 0.03  # distance in the image, in frame widths, within which another track can occlude one
+_BEFORE = 0.03  # how much nearer to the camera it must be to do so, as a fraction of the distance
 
 Places = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """A track with its bundle, (x, y, z); the frames on which it has a marker that is not muted."""
+    """A track with its bundle (x, y, z), and the frames on which it has an unmuted marker."""
 
     track: bpy.types.MovieTrackingTrack
     bundle: tuple[float, float, float]
@@ -45,7 +45,8 @@ def solved_points(
     coordinates: ClipCoordinates,
     ignored: list[str],
 ) -> dict[int, list[Point]]:
-    """Points by clip frame, as the object's settings ask for them; adds to `ignored` what is left out, and why.
+    """Return points by clip frame as the object's settings ask for; append what is left out, with reasons, to
+    `ignored`.
 
     Raises:
         FootageError: a file can't be read.
@@ -56,10 +57,10 @@ def solved_points(
     camera = next((other for other in clip.tracking.objects if other.is_camera), tracking_object)
     space = tracking_object if tracking_object.reconstruction.is_valid else camera
     if not space.reconstruction.is_valid:
-        ignored.append(f"{name}: solve the camera, then its solved tracks count.")
+        ignored.append(f"{name}: solve the camera to use its solved tracks.")
         return {}
     if clip.tracking.camera.distortion_model != "POLYNOMIAL":
-        ignored.append(f"{name}: solved tracks count with the lens distortion model Polynomial only.")
+        ignored.append(f"{name}: solved tracks need the lens distortion model Polynomial.")
         return {}
     every = [
         solved
@@ -113,7 +114,7 @@ def _solved_of(tracking_object: bpy.types.MovieTrackingObject) -> list[_Solved]:
 
 
 def _frames(solved: _Solved, cameras: list[int], entry: ObjectSettings) -> list[int]:
-    """The clip frames on which a track is asked for: never those on which it has a marker set by hand."""
+    """Return the clip frames on which a track gives a point: never those on which it has a marker set by hand."""
     frames, keyed, muted, _ = markers_of(solved.track)
     by_hand = {frame for frame, *is_so in zip(frames, keyed, muted, strict=True) if is_so == [True, False]}
     if entry.solved == "STEP":
@@ -130,16 +131,16 @@ def _frames(solved: _Solved, cameras: list[int], entry: ObjectSettings) -> list[
 
 
 def _matrix_of(camera: bpy.types.MovieReconstructedCamera) -> Places:
-    """From the camera, which looks along -z, to the world."""
+    """Return the matrix from camera (looking along -z) to world."""
     return np.array([[camera.matrix[row][column] for column in range(4)] for row in range(4)], np.float64)
 
 
 def _projected(
     clip: bpy.types.MovieClip, matrix: Places, bundles: list[tuple[float, float, float]]
 ) -> tuple[Places, Places]:
-    """(u, v) on the frame as stored, distorted as it is, and distances along the camera's axis; behind it below 0.
+    """Return (u, v) on the distorted frame as stored, and depths along the camera's axis, negative behind the camera.
 
-    matrix: as of `_matrix_of`.
+    matrix: as returned by `_matrix_of`.
     """
     lens = clip.tracking.camera
     width, height = clip.size[0], clip.size[1]  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""What a clip's camera always sees at the same place, as the Job wants it: a Blender Mask, an image, or both."""
+"""Static masks of a clip, which cover what is fixed to the camera: a Blender Mask, an image, or both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from .mask import read_garbage
 def read_static_masks(
     clip: bpy.types.MovieClip, coordinates: ClipCoordinates, ignored: list[str]
 ) -> tuple[StaticMask, ...]:
-    """The static masks of a clip; adds to `ignored` what is left out, and why. Raises JobError: a mask."""
+    """Return the clip's static masks, and append what is left out, with reasons, to `ignored`. Raises JobError for a
+    bad mask.
+    """
     settings = settings_of(clip)
     found = []
     if settings.static_mask is not None:
@@ -28,7 +30,7 @@ def read_static_masks(
 
 
 def _as_mask(area: Garbage, coordinates: ClipCoordinates) -> Mask:
-    """As it is on its first key: it stands still."""
+    """Return the area as a mask, as it is on its first key: a static mask does not move."""
     polygons = area.keys[0].polygons
     if not area.outside:
         return Mask(polygons=polygons, holes=area.holes)

@@ -1,7 +1,7 @@
 """Strokes of Blender's Annotate tool as points: a line drawn over the clip includes or excludes what it lies on.
 
 Up to Blender 4.5 a clip's annotation is a GreasePencil, from 5.0 on an Annotation. Both have layers of frames of
-strokes, whose points are places of the frame as those of markers are.
+strokes, whose points are in the coordinates of markers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from .coordinates import ClipCoordinates
 
 MOST = 8  # points on a stroke: about as many clicks as SAM 2 is trained with
-_SPACING = 0.03  # of the frame's longer side: points that lie closer together say the same
+_SPACING = 0.03  # least distance of points, as a fraction of the frame's longer side
 
 
 def annotation_of(clip: bpy.types.MovieClip) -> Any:
-    """What is drawn over the clip, with its `layers`; None if there is nothing."""
+    """Return the clip's annotation, which has `layers`; None if there is none."""
     owner: Any = clip
     return owner.annotation if bpy.app.version >= (5, 0, 0) else owner.grease_pencil
 
@@ -29,15 +29,15 @@ def annotation_of(clip: bpy.types.MovieClip) -> Any:
 def read_strokes(
     clip: bpy.types.MovieClip, layer_name: str, coordinates: ClipCoordinates, reasons: Counter[str]
 ) -> Iterator[tuple[int, float, float]]:
-    """Points along the strokes of a layer: clip frame, and u and v in 0..1 of the frame, the origin at the bottom left.
+    """Yield points along the strokes of a layer: clip frame, u, v (0 to 1 of the frame, origin at the bottom left).
 
-    A stroke counts on the frame that it was drawn on, also where Blender shows it on later ones.
+    A stroke counts on the frame that it was drawn on, even where Blender also shows it on later ones.
 
     Args:
         clip: the clip.
         layer_name: name of the annotation's layer.
         coordinates: of the same clip.
-        reasons: counts strokes that do not count, each with its reason.
+        reasons: counts the strokes that are left out, by reason.
     """
     annotation = annotation_of(clip)
     layer = annotation.layers.get(layer_name) if annotation is not None else None
@@ -58,10 +58,10 @@ def read_strokes(
 
 
 def sampled(places: NDArray[np.float32], shape: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Places (n, 2) along a line, at equal distances in pixels, the first half of one from its beginning.
+    """Return points (n, 2) along a line, equally spaced in pixels; the first is half a spacing from its start.
 
     Args:
-        places: (m, 2) corners of the line, in 0..1 of the frame.
+        places: (m, 2) corners of the line, 0 to 1 of the frame.
         shape: width and height of the frame in pixels.
     """
     if not len(places):

@@ -16,7 +16,7 @@ from .to_job import frame_range_of
 
 _coordinates_by_clip: dict[tuple[object, ...], tuple[ClipCoordinates, list[str]]] = {}
 _MOST = 8
-_shown: dict[str, Summary] = {}  # of the redraw that goes on, by the clip's full name
+_shown: dict[str, Summary] = {}  # for the current redraw, by the clip's full name
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A clip with its settings as a Job."""
+"""Makes a Job of a clip and its settings."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from .static_masks import read_static_masks
 
 
 def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[Job, list[str]]:
-    """The Job, and everything about it that an artist should know, in words.
+    """Return the Job and warnings for the artist.
 
     Args:
-        device: the preference.
+        clip: the clip.
+        device: the device chosen in the preferences.
         export: write a version, not only the matte store.
 
     Raises:
-        FootageError, CheckpointError, JobError: what is wrong with footage, settings or prompts.
+        FootageError, CheckpointError, JobError: the footage, the settings or the prompts are invalid.
     """
     follow_names(clip)
     forget_shape_keys()
@@ -50,16 +51,16 @@ def make_job(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[J
 def make_automatic_job(
     clip: bpy.types.MovieClip, device: Device, export: bool, **search: Search
 ) -> tuple[Job, list[str]]:
-    """A Job that finds what nobody marked: `transients`, `things` or `parts`. As `make_job` otherwise."""
+    """Return a Job that finds unmarked things, by a search `transients`, `things` or `parts`; see `make_job`."""
     fields, _, warnings = _fields(clip, device, export)
     return Job(objects=(), **fields, **search), warnings  # type: ignore[arg-type]  # by the field's name
 
 
 def make_footage_job(clip: bpy.types.MovieClip, device: Device) -> Job:
-    """A Job for what is asked of the footage alone, whatever is marked: plain pictures, also of a panorama.
+    """Return a Job for work on the footage alone, without objects: plain pictures, even for a panorama.
 
     Raises:
-        FootageError, CheckpointError, JobError: what is wrong with footage or settings.
+        FootageError, CheckpointError, JobError: the footage or the settings are invalid.
     """
     fields, footage, _ = _fields(clip, device, export=False)
     fields["footage"] = dataclasses.replace(footage, panorama=False)
@@ -67,7 +68,7 @@ def make_footage_job(clip: bpy.types.MovieClip, device: Device) -> Job:
 
 
 def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[dict[str, Any], Footage, list[str]]:
-    """What all Jobs of a clip have, the footage, and what should be known of it."""
+    """Return the fields that all Jobs of a clip share, its footage, and warnings."""
     settings = settings_of(clip)
     footage, warnings = read_footage(clip)
     footage = dataclasses.replace(footage, panorama=settings.panorama)
@@ -89,7 +90,7 @@ def _fields(clip: bpy.types.MovieClip, device: Device, export: bool) -> tuple[di
 
 
 def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
-    """What to write. Raises JobError if nothing of the range is in the clip."""
+    """Return the delivery settings. Raises JobError if no frame of the range is in the clip."""
     settings = settings_of(clip)
     frame_range = None
     if settings.export_use_range:
@@ -122,7 +123,9 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
 
 
 def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | None:
-    """The clip frames to track, if not all; an end beyond the clip's means its end. Raises JobError."""
+    """Return the first and last clip frame to track, or None for all; an end beyond the clip is clamped. Raises
+    JobError.
+    """
     settings = settings_of(clip)
     if not settings.use_range:
         return None
@@ -136,7 +139,7 @@ def frame_range_of(clip: bpy.types.MovieClip, count: int) -> tuple[int, int] | N
 
 
 def checkpoint_of(settings: ClipSettings) -> str:
-    """The name of the published checkpoint that a clip uses; FILE if it has one of its own."""
+    """Return the name of the published checkpoint that a clip uses, or FILE if it has one of its own."""
     chosen: str = settings.checkpoint
     return preferences().checkpoint if chosen == "DEFAULT" else chosen
 
@@ -153,7 +156,7 @@ def _model(clip: bpy.types.MovieClip, device: Device) -> Model:
 
 
 def own_files(clip: bpy.types.MovieClip) -> list[Path]:
-    """The checkpoint file of the clip's own, if it has one, and its config where that is a file too."""
+    """Return the clip's own checkpoint file, if it has one, and its config if that is a file too."""
     settings = settings_of(clip)
     if settings.checkpoint != "FILE" or not settings.checkpoint_file:
         return []

@@ -1,4 +1,4 @@
-"""Which part of a clip a transport button means. Standard library only."""
+"""Maps a transport button to a part of the clip. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ Towards = Literal["ALL", "START", "PREVIOUS", "NEXT", "END"]
 
 
 def towards(job: Job, where: Towards, here: int) -> Job:
-    """The Job of a transport button, pressed while clip frame `here` is looked at.
+    """Return the Job for a transport button that is pressed on clip frame `here`.
 
-    Both ways from the prompts, unless the Job's direction is backward: then everything starts at the last prompt.
+    It tracks both ways from the prompts, unless the Job's direction is backward: then everything starts at the last
+    prompt.
     """
     if where == "ALL":
         return job

@@ -1,4 +1,4 @@
-"""What was tracked, found and suspected lies on disk: it is no step of Blender's undo, and undo and redo keep it."""
+"""Keeps results on disk (takes, finds, suspects) out of Blender's undo: undo and redo leave them as they are."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ from .names import follow_names, object_names, renamed
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """What is known of a clip's mattes.
+    """The known results of a clip.
 
-    names: of its tracking objects, and of its mask's layers.
-    takes: by object, the newest one's folder, its pictures, and the earlier ones'.
-    suspects: values of SUSPECT_FIELDS.
-    repairs: the file of what is offered.
-    found: by kind, the folder and what is picked.
+    names: of its tracking objects and of its mask's layers. takes: by object: the folder of the newest take, its
+    pictures, and the earlier takes. suspects: values of SUSPECT_FIELDS. repairs: the file of the repairs on offer.
+    found: by kind: the folder and the picked numbers.
     """
 
     names: list[list[str]]
@@ -74,13 +72,13 @@ def _take_over(settings: ClipSettings, before: _Results, names: list[list[str]])
     settings.repairs = before.repairs
     for kind, (folder, numbers) in before.found.items():
         found = getattr(settings, kind)
-        if PurePath(found.folder).name != PurePath(folder).name:  # numbers of something else
+        if PurePath(found.folder).name != PurePath(folder).name:  # its numbers belong to another result
             found.numbers = numbers
         found.folder = folder
 
 
 def undo_step(name: str) -> None:
-    """Push an undo step for a change of settings that no operator has made: the result of a run, which ends later."""
+    """Push an undo step for a change of settings without an operator, such as the result of a run that ends later."""
     windows = bpy.context.window_manager.windows
     if windows and not bpy.app.background:  # without a window there is no undo
         with bpy.context.temp_override(window=windows[0]):

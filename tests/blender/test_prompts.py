@@ -312,7 +312,7 @@ def test_layers_that_do_not_count_are_listed(clip, clip_editor) -> None:
         "Unkeyed": "has no keyed frame",
         "Hidden": "is hidden",
         "Inverted": "is inverted",
-        "Subtracted": "is set to take away",
+        "Subtracted": "is set to subtract",
         "Good": "key it again",
     }.items():
         assert f"Mask layer '{name}'" in reasons
