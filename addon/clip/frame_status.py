@@ -21,7 +21,7 @@ Colour = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of frame. low, high: its bars' vertical extent, 0 to 1 of the lane's height; drawn in the table's order."""
+    """A kind of frame. low, high: vertical extent of its bars, 0 to 1 of the lane; drawn in the table's order."""
 
     label: str
     description: str

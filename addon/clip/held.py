@@ -56,8 +56,8 @@ def hold_before(clip: bpy.types.MovieClip, name: str, here: int, marked: Sequenc
         marked: the clip frames on which the object is marked, ascending.
 
     Raises:
-        JobError: a frame between the first mark and `here` has no matte, there is no mark to start from, or tracking goes
-            in the other direction.
+        JobError: a frame between the first mark and `here` has no matte, there is no mark to start from, or tracking
+            goes in the other direction.
         OutputError: a matte is damaged.
     """
     settings = settings_of(clip)

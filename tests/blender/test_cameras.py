@@ -116,7 +116,7 @@ def test_a_solved_track_is_a_point_where_it_is_lost(solved) -> None:
 
     entry.solved = "STEP"
     solved.tracking.camera.distortion_model = "DIVISION"
-    assert any("need the lens distortion model Polynomial" in sentence for sentence in summary_of(solved).prompts.ignored)
+    assert any("lens distortion model Polynomial" in sentence for sentence in summary_of(solved).prompts.ignored)
 
 
 def test_one_solved_marker_marks_the_subject_in_the_whole_clip(solved, clip_editor) -> None:

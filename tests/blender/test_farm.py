@@ -80,7 +80,7 @@ def test_flamenco_is_sent_the_job(clip, manager: Manager, tmp_path: Path) -> Non
     assert not list((tmp_path / "shot").rglob("v001*")), "nothing is exported here"
 
     manager.status = 404
-    with pytest.raises(RuntimeError, match=r"Flamenco does not take it \(404: job type not found\)"):
+    with pytest.raises(RuntimeError, match=r"Flamenco rejected the job \(404: job type not found\)"):
         bpy.ops.splat_matte.send_to_farm()
     chosen.farm_manager = "manager:8080"
     with pytest.raises(RuntimeError, match="no address"):

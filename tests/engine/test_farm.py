@@ -62,7 +62,7 @@ def test_all_tasks_and_some_of_them_twice(shots: list[Shot], tmp_path: Path) -> 
     plan = bundles.make(bundle, shots, 2, None)
     assert [plan.count(step) for step in ("check", "track", "export", "publish")] == [2, 3, 6, 2]
     assert Plan.load(bundle) == plan
-    with pytest.raises(OutputError, match="there already"):
+    with pytest.raises(OutputError, match="exists already"):
         bundles.make(bundle, shots, 2, None)
     sent = bundles.load_job(bundle, plan.shots[0], None)
     mask = sent.objects[1].prompts[0].mask

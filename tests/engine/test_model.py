@@ -229,7 +229,7 @@ def test_weights_that_are_no_numbers(weights: Path, tmp_path: Path) -> None:
     state[first] = torch.full_like(state[first], float("nan"))
     path = tmp_path / "nan.pt"
     torch.save({"model": state}, path)
-    refused(of(path, trust=True), "nan.pt", first, "not all numbers")
+    refused(of(path, trust=True), "nan.pt", first, "not finite numbers")
 
 
 def test_weights_that_unpack_to_more_than_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

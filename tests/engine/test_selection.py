@@ -157,7 +157,11 @@ class TestCommandLine:
         listed = tmp_path / "list.txt"
         listed.write_text("# mine\n\n7\nshot.0003.png  # sharp\nshot.0001\n3\n")
         assert read_kept(listed, footage) == (1, 3, 7)
-        for text, words in (("shot.0099.png", "no image of this"), ("25", "no image"), ("\n", "names no image")):
+        for text, words in (
+            ("shot.0099.png", "not an image of this"),
+            ("25", "not an image"),
+            ("\n", "names no image"),
+        ):
             listed.write_text(text)
             with pytest.raises(JobError, match=words):
                 read_kept(listed, footage)

@@ -283,7 +283,7 @@ class TestSeveralCameras:
         masks = [entry["mask_path"] for entry in json.loads((version / "transforms.json").read_text())["frames"]]
         assert masks == ["masks/right/IMG_0001.png", "masks/left/IMG_0001.png", "masks/left/IMG_0000.png"]
         transforms.write_text('{"frames": [{"file_path": "images/IMG_0001.JPG"}]}')
-        with pytest.raises(JobError, match="is no image of this footage"):
+        with pytest.raises(JobError, match="is not an image of this footage"):
             prepare(job_of(cameras, "nerfstudio", transforms=str(transforms)), Reader(scan(cameras)[0]))
 
     def test_versions_lie_beside_the_folders(self, cameras: Path) -> None:
@@ -472,7 +472,7 @@ class TestNerfstudio:
             ("[]", "no frames"),
             ('{"frames": []}', "no frames"),
             ('{"frames": [{"file_path": 1}]}', r"frames\[0\] has no file_path"),
-            ('{"frames": [{"file_path": "images/other.jpg"}]}', "other.jpg is no image of this footage"),
+            ('{"frames": [{"file_path": "images/other.jpg"}]}', "other.jpg is not an image of this footage"),
             ('{"frames": [{"file_path": "a/IMG_0001.JPG"}, {"file_path": "b/IMG_0001.JPG"}]}', "both match"),
         ],
     )

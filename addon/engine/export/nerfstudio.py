@@ -115,7 +115,7 @@ def _frames_of(text: str, job: Job, reader: Reader) -> list[int]:
         name = " ".join(entry["file_path"].split())  # a line break would break up the message
         if frame is None:
             raise JobError(
-                f"{name} is no image of this footage.",
+                f"{name} is not an image of this footage.",
                 where=job.transforms,
                 hint="Open the images of the data set as footage, or name its own transforms.json.",
             )

@@ -1,4 +1,4 @@
-"""Many shots: several Jobs in one go with one report, and bundles of them for the programs of farms.
+"""Several Jobs in one call with one report, and bundles of them for render farms.
 
-Imports `contract` and `runtime`; the worker, what is below.
+Imports `contract` and `runtime`; the worker imports everything below.
 """

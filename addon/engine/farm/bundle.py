@@ -1,4 +1,4 @@
-"""Bundles: what a farm's tasks read, in one folder, and how a worker reads it, whose paths may be others."""
+"""Bundles: one folder with everything that a farm's tasks read. Paths may differ between workers."""
 
 from __future__ import annotations
 
@@ -25,28 +25,30 @@ from .plan import HERE, PLAN_FILE, Plan, PlannedShot, job_file
 from .shots import Shot
 
 _MAX_RULES = 1024 * 1024  # bytes
-_MAX_CONFIG = 256 * 1024 * 1024  # bytes of a colour config with all that lies beside it
+_MAX_CONFIG = 256 * 1024 * 1024  # bytes of a colour config with all files beside it
 
 
 def release() -> str:
-    """Of this Splat Matte."""
+    """Return this release of Splat Matte."""
     return str(tomllib.loads((EXTENSION / "blender_manifest.toml").read_text(encoding="utf-8"))["version"])
 
 
 def torch_release() -> str:
-    """Of this PyTorch, without what it was built for."""
+    """Return the PyTorch release without its local build suffix."""
     return importlib.metadata.version("torch").partition("+")[0]
 
 
 def make(bundle: Path, shots: Sequence[Shot], chunk: int, device: Device | None) -> Plan:
-    """Write a bundle's own files. Its folder must not be there yet.
+    """Write a bundle's own files; its folder must not exist yet.
 
     Args:
-        chunk: frames of an export task.
-        device: of all Jobs, instead of their own.
+        bundle: the bundle's folder.
+        shots: the Jobs.
+        chunk: frames per export task.
+        device: device of all Jobs; None: each Job's own.
 
     Raises:
-        MatteError: a Job can't be read, or what travels along can't be.
+        MatteError: a Job, or a file that belongs into the bundle, can't be read.
         OutputError: the bundle can't be written.
     """
     submission = uuid.uuid4().hex
@@ -56,7 +58,7 @@ def make(bundle: Path, shots: Sequence[Shot], chunk: int, device: Device | None)
             (bundle / "files").mkdir()
             (bundle / "report").mkdir()
         except FileExistsError:
-            raise OutputError("This is there already.", where=str(bundle), hint="Name another folder.") from None
+            raise OutputError("This folder exists already.", where=str(bundle), hint="Name another folder.") from None
         planned = []
         gpu = False
         names: set[str] = set()
@@ -82,16 +84,16 @@ def make(bundle: Path, shots: Sequence[Shot], chunk: int, device: Device | None)
 
 
 def _pinned(model: Model) -> Model:
-    """With the hash of a trusted file, so that a worker with another one is told. Raises CheckpointError."""
+    """Add the hash of a trusted checkpoint, so that a worker with another file is noticed. Raises CheckpointError."""
     if not model.trust or model.sha256 or not Path(model.checkpoint).is_absolute():
-        return model  # others are known by their hashes, or refused
+        return model  # published checkpoints are identified by their hashes, all others are refused
     wrong = reading(CheckpointError, "The checkpoint can't be read", where=model.checkpoint, hint="Choose it again.")
     with wrong, Path(model.checkpoint).open("rb") as file:
         return dataclasses.replace(model, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _name(wanted: str, taken: set[str]) -> str:
-    """A name that is a file's on any system, and nobody else's."""
+    """Return a unique name that is a valid file name on every system."""
     plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(wanted).stem)[:60] or "shot"
     name, number = plain, 1
     while name.lower() in taken:
@@ -102,7 +104,7 @@ def _name(wanted: str, taken: set[str]) -> str:
 
 
 def _tasks(job: Job) -> tuple[tuple[str, ...], int, int]:
-    """Objects to track, first frame and number of frames that may be exported."""
+    """Return the objects to track, the first frame and the number of frames that may be exported."""
     objects = tuple(matte_object.name for matte_object in job.objects) or ("",)
     if not job.target:
         return objects, 1, 0
@@ -111,7 +113,7 @@ def _tasks(job: Job) -> tuple[tuple[str, ...], int, int]:
 
 
 def _with_files(data: dict[str, Any], bundle: Path) -> dict[str, Any]:
-    """The Job with its small files brought along. Raises JobError: one can't be read."""
+    """Copy a Job's small files into the bundle and return the Job with their new paths. Raises JobError."""
     prompts = [prompt for matte_object in data["objects"] for prompt in matte_object["prompts"]]
     for mask in [holder["mask"] for holder in (*prompts, *data["static_masks"])]:
         if mask and mask["file"]:
@@ -124,7 +126,7 @@ def _with_files(data: dict[str, Any], bundle: Path) -> dict[str, Any]:
 
 
 def _bring(file: str, bundle: Path, *, neighbours: bool = False) -> str:
-    """Copy a file into the bundle; with all that lies beside it, where it refers to that by names."""
+    """Copy a file into the bundle. With `neighbours`, a file that refers to others takes its whole folder along."""
     source = Path(file)
     try:
         place = bundle / "files" / hashlib.sha256(file.encode()).hexdigest()[:12]
@@ -132,13 +134,15 @@ def _bring(file: str, bundle: Path, *, neighbours: bool = False) -> str:
             if neighbours and any(named_files(source).values()):
                 size = sum(path.stat().st_size for path in source.parent.rglob("*") if path.is_file())
                 if size > _MAX_CONFIG:
-                    raise JobError(f"{size:,} bytes lie beside it, too many to travel along.", where=file)
+                    raise JobError(
+                        f"Its folder has {size:,} bytes, which is too much to copy into the bundle.", where=file
+                    )
                 shutil.copytree(source.parent, place)
             else:
                 place.mkdir()
                 shutil.copyfile(source, place / source.name)
     except OSError as error:
-        raise JobError(f"It can't be brought along: {error.strerror or error}.", where=file) from None
+        raise JobError(f"It can't be copied into the bundle: {error.strerror or error}.", where=file) from None
     return f"{HERE}files/{place.name}/{source.name}"
 
 
@@ -146,10 +150,12 @@ def _bring(file: str, bundle: Path, *, neighbours: bool = False) -> str:
 
 
 def load_job(bundle: Path, shot: PlannedShot, rules: Path | None) -> Job:
-    """The Job of a shot, with this machine's paths.
+    """Return the Job of a shot with this machine's paths.
 
     Args:
-        rules: path mapping as Open Job Description gives it (`pathmapping-1.0`); None: paths are as they were.
+        bundle: the bundle's folder.
+        shot: a shot of its plan.
+        rules: path mapping rules of Open Job Description (`pathmapping-1.0`); None: paths are not mapped.
 
     Raises:
         JobError: the Job or the rules can't be read.
@@ -161,10 +167,10 @@ def load_job(bundle: Path, shot: PlannedShot, rules: Path | None) -> Job:
 
 
 def _rules(file: Path | None) -> dict[str, str]:
-    """Beginnings of paths, there and here, as far as a path ends with a folder."""
+    """Return source and destination prefixes of paths; a source ends at a folder boundary."""
     if file is None:
         return {}
-    with reading(JobError, "These rules of paths can't be read", where=str(file)):
+    with reading(JobError, "These path mapping rules can't be read", where=str(file)):
         data = json.loads(bounded_text(file, _MAX_RULES))
         found = {}
         for rule in data.get("path_mapping_rules", []):
@@ -173,7 +179,7 @@ def _rules(file: Path | None) -> dict[str, str]:
 
 
 def _mapped(value: Any, rules: Mapping[str, str]) -> Any:
-    """All texts that are paths below a rule's source; the longest rule counts."""
+    """Map all texts that are paths below a rule's source; the longest matching rule applies."""
     if isinstance(value, dict):
         return {key: _mapped(item, rules) for key, item in value.items()}
     if isinstance(value, list):
@@ -187,10 +193,10 @@ def _mapped(value: Any, rules: Mapping[str, str]) -> Any:
 
 
 def _below(path: str, source: str) -> str | None:
-    """What comes after `source` in `path`, with `/`; None if it is not below it."""
+    """Return the part of `path` after `source`, with `/`; None if it is not below it."""
     if source == HERE:
         return path.removeprefix(HERE) if path.startswith(HERE) else None
-    windows = "\\" in source or source[1:2] == ":"  # as PureWindowsPath compares: without regard to case
+    windows = "\\" in source or source[1:2] == ":"  # compared like PureWindowsPath: case-insensitively
     if windows:
         try:
             return PureWindowsPath(path).relative_to(PureWindowsPath(source)).as_posix().removeprefix(".")
@@ -203,10 +209,10 @@ def _below(path: str, source: str) -> str | None:
 
 
 def check_release(plan: Plan) -> None:
-    """Raises EngineError: this worker is not what the shots were sent from."""
+    """Raise EngineError if this worker has another release than the submitting machine."""
     if (release(), torch_release()) != (plan.release, plan.torch):
         raise EngineError(
             f"This worker has Splat Matte {release()} with PyTorch {torch_release()}; the shots were sent from "
             f"{plan.release} with {plan.torch}.",
-            hint="Install the same on both, or send them again.",
+            hint="Install the same release on both machines, or send the shots again.",
         )

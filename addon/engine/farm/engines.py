@@ -1,4 +1,4 @@
-"""The farms' programs that a plan can be told to. A new one is a module beside this with `write`, and a line here."""
+"""The supported farm programs. A new one is a module beside this one with a function `write`, and an entry here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from .plan import Plan
 
-ENGINES = {  # the name that people give, and what it is called
-    "openjd": "Open Job Description (AWS Deadline Cloud, and whatever else reads it)",
+ENGINES = {  # the name on the command line, and the name for people
+    "openjd": "Open Job Description (AWS Deadline Cloud and other programs that read it)",
     "flamenco": "Flamenco 3",
     "slurm": "Slurm",
 }
@@ -17,19 +17,19 @@ ENGINES = {  # the name that people give, and what it is called
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How a worker starts the engine: its Python, and the file start.py of the extension's folder, absolute paths."""
+    """How a worker starts the engine: absolute paths of its Python and of the extension's start.py."""
 
     python: str
     start: str
 
     @property
     def words(self) -> list[str]:
-        """The beginning of a command; -I: nothing of the worker's own Python gets in the way."""
+        """Return the beginning of a command. -I isolates it from the worker's own Python packages."""
         return [self.python, "-I", "-X", "utf8", self.start]
 
 
 def tell(engine: str, bundle: Path, plan: Plan, program: Program) -> str:
-    """Write into `bundle` what `engine` reads; returns how it is sent, for people. Raises OSError."""
+    """Write the files that `engine` reads into `bundle`; return instructions for sending it. Raises OSError."""
     module = importlib.import_module(f".{engine}", __package__)
     words: str = module.write(bundle, plan, program)
     return words

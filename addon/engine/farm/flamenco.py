@@ -1,10 +1,10 @@
-"""Flamenco 3: a job type script, which its manager runs, and the submission as its API takes it (POST /api/v3/jobs).
+"""Flamenco 3: a job type script, which its manager runs, and the submission for its API (POST /api/v3/jobs).
 
-    splat_matte.js   into the manager's `scripts` folder
-    submission.json  the job; of `platform`, paths are given as the submitting computer has them: Flamenco's two-way
+    splat_matte.js   goes into the manager's `scripts` folder
+    submission.json  the job; its paths are those of the submitting computer and its `platform`, and Flamenco's two-way
                      variables map them
 
-Each task depends on those of its own shot alone.
+Each task depends only on tasks of its own shot.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ function add(job, settings, shot, step, items, after) {
 
 
 def write(bundle: Path, plan: Plan, program: Program) -> str:
-    """See engines.tell."""
+    """Write the files; see engines.tell."""
     write_data(bundle / "splat_matte.js", _SCRIPT.encode())
     shots = [dataclasses.asdict(shot) for shot in plan.shots]
     settings = {"python": program.python, "start": program.start, "bundle": str(bundle)}

@@ -1,10 +1,10 @@
 """Open Job Description (specification 2023-09, extension TASK_CHUNKING): a job bundle, as AWS Deadline Cloud takes it.
 
     template.json           the steps; paths are parameters, so that the farm maps them
-    parameter_values.json   those of the engine
-    asset_references.json   what Deadline Cloud has to bring where workers share no file system
+    parameter_values.json   the parameters of the engine
+    asset_references.json   files that Deadline Cloud has to transfer if workers share no file system
 
-A session's environment starts the engine, and each task of the session is done by that: the model stays warm.
+A session's environment starts the engine, which runs all tasks of the session, so that the model stays warm.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from .bundle import load_job
 from .engines import Program
 from .plan import STEPS, Plan, Step
 
-_GRACE = 120  # seconds from the request to stop to the end by force: a frame may take long
+_GRACE = 120  # seconds between the request to stop and the kill: a frame may take long
 
 
 def write(bundle: Path, plan: Plan, program: Program) -> str:
-    """See engines.tell."""
-    values = {"Python": program.python, "Engine": program.start}  # defaults may not be absolute paths
+    """Write the files; see engines.tell."""
+    values = {
+        "Python": program.python,
+        "Engine": program.start,
+    }  # passed as values, since defaults may not be absolute paths
     start, stop = (_action("warm", verb, "{{Session.WorkingDirectory}}/warm") for verb in ("start", "stop"))
     template = {
         "specificationVersion": "jobtemplate-2023-09",

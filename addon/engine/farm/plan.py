@@ -1,18 +1,19 @@
-"""The plan of a submission: four steps, whoever runs them. A folder holds it with all that its tasks read, a bundle.
+"""The plan of a submission: four steps, the same for every farm program. It is stored in the bundle with all its
+inputs.
 
-    <bundle>/plan.json          this
+    <bundle>/plan.json          this plan
     <bundle>/jobs/NAME.json     the Job of each shot
-    <bundle>/files/             what travels along: mask files, colour config, transforms.json
-    <bundle>/report/            what became of each task
-    <bundle>/...                what the farm's program reads: openjd.py, slurm.py, flamenco.py
+    <bundle>/files/             copied inputs: mask files, colour config, transforms.json
+    <bundle>/report/            the result of each task
+    <bundle>/...                files for the farm program: openjd.py, slurm.py, flamenco.py
 
-check     each shot: is all there that it needs, on the machine that runs this?
-track     each object of each shot, resumable
-export    frames of all shots, counted through from 1, in chunks: files that nobody sees yet
-publish   each shot: its version appears whole; whatever an export has lost is written here
+    check     one task per shot: does this machine have everything that it needs?
+    track     one task per object of each shot, resumable
+    export    frames of all shots, numbered consecutively from 1, in chunks; their files are not visible yet
+    publish   one task per shot: its version appears as a whole; frames that an export has lost are written here
 
-Tasks of a step depend on those before of the same shot, and on nothing else. Each may be run twice, killed and run
-again, or run by an orphan beside its successor: what is there stays, and a version of one submission appears once.
+A task depends only on earlier steps of its own shot. It may run twice, be killed and restarted, or be run by an orphan
+beside its successor: existing results are kept, and each version of a submission appears once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ...contract.errors import JobError
 from ...contract.frame_numbers import runs_of
 
 PLAN_FILE = "plan.json"
-HERE = "bundle:"  # a path that begins so is inside the bundle
+HERE = "bundle:"  # prefix of paths inside the bundle
 MAX_PLAN_BYTES = 64 * 1024 * 1024
 
 Step = Literal["check", "track", "export", "publish"]
@@ -39,8 +40,8 @@ STEPS: tuple[Step, ...] = get_args(Step)
 class PlannedShot:
     """One Job.
 
-    objects: to track, each in a task; an empty name stands for all that a search finds.
-    first, frames: the clip frames that may be exported: so many, from there.
+    objects: the objects to track, one task each; an empty name stands for everything that a search finds. first,
+    frames: first clip frame and number of frames that may be exported.
     """
 
     name: str
@@ -51,12 +52,10 @@ class PlannedShot:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is to be done.
+    """Everything that a submission has to do.
 
-    chunk: frames of an export task.
-    submission: a name that no other has.
-    release, torch: of Splat Matte and PyTorch where it was made: tasks of others would not find each other's mattes.
-    gpu: tracking needs one.
+    chunk: frames per export task. submission: a unique name. release, torch: releases of Splat Matte and PyTorch that
+    made it; with others, tasks would not find each other's mattes. gpu: whether tracking needs a GPU.
     """
 
     shots: tuple[PlannedShot, ...]
@@ -67,7 +66,7 @@ class Plan:
     gpu: bool = False
 
     def count(self, step: Step) -> int:
-        """Of its items, which count from 1."""
+        """Return the number of a step's items, which count from 1."""
         if step == "track":
             return sum(len(shot.objects) for shot in self.shots)
         if step == "export":
@@ -75,11 +74,11 @@ class Plan:
         return len(self.shots)
 
     def track(self, item: int) -> tuple[PlannedShot, str]:
-        """Shot and object of an item of `track`."""
+        """Return shot and object of an item of `track`."""
         return [(shot, name) for shot in self.shots for name in shot.objects][item - 1]
 
     def pieces(self, items: list[int]) -> list[tuple[PlannedShot, range]]:
-        """Shots and clip frames of items of `export`, in ascending order."""
+        """Return shots and clip frames of items of `export`, in ascending order."""
         found: list[tuple[PlannedShot, range]] = []
         before = 0
         for shot in self.shots:
@@ -90,7 +89,7 @@ class Plan:
 
     @staticmethod
     def load(bundle: Path) -> Plan:
-        """Raises JobError that names the file or the field."""
+        """Read a bundle's plan. Raises JobError, which names the file or the field."""
         path = bundle / PLAN_FILE
         with reading(JobError, "The plan can't be read", where=str(path), hint="Make the bundle again."):
             text = bounded_text(path, MAX_PLAN_BYTES)
@@ -99,16 +98,16 @@ class Plan:
 
 
 def job_file(bundle: Path, shot: PlannedShot) -> Path:
-    """Where the Job of a shot is."""
+    """Return the file of a shot's Job."""
     return bundle / "jobs" / f"{shot.name}.json"
 
 
 def items_of(text: str, count: int) -> list[int]:
-    """Numbers such as `3`, `1-4` or `1-4,9`, ascending; those above `count` are left out. Raises JobError."""
+    """Parse numbers such as `3`, `1-4` or `1-4,9`, ascending; those above `count` are dropped. Raises JobError."""
     found: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,9})(?:\s*-\s*(\d{1,9}))?\s*", part)
         if match is None:
-            raise JobError(f"{text!r} is not numbers such as 3 or 1-4.", where="ITEMS")
+            raise JobError(f"{text!r} is not a list of numbers such as 3 or 1-4.", where="ITEMS")
         found.update(range(max(1, int(match[1])), min(count, int(match[2] or match[1])) + 1))
     return sorted(found)

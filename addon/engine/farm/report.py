@@ -1,4 +1,4 @@
-"""What became of many shots: a row each, as a table for people and as JSON for programs."""
+"""The results of many shots, one row each: as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ from .plan import STEPS, Plan, PlannedShot, Step
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One shot.
+    """The result of one shot.
 
-    name: of the Job's file, without its suffix.
-    exit_code: of errors.ExitCode; OK: it is done.
-    frames: that have a matte; suspects: runs of doubtful frames.
-    seconds: by the clock, all that was done for it.
-    result: the finished version's folder, or the matte store's without an export; empty if it failed.
-    last_words: what it failed with; empty if it is done.
+    name: name of the Job's file, without its suffix. exit_code: one of errors.ExitCode. frames: number of frames with a
+    matte. suspects: number of runs of doubtful frames. seconds: wall-clock time spent on the shot. result: the finished
+    version's folder, or without an export the matte store's; empty if it failed. last_words: the error it failed with;
+    empty if it succeeded.
     """
 
     name: str
@@ -38,12 +36,12 @@ class Row:
 
     @staticmethod
     def of_error(name: str, error: MatteError, seconds: float = 0.0) -> Row:
-        """The row of a shot that ended with `error`."""
+        """Return the row of a shot that failed with `error`."""
         return Row(name, int(error.exit_code), seconds=seconds, last_words=str(error))
 
 
 def in_words(rows: Sequence[Row]) -> str:
-    """A table: what is done first, then what failed, as the eye stays at the end."""
+    """Format a table. Failed shots come last, where they are seen first in a terminal."""
     width = max([4, *(len(row.name) for row in rows)])
     lines = [f"{'shot':{width}}  frames  suspects  seconds  "]
     for row in sorted(rows, key=lambda row: row.exit_code != ExitCode.OK):
@@ -60,19 +58,19 @@ def in_words(rows: Sequence[Row]) -> str:
 
 
 def exit_code(rows: Sequence[Row]) -> int:
-    """OK if all are done, else that of the first that failed."""
+    """Return OK if all shots succeeded, else the exit code of the first that failed."""
     return next((row.exit_code for row in rows if row.exit_code != ExitCode.OK), ExitCode.OK)
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Keep the rows as JSON. Raises OutputError."""
+    """Write the rows as JSON. Raises OutputError."""
     text = json.dumps({"shots": [dataclasses.asdict(row) for row in rows]}, ensure_ascii=False, indent=1)
     with writing(path.parent):
         write_data(path, f"{text}\n".encode())
 
 
 def rows_of(bundle: Path) -> list[Row]:
-    """A row each shot, of what its tasks have left. Raises JobError."""
+    """Return one row per shot, from the reports of its tasks. Raises JobError."""
     plan = Plan.load(bundle)
     return [_row(bundle, shot) for shot in plan.shots]
 
@@ -91,7 +89,7 @@ def _row(bundle: Path, shot: PlannedShot) -> Row:
     if failed:
         return dataclasses.replace(failed[0], seconds=seconds)
     reached = next((step for step in reversed(STEPS) if found[step]), None)
-    words = f"Not finished: {reached} is the last that was begun." if reached else "Not begun."
+    words = f"Not finished: the last step that was started is {reached}." if reached else "Not begun."
     return Row(shot.name, ExitCode.CANCELLED, seconds=seconds, last_words=words)
 
 

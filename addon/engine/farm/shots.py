@@ -1,7 +1,7 @@
-"""Several Jobs in one go: a few engines, each warm from one Job to the next. What one fails with stops no other.
+"""Runs several Jobs on a few engines, each kept warm from one Job to the next. A failing Job stops no other.
 
-Each engine is a process of its own, so that even a driver that takes its process along costs one shot only. Jobs that
-share a matte folder are carried out by the same engine, one after the other: they share takes.
+Each engine is a process of its own, so even a crashing driver costs one shot only. Jobs that share a matte folder run
+on the same engine, one after the other, because they share takes.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ from ...runtime.json_line_process import EXTENSION
 from ...runtime.locate import engine_environment
 from .report import Row
 
-_ASK_EVERY = 0.2  # seconds between two questions whether to stop
+_ASK_EVERY = 0.2  # seconds between two checks for a request to stop
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A Job by its name; or, in the Job's place, what is wrong with its file."""
+    """A Job with its name; in place of the Job, the error if its file can't be read."""
 
     name: str
     job: Job | MatteError
 
 
 def read_shots(given: Sequence[Path], scope: Scope | None = None) -> list[Shot]:
-    """The Jobs of these files, and of the files *.json in these folders.
+    """Read the Jobs of these files, and of the files *.json in these folders.
 
     Args:
-        scope: of each Job's delivery, instead of its own.
+        given: files and folders.
+        scope: replaces the scope of each Job's delivery.
 
     Raises:
         JobError: a folder has none.
@@ -70,12 +71,13 @@ def _load(file: Path, scope: Scope | None) -> Job | MatteError:
 
 
 def run(shots: Sequence[Shot], engines: int, say: Say, stopping: Callable[[], bool]) -> list[Row]:
-    """Carry out all; returns a row each, in the order of the shots.
+    """Run all shots; return one row each, in the order of the shots.
 
     Args:
-        engines: processes at a time, each with a model of its own in memory; they share the processor's cores.
-        say: told of progress, from several threads.
-        stopping: asked again and again; True stops after the frames at hand, and what has not begun is left out.
+        shots: the Jobs.
+        engines: number of processes, which share the processor's cores; each has its own model in memory.
+        say: called with progress, from several threads.
+        stopping: polled; once it returns True, running shots end after the current frame and no new one starts.
     """
     rows: dict[int, Row] = {}
     together: dict[Path, list[int]] = {}
@@ -108,7 +110,7 @@ def run(shots: Sequence[Shot], engines: int, say: Say, stopping: Callable[[], bo
 
 
 class _WarmEngine:
-    """An engine that is started when it is needed, and anew when it has died."""
+    """An engine that is started on first use and restarted after it has died."""
 
     def __init__(self, share: int) -> None:
         threads = 0 if share == 1 or "OMP_NUM_THREADS" in os.environ else max(1, (os.cpu_count() or 1) // share)
@@ -116,13 +118,13 @@ class _WarmEngine:
         self._engine: Engine | None = None
 
     def request(self, job: Job) -> Reply:
-        """Ask for all of a Job. Raises EngineError: it can't be started."""
+        """Request a complete Job. Raises EngineError if the engine can't be started."""
         if self._engine is None or not self._engine.alive:
             self._engine = Engine(engine_command(Path(sys.executable)), self._environment)
         return self._engine.request(Export(job) if job.target else Track(job))
 
     def close(self) -> None:
-        """End it."""
+        """End the engine."""
         if self._engine is not None:
             self._engine.stop()
 
@@ -141,7 +143,7 @@ def _carry_out(shot: Shot, engine: _WarmEngine, say: Say, stopping: Callable[[],
                 say(f"{shot.name}: Warning: {event['message']}")
             elif event["event"] == "progress" and event["stage"] != "model":
                 step = (event["stage"], event["done"] * 10 // event["total"])
-                if step != last:  # a line each tenth: many shots speak at once
+                if step != last:  # one line per tenth, as many shots report at once
                     say(f"{shot.name}: {event['stage']} {event['done']}/{event['total']}, frame {event['frame']}")
                 last = step
         result = reply.result
@@ -155,7 +157,7 @@ def _carry_out(shot: Shot, engine: _WarmEngine, say: Say, stopping: Callable[[],
 
 
 def _events(reply: Reply, stopping: Callable[[], bool]) -> Iterator[Event]:
-    """The events of a reply; asks for its end once that is wanted. Raises MatteError."""
+    """Yield the events of a reply; stop it once `stopping` returns True. Raises MatteError."""
     asked = False
     while reply.result is None:
         yield from reply.poll()

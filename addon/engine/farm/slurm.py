@@ -1,12 +1,12 @@
-"""Slurm: array jobs that depend on each other, and are put back into the queue when their machine is lost.
+"""Slurm: array jobs that depend on each other, and are requeued when their machine is lost.
 
-    submit.sh   run it where `sbatch` is; what it is given goes to each sbatch: sh submit.sh --partition=gpu
-    task.sh     what the arrays run
-    log/        what the tasks say
+    submit.sh   run it where `sbatch` is; its arguments go to every sbatch: sh submit.sh --partition=gpu
+    task.sh     runs one task of an array
+    log/        the output of the tasks
 
-Steps begin whatever became of the one before (`afterany`), and of each shot do what can be done: one shot that fails,
-in the check too, stops no other. A task that is asked to end (time limit, preemption) stops after its frame and is put
-back.
+A step starts whatever the result of the one before (`afterany`), and processes each shot as far as possible: a failing
+shot, even one that fails its check, stops no other. A task that is asked to end (time limit, preemption) stops after
+its frame and is requeued.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...contract.disk import write_data
 from .engines import Program
 from .plan import STEPS, Plan, Step
 
-_LARGEST = 1000  # tasks of an array: Slurm's MaxArraySize is 1001 unless it is set
+_LARGEST = 1000  # most tasks of an array: Slurm's default MaxArraySize is 1001
 
 _TASK = """\
 #!/bin/sh
@@ -44,7 +44,7 @@ mkdir -p "$BUNDLE/log"
 
 
 def write(bundle: Path, plan: Plan, program: Program) -> str:
-    """See engines.tell."""
+    """Write the files; see engines.tell."""
     submit = _SUBMIT + "".join(_array(plan, step, before) for before, step in zip((None, *STEPS), STEPS, strict=False))
     submit += "".join(f'echo "{step}: $job_{step}"\n' for step in STEPS)
     words = " ".join(shlex.quote(word) for word in program.words)

@@ -1,4 +1,4 @@
-"""Starts the engine on a worker, which knows nothing but this file's path: PYTHON -I -X utf8 start.py VERB ..."""
+"""Starts the engine on a worker that only has the path of this file: PYTHON -I -X utf8 start.py VERB ..."""
 
 import runpy
 import sys

@@ -1,4 +1,4 @@
-"""From Jobs to a bundle that a farm's program has, or can be given: what `engine farm` and *Send to Farm* do."""
+"""Makes a bundle of Jobs and sends it to a farm's manager: for `engine farm` and *Send to Farm*."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .plan import Plan
 from .shots import Shot
 
 _PATIENCE = 30.0  # seconds for a manager to answer
-_LONGEST = 64 * 1024  # bytes of an answer
+_LONGEST = 64 * 1024  # most bytes that are read of an answer
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """plan: what is in the bundle. words: how it is sent; empty: it has been."""
+    """A submission. plan: the bundle's plan. words: instructions for sending it; empty if it has been sent."""
 
     plan: Plan
     words: str
@@ -44,27 +44,30 @@ def submit(
     code: Path | None = None,
     manager: str = "",
 ) -> Submitted:
-    """Write a bundle, whose folder must not be there yet, and send it where a manager is named.
+    """Write a bundle to a folder that does not exist yet, and send it if a manager is given.
 
     Args:
+        shots: the Jobs.
+        folder: the bundle's folder.
         engine: one of engines.ENGINES.
-        warn: told what may surprise.
-        chunk: frames of an export task.
-        device: of all workers; None: of each Job.
-        runtime, code: folders that workers see, as `vendor_setup runtime` made it, and of the extension; None: ours.
-        manager: the address of Flamenco's manager; empty: nothing is sent.
+        warn: called with warnings.
+        chunk: frames per export task.
+        device: device of all workers; None: that of each Job.
+        runtime, code: folders as workers see them: the runtime made by `vendor_setup runtime`, and the extension; None:
+            those of this machine.
+        manager: address of Flamenco's manager; empty: nothing is sent.
 
     Raises:
-        MatteError: a Job can't be carried out, the bundle can't be written, or the manager does not take it.
+        MatteError: a Job is invalid, the bundle can't be written, or the manager rejects it.
     """
     if manager and engine != "flamenco":
-        raise JobError("Only Flamenco has a manager that can be sent to.", where="manager", hint="Leave it empty.")
+        raise JobError("Only Flamenco has a manager to send the shots to.", where="manager", hint="Leave it empty.")
     python = find_python(folder=str(runtime), environ={}) if runtime else Path(sys.executable)
     plan = bundle.make(folder, shots, chunk, device)
     if any(bundle.load_job(folder, shot, None).model.device == "auto" for shot in plan.shots):
         warn(
-            "Each worker chooses its own device, and one with a GPU does not find the mattes of one without: say which "
-            "all have."
+            "Each worker chooses its own device, and mattes tracked on a GPU are not found by workers without one: set "
+            "the device that all workers have."
         )
     program = engines.Program(str(python), str((code or EXTENSION) / "addon/engine/farm/start.py"))
     with writing(folder):
@@ -76,9 +79,11 @@ def submit(
 
 
 def _post(manager: str, submission: Path) -> None:
-    """Flamenco's API (https://flamenco.blender.org/development/api/): POST /api/v3/jobs. Raises OutputError."""
+    """Send a job to Flamenco's API (https://flamenco.blender.org/development/api/): POST /api/v3/jobs. Raises
+    OutputError.
+    """
     if not manager.startswith(("http://", "https://")):
-        raise JobError("This is no address.", where=manager, hint="Give one such as http://manager:8080.")
+        raise JobError("This is not an address.", where=manager, hint="Give one such as http://manager:8080.")
     request = urllib.request.Request(
         f"{manager.rstrip('/')}/api/v3/jobs",
         submission.read_bytes(),
@@ -89,19 +94,19 @@ def _post(manager: str, submission: Path) -> None:
             answer.read(_LONGEST)
     except urllib.error.HTTPError as error:
         raise OutputError(
-            f"Flamenco does not take it ({_said(error)}).",
+            f"Flamenco rejected the job ({_said(error)}).",
             where=manager,
             hint="Copy the bundle's splat_matte.js into the manager's folder scripts, and restart the manager.",
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise OutputError(
-            f"Flamenco's manager can't be reached ({reason}).", where=manager, hint="Look whether it runs there."
+            f"Flamenco's manager can't be reached ({reason}).", where=manager, hint="Check that it is running there."
         ) from None
 
 
 def _said(error: urllib.error.HTTPError) -> str:
-    """What an answer says is wrong."""
+    """Return the error message in an answer."""
     try:
         told = json.loads(error.read(_LONGEST))["message"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""A part of a bundle, as a farm's program asks for it."""
+"""A farm's request for a part of a bundle."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .plan import Step
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a farm's program asks for: items (plan.items_of) of a step of a bundle; rules: of paths, a file or empty."""
+    """Items (see plan.items_of) of one step of a bundle. rules: file of path mapping rules; empty: none."""
 
     bundle: str
     step: Step
     items: str
     rules: str = ""
-    openjd: bool = False  # tell progress as Open Job Description wants it
+    openjd: bool = False  # print progress in Open Job Description's format

@@ -1,10 +1,10 @@
-"""An engine that stays warm between the tasks of a farm's session: started on its way in, asked by each task.
+"""An engine that stays warm for a farm's session: started with the session, used by each of its tasks.
 
-    <folder>/engine.json    where it listens, and the key to it; for its owner's eyes only
+    <folder>/engine.json    its address and the key to it; only its owner can read it
 
-A task is one connection (multiprocessing.connection: HMAC with the key, then texts): the task goes in, lines come back,
-the last one is the exit code. A task that is gone closes its connection, and the engine stops after its frame. Where
-the engine can't be reached, tasks do without it.
+Each task is one connection (multiprocessing.connection: HMAC with the key, then texts): the task is sent, lines come
+back, the last one is the exit code. When a task's process ends, its connection closes and the engine stops after the
+current frame. If the engine can't be reached, tasks run without it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ from .tasks import Task
 if TYPE_CHECKING:
     from .worker import Worker
 
-VARIABLE = "SPLAT_MATTE_WARM"  # the folder
+VARIABLE = "SPLAT_MATTE_WARM"  # environment variable with the path of the folder
 _FILE = "engine.json"
-_IDLE = 900.0  # seconds without a task, after which it ends: its session is gone
-_STARTING = 120.0  # seconds that a task waits for it
+_IDLE = 900.0  # seconds without a task after which it ends, as its session must be gone
+_STARTING = 120.0  # seconds that a task waits for it to start
 
 
 def start(folder: Path) -> None:
-    """Start it; it imports PyTorch while this returns. Tells the farm's session of it. Raises OSError."""
+    """Start the engine, without waiting for it to import PyTorch, and pass its folder to the farm's session. Raises
+    OSError.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [*sys.orig_argv[: sys.orig_argv.index("warm")], "warm", "keep", str(folder)]
     detached: dict[str, Any] = {"creationflags": HIDDEN} if os.name == "nt" else {"start_new_session": True}
@@ -48,7 +50,7 @@ def start(folder: Path) -> None:
 
 
 def stop(folder: Path) -> None:
-    """End it, if it lives."""
+    """End the engine, if it is running."""
     connection = _connect(folder, 0.0)
     if connection is not None:
         with connection, contextlib.suppress(OSError, EOFError):
@@ -57,7 +59,7 @@ def stop(folder: Path) -> None:
 
 
 def run(task: Task, stopping: Callable[[], bool]) -> int | None:
-    """Let it do a task; what it says is printed. Returns the exit code; None if it can't be reached."""
+    """Run a task on the warm engine and print its output. Return its exit code; None if the engine can't be reached."""
     folder = os.environ.get(VARIABLE)
     connection = _connect(Path(folder), _STARTING) if folder else None
     if connection is None:
@@ -85,12 +87,12 @@ def _connect(folder: Path, patience: float) -> Connection | None:
             data = json.loads((folder / _FILE).read_text(encoding="ascii"))
             return Client(("localhost", data["port"]), authkey=bytes.fromhex(data["key"]))
         if time.monotonic() >= end or not folder.exists() or (folder / _FILE).exists():
-            return None  # it listens as soon as its file is there, or it is dead
+            return None  # an engine listens as soon as its file exists, so this one is dead
         time.sleep(0.1)
 
 
 def keep(folder: Path, worker: Worker) -> int:
-    """Be it, until it is told to quit or nobody asks any more."""
+    """Be the warm engine until told to quit, or until no task has come for a while."""
     key = secrets.token_bytes(32)
     with Listener(("localhost", 0), authkey=key) as listener:
         port = listener.address[1]
@@ -111,12 +113,12 @@ def keep(folder: Path, worker: Worker) -> int:
 
 def _serve(worker: Worker, task: Task, connection: Connection) -> None:
     def say(words: str) -> None:
-        with contextlib.suppress(OSError):  # nobody listens: `stopping` hears of it
+        with contextlib.suppress(OSError):  # the task is gone: `stopping` notices it
             connection.send_bytes(f"say {words}".encode())
 
     def stopping() -> bool:
         try:
-            return connection.poll()  # a task says nothing more: it is its end
+            return connection.poll()  # a task sends nothing more, so data means that it has ended
         except OSError:
             return True
 
@@ -125,7 +127,7 @@ def _serve(worker: Worker, task: Task, connection: Connection) -> None:
 
 
 class _Watchdog:
-    """Ends the process once its session is gone: its folder, or everybody who asks."""
+    """Ends the process once its session is gone: when its folder is deleted, or when no task has come for a while."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -134,7 +136,7 @@ class _Watchdog:
 
     @contextlib.contextmanager
     def busy(self) -> Any:
-        """While a task runs."""
+        """Keep the watchdog from ending the process while a task runs in this `with` block."""
         self._since = None
         try:
             yield

@@ -1,5 +1,7 @@
-"""What a worker does: the items of a step, one after the other, with one warm session. What one fails with stops no
-other; each leaves a file in the bundle's report, from which the row of its shot is put together."""
+"""Runs the items of a step one after the other in one warm session.
+
+A failing item stops no other. Each leaves a file in the bundle's report, from which the row of its shot is made.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,13 @@ from .plan import Plan, PlannedShot, Step, items_of
 from .report import Row
 from .tasks import Task
 
-_PATIENCE = 3600.0  # seconds for an orphan that still does the same: what it does need not be done again
+_PATIENCE = 3600.0  # seconds to wait for an orphan with the same item, whose results can be used
 
 Say = Callable[[str], None]
 
 
 class Worker:
-    """Carries out tasks, one at a time."""
+    """Runs tasks, one at a time."""
 
     def __init__(self) -> None:
         self._say: Say = print
@@ -42,7 +44,7 @@ class Worker:
         )
 
     def run(self, task: Task, say: Say, stopping: Callable[[], bool]) -> int:
-        """Returns the exit code: OK, or that of the first item that failed."""
+        """Run a task; return OK, or the exit code of the first item that failed."""
         self._say, self._stopping = say, stopping
         code: int = ExitCode.OK
         try:
@@ -92,7 +94,7 @@ class Worker:
 
 
 def _pieces(plan: Plan, step: Step, items: list[int]) -> Iterator[tuple[PlannedShot, str | range]]:
-    """Shots, and of each an object's name, frames, or nothing more."""
+    """Yield the shot of each item with the name of an object, a range of frames, or an empty name."""
     if step == "track":
         yield from map(plan.track, items)
     elif step == "export":
@@ -102,7 +104,9 @@ def _pieces(plan: Plan, step: Step, items: list[int]) -> Iterator[tuple[PlannedS
 
 
 def _only(job: Job, name: str) -> Job:
-    """The Job of one object, whose mattes are the same as beside the others; finishing comes with the export."""
+    """Return a Job with one object only, without finishing, which the export applies. Its mattes do not depend on the
+    others.
+    """
     objects = tuple(
         dataclasses.replace(matte_object, finishing=Finishing(), export=True)
         for matte_object in job.objects
@@ -112,7 +116,7 @@ def _only(job: Job, name: str) -> Job:
 
 
 class _Progress:
-    """Lines, at most one a tenth of an item."""
+    """Reports progress, at most one line per tenth of an item."""
 
     def __init__(self, say: Say, task: Task, number: int, count: int) -> None:
         self._say, self._task, self._number, self._count = say, task, number, count

@@ -1,6 +1,7 @@
-"""Weights in, a predictor on a device out.
+"""Loads weights and puts a predictor on a device.
 
-A checkpoint is somebody else's data: weights only, and a known hash or an explicit yes, for its config too (config.py).
+A checkpoint is somebody else's data: only weights are read, and file and config (config.py) need a known hash or an
+explicit yes.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ from .placement import Only
 from .predictor import Predictor
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_TENSOR_CORES = (7, 0)  # compute capability of the first GPUs that have them (Volta)
-_WITHOUT_TENSOR_CORES = "GTX 16"  # Turing all the same
+_TENSOR_CORES = (7, 0)  # compute capability of the first GPUs with tensor cores (Volta)
+_WITHOUT_TENSOR_CORES = "GTX 16"  # Turing GPUs that lack them
 
 _SEED = 0
 _HASH_BLOCK = 1 << 20
-_MAX_WEIGHTS = 8_000_000_000  # bytes, unpacked: the largest published one has 0.9
+_MAX_WEIGHTS = 8_000_000_000  # bytes, unpacked; the largest published checkpoint has 0.9 GB
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which model, where and how it computes: all that decides its arithmetic, before anything is loaded.
+    """Which model computes, where and how: everything that determines its arithmetic, known before it is loaded.
 
-    sha256: of the weights and the config.
+    sha256: of the weights and of the config.
     """
 
     name: str
@@ -57,12 +58,14 @@ class Source:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether it computes on a GPU, beside which reading, writing and compressing files are slow."""
+        """Whether it computes on a GPU; then reading, writing and compressing files are slow in comparison."""
         return self.device.type != "cpu"
 
     @property
     def facts(self) -> dict[str, str]:
-        """What the matte store keys on: another device or torch may differ in the last bit."""
+        """Return the facts that the matte store keys on: on another device or torch, results may differ in the last
+        bit.
+        """
         return {
             "sha256": self.sha256,
             "device": describe(self.device),
@@ -83,24 +86,24 @@ class Loaded:
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Inference mode at the model's precision."""
+        """Enter inference mode at the model's precision."""
         device = self.source.device.type
         precision: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         if self.source.precision != "float32":
-            # On CUDA the weights have this type already (cast_weights). What autocast caches it frees when this context
-            # ends, while a recorded CUDA graph would go on to read it.
+            # On CUDA the weights have this type already (cast_weights). Autocast frees its cached copies when this
+            # context ends, while a recorded CUDA graph would still read them.
             precision = torch.autocast(device, _TYPES[self.source.precision], cache_enabled=device != "cuda")
         with torch.inference_mode(), precision, contextlib.nullcontext() if not self.source.is_gpu else forward_only():
             yield
 
     def make_room(self) -> None:
-        """Free the memory of the device that only makes computing faster, and take no more of it."""
+        """Free the device memory that is used only to compute faster, and use no more of it."""
         if isinstance(self.predictor, GraphPredictor):
             self.predictor.graphs.give_up()
 
 
 def find(choice: contract.Model) -> Source:
-    """Which files, device and precision `choice` means, hashed and checked. Raises CheckpointError: what to do."""
+    """Return the files, device and precision that `choice` stands for, hashed and checked. Raises CheckpointError."""
     name, config, weights, weights_hash = _files(choice)
     digest = hashlib.sha256(f"{weights_hash}\n".encode() + read_bytes(config)).hexdigest()
     device = choose_device(choice.device)
@@ -114,10 +117,10 @@ def load(source: Source) -> Loaded:
         predictor = build(source.config)
     _load_weights(predictor, source.weights)
     if source.device.type == "cpu" and source.precision != "float16":
-        # float16 is for GPUs: the sums of these modules overflow in it
+        # not for float16, a GPU's type, in which sums of these modules overflow
         faster_modules.replace_modules(predictor)
         faster_modules.merge_projections(predictor)
-        can_fuse(_TYPES[source.precision])  # asked before the first frame
+        can_fuse(_TYPES[source.precision])  # tested before the first frame
     if source.device.type == "cuda":
         if source.precision != "float32":
             cast_weights(predictor, _TYPES[source.precision])
@@ -128,7 +131,7 @@ def load(source: Source) -> Loaded:
 
 
 def _files(choice: contract.Model) -> tuple[str, Path, Path, str]:
-    """Name, config, weights and the weights' hash."""
+    """Return name, config, weights and the weights' hash."""
     name = choice.checkpoint
     if name == "embedded":
         return name, EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, _hash_file(EMBEDDED_WEIGHTS)
@@ -180,7 +183,7 @@ def _files(choice: contract.Model) -> tuple[str, Path, Path, str]:
 
 
 def _config_of(choice: contract.Model) -> Path:
-    """Of a checkpoint file. One that is neither sam2's nor ours needs a person's yes, whatever the weights hash to."""
+    """Return the config of a checkpoint file. A config that is neither sam2's nor ours must be trusted explicitly."""
     if not Path(choice.config).is_absolute():
         return _sam2_config(choice.config)
     config = Path(choice.config)
@@ -194,8 +197,8 @@ def _config_of(choice: contract.Model) -> Path:
 
 
 def choose_device(requested: contract.Device) -> torch.device:
-    """The fastest device there is, or the one requested. Raises CheckpointError if that one is not there."""
-    # Only what may be taken is asked for: asking initialises a driver.
+    """Return the fastest device, or the requested one. Raises CheckpointError if that does not exist."""
+    # Only devices that may be used are queried, as a query initialises the driver.
     there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
@@ -219,10 +222,10 @@ def choose_device(requested: contract.Device) -> torch.device:
 
 
 def choose_precision(requested: contract.Precision, device: torch.device) -> contract.Precision:
-    """bfloat16 where the hardware computes it natively, else float16 on tensor cores (Volta, Turing), else float32.
+    """Return bfloat16 if the hardware computes it natively, else float16 on tensor cores (Volta, Turing), else float32.
 
-    What the shorter types do to a matte is measured by the self-test. MPS stays at float32: Meta calls SAM 2 on MPS
-    numerically degraded already. A CPU without AMX or AVX512-BF16 emulates bfloat16 and is slower with it.
+    The self-test measures what the shorter types do to a matte. MPS stays at float32, since Meta calls SAM 2 on MPS
+    numerically degraded already. A CPU without AMX or AVX512-BF16 emulates bfloat16, which is slower.
     """
     if requested != "auto":
         return requested
@@ -238,7 +241,7 @@ def choose_precision(requested: contract.Precision, device: torch.device) -> con
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, for people and reports."""
+    """Return a description of the device for people and reports."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
@@ -247,23 +250,23 @@ def describe(device: torch.device) -> str:
 
 
 def make_deterministic() -> None:
-    """Ask torch for the same result every time. CUBLAS_WORKSPACE_CONFIG is set before torch is imported."""
+    """Make torch deterministic. CUBLAS_WORKSPACE_CONFIG must be set before torch is imported."""
     torch.manual_seed(_SEED)
-    # As use_deterministic_algorithms(True, warn_only=True), which imports torch's whole compiler to tell it too.
+    # Like use_deterministic_algorithms(True, warn_only=True), which would also import torch's whole compiler.
     torch.set_deterministic_debug_mode("warn")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, and nothing here reads such memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time; no uninitialised memory is read here
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True  # `forward_only` does not change this one
+    torch.backends.cudnn.deterministic = True  # stays set inside `forward_only`
 
 
 @contextlib.contextmanager
 def forward_only() -> Iterator[None]:
     """Switch torch's deterministic mode off for a forward pass on a GPU, where it costs time and changes nothing.
 
-    In that mode torch composes a bilinear enlargement of 41 operators, so that its gradient is deterministic; tracking
-    needs no gradient. Of the operators that SAM 2 uses, two kinds may add in a changing order in the forward pass:
-    convolutions, for which `torch.backends.cudnn.deterministic` stays set, and cumsum, which adds ones here
-    (PositionEmbeddingRandom), so that its result is exact in any order.
+    In that mode, torch implements bilinear upsampling by 41 operators to make its gradient deterministic; tracking
+    needs no gradient. Of SAM 2's operators, two kinds may sum in varying order in the forward pass: convolutions, for
+    which `torch.backends.cudnn.deterministic` stays set, and cumsum, which sums ones here (PositionEmbeddingRandom), so
+    that its result is exact in any order.
     """
     mode = torch.get_deterministic_debug_mode()
     torch.set_deterministic_debug_mode("default")
@@ -279,7 +282,7 @@ def _load_weights(predictor: Predictor, path: Path) -> None:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:
                 if sum(entry.file_size for entry in packed.infolist()) > _MAX_WEIGHTS:
-                    raise ValueError("it unpacks to more than any SAM 2 has")
+                    raise ValueError("it unpacks to more bytes than any SAM 2 checkpoint")
         state = torch.load(path, map_location="cpu", weights_only=True)
     weights = state.get("model") if isinstance(state, dict) else None
     if not isinstance(weights, dict) or not all(map(_is_plain, weights.values())):
@@ -303,13 +306,15 @@ def _load_weights(predictor: Predictor, path: Path) -> None:
     for key, value in weights.items():
         if not torch.isfinite(value).all():
             raise CheckpointError(
-                f"The weights {key!r} are not all numbers.", where=str(path), hint="It is damaged: get it again."
+                f"The weights {key!r} contain values that are not finite numbers.",
+                where=str(path),
+                hint="It is damaged: get it again.",
             )
     predictor.load_state_dict({key: value.float() for key, value in weights.items()})
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is a tensor of numbers that lie in memory one after the other, as weights are."""
+    """Whether it is a dense, contiguous tensor of numbers, as weights are."""
     return (
         isinstance(value, torch.Tensor)
         and value.layout == torch.strided
@@ -326,7 +331,7 @@ def _sam2_config(name: str) -> Path:
 
 
 def _hash_file(path: Path) -> str:
-    """sha256 of a file, read again only when its size or time changed: every preview asks for it."""
+    """Return the sha256 of a file. It is cached by size and time, as every preview needs it."""
     try:
         status = path.stat()
         return _hash(path, status.st_size, status.st_mtime_ns)

@@ -1,13 +1,13 @@
 """Upstream's SAM2VideoPredictor, changed only where it is wrong or wasteful for us (see sam2 1.1.0's source).
 
-- It starts without reading any footage: frames are handed in as they are needed.
-- Masks stay at the size of the logits (256 x 256 at 1024 px input); upstream makes every one as large as the plate.
+- It starts without reading any footage: frames are passed in as they are needed.
+- Masks stay at the size of the logits (256 x 256 for 1024 px input); upstream enlarges each one to the plate's size.
 - A prompt on a tracked frame makes it a conditioning frame, so that corrections spread.
 - An image that was encoded before is not encoded again (store/feature_cache.py).
-- Each output also carries the predicted IoU, which upstream drops.
-- Its memories can be read in float16 too.
+- Each output also has the predicted IoU, which upstream drops.
+- Its memories can also be read in float16.
 
-The arithmetic is upstream's: with the same weights the masks are the same.
+The arithmetic is upstream's: with the same weights, the masks are the same.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from ..store.feature_cache import Maps
 
 State = dict[str, Any]  # upstream's inference_state
 Output = dict[str, Any]  # upstream's output of one object on one frame
-Reads = dict[str, dict[int, Output]]  # upstream's output_dict: what a frame reads, by kind and frame index
+Reads = dict[str, dict[int, Output]]  # upstream's output_dict: the outputs that a frame reads, by kind and frame index
 
-# What a frame may read from others (sam2_base.py): the last num_maskmem - 1 = 6 memories and the object pointers of
-# the last max_obj_ptrs_in_encoder - 1 = 15 frames, beside all conditioning frames.
+# A frame reads from others (sam2_base.py): the last num_maskmem - 1 = 6 memories, the object pointers of the last
+# max_obj_ptrs_in_encoder - 1 = 15 frames, and all conditioning frames.
 REACH = 15
 
-_SAM_OUTPUTS = 7  # tensors, of SAM2Base._forward_sam_heads
+_SAM_OUTPUTS = 7  # number of tensors that SAM2Base._forward_sam_heads returns
 
 
 class Frames(Protocol):
-    """What the predictor reads images from."""
+    """A source of images for the predictor."""
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        """Frame `index` (from 0): float32 (3, S, S), normalised as SAM 2 wants it, S = image_size."""
+        """Return frame `index` (from 0): float32 (3, S, S), normalised as SAM 2 expects, S = image_size."""
 
 
 class Features(Protocol):
-    """Where feature maps are kept, by clip frame (store/feature_cache.py)."""
+    """A cache of feature maps by clip frame (store/feature_cache.py)."""
 
     def get(self, frame: int, device: torch.device) -> Maps | None:
-        """Those of a frame, on `device`; None if they are not there."""
+        """Return a frame's maps on `device`; None if they are not cached."""
 
     def put(self, frame: int, maps: Maps) -> None:
-        """Keep those of a frame."""
+        """Cache a frame's maps."""
 
 
 class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
@@ -57,13 +57,18 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(fill_hole_area=0, add_all_frames_to_correct_as_cond=True, **kwargs)
         self._ious = torch.empty(0)
-        self._decoded: tuple[torch.Tensor, ...] = ()  # all masks of a frame, their predicted IoUs, tokens, object score
+        self._decoded: tuple[
+            torch.Tensor, ...
+        ] = ()  # of the last frame: all masks, their predicted IoUs, tokens, object score
 
     def start(self, frames: Frames, frame_count: int, object_count: int, features: Features | None = None) -> State:
-        """A fresh state for `object_count` objects, ids and indices 0, 1, ...
+        """Return the state of a new track of `object_count` objects, whose ids and indices are 0, 1, ...
 
-        frame_count is the whole clip's: below 16 it enters the object pointers' position encoding. Frames whose image
-        features are in `features` are not asked for; those of the others are put there.
+        Args:
+            frames: the images.
+            frame_count: frames of the whole clip: below 16 it enters the position encoding of object pointers.
+            object_count: number of objects.
+            features: a cache of feature maps: images with maps in it are not requested, maps of others are added.
         """
         side = self.image_size // 4
         state: State = {
@@ -71,7 +76,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             "num_frames": frame_count,
             "offload_video_to_cpu": True,
             "offload_state_to_cpu": False,
-            # prompts come normalised and masks stay at the logits' size, so this is the size upstream works at
+            # prompts are normalised and masks stay at the logits' size, so upstream works at this size
             "video_height": side,
             "video_width": side,
             "device": self.device,
@@ -89,7 +94,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
             "frames_tracked_per_obj": {},
         }
         grid = self.image_size // self.backbone_stride
-        state["shapes"] = {  # ours: of the tensors of one object's output
+        state["shapes"] = {  # ours: shapes of the tensors in one object's output
             "maskmem_features": (1, self.mem_dim, grid, grid),
             "obj_ptr": (1, self.hidden_dim),
             "object_score_logits": (1, 1),
@@ -100,12 +105,12 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         return state
 
     def conditioning(self, state: State, obj: int) -> dict[int, Output]:
-        """The outputs on prompted frames of an object, by frame index; upstream's own dict."""
+        """Return an object's outputs on prompted frames by frame index; upstream's own dict."""
         outputs: dict[int, Output] = state["output_dict_per_obj"][obj]["cond_frame_outputs"]
         return outputs
 
     def tracked(self, state: State, obj: int) -> dict[int, Output]:
-        """The outputs on tracked frames of an object, by frame index; upstream's own dict."""
+        """Return an object's outputs on tracked frames by frame index; upstream's own dict."""
         outputs: dict[int, Output] = state["output_dict_per_obj"][obj]["non_cond_frame_outputs"]
         return outputs
 
@@ -122,21 +127,21 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
     ) -> None:
         """Prompt an object on a frame and encode the result into its memory: the frame becomes a conditioning frame.
 
-        On a frame that was tracked before (see `track`) points correct the tracked mask; on others they stand alone.
+        On a frame that was tracked before (see `track`), points correct the tracked mask; on others they stand alone.
 
         Args:
-            state: as from `start`.
+            state: as returned by `start`.
             obj: object index.
             index: frame index, from 0.
-            points: (x, y) in 0..1 of the plate's width and height.
-            labels: 1 include, 0 exclude, one a point.
-            box: (x0, y0, x1, y1) in 0..1, or None.
-            mask: bool (image_size, image_size), or None; points beside it correct it.
+            points: (x, y), 0 to 1 of the plate's width and height.
+            labels: one per point: 1 include, 0 exclude.
+            box: (x0, y0, x1, y1), 0 to 1, or None.
+            mask: bool (image_size, image_size), or None; points given with it correct it.
         """
         if mask is not None:
             self.add_new_mask(state, index, obj, mask)
         if len(points) > 0 or box is not None:
-            # The prompt encoder adds half a model pixel, as if coordinates were pixel numbers; ours are positions.
+            # The prompt encoder adds half a model pixel, as if coordinates were pixel indices; ours are positions.
             half = 0.5 / self.image_size
             self.add_new_points_or_box(
                 state,
@@ -150,13 +155,13 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         self._commit(state, obj)
 
     def track(self, state: State, obj: int, index: int, *, reverse: bool, reads: Reads) -> Output:
-        """Track an object into a frame that has no prompt, from what it `reads`. Returns its output."""
+        """Track an object into a frame without a prompt, from the outputs that it `reads`. Return its output."""
         return self._infer(state, index, reverse=reverse, reads=reads, encodes=True)
 
     def candidates(self, state: State, obj: int, index: int, *, reverse: bool, reads: Reads) -> list[Output]:
-        """All masks that `track` chooses from, the one with the best predicted IoU first, without memories.
+        """Return all outputs that `track` chooses from, without memories, by falling predicted IoU.
 
-        A network that tracks with a single mask gives its multimask candidates beside it.
+        A network that tracks with a single mask also gives its multimask candidates.
         """
         output = self._infer(state, index, reverse=reverse, reads=reads, encodes=False)
         masks, ious, tokens, score = self._decoded
@@ -166,14 +171,14 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         for number in range(1 if self._tracks_with_several else 0, masks.shape[1]):
             mask = torch.where(appears[..., None, None] > 0, masks[:, number : number + 1], NO_OBJ_SCORE).float()
             token = number if self._tracks_with_several and self.use_multimask_token_for_obj_ptr else 0
-            # as SAM2Base._forward_sam_heads makes the pointer of the mask that it chooses
+            # as SAM2Base._forward_sam_heads does for the mask that it chooses
             pointer = self.obj_ptr_proj(tokens[:, token])
             pointer = (weight * pointer if self.fixed_no_obj_ptr else pointer) + (1 - weight) * self.no_obj_ptr
             found.append(output | {"pred_masks": mask, "iou": ious[:, number], "obj_ptr": pointer})
         return sorted(found, key=lambda candidate: -float(candidate["iou"]))
 
     def _infer(self, state: State, index: int, *, reverse: bool, reads: Reads, encodes: bool) -> Output:
-        """The output of a frame without a prompt; with its memory if `encodes`."""
+        """Return the output of a frame without a prompt; with `encodes`, including its memory."""
         output: Output
         output, _ = self._run_single_frame_inference(
             inference_state=state,
@@ -189,7 +194,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         return output
 
     def encode(self, state: State, index: int, output: Output, *, is_prompted: bool = False) -> None:
-        """Give an output its memory."""
+        """Add the memory to an output."""
         side = (self.image_size, self.image_size)
         masks = output["pred_masks"].to(state["device"])
         output["maskmem_features"], output["maskmem_pos_enc"] = self._run_memory_encoder(
@@ -202,7 +207,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         )
 
     def other_masks(self) -> list[NDArray[np.bool_]]:
-        """The masks (h, w) that were decoded on the frame that was tracked last, without the one that was chosen."""
+        """Return the masks (h, w) decoded on the last tracked frame, without the one that was chosen."""
         masks, ious = self._decoded[0][0], self._decoded[1][0]
         chosen = 1 + int(ious[1:].argmax()) if self._tracks_with_several else 0
         return [(masks[number] > 0).cpu().numpy() for number in range(1, len(masks)) if number != chosen]
@@ -212,14 +217,14 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         return bool(self._use_multimask(False, None))
 
     def correct(self, state: State, obj: int, index: int, output: Output, *, reverse: bool, reads: Reads) -> None:
-        """Have the next prompt on frame `index` correct its `output`, with what it was tracked from."""
+        """Make the next prompt on frame `index` correct its `output`, given what that was tracked from."""
         tracked = self.tracked(state, obj)
         tracked.clear()
         tracked.update(reads["non_cond_frame_outputs"] | {index: output})
         state["frames_tracked_per_obj"][obj] = {index: {"reverse": reverse}}
 
     def _commit(self, state: State, obj: int) -> None:
-        """Encode what was just prompted into memory: propagate_in_video_preflight for one object."""
+        """Encode the last prompt into memory: propagate_in_video_preflight for one object."""
         prompted = state["temp_output_dict_per_obj"][obj]["cond_frame_outputs"]
         for index, output in prompted.items():
             self.encode(state, index, output, is_prompted=True)
@@ -238,7 +243,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
                 "backbone_fpn": maps,
                 "vision_pos_enc": [position_encoding(level).to(level.dtype) for level in maps],
             }
-            image = torch.empty(1, 1, 1, 1)  # handed on, never looked at
+            image = torch.empty(1, 1, 1, 1)  # passed on, never read
             inference_state["cached_features"] = {frame_idx: (image, features)}
         result = super()._get_image_feature(inference_state, frame_idx, batch_size)
         if maps is None:
@@ -246,7 +251,9 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         return result
 
     def _prepare_memory_conditioned_features(self, *args: Any, **kwargs: Any) -> Any:
-        """Upstream keeps memories in bfloat16, whatever it computes in, and float16's autocast joins none of these."""
+        """Convert memories to float16 where needed: upstream keeps them in bfloat16, which float16's autocast does not
+        combine.
+        """
         if torch.is_autocast_enabled(self.device.type) and torch.get_autocast_dtype(self.device.type) == torch.float16:
             for outputs in (kwargs["output_dict"][kind] for kind in ("cond_frame_outputs", "non_cond_frame_outputs")):
                 for output in outputs.values():
@@ -272,7 +279,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
         high_res_features: Any = None,
         multimask_output: bool = False,
     ) -> tuple[torch.Tensor, ...]:
-        """Upstream's; where there is no prompt, with all that the decoder has found behind it (see `_track_step`)."""
+        """Call upstream's; without a prompt, append everything that the decoder has found (see `_track_step`)."""
         found: tuple[torch.Tensor, ...] = super()._forward_sam_heads(
             backbone_features, point_inputs, mask_inputs, high_res_features, multimask_output
         )
@@ -286,5 +293,7 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
 
     def _run_single_frame_inference(self, *args: Any, **kwargs: Any) -> Any:
         output, masks = super()._run_single_frame_inference(*args, **kwargs)
-        output["iou"] = self._ious  # (n,), one an object: on the device, since reading it would wait for the frame
+        output["iou"] = (
+            self._ious
+        )  # (n,), one per object; left on the device, since reading it would wait for the frame
         return output, masks

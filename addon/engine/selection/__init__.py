@@ -1,4 +1,4 @@
-"""Which frames are worth their place: how sharp each is, how far the picture moves, which to keep.
+"""Selects frames for training: how sharp each one is, how far the picture moved, and which to keep.
 
 Imports `footage` and `store`.
 """

@@ -1,4 +1,4 @@
-"""From looks to a choice of frames: the sharpest of each stretch that the picture moved over, none that is blurred."""
+"""Chooses frames: the sharpest of each stretch over which the picture moved, without blurred ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from .looks import Look
 
-_AROUND = 12  # frames to either side that say how sharp a frame could be
-_SHARP = 80  # percentile of theirs that stands for it
-_BLURRED = 0.6  # below that by so many powers of two: fine detail has lost a third of its energy
-_DUPLICATE = 0.004  # of the picture: kept frames have to lie that far apart
-_MIDDLE = 0.7  # of a stretch: where a frame is chosen if any does, so that kept ones lie evenly
-_UNKNOWN = 0.05  # of the picture: moved so far, where nothing can be followed in the whole clip
-_TRIES = 4  # times the count that is asked for, until stretches without a sharp frame are made up for
+_AROUND = 12  # frames to either side that a frame's sharpness is compared with
+_SHARP = 80  # percentile of their sharpness that counts as sharp
+_BLURRED = 0.6  # blurred if below that by this power of two: fine detail has lost a third of its energy
+_DUPLICATE = 0.004  # fraction of the picture: smaller motion makes a duplicate
+_MIDDLE = 0.7  # middle part of a stretch in which its frame is preferably chosen, for even spacing
+_UNKNOWN = 0.05  # fraction of the picture: assumed motion if no feature can be followed in the whole clip
+_TRIES = 4  # most stretches per requested frame, as stretches without a sharp frame give none
 
 Numbers = NDArray[np.float64]
 
@@ -26,9 +26,8 @@ Numbers = NDArray[np.float64]
 class Choice:
     """Clip frames, ascending.
 
-    kept: to be used.
-    blurred: dropped, as they are much less sharp than others around them.
-    duplicates: dropped, as the picture has hardly moved since another that is kept.
+    kept: frames to use. blurred: dropped, as they are much less sharp than the frames around them. duplicates: dropped,
+    as the picture has hardly moved since another kept frame.
     """
 
     kept: tuple[int, ...]
@@ -41,7 +40,7 @@ def choose(cameras: Sequence[Sequence[Look]], count: int = 0) -> Choice:
 
     Args:
         cameras: the looks of each camera's frames, in clip order.
-        count: of frames to keep, of all cameras together, at most; 0: all but the blurred and the duplicates.
+        count: most frames to keep, over all cameras; 0: all but the blurred and the duplicates.
     """
     total = sum(map(len, cameras))
     found = [_of_one(looks, round(count * len(looks) / total) or int(count > 0)) for looks in cameras if looks]
@@ -68,7 +67,7 @@ def _of_one(looks: Sequence[Look], count: int) -> tuple[list[int], list[int], li
 
 
 def _blurred(sharpness: Numbers) -> NDArray[np.bool_]:
-    """Which are much less sharp than most of those around them. Of unknown sharpness nothing is said."""
+    """Return which frames are much less sharp than most around them; frames of unknown sharpness are not."""
     found = np.zeros(len(sharpness), np.bool_)
     for i, own in enumerate(sharpness):
         around = sharpness[max(0, i - _AROUND) : i + _AROUND + 1]
@@ -79,7 +78,7 @@ def _blurred(sharpness: Numbers) -> NDArray[np.bool_]:
 
 
 def _places(moved: Numbers) -> Numbers:
-    """How far along its path the picture is on each frame; what isn't known is as usual."""
+    """Return the distance that the picture has moved up to each frame; unknown steps count as the median."""
     moved = moved.copy()
     moved[0] = 0.0
     known = moved[1:][~np.isnan(moved[1:])]
@@ -88,7 +87,7 @@ def _places(moved: Numbers) -> Numbers:
 
 
 def _apart(rank: Numbers, usable: NDArray[np.bool_], places: Numbers, distance: float) -> list[int]:
-    """Of each run of frames within a distance the sharpest; neighbours among these are that far apart."""
+    """Return the sharpest frame of each run within `distance`; neighbouring results are at least that far apart."""
     kept: list[int] = []
     for i in np.flatnonzero(usable):
         if not kept or places[i] - places[kept[-1]] >= distance:
@@ -99,7 +98,7 @@ def _apart(rank: Numbers, usable: NDArray[np.bool_], places: Numbers, distance: 
 
 
 def _spread(rank: Numbers, usable: NDArray[np.bool_], places: Numbers, count: int) -> list[int]:
-    """The sharpest of each of so many equal stretches that `count` are found; fewer if there are no more apart."""
+    """Return the sharpest of each of equal stretches, as many as give `count` frames, or fewer if there are no more."""
     best: list[int] = []
     most = min(_TRIES * count, max(1, int(places[-1] / _DUPLICATE)))
     for stretches in range(min(count, most), most + 1):

@@ -1,9 +1,10 @@
-"""How each frame looks beside the one before: how sharp it is, on the subject if that is known, how far it moved.
+"""Measures each frame's sharpness, on the subject if that is known, and how far the picture moved since the frame
+before.
 
-Sharpness compares fine detail with coarse detail of the same place and direction, so it depends little on what the
-frame shows: blur takes the fine one only. Motion blurs along one direction, so the least sharp of four counts.
-Motion is that of features which Lucas and Kanade's method follows and finds again backwards (OpenCV's
-calcOpticalFlowPyrLK), on a small picture.
+Sharpness compares fine with coarse detail of the same place and direction, so it depends little on the content: blur
+removes only fine detail. Motion blurs along one direction, so the least sharp of four directions counts. Motion is that
+of features which the method of Lucas and Kanade (OpenCV's calcOpticalFlowPyrLK) follows forwards and finds again
+backwards, on a small picture.
 """
 
 from __future__ import annotations
@@ -18,31 +19,30 @@ from numpy.typing import NDArray
 from ..footage import panorama
 from ..footage.footage import Reader, read_ahead
 
-SIDE = 1024  # pixels of the square that sharpness is measured in: as large as the model sees frames
-_SMALL = 320  # of that in which motion is
-_FINE, _COARSE = (0.8, 1.6), (3.2, 6.4)  # standard deviations that detail lies between
-_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # steps of rows and columns
-_LEAST = 0.001  # share of the frame: on less of a subject nothing can be said
-_MARGIN = 3  # pixels around the subject: its outline counts
-_CORNERS = 300  # features at most
-_FEW = 12  # features, below which nothing is said of motion
-_STRAYS = 0.7  # pixels that a feature may be off, followed there and back
-_STILL = 0.0005  # of the picture: below, nothing has moved
+SIDE = 1024  # pixels: side of the square for measuring sharpness, the size at which the model sees frames
+_SMALL = 320  # pixels: side of the square for measuring motion
+_FINE, _COARSE = (0.8, 1.6), (3.2, 6.4)  # standard deviations of the band filters
+_DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # steps in rows and columns
+_LEAST = 0.001  # fraction of the frame: on a smaller subject, sharpness is unknown
+_MARGIN = 3  # pixels around the subject that count, for its outline
+_CORNERS = 300  # most features
+_FEW = 12  # with fewer features, motion is unknown
+_STRAYS = 0.7  # pixels: largest error of a feature that is followed forwards and backwards
+_STILL = 0.0005  # fraction of the picture: smaller motion counts as none
 _AHEAD = 4  # frames decoded ahead
 
 Picture = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-MaskOf = Callable[[int], Mask | None]  # of a clip frame, (h, w), squashed or not; None: it isn't known
+MaskOf = Callable[[int], Mask | None]  # by clip frame, bool (h, w), of any aspect ratio; None: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One frame.
+    """Measurements of one frame.
 
-    frame: of the clip.
-    sharpness: logarithm (base 2) of fine against coarse detail; NaN where there is too little to see.
-    moved: from the frame before, as a share of the picture's width and height; NaN if nothing could be followed.
+    frame: the clip frame. sharpness: log2 of fine against coarse detail; NaN if there is too little detail. moved:
+    distance from the frame before, as a fraction of the picture's width and height; NaN if unknown.
     """
 
     frame: int
@@ -53,12 +53,13 @@ class Look:
 def looks_of(
     reader: Reader, frames: Iterable[int], size: tuple[int, int], subject: MaskOf = lambda frame: None
 ) -> Generator[Look, None, None]:
-    """Look at frames in clip order.
+    """Measure frames in clip order.
 
     Args:
-        frames: of one camera, ascending.
+        reader: reads the footage.
+        frames: clip frames of one camera, ascending.
         size: (W, H) of the footage.
-        subject: where it is, if that is known: both measures are taken there. A mask may have any size.
+        subject: returns the subject's mask, of any size; both measurements are taken there. None: unknown.
 
     Raises:
         FootageError: a frame can't be read. OutputError: a stored matte is damaged.
@@ -86,7 +87,7 @@ def _as_large(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 def _sharpness(grey: Picture, inside: Mask | None) -> float:
-    """grey: (h, w) float32, 0..255."""
+    """Return the sharpness of a picture (Look.sharpness). grey: float32 (h, w), 0 to 255."""
     if inside is not None and inside.mean() < _LEAST:
         return float("nan")
     fine, coarse = (_between(grey, *sigmas) for sigmas in (_FINE, _COARSE))
@@ -103,7 +104,7 @@ def _between(grey: Picture, less: float, more: float) -> Picture:
 
 
 def _energy(detail: Picture, step: tuple[int, int], inside: Mask | None) -> float:
-    """The mean square of what changes over a step of two pixels."""
+    """Return the mean square of the change over a step of two pixels."""
     down, right = step
     high, wide = detail.shape
     rows, columns = slice(2 * down, high), slice(2 * right, wide) if right >= 0 else slice(0, wide + 2 * right)

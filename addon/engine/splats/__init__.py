@@ -1,4 +1,4 @@
-"""Gaussian splats: what a trainer made of the footage, held against its mattes.
+"""Gaussian splats: cleans a trained splat with the mattes of its footage.
 
-May import `review` (cameras), `export` (what a version's files are called) and the rooms below them.
+May import `review` (cameras), `export` (names of a version's files) and the rooms below them.
 """

@@ -1,9 +1,9 @@
-"""A splat cleaned by its mattes: Gaussians that no camera sees on the subject are not of the subject.
+"""Judges each Gaussian of a splat by the mattes: is it part of the subject?
 
-A Gaussian whose centre lies outside the mattes of several cameras, and inside that of none, is background that the
-trainer kept. One that some cameras see on the subject and many beside it hangs in the air before or behind it: a
-floater, or a part of the subject that something hides from these cameras. The mattes alone can't tell these two apart,
-so floaters are counted, and removed on request only.
+A Gaussian whose centre lies outside the mattes of several cameras, and inside none, is background that the trainer
+kept. One that some cameras see on the subject and many beside it is a floater in front of or behind the subject, or a
+part of the subject that is occluded in these cameras. The mattes alone can't distinguish these two, so floaters are
+counted, and removed only on request.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 from ...contract.errors import JobError
 from ..review.cameras import Camera, Points
 
-_MISTAKEN = 0.08  # share of the cameras that may see a Gaussian of the subject outside, as in review/visual_hull
-_SIDE = 2048  # pixels of the mattes that centres are looked up in
-_MARGIN = 400  # one part of the longer side by which mattes are widened: centres at the edge belong to the subject
-_CHUNK = 1_000_000  # Gaussians at once
+_MISTAKEN = 0.08  # fraction of the cameras that may see a Gaussian of the subject outside, as in review/visual_hull
+_SIDE = 2048  # longer side of the mattes used, in pixels
+_MARGIN = 400  # mattes are dilated by longer side / _MARGIN, as centres at the edge belong to the subject
+_CHUNK = 1_000_000  # Gaussians processed at once
 
 Matte = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the mattes say of each Gaussian, (n,) bool each; none is both.
+    """The classification of each Gaussian, bool (n,) each; the two exclude each other.
 
-    outside: no camera sees it on the subject, and enough see it beside it.
-    floaters: some cameras see it on the subject, and too many beside it.
-    cameras: how many were asked.
+    outside: no camera sees it on the subject, and enough cameras see it beside it. floaters: some cameras see it on the
+    subject, and too many beside it. cameras: the number of cameras used.
     """
 
     outside: Matte
@@ -48,15 +47,15 @@ def judge(
     views: int,
     on_frame: Callable[[int, int, int], None] = lambda done, total, frame: None,
 ) -> Verdict:
-    """Hold the centres of Gaussians against mattes.
+    """Classify Gaussians by the mattes around their centres.
 
     Args:
         places: (n, 3) float64, in the world of the cameras.
         cameras: by clip frame.
         frames: the clip frames that have a matte.
-        matte: of a clip frame, bool (H, W), upright.
-        views: cameras that have to see a Gaussian outside, before it counts as outside.
-        on_frame: told of each frame: how many are done, of how many, which clip frame; what it raises ends the work.
+        matte: returns the matte of a clip frame, bool (H, W), upright.
+        views: how many cameras must see a Gaussian outside before it counts as outside.
+        on_frame: called for each frame with (frames done, total, clip frame); an exception from it ends the work.
 
     Raises:
         JobError: fewer frames than `views` have both a matte and a pose.
@@ -84,7 +83,7 @@ def judge(
 
 
 def _widened(matte: Matte) -> Matte:
-    """Small enough to be looked up quickly, and a little larger than the subject."""
+    """Return a matte reduced for fast lookup and slightly dilated."""
     high, wide = matte.shape
     scale = min(1.0, _SIDE / max(high, wide))
     size = max(1, round(wide * scale)), max(1, round(high * scale))
@@ -95,7 +94,7 @@ def _widened(matte: Matte) -> Matte:
 
 
 def _looked_up(camera: Camera, places: Points, subject: Matte) -> tuple[Matte, Matte]:
-    """Which places are in the picture, and which of these are on the subject: (n,) each."""
+    """Return which places are in the picture, and which of these are on the subject: bool (n,) each."""
     high, wide = subject.shape
     image, _ = camera.project(places)
     with np.errstate(invalid="ignore"):

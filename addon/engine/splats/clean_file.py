@@ -1,4 +1,4 @@
-"""A splat's file, cleaned by the mattes of a version: counted first, or written beside it."""
+"""Cleans a splat's file with the mattes of a version: counts what would go, or writes a new file beside it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .version_mattes import VersionMattes
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """How many Gaussians a splat has, how many of them are what, and which file has the rest.
+    """The result of cleaning.
 
-    gaussians: of the splat; outside, floaters: of these, as clean.Verdict has them; removed: those that go.
-    cameras: how many were asked.
-    file: with those that stay; None: they were only counted.
+    gaussians: number of Gaussians of the splat. outside, floaters: how many of them are what (see clean.Verdict).
+    removed: number of Gaussians that are removed. cameras: number of cameras used. file: the new file with the
+    remaining Gaussians; None: they were only counted.
     """
 
     gaussians: int
@@ -42,23 +42,24 @@ def clean_file(
     output: Path | None = None,
     on_frame: Callable[[int, int, int], None] = lambda done, total, frame: None,
 ) -> Cleaned:
-    """Hold a splat against mattes, and write what stays.
+    """Classify a splat's Gaussians by mattes, and write those that remain.
 
     Args:
         splat: a trainer's PLY. It is never changed.
-        poses: that it was trained with, as cameras.read_poses takes them.
-        views: cameras that have to see a Gaussian outside.
-        remove_floaters: also what some cameras see on the subject.
-        write: otherwise nothing is written.
-        output: the new file, which must not be there; None: SPLAT_clean.ply beside it, or the next free name.
-        on_frame: told of each frame: how many are done, of how many, which clip frame; what it raises ends the work.
+        poses: the poses of the training, in a format that cameras.read_poses reads.
+        version: the mattes.
+        views: how many cameras must see a Gaussian outside.
+        remove_floaters: also remove Gaussians that only some cameras see on the subject.
+        write: write the new file; False: only count.
+        output: the new file, which must not exist; None: SPLAT_clean.ply beside the splat, or the next free name.
+        on_frame: called for each frame with (frames done, total, clip frame); an exception from it ends the work.
 
     Raises:
-        JobError: splat, poses or `views` don't do; every Gaussian would go.
+        JobError: splat, poses or `views` are unusable, or every Gaussian would be removed.
         OutputError: a matte is damaged, or the file can't be written.
     """
     if views < 1:
-        raise JobError(f"{views} cameras can't see anything.", where="views", hint="Give at least 1.")
+        raise JobError(f"{views} is not a number of cameras.", where="views", hint="Give at least 1.")
     cameras = read_poses(poses, version.job.footage)
     read = read_splat(splat)
     verdict = judge(read.places, cameras, version.frames(), version.matte, views, on_frame)
@@ -67,7 +68,7 @@ def clean_file(
         raise JobError(
             "Every Gaussian lies outside the mattes.",
             where=str(splat),
-            hint="The splat's world is not that of the poses: name the poses that it was trained with.",
+            hint="Splat and poses have different coordinate systems: name the poses that it was trained with.",
         )
     file = (output or free_name(splat.with_name(f"{splat.stem}_clean.ply"))) if write else None
     if file is not None:

@@ -1,4 +1,4 @@
-"""The mattes of a finished version, read back from the files that its target's program reads."""
+"""Reads the mattes of a finished version back from its exported files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ...contract.targets import TARGETS
 from ..export import prepare
 from ..footage.footage import Reader
 
-_MAX_DOCUMENT = 1_000_000_000  # bytes of a Job and its report, which has scores for each frame
+_MAX_DOCUMENT = 1_000_000_000  # bytes of a version's Job and report, which has scores for each frame
 _HINT = "Name the folder of a finished version, such as v003."
-_WRITERS = ("postshot", "masks", "nerfstudio")  # one image a frame, which says where the subject is
+_WRITERS = ("postshot", "masks", "nerfstudio")  # targets with one image per frame that contains the matte
 
 
 class VersionMattes:
     """The mattes of one version, by clip frame.
 
-    job: that the version was made from.
+    job: the Job that the version was made from.
     """
 
     def __init__(self, folder: Path, job: Job) -> None:
@@ -35,11 +35,11 @@ class VersionMattes:
         self._writer = prepare(job, self._reader)
 
     def frames(self) -> list[int]:
-        """The clip frames that the version has a file of, in clip order."""
+        """Return the clip frames of which the version has a file, in clip order."""
         return [frame for frame in range(1, self.job.footage.frame_count + 1) if self._file(frame).is_file()]
 
     def matte(self, frame: int) -> NDArray[np.bool_]:
-        """Where the subject is, bool (H, W), upright. Raises OutputError: its file is damaged."""
+        """Return a frame's matte, bool (H, W), upright. Raises OutputError if its file is damaged."""
         rules, path = self._writer.rules, self._file(frame)
         with reading(OutputError, "This matte can't be read", where=str(path), hint="Export it again."):
             with Image.open(path) as image:
@@ -59,24 +59,24 @@ class VersionMattes:
 
 
 def latest_version(matte_folder: Path) -> VersionMattes:
-    """The latest version whose files say where the subject is. Raises as `open_version`, or JobError: there is none."""
+    """Return the latest version that contains mattes. Raises like `open_version`, or JobError if there is none."""
     numbers = {version_number(path.name) for path in matte_folder.glob("v*") if path.is_dir()}
     for number in sorted((known for known in numbers if known is not None), reverse=True):
         folder = version_folder(matte_folder, number)
         if version_document(folder).is_file() and _says_where(_job_of(folder)):
             return open_version(folder)
     raise JobError(
-        "There is no version here that says where the subject is.",
+        "No version in this folder contains mattes of the subject.",
         where=str(matte_folder),
-        hint="Export one for Postshot or one of masks first.",
+        hint="Export a version for Postshot, or one of masks, first.",
     )
 
 
 def open_version(folder: Path) -> VersionMattes:
-    """A finished version by its folder (`v003`).
+    """Open a finished version by its folder (`v003`).
 
     Raises:
-        JobError: it is no version, or its target's files don't say where the subject is.
+        JobError: the folder is not a version, or the files of its target contain no mattes.
         FootageError: the footage that it was made from is gone.
     """
     if not folder.is_dir() or not version_document(folder).is_file():
@@ -84,9 +84,9 @@ def open_version(folder: Path) -> VersionMattes:
     job = _job_of(folder)
     if not _says_where(job):
         raise JobError(
-            f"The target {job.target} has no image for each frame that says where the subject is.",
+            f"Versions for the target {job.target} do not have a matte image for each frame.",
             where=str(folder),
-            hint="Export a version for masks, and name that one.",
+            hint="Export a version of masks, and name that one.",
         )
     return VersionMattes(folder, job)
 
