@@ -1,4 +1,4 @@
-"""The numbers behind a figure of docs/benchmarks.md: a JSON file in docs/benchmarks, which `bench plots` draws."""
+"""The numbers behind a figure of docs/benchmarks: a JSON file in docs/benchmarks, which `bench plots` draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redraws the figures of docs/benchmarks.md from the numbers in docs/benchmarks.
+"""Redraws the figures of docs/benchmarks from the numbers beside them.
 
     python3 vendor_setup bench plots [NAME ...] [--png FOLDER]
 

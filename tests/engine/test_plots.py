@@ -1,4 +1,4 @@
-"""The plots of docs/benchmarks.md can be drawn again from the numbers that are kept."""
+"""The plots of docs/benchmarks can be drawn again from the saved numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from bench import _charts, plots
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-SHOWN = sorted(set(re.findall(r"\]\(benchmarks/([\w-]+)\.svg\)", (DOCS / "benchmarks.md").read_text(encoding="utf-8"))))
+PAGES = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "benchmarks").glob("*.md"))
+SHOWN = sorted(set(re.findall(r"\]\(([\w-]+)\.svg\)", PAGES)))
 
 
 def test_every_plot_is_shown_and_has_its_numbers() -> None:

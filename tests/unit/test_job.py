@@ -649,7 +649,7 @@ def test_folder_beside_the_footage(file: str, folder: str) -> None:
 
 
 def test_documented_job_is_one() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "headless.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "job-file.md").read_text(encoding="utf-8")
     example = text.split("```json\n")[1].split("```")[0]
     if DRIVE:
         example = example.replace('"/plates', f'"{DRIVE}/plates')

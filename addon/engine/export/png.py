@@ -7,7 +7,7 @@ big-endian.
 
 Rows are filtered with numpy and compressed by ISA-L (igzip) at level 1, a band at a time; extra memory is a few bands.
 Grain and edges rarely repeat far away, so a window of 512 bytes is faster than the largest one and gives smaller files
-for photos (docs/benchmarks.md).
+for photos (docs/benchmarks).
 """
 
 from __future__ import annotations
