@@ -36,8 +36,7 @@ class Composer:
         return np.ascontiguousarray(np.rot90(picture, int(rng.integers(4)))[..., rng.permutation(3)])
 
     def _shape(self, rng: Rng, plain: float = 0.15) -> Sprite:
-        """A textured shape, `plain` of them of one colour: a lumpy outline, a few bars, or an ellipse, at times holed.
-        """
+        """A textured shape, `plain` of them of one colour: a lumpy outline, a few bars, an ellipse, at times holed."""
         size = self.size // 2
         alpha = np.zeros((size, size), np.uint8)
         centre, kind = size // 2, rng.integers(0, 4)
