@@ -42,12 +42,12 @@ def test_a_whole_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (blend(next_layer=0x20), "without an end"),
-        (blend(next_shape=0x30), "without an end"),
+        (blend(next_layer=0x20), "never ends"),
+        (blend(next_shape=0x30), "never ends"),
         (blend(next_layer=0x99), "doesn't hold"),
-        (blend(corners=2), "another length"),
-        (blend(corners=-1), "another length"),
-        (blend(corners=2**31 - 1), "another length"),
+        (blend(corners=2), "length differs"),
+        (blend(corners=-1), "length differs"),
+        (blend(corners=2**31 - 1), "length differs"),
         (blend(last=struct.pack("<4siQii", b"DATA", -24, 0x60, 0, 0)), "negative"),
     ],
 )
