@@ -84,7 +84,7 @@ def all_checks(blenders: Sequence[Environment]) -> list[Check]:
         Check("setup", ENGINE, ("-m", "pytest", "tests/setup")),
         *(Check("blender", environment, ("-m", "pytest", "tests/blender")) for environment in blenders),
         Check("gui", ENGINE, ("-m", "vendor_setup.gui", *gui.SHORT)),
-        Check("gui-long", ENGINE, ("-m", "vendor_setup.gui", *gui.LONG, *gui.LANGUAGES)),
+        Check("gui-long", ENGINE, ("-m", "vendor_setup.gui", *gui.LONG, *gui.LANGUAGES, *gui.COMMANDS)),
     ]
 
 

@@ -58,12 +58,14 @@ LONG = (
     "farm",
     "install",
 )
+COMMANDS = ("repository",)  # programs that start Blender without a window
 
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"
 _PICTURES = ROOT / "dist" / "gui"
 _IMAGES = ROOT / "docs" / "images"
 _WHEELS = RUNTIME / "wheels"
+_PACKAGE = "splat_matte.zip"
 _HOME, _PYTHON = Path("/home/artist"), Path("/opt/python")  # pictures show these instead of this machine's folders
 _SIZE = (1600, 1000)
 _MINUTES = 20
@@ -167,7 +169,7 @@ def _find_blender() -> tuple[list[str], _Around]:
 
 def _install(blender: Sequence[str], around: _Around, look: str, room: Path) -> None:
     """The extension into preferences of its own, in `room`: once, as each of these commands starts a Blender."""
-    package = room / "splat_matte.zip"
+    package = room / _PACKAGE
     (room / "blender").mkdir()
     build = ["--command", "extension", "build", "--source-dir", str(ROOT), "--output-filepath", str(package)]
     install = ["--command", "extension", "install-file", "-r", "user_default", "-e", str(package)]
@@ -190,6 +192,18 @@ def _environment(room: Path) -> dict[str, str]:
 
 
 def _tell(story: str, blender: Sequence[str], around: _Around, installed: Path, images: Path, minutes: float) -> int:
+    if story in COMMANDS:
+        command = ["python3", str(_STORIES / f"{story}.py"), str(installed / _PACKAGE), *blender]
+        code = wait_for(around(command, {}), _environment(installed), minutes)
+    else:
+        code = _tell_by_hand(story, blender, around, installed, images, minutes)
+    say(f"Told: {story}" if code == 0 else f"The story {story} failed")
+    return code
+
+
+def _tell_by_hand(
+    story: str, blender: Sequence[str], around: _Around, installed: Path, images: Path, minutes: float
+) -> int:
     with tempfile.TemporaryDirectory(prefix="splat-matte-gui-") as folder:
         room = Path(folder)
         home = room if around is _as_it_is else _HOME
@@ -216,9 +230,7 @@ def _tell(story: str, blender: Sequence[str], around: _Around, installed: Path, 
             ],
             places,
         )
-        code = wait_for(told, _environment(home), minutes)
-    say(f"Told: {story}" if code == 0 else f"The story {story} failed")
-    return code
+        return wait_for(told, _environment(home), minutes)
 
 
 def _bring_wheels() -> Path:

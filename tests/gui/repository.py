@@ -1,6 +1,7 @@
 """A real Blender installs the extension from a repository over HTTP, and updates it, with its own commands.
 
-    python3 tests/gui/repository.py BLENDER ZIP
+    python3 -m vendor_setup.gui repository
+    python3 tests/gui/repository.py ZIP BLENDER ...
 
 Everything happens in a temporary folder and on the loopback interface. tests/blender/test_repository.py does the same
 inside Blender as a module. Exit code 0: all went as told.
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 NAME = "splat_matte_test"
@@ -26,7 +28,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def main(blender: str, package: Path) -> int:
+def main(package: Path, blender: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="splat-matte-") as scratch:
         folder, user = Path(scratch) / "repository", Path(scratch) / "user"
         folder.mkdir()
@@ -48,10 +50,10 @@ def main(blender: str, package: Path) -> int:
     return 0
 
 
-def command(blender: str, user: Path, *arguments: str) -> None:
+def command(blender: Sequence[str], user: Path, *arguments: str) -> None:
     """`blender --command extension ARGUMENTS`, with preferences of its own."""
     environment = os.environ | {"BLENDER_USER_RESOURCES": str(user)}
-    subprocess.run([blender, "--online-mode", "--command", "extension", *arguments], env=environment, check=True)
+    subprocess.run([*blender, "--online-mode", "--command", "extension", *arguments], env=environment, check=True)
 
 
 def publish(folder: Path, package: Path, number: str, extension) -> None:
@@ -74,4 +76,4 @@ def version(user: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -4,8 +4,9 @@ Blender's main loop is watched by a timer: what lies between two of its calls, b
 a stall, during which no key and no click is taken. Beside the seconds of the clock stands what Blender computed
 meanwhile, its main thread and all of its threads (those of software GL draw), and how long its main thread could have
 gone on but had no processor, as Linux counts it: on a machine with other work the clock says as much about that as
-about us. Another thread notes every few milliseconds which of our functions the main thread is in: those of the longest
-stall are named.
+about us. Another thread looks every few milliseconds which of our functions the main thread is in, and adds what it has
+computed since the last look to ours or to Blender's: that is our share of a stall, and the functions of the longest are
+named. What Blender takes without us is scrubbed before anything is marked, when we have nothing to draw.
 """
 
 from __future__ import annotations
@@ -34,21 +35,24 @@ drawn: dict[str, list[float]] = {"UI": [], "WINDOW": []}  # when regions of clip
 _gaps: list[Seconds] = []  # between two looks at the loop
 _seen: deque[tuple[float, str]] = deque(maxlen=20_000)  # when the main thread was in which function of ours
 _worst: tuple[float, str] = (0.0, "")  # of one gap: seconds that the main thread computed, and where
+_ours = 0.0  # seconds that the main thread has computed in functions of ours
 
 
 class Seconds(NamedTuple):
-    """Of the clock; of these without a processor, and computed by Blender's main thread; by all its threads."""
+    """Of the clock; of these without a processor, and computed by Blender's main thread; of that in functions of ours;
+    computed by all threads."""
 
     clock: float
     waited: float
     main: float
+    ours: float
     all: float
 
     @classmethod
     def now(cls) -> Seconds:
         """Where the clocks stand, in the main thread. Source: Linux, Documentation/scheduler/sched-stats.rst."""
         waited = int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-        return cls(time.monotonic(), waited, time.thread_time(), time.process_time())
+        return cls(time.monotonic(), waited, time.thread_time(), _ours, time.process_time())
 
     def since(self, before: Seconds) -> Seconds:
         """What went by."""
@@ -56,10 +60,11 @@ class Seconds(NamedTuple):
 
     def in_words(self) -> str:
         """But for the clock's."""
-        return f"{self.waited:.3f} s without a processor, {self.main:.3f} s computed, {self.all:.3f} s by all threads"
+        computed = f"{self.main:.3f} s computed, {self.ours:.3f} s of it by us, {self.all:.3f} s by all threads"
+        return f"{self.waited:.3f} s without a processor, {computed}"
 
 
-_last = Seconds(0.0, 0.0, 0.0, 0.0)
+_last = Seconds(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def watch() -> None:
@@ -75,12 +80,20 @@ def _note_drawing(kind: str) -> None:
 
 
 def _sample() -> None:
+    global _ours
     main = threading.main_thread().ident
+    assert main is not None, "Blender's main thread runs"
+    clock = time.pthread_getcpuclockid(main)
+    before = time.clock_gettime(clock)
     while True:
         time.sleep(PAUSE)
         frame = sys._current_frames().get(main)
         while frame is not None and OURS not in frame.f_code.co_filename:
             frame = frame.f_back
+        now = time.clock_gettime(clock)
+        if frame is not None:
+            _ours += now - before
+        before = now
         where = f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}" if frame else "Blender"
         _seen.append((time.monotonic(), where))
 
@@ -127,14 +140,22 @@ def press(text: str) -> hand.Steps:
 
 def until(what: str, condition: Callable[[], bool]) -> hand.Steps:
     """Wait for it, and print how long that and the longest stall were."""
-    global _worst
     since = time.monotonic()
+    forget_stalls()
+    yield condition
+    print(f"MEASURED {what}: {time.monotonic() - since:.2f} s, {longest_stall()}", flush=True)
+
+
+def forget_stalls() -> None:
+    global _worst
     _gaps.clear()
     _worst = 0.0, ""
-    yield condition
+
+
+def longest_stall() -> str:
+    """Of those since they were forgotten, in words; each number is the largest of any."""
     stall = Seconds(*map(max, zip(*_gaps, strict=True)))
-    words = f"{time.monotonic() - since:.2f} s, longest stall {stall.clock:.3f} s, of one at most {stall.in_words()}"
-    print(f"MEASURED {what}: {words} {_worst[1]}", flush=True)
+    return f"longest stall {stall.clock:.3f} s, of one at most {stall.in_words()} {_worst[1]}"
 
 
 def previewed() -> int:
@@ -150,13 +171,14 @@ def scrub(what: str) -> hand.Steps:
     """From frame to frame by its key, each as soon as the one before is drawn."""
     frames = min(SCRUBBED, hand.clip().frame_duration - 1)
     for key in ("Right", "Left"):  # the second time all is in Blender's cache
+        forget_stalls()
         before = Seconds.now()
         for _ in range(frames):
             frame, count = shown(), len(drawn["WINDOW"])
             subprocess.Popen(["xdotool", "key", key])
             yield lambda frame=frame, count=count: shown() != frame and len(drawn["WINDOW"]) > count
         a_frame = Seconds(*(value / frames for value in Seconds.now().since(before)))
-        words = f"{1 / a_frame.clock:.1f} frames a second, a frame {a_frame.in_words()}"
+        words = f"{1 / a_frame.clock:.1f} frames a second, a frame {a_frame.in_words()}; {longest_stall()}"
         print(f"MEASURED {what}, {key}: {words}", flush=True)
 
 
