@@ -205,6 +205,7 @@ def exporting() -> hand.Steps:
     yield from hand.press("Tracking", lambda: hand.header(hand.editors()[0]))
     yield from hand.press("Mask")
     yield lambda: hand.editors()[0].spaces.active.mode == "MASK"
+    yield from hand.move(*hand.pixel(0.9, 0.9))  # away from the toolbar, which would explain itself
     yield hand.moment(1.0)
     hand.shot("mattes-to-mask")
 
