@@ -287,11 +287,15 @@ def press(text: str, within: Callable[[], Box] | None = None, *, turned: bool = 
             return False
         spot[:] = seen(text, within() if within else None, turned)
         wait_until = time.monotonic() + 1.0
-        return len(spot) > (which if which >= 0 else -which - 1)
+        return _has(spot, which)
 
     there.__doc__ = f"{text!r} on the screen"
     yield there
     yield from click(*spot[which])
+
+
+def _has(spots: list[tuple[int, int]], which: int) -> bool:
+    return len(spots) > (which if which >= 0 else -which - 1)
 
 
 def press_in_sidebar(text: str, which: int = 0) -> Steps:
@@ -311,7 +315,7 @@ def scroll_to(text: str, within: Callable[[], Box], which: int = 0) -> Steps:
         return
     yield from scroll("4", 40, within)
     for _ in range(12):
-        if len(seen(text, within())) > which:
+        if _has(seen(text, within()), which):
             break
         yield from scroll("5", 4, within)
 

@@ -56,6 +56,8 @@ def naming() -> hand.Steps:
     """The folder of wheels, and the Python that they are for."""
     chosen = hand.part("settings.preferences").preferences
     yield lambda: bool(hand.seen("Install Engine", hand.preferences()))
+    left, top, right, bottom = hand.preferences()
+    yield from hand.move((left + right) // 2, (top + bottom) // 2)  # away from the button, which would explain itself
     yield hand.moment(2.0)
     hand.shot("install-2-preferences")
     yield from hand.press("Other Ways to Install", hand.preferences, which=-1)  # a sentence above names it, too
@@ -69,10 +71,16 @@ def naming() -> hand.Steps:
     hand.shot("install-3-offline")
 
 
+def press_button(text: str) -> hand.Steps:
+    """In the row of *Install Engine*: sentences above it have the same words."""
+    yield from hand.scroll_to("Install Engine", hand.preferences)
+    yield from hand.press(text, hand.preferences, which=-1)
+
+
 def asked(button: str) -> hand.Steps:
     """What was announced is not in the folder: nothing is installed before the person says yes to another build."""
     before = task()
-    yield from hand.press_scrolling(button, hand.preferences)
+    yield from press_button(button)
     yield lambda: task() is not before and not task().active
     assert task().asked == "cpu", (task().asked, task().error)
     yield hand.moment(1.0)
@@ -96,15 +104,25 @@ def stopping() -> hand.Steps:
 def refused() -> hand.Steps:
     """Blender's online access is off, as in a fresh one: what needs it says what to do, and starts nothing."""
     before = task()
-    for button in ("Set Up", "Download"):
-        yield from hand.press_scrolling(button, hand.preferences)
-        yield hand.moment(1.0)
-        hand.shot("install-6-no-download")
-        assert task() is before
-        hand.xdotool("key", "Escape")
-        yield hand.moment()
+    yield from hand.scroll_to("Install Engine", hand.preferences)
+    yield from said_to_be_off(press_button("Set Up"))
+    yield from hand.scroll_to("Settings", hand.preferences)  # below all checkpoints
+    yield from said_to_be_off(hand.press("Download", hand.preferences, which=-1))
+    assert task() is before
     yield from hand.press_scrolling("Allow Online Access", hand.preferences)
     yield lambda: hand.bpy.app.online_access
+
+
+def said_to_be_off(press: hand.Steps) -> hand.Steps:
+    """A message that takes all keys, once the button is pressed; then it is closed."""
+    words = "online access is off"
+    said = len(hand.seen(words))
+    yield from press
+    yield lambda: len(hand.seen(words)) > said
+    hand.shot("install-6-no-download")
+    hand.xdotool("key", "Escape")
+    yield hand.moment(1.0)
+    assert len(hand.seen(words)) == said
 
 
 def setting_up() -> hand.Steps:
