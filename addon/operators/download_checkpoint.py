@@ -24,5 +24,5 @@ class SPLATMATTE_OT_download_checkpoint(SetupOperator, bpy.types.Operator):
 
     def arguments(self) -> list[str]:
         """Its name."""
-        ask_for_network()
+        ask_for_network(OFFICIAL[self.name])
         return [self.name]

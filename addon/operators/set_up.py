@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..tasks import setup_run
 from .install_engine import InstallOperator
 from .setup_operator import ask_for_network
 
@@ -16,6 +17,8 @@ class SPLATMATTE_OT_set_up(InstallOperator, bpy.types.Operator):
     with_checkpoint = True
 
     def arguments(self) -> list[str]:
-        """As for the engine alone; the checkpoint always needs the network."""
-        ask_for_network()
+        """As for the engine alone; a checkpoint that is not here yet needs the network, wheels or not."""
+        official = setup_run.recommended_checkpoint()
+        if not setup_run.has_checkpoint(official):
+            ask_for_network(official)
         return super().arguments()

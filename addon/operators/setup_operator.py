@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bpy
 
+from ..checkpoints import Official
 from ..contract.errors import EngineError, MatteError
 from ..language import translated
+from ..settings.preferences import data_folder
 from ..tasks import setup_run
 from .base import OperatorMixin, Result, fail
 
@@ -46,10 +48,11 @@ class SetupOperator(OperatorMixin):
         return {"FINISHED"}
 
 
-def ask_for_network() -> None:
-    """Raises EngineError: Blender was told to stay offline."""
+def ask_for_network(official: Official | None = None) -> None:
+    """Raises EngineError: Blender was told to stay offline, but wheels are needed, or the checkpoint `official`."""
     if not bpy.app.online_access:
-        raise EngineError(
-            "Blender's online access is off.",
-            hint="Allow it in Preferences, System, Network, or name a folder with the files as Folder of Wheels.",
-        )
+        hint = "Allow it in Preferences, System, Network, or name a folder with the files as Folder of Wheels."
+        if official is not None:
+            folder = data_folder() / "checkpoints"
+            hint = f"Allow it in Preferences, System, Network, or put {official.file} into {folder}."
+        raise EngineError("Blender's online access is off.", hint=hint)

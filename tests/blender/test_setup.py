@@ -5,6 +5,7 @@ The installer itself is tested in tests/setup; here it is Blender's part of it.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -65,6 +66,18 @@ def test_a_folder_of_wheels_needs_no_network(preferences, offline: None, tmp_pat
     assert type(error).__name__ == "EngineError"
     runtimes = Path(preferences.folder) / "runtime"
     assert [path.name for path in runtimes.iterdir() if path.is_dir()] == []
+
+
+def test_set_up_needs_no_network_where_all_is_here(preferences, offline: None, tmp_path: Path) -> None:
+    preferences.wheels = str(tmp_path)
+    official = part("tasks.setup_run").recommended_checkpoint()
+    folder = Path(preferences.folder) / "checkpoints"
+    with pytest.raises(RuntimeError, match=rf"put {re.escape(official.file)} into {re.escape(str(folder))}\."):
+        bpy.ops.splat_matte.set_up()
+    folder.mkdir(parents=True)
+    (folder / official.file).touch()
+    with pytest.raises(RuntimeError, match=r"There is no uv-.*\.whl in this folder"):
+        bpy.ops.splat_matte.set_up()
 
 
 def test_a_python_that_will_not_do(preferences, online: None) -> None:

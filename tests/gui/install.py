@@ -115,14 +115,12 @@ def refused() -> hand.Steps:
 
 def said_to_be_off(press: hand.Steps) -> hand.Steps:
     """A message that takes all keys, once the button is pressed; then it is closed."""
-    words = "online access is off"
-    said = len(hand.seen(words))
+    words = "Allow it in Preferences"
     yield from press
-    yield lambda: len(hand.seen(words)) > said
+    yield lambda: bool(hand.seen(words, hand.preferences()))
     hand.shot("install-6-no-download")
     hand.xdotool("key", "Escape")
-    yield hand.moment(1.0)
-    assert len(hand.seen(words)) == said
+    yield lambda: not hand.seen(words, hand.preferences())
 
 
 def setting_up() -> hand.Steps:

@@ -4,9 +4,10 @@ Blender's main loop is watched by a timer: what lies between two of its calls, b
 a stall, during which no key and no click is taken. Beside the seconds of the clock stands what Blender computed
 meanwhile, its main thread and all of its threads (those of software GL draw), and how long its main thread could have
 gone on but had no processor, as Linux counts it: on a machine with other work the clock says as much about that as
-about us. Another thread looks every few milliseconds which of our functions the main thread is in, and adds what it has
-computed since the last look to ours or to Blender's: that is our share of a stall, and the functions of the longest are
-named. What Blender takes without us is scrubbed before anything is marked, when we have nothing to draw.
+about us. Our share of it is what the main thread computes from the call of a function of ours to its return, with all
+that it calls of Blender. What Blender takes without us is scrubbed before anything is marked, when we have nothing to
+draw. Another thread notes every few milliseconds which of our functions the main thread is in: those of the longest
+stall are named.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -36,6 +38,7 @@ _gaps: list[Seconds] = []  # between two looks at the loop
 _seen: deque[tuple[float, str]] = deque(maxlen=20_000)  # when the main thread was in which function of ours
 _worst: tuple[float, str] = (0.0, "")  # of one gap: seconds that the main thread computed, and where
 _ours = 0.0  # seconds that the main thread has computed in functions of ours
+_outermost: tuple[FrameType, float] | None = None  # of ours, while the main thread is in one, and when it was called
 
 
 class Seconds(NamedTuple):
@@ -70,6 +73,7 @@ _last = Seconds(0.0, 0.0, 0.0, 0.0, 0.0)
 def watch() -> None:
     """Begin to look."""
     threading.Thread(target=_sample, daemon=True).start()
+    sys.setprofile(_count_ours)
     for kind in drawn:
         bpy.types.SpaceClipEditor.draw_handler_add(_note_drawing, (kind,), kind, "POST_PIXEL")
     bpy.app.timers.register(_look, first_interval=PAUSE, persistent=True)
@@ -79,21 +83,24 @@ def _note_drawing(kind: str) -> None:
     drawn[kind].append(time.monotonic())
 
 
+def _count_ours(frame: FrameType, event: str, argument: object) -> None:
+    """Python calls it at each call and return in the main thread. The time that it takes itself is counted as ours."""
+    global _ours, _outermost
+    if _outermost is None:
+        if event == "call" and OURS in frame.f_code.co_filename:
+            _outermost = frame, time.thread_time()
+    elif event == "return" and frame is _outermost[0]:
+        _ours += time.thread_time() - _outermost[1]
+        _outermost = None
+
+
 def _sample() -> None:
-    global _ours
     main = threading.main_thread().ident
-    assert main is not None, "Blender's main thread runs"
-    clock = time.pthread_getcpuclockid(main)
-    before = time.clock_gettime(clock)
     while True:
         time.sleep(PAUSE)
         frame = sys._current_frames().get(main)
         while frame is not None and OURS not in frame.f_code.co_filename:
             frame = frame.f_back
-        now = time.clock_gettime(clock)
-        if frame is not None:
-            _ours += now - before
-        before = now
         where = f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}" if frame else "Blender"
         _seen.append((time.monotonic(), where))
 
