@@ -247,13 +247,23 @@ def click_plate(u: float, v: float, *held: str) -> Steps:
 
 
 def key(keys: str, over: tuple[int, int] | None = None) -> Steps:
-    """A key, over the clip unless told otherwise: Blender gives keys to the region under the mouse."""
+    """A key, over the clip unless told otherwise: Blender gives keys to the region under the mouse.
+
+    What is held is held for a moment: Blender asks for the state of the keys when it takes one, which can be late.
+    """
     if over is None:
         left, top, _, bottom = plate()
         over = (left + 30, (top + bottom) // 2)
     yield from move(*over)
-    xdotool("key", keys)
+    *held, last = keys.split("+")
+    for modifier in held:
+        xdotool("keydown", modifier)
+        yield moment()
+    xdotool("key", last)
     yield moment()
+    for modifier in held:
+        xdotool("keyup", modifier)
+        yield moment()
 
 
 def write(text: str) -> Steps:
