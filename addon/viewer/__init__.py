@@ -1,4 +1,4 @@
-"""What the overlay shows: previews, finished mattes, and which source of a frame's matte is the newest.
+"""Decides what the overlay shows: previews, finished mattes, and the newest source of each matte.
 
-Imports `tasks` and everything below it; draws nothing itself, which `ui` does.
+Imports `tasks` and everything below it. Drawing is done in `ui`.
 """

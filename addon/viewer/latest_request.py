@@ -1,4 +1,4 @@
-"""A question to the engine of which only the newest counts, since its answer is drawn: asked, answered or failed."""
+"""A request to the engine of which only the newest matters, because its answer is drawn."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Key = TypeVar("Key")
 
 @dataclass(slots=True)
 class LatestRequest(Generic[Key]):
-    """Waits for nothing; asked and looked at from a timer, or from an operator.
+    """Sends requests without waiting for answers; called from a timer or an operator.
 
-    key: what was asked last, whether it was answered, refused, or is on its way; None before the first.
-    error: why there was no answer to it, in words; empty if there was one.
+    key: the last request, answered, failed or pending; None before the first one. error: why the last request failed;
+    empty if it did not.
     """
 
     key: Key | None = None
@@ -36,13 +36,13 @@ class LatestRequest(Generic[Key]):
         return self._reply is not None
 
     def ask(self, key: Key, request: Callable[[], Reply]) -> Reply:
-        """Ask; an answer to what was asked before is dropped. Raises MatteError, as `request` does."""
+        """Send a request; the answer to an earlier one is dropped. Raises MatteError, as `request` does."""
         self.key, self._reply = key, None
         self._reply = request()
         return self._reply
 
     def answer(self) -> tuple[Key, Event] | None:
-        """What was asked and its answer, once; None as long as there is none. Raises MatteError: why there is none."""
+        """Return the request and its answer, once; None while it is pending. Raises MatteError if it failed."""
         if self._reply is None or self.key is None:
             return None
         try:
@@ -57,7 +57,7 @@ class LatestRequest(Generic[Key]):
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """What fails inside is kept as `error`, for the panels; but for what a newer question has made pointless."""
+        """Keep errors of the `with` block as `error`, for the panels, unless a newer request has superseded it."""
         try:
             yield
         except Cancelled:
@@ -68,11 +68,11 @@ class LatestRequest(Generic[Key]):
             redraw()
 
     def cancel(self) -> None:
-        """Tell the engine that the answer which is on its way is not wanted any more."""
+        """Tell the engine that the pending answer is no longer wanted."""
         if self._reply is not None:
             self._reply.cancel()
             self._reply = None
 
     def forget(self) -> None:
-        """As if nothing had been asked."""
+        """Return to the initial state."""
         self.key, self.error, self._reply = None, "", None

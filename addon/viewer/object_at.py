@@ -1,4 +1,4 @@
-"""Which object is at a place of a frame: of mattes that are shown, else of marks."""
+"""Finds the object at a place of a frame, by marks first, then by shown mattes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..contract.job_types import Prompt
 from ..settings.clip_settings import settings_of
 from .sources import read, sources_of
 
-_REACH = 0.02  # of the frame's longer side: how far from a point a click still means it
+_REACH = 0.02  # how far from a point a click still selects it, as a fraction of the frame's longer side
 
 
 def object_at(clip: bpy.types.MovieClip, frame: int, place: tuple[float, float]) -> str:
-    """The tracking object's name; empty if none is there.
+    """Return the tracking object's name; empty if none is there.
 
     Args:
         clip: the clip.
         frame: the clip frame.
-        place: 0..1 from the frame's bottom left, as it is stored.
+        place: (u, v), 0 to 1 from the bottom left of the frame as stored.
 
     Raises:
         FootageError: the frame's file can't be read.
@@ -37,7 +37,7 @@ def object_at(clip: bpy.types.MovieClip, frame: int, place: tuple[float, float])
 
 
 def _by_point(marks: dict[str, list[Prompt]], at: tuple[float, float], coordinates: ClipCoordinates) -> str:
-    """Whose point is nearest, within reach; marks lie over mattes."""
+    """Return the object of the nearest point within reach; marks are drawn over mattes, so they come first."""
     reach = _REACH * max(coordinates.footage.width, coordinates.footage.height)
     near = [
         (distance, name)
@@ -52,7 +52,7 @@ def _by_point(marks: dict[str, list[Prompt]], at: tuple[float, float], coordinat
 def _by_matte(
     clip: bpy.types.MovieClip, frame: int, names: list[str], at: tuple[float, float], coordinates: ClipCoordinates
 ) -> str:
-    """Whose matte is there; the smallest, where they overlap."""
+    """Return the object whose matte is there; where several overlap, the one with the smallest matte."""
     found = []
     sources = sources_of(clip, frame)
     for name in names:

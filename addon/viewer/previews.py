@@ -1,6 +1,6 @@
-"""Previews: the marked frame's matte at once, on request or, with *Live*, after each change of a marker.
+"""Previews: the marked frame's matte at once, on request or, with *Live*, after each change of a mark.
 
-The newest request wins: an older answer that comes late is dropped. Nothing here waits for the engine.
+The newest request wins: a late answer to an older one is dropped. Nothing here waits for the engine.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from ..settings.clip_settings import settings_of
 from ..tasks import job_run
 from .latest_request import LatestRequest
 
-_TICK = 0.2  # seconds; a change is sent once it has stood for one
+_TICK = 0.2  # seconds; a change is sent once nothing has changed for one tick
 _KEPT = 64  # previewed frames
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The mattes of one frame: logits float32 (h, w) by object, upright; `made` in nanoseconds as file times are."""
+    """The mattes of one frame: logits float32 (h, w) by object, upright. made: in nanoseconds, like file times."""
 
     made: int
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -40,36 +40,36 @@ class Preview:
 
 _previews: dict[tuple[str, int], Preview] = {}
 _latest = LatestRequest[tuple[str, int]]()
-_seen: object = None  # what is marked, as of the last tick
-_sent: object = None  # as of the last request of *Live*
+_seen: object = None  # the marks at the last tick
+_sent: object = None  # the marks of the last request by *Live*
 
 
 def preview_of(clip: str, frame: int) -> Preview | None:
-    """The newest preview of a clip frame."""
+    """Return the newest preview of a clip frame, or None."""
     return _previews.get((clip, frame))
 
 
 def waiting(clip: str) -> str:
-    """What a preview of a clip waits for, in words; empty if none was asked for."""
+    """Describe what a pending preview of a clip waits for; empty if none is pending."""
     if not _latest.is_pending or _latest.key is None or _latest.key[0] != clip:
         return ""
     return translated("Starting the Engine" if is_starting() else "Previewing")
 
 
 def error() -> str:
-    """Why the last preview failed; empty if it did not."""
+    """Return why the last preview failed; empty if it did not."""
     return _latest.error
 
 
 def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
-    """Ask for the mattes of a clip frame. Raises MatteError if the clip makes no Job or the engine can't be started."""
+    """Request the mattes of a clip frame. Raises MatteError if the clip makes no Job or the engine can't be started."""
     reply = _latest.ask((clip.name, frame), lambda: job_run.request_preview(clip, frame))
-    redraw_sidebars()  # which say that it was asked for
+    redraw_sidebars()  # they show that a preview is pending
     return reply
 
 
 def take_in(file: Path, clip: str, frame: int) -> None:
-    """Keep what the engine answered."""
+    """Keep the engine's answer."""
     while len(_previews) >= _KEPT:
         _previews.pop(next(iter(_previews)))
     _previews.pop((clip, frame), None)
@@ -77,7 +77,7 @@ def take_in(file: Path, clip: str, frame: int) -> None:
     _previews[clip, frame] = preview
     if clip in bpy.data.movieclips:
         for name in preview.logits:
-            settings_of(bpy.data.movieclips[clip]).entry(name)  # something to finish
+            settings_of(bpy.data.movieclips[clip]).entry(name)  # so that it has finishing settings
 
 
 @logged
@@ -95,7 +95,7 @@ def _tick() -> float:
 
 
 def _send() -> None:
-    """With *Live*, ask for the frame that is looked at, once what is marked on it has stood for a tick."""
+    """With *Live*, request the shown frame once its marks have not changed for one tick."""
     global _seen, _sent
     editor = next((space for _, space in clip_editors() if space.clip and settings_of(space.clip).live), None)
     if editor is None:
@@ -111,7 +111,7 @@ def _send() -> None:
 
 
 def _marked(clip: bpy.types.MovieClip, frame: int) -> object:
-    """All that a preview of the frame depends on; None if nothing is marked on it. Looks at no file."""
+    """Return everything that a preview of the frame depends on; None if it has no marks. Reads no file."""
     found = summary_of(clip).prompts
     marks = found.marks if found else {}
     prompts = [(name, prompt) for name, mark in marks.items() for prompt in mark.prompts() if prompt.frame == frame]
@@ -121,20 +121,20 @@ def _marked(clip: bpy.types.MovieClip, frame: int) -> object:
 
 
 def register() -> None:
-    """Start the clock; without a window there is nobody to look."""
+    """Start the timer, which is not needed without a window."""
     if not bpy.app.background:
         bpy.app.timers.register(_tick, first_interval=_TICK, persistent=True)
 
 
 def unregister() -> None:
-    """Stop it, and forget."""
+    """Stop the timer and forget all previews."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     forget()
 
 
 def forget() -> None:
-    """Of clips that are no more: another file is loaded."""
+    """Forget the previews, because another file was loaded."""
     global _seen, _sent
     _previews.clear()
     _latest.forget()

@@ -1,4 +1,4 @@
-"""The mattes that are offered for doubtful ones, and are not accepted yet: on whose frames, why, and their outlines."""
+"""Repairs on offer that are not accepted yet: their frames, reasons and outlines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .sources import made_at
 
 
 def offers_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict[str, dict[int, str]]:
-    """By object and clip frame who says so, in words: of frames without a mask prompt. `summary`: if it is known."""
+    """Return by object and clip frame which sources support an offer, for frames without a mask prompt.
+
+    summary: the clip's, if it was computed already.
+    """
     settings = settings_of(clip)
     found = _found(clip)
     if not found:
@@ -32,7 +35,7 @@ def offers_of(clip: bpy.types.MovieClip, summary: Summary | None = None) -> dict
 
 
 def refused_on(clip: bpy.types.MovieClip, frame: int) -> dict[str, str]:
-    """By object why nothing is offered on a clip frame that was asked for."""
+    """Return by object why no repair is offered on a clip frame for which one was requested."""
     return {
         name: reason
         for name, repairs in _found(clip).items()
@@ -42,7 +45,7 @@ def refused_on(clip: bpy.types.MovieClip, frame: int) -> dict[str, str]:
 
 
 def outlines_on(clip: bpy.types.MovieClip, name: str, frames: list[int]) -> ObjectOutlines:
-    """What is offered for an object on some of the frames that have an offer, in upright pixels of the plate."""
+    """Return the outlines of an object's offers on some frames, in upright pixels of the plate."""
     outlines = _found(clip)[name].outlines
     places = [outlines.frames.index(frame) for frame in frames]
     paths = tuple(tuple(path[place] for place in places) for path in outlines.paths)
@@ -50,7 +53,7 @@ def outlines_on(clip: bpy.types.MovieClip, name: str, frames: list[int]) -> Obje
 
 
 def curves_on(clip: bpy.types.MovieClip, name: str, frame: int) -> list[Path2]:
-    """The closed outlines of an offer, in upright pixels of the plate."""
+    """Return the closed outlines of one offer, in upright pixels of the plate."""
     return [path[0] for path in outlines_on(clip, name, [frame]).paths]
 
 
@@ -61,7 +64,7 @@ def _found(clip: bpy.types.MovieClip) -> dict[str, ObjectRepairs]:
 
 @functools.lru_cache(maxsize=4)
 def _read(file: str, made: int) -> dict[str, ObjectRepairs]:
-    """Nothing if the file is gone or damaged: it can be asked for again."""
+    """Read a file of repairs; empty if it is gone or damaged, as repairs can be computed again."""
     try:
         return read_repairs(Path(file))
     except MatteError:

@@ -1,4 +1,4 @@
-"""Which mattes are shown on a frame: of each object the newest of what was tracked and what was previewed."""
+"""Finds the matte that is shown for each object on a frame: the newest of tracked and previewed ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from . import previews
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a matte is: a file of the matte store, an index of parts, or None for the frame's preview; when made."""
+    """Where a matte is: a file of the matte store, an index of parts, or None for the frame's preview; its time."""
 
     made: int
     file: Path | None
 
 
 def sources_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
-    """By object, in no order; those that are in use and have one."""
+    """Return sources by object, in no order, for objects that are in use and have a matte on the frame."""
     settings = settings_of(clip)
     preview = previews.preview_of(clip.name, frame)
     names: dict[str, list[str]] = {entry.name: entry.takes() for entry in settings.objects}
@@ -39,7 +39,10 @@ def sources_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
 
 
 def found_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
-    """Of what was found without a click: what is picked, by name; of things, as long as nothing is picked, all."""
+    """Return sources of automatically found masks on this frame, by name.
+
+    Only picked ones, if any are picked; for things, all of them until something is picked.
+    """
     settings = settings_of(clip)
     if not settings.found.folder:
         return {}
@@ -49,7 +52,7 @@ def found_of(clip: bpy.types.MovieClip, frame: int) -> dict[str, Source]:
 
 
 def made_at(file: Path) -> int:
-    """When a file was written, in nanoseconds; 0 if it is not there."""
+    """Return a file's modification time in nanoseconds; 0 if it does not exist."""
     try:
         return file.stat().st_mtime_ns
     except OSError:
@@ -57,7 +60,9 @@ def made_at(file: Path) -> int:
 
 
 def _source(clip: bpy.types.MovieClip, name: str, takes: list[str], frame: int) -> Source | None:
-    """Of the newest take that has the frame: an earlier one's matte stays until the frame is tracked anew."""
+    """Return the matte of the newest take that has the frame: an earlier take's counts until the frame is tracked
+    again.
+    """
     files = ((matte_file(Path(take), frame)) for take in takes)
     file, made = next(((file, made) for file in files if (made := made_at(file))), (None, 0))
     preview = previews.preview_of(clip.name, frame)
@@ -67,7 +72,7 @@ def _source(clip: bpy.types.MovieClip, name: str, takes: list[str], frame: int) 
 
 
 def read(clip: bpy.types.MovieClip, frame: int, name: str, source: Source) -> NDArray[np.float32] | None:
-    """Logits (h, w), above 0 is subject, upright; None if they are gone."""
+    """Read a matte: logits (h, w), upright, above 0 inside the subject; None if it is gone."""
     if source.file is not None:
         return read_part(source.file, number_of(name)) if source.file.suffix == ".json" else read_logits(source.file)
     preview = previews.preview_of(clip.name, frame)

@@ -15,7 +15,7 @@ def reviewed(clip):  # noqa: F811
     bpy.ops.splat_matte.track()
     take = Path(clip.splat_matte.take_of("Camera"))
     suspects = [
-        {"frame": 3, "first": 3, "last": 4, "doubt": 2.5, "reason": "grows by 40% at once"},
+        {"frame": 3, "first": 3, "last": 4, "doubt": 2.5, "reason": "grows by 40% suddenly"},
         {"frame": 2, "first": 2, "last": 2, "doubt": 1.5, "reason": "the edge is uncertain"},
     ]
     (take / "suspects.json").write_text(json.dumps({"suspects": suspects}))

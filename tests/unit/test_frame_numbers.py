@@ -14,7 +14,7 @@ from addon.contract.frame_numbers import runs_of, shifted
         ("12 frames have no matte (frame 3 is the first).", "12 frames have no matte (frame 1003 is the first)."),
         ("Frame 1 has no matte.", "Frame 1001 has no matte."),
         ("'frame 3' is marked on frame 5.", "'frame 3' is marked on frame 1005."),
-        ("goes on from the jump on frame 9", "goes on from the jump on frame 1009"),
+        ("continues the jump on frame 9", "continues the jump on frame 1009"),
         ("The key frame is missing; 24 frames, 854 x 480.", "The key frame is missing; 24 frames, 854 x 480."),
     ],
 )

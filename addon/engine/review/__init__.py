@@ -1,4 +1,4 @@
-"""Doubtful frames: measures of mattes, cameras, the visual hull, suspects with their reasons, and their repair.
+"""Reviews mattes: measures, suspects with reasons, solved cameras, the visual hull, and repairs.
 
 Imports `footage`, `store`, `sam2`, `tracking` and `matting`.
 """

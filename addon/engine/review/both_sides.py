@@ -1,9 +1,9 @@
-"""What the frames on one side of a stretch say about the frames in it: a matte carried in by SAM 2, and by the flow.
+"""Carries mattes from known frames into a stretch between them, by SAM 2 and by optical flow.
 
-Held against each other, two sides tell right from wrong without a network that knows which is which: two trackers that
-come from opposite ends and err, err differently.
+Comparing the results from both sides tells right from wrong without a network that knows which is which: trackers that
+come from opposite ends make different errors.
 
-Mattes are float32 (SIDE, SIDE), 0..1, squashed from the plate's aspect to a square, as the model sees it.
+Mattes are float32 (SIDE, SIDE), 0 to 1, resized from the plate's aspect ratio to a square, as the model sees them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ..store.matte_store import Matte
 from ..tracking.memory_policy import Tracker
 from ..tracking.memory_sam2 import Latest
 
-SIDE = 512  # pixels: at 256 the flow loses 1 to 3 points of IoU a frame
+SIDE = 512  # pixels; at 256 the flow loses 1 to 3 points of IoU per frame
 Soft = NDArray[np.float32]
 
 
 def soft(matte: Matte) -> Soft:
-    """A stored matte."""
+    """Convert a stored matte to float32 (SIDE, SIDE), 0 to 1."""
     return _shares(matte.logits.astype(np.float32))
 
 
@@ -47,18 +47,18 @@ def tracked(
     frames: Sequence[int],
     on_frame: Callable[[int], None] = lambda frame: None,
 ) -> dict[int, Soft]:
-    """What SAM 2 makes of the subject on `frames`, given its mattes on others; inside `Loaded.computing()`.
+    """Track the subject through `frames`, given its mattes on others; call inside `Loaded.computing()`.
 
     Args:
         predictor: the model.
-        reader, frame_count, features: of the footage.
-        anchors: by clip frame, what is known; each is prompted with.
-        frames: clip frames, one after the other, rising or falling, away from an anchor.
+        reader, frame_count, features: the footage.
+        anchors: known mattes by clip frame; each becomes a prompt.
+        frames: consecutive clip frames, rising or falling, away from an anchor.
         on_frame: called before each of them.
 
     Raises:
-        FootageError: as of Reader.
-        Cancelled: as `on_frame`.
+        FootageError: a frame can't be read.
+        Cancelled: raised by `on_frame`.
     """
     state = predictor.start(Images(reader, predictor), frame_count, 1, features)
     for frame in sorted(anchors):
@@ -76,14 +76,14 @@ def tracked(
 
 
 def iou(one: Soft, other: Soft) -> float:
-    """Intersection over union at one half; 1 where both are empty."""
+    """Return the intersection over union at threshold 0.5; 1 if both are empty."""
     a, b = one >= 0.5, other >= 0.5
     union = int((a | b).sum())
     return float((a & b).sum() / union) if union else 1.0
 
 
 class Flow:
-    """Carries mattes from frame to frame by dense inverse search (Kroeger et al., ECCV 2016; OpenCV's DIS)."""
+    """Carries mattes between neighbouring frames by dense inverse search (Kroeger et al., ECCV 2016; OpenCV's DIS)."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -93,7 +93,7 @@ class Flow:
         self._grid = xs, ys
 
     def carried(self, start: int, matte: Soft, frames: Iterable[int]) -> dict[int, Soft]:
-        """The matte of clip frame `start` on `frames`, each beside the one before. Raises FootageError."""
+        """Carry the matte of clip frame `start` through consecutive `frames`; return it on each. Raises FootageError."""
         found = {}
         before = start
         for frame in frames:
@@ -102,7 +102,7 @@ class Flow:
         return found
 
     def moved(self, mattes: Mapping[int, Soft], before: int, frame: int) -> dict[int, Soft]:
-        """Mattes on clip frame `before` as they are on `frame` beside it, by their keys. Raises FootageError."""
+        """Move mattes from clip frame `before` to its neighbour `frame`, by their keys. Raises FootageError."""
         back: Any = self._search.calc(self._picture(frame), self._picture(before), None)  # type: ignore[call-overload]
         at = [grid + back[..., axis] for axis, grid in enumerate(self._grid)]
         return {

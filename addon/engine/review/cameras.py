@@ -1,7 +1,8 @@
-"""Solved cameras: a COLMAP model (text or binary) or a transforms.json, by clip frame.
+"""Reads solved cameras by clip frame, from a COLMAP model (text or binary) or a transforms.json.
 
-COLMAP: https://colmap.github.io/format.html. transforms.json: https://docs.nerf.studio/quickstart/data_conventions.html,
-which is also what Blender's solved camera is written as. World units and axes are the solve's own.
+COLMAP: https://colmap.github.io/format.html. transforms.json:
+https://docs.nerf.studio/quickstart/data_conventions.html, a format in which Blender's solved camera is written, too.
+World units and axes are those of the solve.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ..footage.frame_names import FrameNames
 
 Points = NDArray[np.float64]
 
-# COLMAP's camera models that are a pinhole with OpenCV's distortion: number, parameters, and how these are laid out.
+# COLMAP's camera models that are a pinhole with OpenCV's distortion: number, and names of its parameters in order.
 _MODELS = {
     "SIMPLE_PINHOLE": (0, "f cx cy"),
     "PINHOLE": (1, "fx fy cx cy"),
@@ -38,17 +39,19 @@ _MODELS = {
 _NAMES = {number: name for name, (number, _) in _MODELS.items()}
 _DISTORTION = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
 _HINT = "Name a COLMAP model's folder (cameras and images, .txt or .bin) or a transforms.json."
-_MAX_BYTES = 4_000_000_000  # of one file; a COLMAP model of ten thousand photos has less than half
+_MAX_BYTES = 4_000_000_000  # of one file; a COLMAP model of ten thousand photos has less than half of that
 _MAX_NAME = 4096  # bytes of an image's name
-_FARTHEST = 1e9  # of any number of a pose or lens: beyond, sums lose what matters
-_FLATTEST = 1e-9  # determinant of a rotation, which a transforms.json may have scaled
-_LONGEST = 1000  # focal lengths, in widths or heights of the image
+_FARTHEST = 1e9  # largest number in a pose or lens; beyond that, sums lose precision
+_FLATTEST = 1e-9  # least determinant of a rotation, which a transforms.json may scale
+_LONGEST = 1000  # longest focal length, in widths or heights of the image
 _FLIP = np.diag([1.0, -1.0, -1.0])  # from OpenGL's camera axes (y up, looks along -z) to OpenCV's
 
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """A pinhole with OpenCV's distortion. Lengths in 1 = the image's width (x) or height (y), so of any resolution."""
+    """A pinhole lens with OpenCV's distortion. Lengths are in image widths (x) and heights (y), so any resolution will
+    do.
+    """
 
     focal: tuple[float, float]
     centre: tuple[float, float]
@@ -57,7 +60,7 @@ class Lens:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A lens in a place. rotation (3, 3), translation (3,): from the world to x right, y down, z ahead."""
+    """A lens at a pose. rotation (3, 3), translation (3,): from world to camera (x right, y down, z forward)."""
 
     lens: Lens
     rotation: Points
@@ -65,14 +68,14 @@ class Camera:
 
     @property
     def place(self) -> Points:
-        """Its centre in the world, (3,)."""
+        """Return its centre in world coordinates, (3,)."""
         place: Points = -self.rotation.T @ self.translation
         return place
 
     def project(self, points: Points) -> tuple[Points, Points]:
-        """World points (n, 3) to places in the image (n, 2), 0..1 from its top left corner, and depths (n,).
+        """Project world points (n, 3); return image positions (n, 2), 0 to 1 from the top left corner, and depths (n,).
 
-        What is behind the camera, or so far off the axis that distortion turns it back, is placed at NaN.
+        Points behind the camera, or so far off the axis that the distortion polynomial folds them back, are NaN.
         """
         local = points @ self.rotation.T + self.translation
         depth = local[:, 2]
@@ -94,14 +97,14 @@ class Camera:
 
 
 def read_poses(path: Path, footage: Footage) -> dict[int, Camera]:
-    """The solved cameras of a clip by clip frame.
+    """Read the solved cameras of a clip by clip frame.
 
     Args:
         path: the folder of a COLMAP model, or a transforms.json.
-        footage: whose images the names mean.
+        footage: the footage, whose images the names refer to.
 
     Raises:
-        JobError: names the file and what is wrong with it: no poses, other images, a lens that is not supported.
+        JobError: the file has no poses, poses of other images, or an unsupported lens; the error names the file.
     """
     if footage.panorama:
         raise JobError("Panoramas can't be checked in 3-D.", where="footage.panorama")
@@ -116,11 +119,11 @@ def read_poses(path: Path, footage: Footage) -> dict[int, Camera]:
 def _by_frame(cameras: Iterator[tuple[str, Camera]], names: FrameNames) -> Iterator[tuple[int, Camera]]:
     for name, camera in cameras:
         if not isinstance(name, str):
-            raise ValueError("the name of an image is no text")
+            raise ValueError("the name of an image is not a text")
         if not all((np.abs(array) <= _FARTHEST).all() for array in (camera.rotation, camera.translation)):
-            raise ValueError(f"the pose of {name} is not of numbers up to {_FARTHEST:g}")
+            raise ValueError(f"the pose of {name} has values that are not numbers up to {_FARTHEST:g}")
         if not abs(np.linalg.det(camera.rotation)) > _FLATTEST:
-            raise ValueError(f"the rotation of {name} is none")
+            raise ValueError(f"the rotation of {name} is not a rotation matrix")
         frame = names.find(name)
         if frame is not None:
             yield frame, camera
@@ -139,7 +142,9 @@ def _read(path: Path, footage: Footage) -> Iterator[tuple[str, Camera]]:
 
 
 def _lens(values: dict[str, float], width: float, height: float, footage: Footage, path: Path) -> Lens:
-    """A lens from values in pixels of an image of that size. Raises JobError if the footage has another shape."""
+    """Return a lens from values in pixels of an image of that size. Raises JobError if the footage has another aspect
+    ratio.
+    """
     if not (width > 0 and height > 0 and abs(width / height * footage.height / footage.width - 1) < 0.02):
         raise JobError(
             f"Its images are {width:g} x {height:g}, the footage is {footage.width} x {footage.height} pixels.",
@@ -150,7 +155,7 @@ def _lens(values: dict[str, float], width: float, height: float, footage: Footag
     if not (0 < fx <= _LONGEST * width and 0 < fy <= _LONGEST * height):
         raise ValueError("a focal length is missing or beyond any lens's")
     if not all(abs(value) <= _FARTHEST for value in values.values()):
-        raise ValueError(f"a lens is not of numbers up to {_FARTHEST:g}")
+        raise ValueError(f"a lens has values that are not numbers up to {_FARTHEST:g}")
     return Lens(
         (fx / width, fy / height),
         (values["cx"] / width, values["cy"] / height),
@@ -167,7 +172,7 @@ def _colmap(
     for name, lens, (w, x, y, z), translation in images:
         n = math.hypot(w, x, y, z)
         if not 0.5 < n < 2:  # COLMAP writes unit quaternions
-            raise ValueError(f"the rotation of {name} is no unit quaternion")
+            raise ValueError(f"the rotation of {name} is not a unit quaternion")
         w, x, y, z = w / n, x / n, y / n, z / n
         rotation = np.array(
             [
@@ -205,7 +210,7 @@ def _text_lenses(path: Path, footage: Footage) -> dict[int, Lens]:
 
 def _text_images(path: Path) -> Iterator[tuple[str, int, tuple[float, ...], tuple[float, ...]]]:
     lines = [line for line in bounded_text(path, _MAX_BYTES).splitlines() if not line.startswith("#")]
-    for line in lines[::2]:  # each is followed by one with its points, which may be empty
+    for line in lines[::2]:  # each image is followed by a line with its points, which may be empty
         if line.strip():
             _, *values, lens, name = line.split(maxsplit=9)
             numbers = tuple(map(float, values))
@@ -233,7 +238,7 @@ def _binary_images(path: Path) -> Iterator[tuple[str, int, tuple[float, ...], tu
             _, *values, lens = _unpack(file, "<i7di")
             letters = iter(lambda: _unpack(file, "c")[0], b"\0")
             name = b"".join(itertools.islice(letters, _MAX_NAME)).decode()
-            file.seek(24 * _unpack(file, "<Q")[0], 1)  # points: x, y, which one
+            file.seek(24 * _unpack(file, "<Q")[0], 1)  # points: x, y, id
             yield name, lens, tuple(values[:4]), tuple(values[4:])
 
 
@@ -253,7 +258,7 @@ def _transforms(path: Path, footage: Footage) -> Iterator[tuple[str, Camera]]:
             raise _unsupported(model, path)
         to_world = np.array(frame["transform_matrix"], np.float64)
         if to_world.shape not in ((4, 4), (3, 4)) or not np.isfinite(to_world).all():
-            raise ValueError(f"the transform_matrix of {frame['file_path']} is no 4 x 4 matrix")
+            raise ValueError(f"the transform_matrix of {frame['file_path']} is not a 4 x 4 matrix")
         rotation = _FLIP @ to_world[:3, :3].T
         yield frame["file_path"], Camera(_said_lens(said, footage, path), rotation, -rotation @ to_world[:3, 3])
 
@@ -268,5 +273,5 @@ def _said_lens(said: dict[str, float], footage: Footage, path: Path) -> Lens:
 
 
 def _focal(angle: float | None, side: float) -> float:
-    """In pixels, from the angle of view; 0 if it is not given."""
+    """Return the focal length in pixels for an angle of view; 0 if none is given."""
     return side / 2 / math.tan(angle / 2) if angle else 0.0

@@ -1,7 +1,7 @@
-"""What can be said of a tracked matte in numbers: of itself, and beside the two frames before it.
+"""Measures a tracked matte: on its own, and against the two frames before it.
 
-A frame's mattes never change inside a take (its key is a hash of all that decides them), so its numbers are kept in
-`measures.npz` beside them and made only once.
+The mattes of a take never change (its key is a hash of everything that determines them), so the measures are computed
+once and kept in `measures.npz` beside them.
 """
 
 from __future__ import annotations
@@ -17,27 +17,24 @@ from ...contract.boundary import read_or
 from ...contract.disk import write_file
 from ..store.matte_store import Matte, Take
 
-_VERSION = 1  # raise it when the numbers mean something else
-_OFFSET = 1.0  # logits; as SAM's automatic mask generator
-_SPECK = 4  # pixels of the logits' grid: smaller pieces are noise of the threshold
+_VERSION = 1  # increase it when the meaning of the numbers changes
+_OFFSET = 1.0  # logits; as in SAM's automatic mask generator
+_SPECK = 4  # pixels of the logits' grid: smaller pieces count as noise
 
 Mask = NDArray[np.bool_]
 
 
 class Measure(NamedTuple):
-    """Of one frame. Lengths in the logits' grid, 1 = its side; NaN where there is nothing to measure.
+    """The measures of one frame. Lengths are in sides of the logits' grid; NaN where there is nothing to measure.
 
-    iou: predicted IoU, 0..1.
-    score: object score, a logit; below 0 the object is thought to be hidden.
-    stability: area at a higher threshold by the area at a lower one, 0..1; low where the edge is uncertain
+    iou: predicted IoU, 0 to 1. score: object score, a logit; below 0 the model takes the object for hidden. stability:
+    area at a higher threshold / area at a lower one, 0 to 1; low where the edge is uncertain
         (`calculate_stability_score` of segment-anything's amg.py).
-    area: 0..1.
-    x, y: centroid.
-    outside: share of the area that lies outside the largest piece, 0..1.
-    border: length that touches the image's border.
-    overlap, overlap2: IoU with the matte one and two frames before, where it lies or moved onto its centroid,
-        whichever fits better.
-    thumb: the matte at _THUMB x _THUMB pixels, a bit each.
+    area: fraction of the frame. x, y: centroid. outside: fraction of the area outside the largest piece. border: length
+    that touches the image's border. overlap, overlap2: IoU with the matte one and two frames before, in place or with
+    aligned centroids, whichever is
+        larger.
+    thumb: the matte at _THUMB x _THUMB pixels, one bit each.
     """
 
     iou: float
@@ -53,7 +50,7 @@ class Measure(NamedTuple):
     thumb: bytes
 
     def likeness(self, other: Measure) -> float:
-        """How alike two frames are, any number of frames apart: IoU in place and moved together, mean of the two."""
+        """Return how alike two frames at any distance are: the mean of the IoU in place and with aligned centroids."""
         a, b = (
             np.unpackbits(np.frombuffer(entry.thumb, np.uint8)).reshape(_THUMB, _THUMB) > 0 for entry in (self, other)
         )
@@ -68,7 +65,7 @@ def measure(take: Take) -> dict[int, Measure]:
     """Measure all frames of a take that have a matte, in clip order; the caller holds it (`Take.reviewing`).
 
     Raises:
-        OutputError: a matte is damaged, or gone since.
+        OutputError: a matte is damaged, or has been deleted meanwhile.
         OSError: the result can't be written.
     """
     frames = take.frames()
@@ -126,7 +123,7 @@ def _alone(matte: Matte, mask: Mask, x: float, y: float) -> tuple[float, ...]:
 
 
 def overlaps(one: tuple[Mask, float, float], other: tuple[Mask, float, float]) -> tuple[float, float]:
-    """IoU of two masks with their centroids: in place, and moved onto each other; 1 if both are empty."""
+    """Return the IoU of two masks with their centroids: in place, and aligned; 1 if both are empty."""
     (a, ax, ay), (b, bx, by) = one, other
     if not a.any() or not b.any():
         equal = float(a.any() == b.any())
@@ -141,7 +138,7 @@ def overlaps(one: tuple[Mask, float, float], other: tuple[Mask, float, float]) -
 
 
 def _centroid(mask: Mask) -> tuple[float, float]:
-    """x, y in pixels of the grid; NaN if it is empty."""
+    """Return x, y in pixels of the grid; NaN if the mask is empty."""
     moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
     area = moments["m00"]
     return (moments["m10"] / area, moments["m01"] / area) if area else (math.nan, math.nan)

@@ -1,15 +1,15 @@
-"""Doubtful mattes made anew from what is known around them: offers, each of which may become a mask prompt.
+"""Makes new mattes for doubtful frames from the frames around them: offers, each of which may become a mask prompt.
 
-Good are the frames whose mattes tell one story (story.py), suspects or not; every other frame is asked of up to five
-witnesses: SAM 2 tracked from the good frame before and from the one after, the mattes of
-the same two carried by the optical flow, and, where there are cameras, the visual hull of all good frames. How far each
-of them can be believed, so many frames from what is known, is measured on good frames of the same clip: a large network
-sees more than the flow does, a small one less.
+Good frames are those whose mattes are consistent over time (story.py), suspects or not. For every other frame there are
+up to five witnesses: SAM 2 tracked from the good frame before and from the one after, the mattes of these two carried
+by the optical flow, and, if there are cameras, the visual hull of all good frames. How reliable each witness is at a
+given distance is measured on good frames of the same clip, as a large network sees more than the flow does, and a small
+one less.
 
-A frame is repaired only if two sides (before, after, the other cameras) say the same and its matte says another thing.
-So a matte that is right is never replaced by a guess, and where nobody knows, nothing is offered.
+A frame is repaired only if two sides (before, after, the other cameras) agree and its own matte differs. So a right
+matte is never replaced by a guess, and without agreement nothing is offered.
 
-Mattes are float32 (SIDE, SIDE), 0..1, squashed (both_sides.py).
+Mattes are float32 (SIDE, SIDE), 0 to 1 (both_sides.py).
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from .cameras import Camera
 from .story import story
 
 POINTS = 96  # corners of each outline
-_LONGEST = 40  # frames between two good ones; from here on nothing that is carried so far is known any more
-_REACH = 4  # frames that witnesses are tried over
-_TRIALS = 3  # times
-_CHOICE = 5  # good frames to choose each trial from
-_UNTRIED = 0.1  # misfit of a witness that can't be tried
-_KNOWN, _PROMPTED = 0.5, 5.0  # what frames that are no suspects, and prompted ones, count more in the story
-_AGREE = 0.72  # IoU of two sides that say the same
-_HEARD = 0.6  # with one of the others, of a third side that is still counted
-_ALONE = 0.85  # the same of two witnesses from one side, where there is no other
-_DIFFERS = 0.06  # how much worse the frame's own matte fits than the sides each other
-_SLACK = 0.01  # misfit that everybody is granted
-_ROUNDS = 2  # of asking: what the first one finds right helps the second
-_THIN = 7  # pixels: where a matte differs by less from what the others say, its own edge is the better one
+_LONGEST = 40  # frames between two good ones; over a longer distance, carried mattes are unreliable
+_REACH = 4  # frames over which witnesses are tested
+_TRIALS = 3  # number of tests
+_CHOICE = 5  # good frames that each test is chosen from
+_UNTRIED = 0.1  # misfit of a witness that can't be tested
+_KNOWN, _PROMPTED = 0.5, 5.0  # bonus in the story of frames that are not suspects, and of prompted ones
+_AGREE = 0.72  # least IoU of two sides that agree
+_HEARD = 0.6  # least IoU of a third side with one of these, for it to count
+_ALONE = 0.85  # least IoU of two witnesses of one side, if there is no other side
+_DIFFERS = 0.06  # how much worse the frame's own matte must fit than the sides fit each other
+_SLACK = 0.01  # misfit that every witness is allowed
+_ROUNDS = 2  # passes: frames that the first one finds right help the second
+_THIN = 7  # pixels: where a matte differs by less from the others, its own edge is kept
 _RIGHT = "fits the frames around it"
 
 Inside = NDArray[np.bool_]
@@ -59,12 +59,10 @@ Inside = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A new matte of one frame.
+    """A new matte for one frame.
 
-    frame: clip frame.
-    mask: bool (SIDE, SIDE).
-    agreement: IoU of the two sides that agree best, 0..1.
-    reason: who says so, in words.
+    frame: clip frame. mask: bool (SIDE, SIDE). agreement: IoU of the two sides that agree best, 0 to 1. reason: the
+    sides that agree, in words.
     """
 
     frame: int
@@ -75,36 +73,36 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Suspect clip frames `first` to `last` for which there is no offer, and why not, in words."""
+    """A run of suspect clip frames `first` to `last` without an offer, and the reason in words."""
 
     first: int
     last: int
     reason: str
 
     def in_words(self) -> str:
-        """For example: frames 10 to 15: left alone: only one side is known."""
+        """Describe it, for example: frames 10 to 15: left alone: only one side is known."""
         frames = f"frame {self.first}" if self.first == self.last else f"frames {self.first} to {self.last}"
         return f"{frames}: left alone: {self.reason}"
 
 
 @dataclass(slots=True)
 class Repairs:
-    """Of one object, by clip frame in order."""
+    """The offers and refusals of one object, by clip frame in ascending order."""
 
     offers: list[Offer] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
 
 class Repairer:
-    """Repairs one object; inside `Loaded.computing()`.
+    """Repairs one object; use inside `Loaded.computing()`.
 
     Args:
         loaded: the model.
-        reader, frame_count, features: of the footage.
+        reader, frame_count, features: the footage.
         take: the object's mattes.
-        frames, prompted: clip frames that may be looked at, and those that have a prompt.
-        cameras: by clip frame, where the clip is solved; the subject stands still then.
-        on_frame: called before each frame that the model looks at.
+        frames, prompted: clip frames that may be used, and those with a prompt.
+        cameras: by clip frame, if the clip is solved; the subject must stand still then.
+        on_frame: called before each frame that the model processes.
     """
 
     def __init__(
@@ -127,7 +125,7 @@ class Repairer:
         self._on_frame = on_frame
 
     def repairs(self, suspects: Collection[int]) -> Repairs:
-        """What can be offered for `suspects`, clip frames that have a matte. Raises MatteError."""
+        """Return offers and refusals for `suspects`, clip frames with a matte. Raises MatteError."""
         found, reasons = Repairs(), dict[int, str]()
         if not suspects:
             return found
@@ -144,13 +142,13 @@ class Repairer:
             right: set[int] = set()
             for stretch in unknown:
                 if len(stretch) >= _LONGEST:
-                    words = f"{_LONGEST} frames and more lie between good ones: mark one of them"
+                    words = f"at least {_LONGEST} frames lie between good ones: mark one of them"
                     answers |= dict.fromkeys(stretch, words)
                     continue
                 for frame, sides in self._sides(stretch, good, hull).items():
                     answers[frame] = answer = self._judged(frame, sides)
                     right |= {frame} if answer == _RIGHT else set()
-            good |= right  # what is right in the middle of a stretch is an anchor for the rest of it
+            good |= right  # a right frame within a stretch is an anchor for the rest of it
             unknown = [stretch for stretch in runs_of(there - good) if {stretch[0] - 1, stretch[-1] + 1} & right]
         for frame, answer in sorted(answers.items()):
             if isinstance(answer, Offer):
@@ -161,10 +159,10 @@ class Repairer:
             found.refusals += [Refusal(run[0], run[-1], reason) for run in runs_of(refused)]
         return found
 
-    # -- how far whom can be believed -----------------------------------------------------------------------------
+    # -- reliability of witnesses ---------------------------------------------------------------------------------
 
     def _tried(self, good: Collection[int]) -> dict[str, list[float]]:
-        """By witness: 1 - IoU with good mattes 1 to _REACH frames away from one, at least what the nearer ones have."""
+        """Return by witness 1 - IoU with good mattes 1 to _REACH frames away; it never decreases with the distance."""
         ahead = {
             frame: list(itertools.takewhile(good.__contains__, range(frame + 1, frame + 1 + _REACH))) for frame in good
         }
@@ -183,7 +181,7 @@ class Repairer:
         return found
 
     def _misfit(self, name: str, far: int) -> float:
-        """Of a witness that is so many frames away; beyond what was tried it grows on as it grew."""
+        """Return the expected misfit of a witness at a distance in frames, extrapolated beyond the tested range."""
         known = self._misfits[name]
         if name == "hull" or far <= len(known):
             return known[min(far, len(known)) - 1] + _SLACK
@@ -195,7 +193,7 @@ class Repairer:
         return soft(self._take.tracked(frame))
 
     def _carried(self, start: int, frames: Sequence[int]) -> dict[str, dict[int, Soft]]:
-        """The matte of a good frame on those to one side of it, by the flow and by SAM 2."""
+        """Carry the matte of a good frame to frames on one side of it, by the flow and by SAM 2."""
         matte = self._matte(start)
         if not (matte >= 0.5).any():  # the subject is hidden there
             return {"flow": dict.fromkeys(frames, matte)}
@@ -205,7 +203,9 @@ class Repairer:
         }
 
     def _hull(self, good: Collection[int], frames: Sequence[int]) -> dict[int, Soft]:
-        """The visual hull of good frames on others, where there are enough cameras; sets how far it is believed."""
+        """Return the visual hull of good frames as seen on others, if there are enough cameras, and set its
+        reliability.
+        """
         trusted = [frame for frame in sorted(good) if frame in self._cameras]
         asked = [frame for frame in frames if frame in self._cameras]
         if not asked or not trusted:
@@ -229,7 +229,7 @@ class Repairer:
     def _sides(
         self, stretch: Sequence[int], good: Collection[int], hull: Mapping[int, Soft]
     ) -> dict[int, dict[str, list[tuple[Soft, float]]]]:
-        """By frame and side: what its witnesses say, and how far they are to be believed."""
+        """Return by frame and side the mattes of its witnesses and their expected misfits."""
         found: dict[int, dict[str, list[tuple[Soft, float]]]] = {frame: {} for frame in stretch}
         for start, frames in ((stretch[0] - 1, stretch), (stretch[-1] + 1, stretch[::-1])):
             if start not in good:
@@ -243,7 +243,7 @@ class Repairer:
         return found
 
     def _judged(self, frame: int, sides: Mapping[str, Sequence[tuple[Soft, float]]]) -> Offer | str:
-        """An offer, or why there is none."""
+        """Return an offer, or the reason why there is none."""
         if not sides:
             return "no good frame lies beside it"
         means = {name: _mean(witnesses) for name, witnesses in sides.items()}
@@ -260,7 +260,7 @@ class Repairer:
             agreement, limit, reason = iou(witnesses[0][0], witnesses[1][0]), _ALONE, f"as {one} has it"
             mean = means[one]
         if agreement < limit:
-            return f"what lies around it does not agree on it ({agreement:.2f})"
+            return f"the frames around it do not agree ({agreement:.2f})"
         if not _curves_of(mean >= 0.5):
             return "the subject seems to be hidden: nothing can be marked"
         if iou(mean, self._matte(frame)) > agreement - _DIFFERS:
@@ -269,7 +269,9 @@ class Repairer:
 
 
 def _mended(own: Inside, other: Inside) -> Inside:
-    """The frame's own matte, but where the other one differs by more than the edges of what is carried are worth."""
+    """Return the frame's own matte, replaced where it differs from the other by more than the accuracy of carried
+    edges.
+    """
     if not own.any():
         return other
     disk, wider = (
@@ -285,7 +287,7 @@ def _mean(said: Sequence[tuple[Soft, float]]) -> Soft:
 
 
 def with_repairs(job: Job, repairs: Mapping[str, Repairs]) -> Job:
-    """The Job with all that is offered as mask prompts on their frames. `repairs` by object."""
+    """Return the Job with all offers as mask prompts on their frames. `repairs`: by object."""
     objects = []
     for matte_object in job.objects:
         prompts = {prompt.frame: prompt for prompt in matte_object.prompts}
@@ -298,7 +300,9 @@ def with_repairs(job: Job, repairs: Mapping[str, Repairs]) -> Job:
 
 
 def outlines_of(offer: Offer, width: int, height: int) -> list[Curve]:
-    """An offer as closed outlines of (x, y) in pixels of a plate of that size; they fill by even-odd."""
+    """Return an offer as closed outlines of (x, y) in pixels of a plate of that size, to be filled by the even-odd
+    rule.
+    """
     scale = width / SIDE, height / SIDE
     return [curve * scale for curve in _curves_of(offer.mask)]
 
@@ -308,7 +312,7 @@ def _curves_of(mask: Inside) -> list[Curve]:
 
 
 def as_answer(repairs: Mapping[str, Repairs], width: int, height: int) -> dict[str, Any]:
-    """As contract/layout.py has it, by object."""
+    """Return the repairs by object in the format of contract/layout.py."""
     answer = {}
     for name, found in repairs.items():
         paths = matched([outlines_of(offer, width, height) for offer in found.offers])

@@ -1,10 +1,11 @@
-"""A second opinion: what an object looks like, tracked from both ends of each stretch between two prompted frames.
+"""A second opinion: an object is tracked from both ends of each stretch between two prompted frames.
 
-Errors grow with the way from a prompt, so the two ways err on different frames: where both give the same, it is right
-nearly always, and where they differ, one of them is wrong. The surer matte counts: by what SAM 2 itself trusts (object
-score and predicted IoU) and by how near the prompt is that it comes from. Frames on which they differ are suspects.
+Errors grow with the distance from a prompt, so both directions err on different frames: where they agree, the matte is
+nearly always right, and where they differ, one of them is wrong. The matte with more confidence is used: by SAM 2's own
+confidence (object score and predicted IoU) and by the distance from its prompt. Frames on which they differ are
+suspects.
 
-A frame is settled by the two mattes of that frame and by the prompts, so it depends on no range and on no order.
+A frame's result depends only on its two mattes and the prompts, not on the range or the order of frames.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from ...contract.job_types import MatteObject
 from ..store.matte_store import Matte, Take
 from ..tracking.plan import frames_of, other_side
 
-_NEARNESS = 0.6  # what lies beside its prompt is so much surer than what lies beside the other one; bench/review.py
-_DIFFERS = 0.20  # 1 - IoU of the two mattes, from which the frame is a suspect
+_NEARNESS = 0.6  # gain in confidence between the far and the near end of a stretch; see bench/review.py
+_DIFFERS = 0.20  # 1 - IoU of the two mattes above which the frame is a suspect
 
 
 def settle(job: Job, matte_object: MatteObject, one: Take, other: Take | None, settled: Take) -> None:
-    """Fill the take of the wanted frames from those of both ways.
+    """Fill the take of the wanted frames from the takes of both directions.
 
     Args:
-        job: with `second_opinion`.
-        matte_object: of the Job.
+        job: a Job with `second_opinion`.
+        matte_object: one of its objects.
         one: tracked in the Job's direction; has all wanted frames.
-        other: tracked the other way; has those between prompted frames. None: there are none.
-        settled: gets the mattes, and how far both agree.
+        other: tracked in the other direction; has those between prompted frames. None: there are none.
+        settled: receives the mattes, and how far both agree.
 
     Raises:
         OutputError: a matte is damaged or gone, or the result can't be written.
@@ -54,7 +55,7 @@ def settle(job: Job, matte_object: MatteObject, one: Take, other: Take | None, s
             if sureness(second) > sureness(first) + (-near if job.direction == "backward" else near):
                 chosen[frame] = other
     if agreed:
-        # before the mattes: one whose agreement is missing would never be asked about again
+        # written before the mattes: the agreement of a finished matte would not be computed again
         text = json.dumps({str(frame): agreed[frame] for frame in sorted(agreed)}).encode()
         with settled.reviewing():
             write_data(_file(settled), text, sync=False)
@@ -63,28 +64,32 @@ def settle(job: Job, matte_object: MatteObject, one: Take, other: Take | None, s
 
 
 def agreement(one: Matte, other: Matte) -> float:
-    """The IoU of two mattes; 1 if both are empty."""
+    """Return the IoU of two mattes; 1 if both are empty."""
     a, b = one.logits > 0, other.logits > 0
     either = int((a | b).sum())
     return int((a & b).sum()) / either if either else 1.0
 
 
 def sureness(matte: Matte) -> float:
-    """How much SAM 2 trusts a matte, 0..1: |2·sigmoid(object score) - 1|, times the predicted IoU if it sees one."""
+    """Return SAM 2's confidence in a matte, 0 to 1: |2·sigmoid(object score) - 1|, times the predicted IoU if it is
+    visible.
+    """
     seen = math.tanh(matte.object_score / 2)
     return seen * matte.iou if seen > 0 else -seen
 
 
 def nearness(prompted: Sequence[int], frame: int) -> float:
-    """How much nearer the prompted frame before `frame` is than the one after it: 0.5 beside the former, -0.5 beside
-    the latter. Clip frames, in order."""
+    """Return how much nearer the prompted frame before `frame` is than the one after it, 0.5 (beside it) to -0.5.
+
+    prompted: clip frames, ascending.
+    """
     at = bisect.bisect(prompted, frame)
     before, after = prompted[at - 1], prompted[at]
     return 0.5 - (frame - before) / (after - before)
 
 
 def kept(take: Take) -> dict[int, float]:
-    """By clip frame, how far the two ways agree; nothing of a take that was tracked one way."""
+    """Return by clip frame how far both directions agree; empty for a take that was tracked in one direction."""
 
     def read() -> dict[int, float]:
         data = json.loads(_file(take).read_text(encoding="utf-8"))
@@ -101,7 +106,7 @@ def _file(take: Take) -> Path:
 
 
 def doubts(agreed: Mapping[int, float]) -> dict[int, tuple[float, str]]:
-    """How doubtful each frame is, 1 being the limit, and why, in words."""
+    """Return for each frame its doubt (1 is the limit of a suspect) and the reason in words."""
     return {
         frame: ((1 - value) / _DIFFERS, f"differs when tracked from the other end ({value:.0%} in common)")
         for frame, value in agreed.items()

@@ -1,10 +1,10 @@
-"""Which of a take's mattes tell one story: the frames whose mattes pass into each other along the optical flow.
+"""Finds the longest consistent chain of a take's mattes, its story: mattes that match each other along the optical
+flow.
 
-Most frames of a clip may be suspects although most of its mattes are right: on a turntable the subject changes its
-shape all the time. What tells them apart is how well a matte, carried on by the flow, meets those of the frames after
-it, held against how well that goes in this clip as a rule. Right mattes meet each other even across the wrong ones
-between them; errors of two kinds don't. So the longest chain of mattes that meet is looked for, each link of which may
-leave some frames out.
+Most frames of a clip may be suspects although most of its mattes are right: on a turntable, the subject changes its
+shape all the time. They differ in how well a matte, carried by the flow, matches later ones, compared with what is
+usual in this clip. Right mattes match each other even across wrong ones between them; errors of two kinds do not. Each
+link of the chain may skip some frames.
 """
 
 from __future__ import annotations
@@ -15,29 +15,31 @@ import numpy as np
 
 from .both_sides import Flow, Soft, iou
 
-REACH = 12  # frames from one link to the next, at most
-_USUAL = 0.3  # quantile of the misfits so far apart: that of right mattes, where as many as half are wrong
-_FITS = (2.0, 0.02, 0.35)  # times that, plus that; and at most
-_BREAK = 3.0  # what a link costs that does not meet
-_ODD = (2.5, 0.02)  # deviations above the median of how a story's frames meet the others, and that more
-_HIDDEN = 0.5  # what a link from an empty matte to an empty one counts
+REACH = 12  # longest link in frames
+_USUAL = 0.3  # quantile of the misfits at a distance that stands for right mattes, even if half of them are wrong
+_FITS = (2.0, 0.02, 0.35)  # the limit of a match: factor of that quantile, addend, and largest limit
+_BREAK = 3.0  # cost of a link between mattes that do not match
+_ODD = (2.5, 0.02)  # limit of a frame's misfit to the story: median + factor x deviation + addend
+_HIDDEN = 0.5  # largest gain of a link between two empty mattes
 
 
 def story(flow: Flow, matte: Callable[[int], Soft], frames: Sequence[int], bonus: Mapping[int, float]) -> list[int]:
-    """The clip frames of the longest story, in order.
+    """Return the clip frames of the longest story, ascending.
 
     Args:
-        flow: of the footage.
-        matte: of a frame, as in both_sides.py.
-        frames: clip frames that have a matte, in order.
-        bonus: by frame, what it counts beyond its link.
+        flow: the flow of the footage.
+        matte: returns a frame's matte, as in both_sides.py.
+        frames: clip frames with a matte, ascending.
+        bonus: by frame: gain in addition to that of its link.
 
     Raises:
-        MatteError: as of Reader, and of a damaged matte.
+        MatteError: a frame can't be read, or a matte is damaged.
     """
     misfits, empty = _misfits(flow, matte, frames)
     limits = _limits(misfits)
-    links: dict[int, tuple[float, int | None]] = {}  # by frame: what the best story that ends there counts; its link
+    links: dict[
+        int, tuple[float, int | None]
+    ] = {}  # by frame: gain of the best story that ends there, and the frame before it
     longest: int | None = None
     for at, frame in enumerate(frames):
         choices: list[tuple[float, int | None]] = [(0.0, None)]
@@ -61,9 +63,9 @@ def story(flow: Flow, matte: Callable[[int], Soft], frames: Sequence[int], bonus
 
 
 def _odd(chain: Sequence[int], misfits: Mapping[tuple[int, int], float], limits: Mapping[int, float]) -> set[int]:
-    """The frames that meet all others of the story worse than those meet each other: what grew into it slowly."""
+    """Return frames that match the rest of the story worse than it matches itself: slowly growing errors."""
     found: dict[int, list[float]] = {frame: [] for frame in chain}
-    part: dict[int, int] = {}  # those on both sides of a break need not meet
+    part: dict[int, int] = {}  # frames on both sides of a break need not match
     for frame in sorted(chain):
         before = max(part, default=frame)
         meets = misfits.get((before, frame), 1.0) <= limits.get(frame - before, 0.0)
@@ -83,7 +85,7 @@ def _odd(chain: Sequence[int], misfits: Mapping[tuple[int, int], float], limits:
 def _misfits(
     flow: Flow, matte: Callable[[int], Soft], frames: Sequence[int]
 ) -> tuple[dict[tuple[int, int], float], set[int]]:
-    """By two frames: 1 - IoU of the first one's matte, carried to the second, with its own; and which are empty."""
+    """Return 1 - IoU of frame a's matte, carried to b, with b's own, by (a, b); and the frames with empty mattes."""
     misfits: dict[tuple[int, int], float] = {}
     empty: set[int] = set()
     carried: dict[int, Soft] = {}
@@ -101,7 +103,7 @@ def _misfits(
 
 
 def _limits(misfits: Mapping[tuple[int, int], float]) -> dict[int, float]:
-    """By distance in frames, up to which misfit two mattes meet."""
+    """Return by distance in frames the largest misfit of two mattes that match."""
     limits: dict[int, float] = {}
     times, more, most = _FITS
     usual = 0.0

@@ -1,11 +1,12 @@
-"""Mattes against each other in 3-D: a subject that stands still has one shape, whichever camera looks at it.
+"""Compares mattes in 3-D: a subject that stands still has one shape, whichever camera looks at it.
 
-The visual hull (Laurentini, The Visual Hull Concept for Silhouette-Based Image Understanding, PAMI 1994) is all that
-lies inside every silhouette. It holds the subject, so a right silhouette lies wholly inside the hull that the *other*
-cameras carve, and, seen from among them, fills it nearly. What sticks out of it is a leak, what stays empty is missing.
+The visual hull (Laurentini, The Visual Hull Concept for Silhouette-Based Image Understanding, PAMI 1994) is everything
+that lies inside all silhouettes. It contains the subject, so a right silhouette lies inside the hull that the *other*
+cameras carve and, seen from among them, nearly fills it. A part beyond the hull is a leak, an empty part of it is
+missing.
 
-Carved in voxels from coarse to fine. A voxel may be outside of a few silhouettes, so that one wrong matte does not
-spoil the hull for the others. One silhouette is in memory at a time, whatever the number of frames.
+The hull is carved in voxels from coarse to fine. A voxel may be outside of a few silhouettes, so that one wrong matte
+does not spoil the hull for the others. One silhouette at a time is in memory, whatever the number of frames.
 """
 
 from __future__ import annotations
@@ -27,28 +28,27 @@ from ..store.matte_store import Take
 from .cameras import Camera, Points
 
 Mask = NDArray[np.bool_]
-Silhouette = Callable[[int], Mask]  # of a clip frame; any size, squashed or not
+Silhouette = Callable[[int], Mask]  # returns the matte of a clip frame, of any size and aspect ratio
 
-_LEAST = 6  # frames with a pose and a matte; fewer carve no shape
-_CARVERS = 48  # frames that carve, at most, spread over the clip
-_COARSE = 32  # voxels along a side at first
-_HALVINGS = 2  # of their size
-_MOST_VOXELS = 800_000  # three times what a subject needs: poses that carve nothing must not cost minutes
-_WRONG = 0.08  # share of the cameras that see a voxel and may have it outside
-_SIDE = 128  # pixels of the images that are compared
-_NARROW, _WIDE = 0.5, 1.5  # pixels that a voxel may be outside of a silhouette
+_LEAST = 6  # frames with a pose and a matte; fewer do not carve a shape
+_CARVERS = 48  # most frames that carve, spread over the clip
+_COARSE = 32  # initial number of voxels along a side
+_HALVINGS = 2  # how often their size is halved
+_MOST_VOXELS = 800_000  # three times what a subject needs; stops early if the poses carve nothing
+_WRONG = 0.08  # fraction of the cameras that see a voxel for which it may be outside
+_SIDE = 128  # side of the compared images in pixels
+_NARROW, _WIDE = 0.5, 1.5  # pixels that a voxel may lie outside of a silhouette, for the narrow and the wide hull
 _PIXEL = np.ones((3, 3), np.uint8)
-_BEYOND, _LACKING = 0.03, 0.09  # shares from which a frame disagrees, in a clip where nearly all agree
-_UNUSUAL = 2.0  # standard deviations above the median; else
-_CHUNK = 200_000  # voxels at once
+_BEYOND, _LACKING = 0.03, 0.09  # least fractions at which a frame disagrees, in a clip where nearly all agree
+_UNUSUAL = 2.0  # in other clips: standard deviations above the median
+_CHUNK = 200_000  # voxels processed at once
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Of one frame with the others, as shares of its silhouette's area (or of the hull's, where it has none).
+    """How a frame disagrees with the others, in fractions of its silhouette's area (if empty: of the hull's).
 
-    beyond: lies where the others see nothing.
-    lacking: is missing where the others see the subject.
+    beyond: the part where the others see nothing. lacking: the part that is missing where the others see the subject.
     """
 
     beyond: float
@@ -56,10 +56,10 @@ class Disagreement:
 
 
 def check(take: Take, cameras: Mapping[int, Camera]) -> None:
-    """Hold the tracked frames of a take against each other, and keep the result beside them.
+    """Compare the tracked frames of a take with each other, and store the result beside them.
 
     Raises:
-        JobError: as of `disagreements`.
+        JobError: see `disagreements`.
         OutputError: a matte is damaged, or the result can't be written.
     """
 
@@ -73,7 +73,7 @@ def check(take: Take, cameras: Mapping[int, Camera]) -> None:
 
 
 def kept(take: Take) -> dict[int, Disagreement]:
-    """What `check` found last; nothing if it was never asked."""
+    """Return what `check` found last; empty if it has not run."""
 
     def read() -> dict[int, Disagreement]:
         data = json.loads(_file(take).read_text(encoding="utf-8"))
@@ -89,14 +89,14 @@ def _file(take: Take) -> Path:
 
 
 def doubts(found: Mapping[int, Disagreement]) -> dict[int, tuple[float, str]]:
-    """How doubtful each frame is, 1 being the limit, and why, in words."""
+    """Return for each frame its doubt (1 is the limit of a suspect) and the reason in words."""
     if not found:
         return {}
     beyond = _limit(_BEYOND, [gap.beyond for gap in found.values()])
     lacking = _limit(_LACKING, [gap.lacking for gap in found.values()])
     judged = {}
     for frame, gap in found.items():
-        doubt = gap.beyond / beyond + gap.lacking / lacking  # what is merely moved sticks out and is missing
+        doubt = gap.beyond / beyond + gap.lacking / lacking  # a matte that is merely displaced has both
         if gap.beyond / beyond > gap.lacking / lacking:
             words = f"they don't see {gap.beyond:.0%} of it"
         else:
@@ -106,20 +106,21 @@ def doubts(found: Mapping[int, Disagreement]) -> dict[int, tuple[float, str]]:
 
 
 def _limit(least: float, values: Sequence[float]) -> float:
-    """What is far from usual: the median and some of its deviations, which a few wrong frames do not move."""
+    """Return the limit of the usual: the median plus some deviations, which a few wrong frames do not move."""
     middle = float(np.median(values))
     return max(least, middle + _UNUSUAL * 1.4826 * float(np.median(np.abs(np.array(values) - middle))))
 
 
 def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict[int, Disagreement]:
-    """Hold each frame's matte against the hull that the other frames carve.
+    """Compare each frame's matte with the hull that the other frames carve.
 
     Args:
         cameras: by clip frame; each has a matte.
-        silhouette: the matte of a frame.
+        silhouette: returns the matte of a frame.
 
     Raises:
-        JobError: too few frames, or their mattes have nothing in common: not these poses, or the subject moves.
+        JobError: there are too few frames, or their mattes have nothing in common, because the poses are of other
+            footage or the subject moves.
     """
     hull, carvers = _carve_all(cameras, silhouette)
     return {
@@ -128,7 +129,7 @@ def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict
 
 
 def _carve_all(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[_Hull, list[int]]:
-    """The hull, and the frames that carved it."""
+    """Return the hull, and the frames that carved it."""
     if len(cameras) < _LEAST:
         raise JobError(
             f"Only {len(cameras)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
@@ -142,19 +143,19 @@ def _carve_all(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[_
 def silhouettes(
     cameras: Mapping[int, Camera], silhouette: Silhouette, frames: Collection[int], trusted: Collection[int]
 ) -> dict[int, NDArray[np.float32]]:
-    """What the other cameras know of some frames: how the hull that they carve looks from there.
+    """Render the hull of trusted frames as seen by the cameras of other frames.
 
     Args:
         cameras: by clip frame.
-        silhouette: the matte of a trusted frame.
-        frames: clip frames that have a camera. A frame's own matte has no part in its answer.
+        silhouette: returns the matte of a trusted frame.
+        frames: clip frames with a camera. A frame's own matte does not influence its result.
         trusted: clip frames that carve: each has a camera and a matte.
 
     Returns:
-        By frame float32 (128, 128): 1 inside, 0 outside, one half where the edges are not exact enough to tell.
+        By frame, float32 (128, 128): 1 inside, 0 outside, 0.5 where the edges are not exact enough to tell.
 
     Raises:
-        JobError: as of `disagreements`.
+        JobError: see `disagreements`.
     """
     hull, carvers = _carve_all({frame: cameras[frame] for frame in trusted}, silhouette)
     found = {}
@@ -167,10 +168,11 @@ def silhouettes(
 
 @dataclass(slots=True)
 class _Hull:
-    """Voxels, and by how many cameras each is seen and had outside of the silhouette.
+    """Voxels, and for each the numbers of cameras that see it and that have it outside their silhouette.
 
-    votes, wide_votes: outside at all; by more than a pixel too. Mattes are never exact to the pixel, and thin parts
-    would be carved away by that: what sticks out is measured against the wide hull, what is missing against the other.
+    votes, wide_votes: cameras for which it is outside at all, and by more than a pixel. Mattes are never exact to the
+    pixel, which would carve thin parts away. So parts beyond are measured against the wide hull, missing parts against
+    the other.
     """
 
     voxels: Points
@@ -181,7 +183,7 @@ class _Hull:
 
 
 def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Points, float]:
-    """Centre and half side of a cube that holds the subject: where the rays through the silhouettes' middles meet."""
+    """Return centre and half side of a cube around the subject, where rays through the silhouettes' centres meet."""
     rays = []
     for frame, camera in cameras.items():
         ys, xs = np.nonzero(mask := silhouette(frame))
@@ -194,7 +196,7 @@ def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Poin
     if len(rays) < _LEAST:
         raise JobError("Nearly all mattes are empty.", hint="Track the subject first.")
     weights = np.ones(len(rays))
-    for _ in range(10):  # reweighted: a matte on something else must not pull
+    for _ in range(10):  # reweighted, so that a matte on another thing has little influence
         left, right = np.zeros((3, 3)), np.zeros(3)
         for weight, (camera, direction, _) in zip(weights, rays, strict=True):
             across = np.eye(3) - np.outer(direction, direction)
@@ -212,7 +214,9 @@ def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Poin
 def _carve(
     cameras: Mapping[int, Camera], silhouette: Silhouette, carvers: Sequence[int], centre: Points, radius: float
 ) -> _Hull:
-    """From coarse to fine. One more vote than allowed is let through: a camera's own won't count in its own trial."""
+    """Carve from coarse to fine. One more vote than allowed is kept, as a camera's own vote does not count against
+    itself.
+    """
     size = 2 * radius / _COARSE
     steps = (np.arange(_COARSE) + 0.5) * size - radius
     voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
@@ -246,7 +250,7 @@ def _allowed(seen: NDArray[np.int64]) -> NDArray[np.int64]:
 def _look(
     camera: Camera, away: NDArray[np.float32], voxels: Points, size: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """How far outside the silhouette each voxel's middle is, in pixels, -1 if it is not seen; and its radius."""
+    """Return how far outside the silhouette each voxel's centre is, in pixels (-1: not seen), and its radius."""
     places, depth = camera.project(voxels)
     with np.errstate(invalid="ignore"):
         sees = (places >= 0).all(axis=1) & (places < 1).all(axis=1)
@@ -269,9 +273,9 @@ def _compare(camera: Camera, mask: Mask, hull: _Hull, carved: bool) -> Disagreem
 def _seen(
     camera: Camera, away: NDArray[np.float32], hull: _Hull, carved: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The wide and the other hull as the camera sees them, 0 or 1, without its own votes if it carved.
+    """Return the wide and the narrow hull as the camera sees them, 0 or 1, without its own votes if it carved.
 
-    away: as from `_distance`, of its own silhouette.
+    away: distances from its own silhouette, as returned by `_distance`.
     """
     far, _ = _look(camera, away, hull.voxels, 0.0)
     allowed = _allowed(hull.seen)
@@ -281,7 +285,7 @@ def _seen(
 
 
 def _drawn(camera: Camera, hull: _Hull, which: Mask) -> NDArray[np.uint8]:
-    """Some of the voxels as the camera sees them: 0 or 1."""
+    """Render some of the voxels as the camera sees them: 0 or 1."""
     image = np.zeros((_SIDE, _SIDE), np.uint8)
     if which.any():
         places, depth = camera.project(hull.voxels[which])
@@ -299,7 +303,7 @@ def _small(mask: Mask) -> Mask:
 
 
 def _distance(mask: Mask) -> NDArray[np.float32]:
-    """How far outside the silhouette each pixel is, in pixels; 0 inside."""
+    """Return each pixel's distance from the silhouette in pixels; 0 inside."""
     if not mask.any():
         return np.full(mask.shape, 4.0 * _SIDE, np.float32)
     return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
@@ -307,6 +311,6 @@ def _distance(mask: Mask) -> NDArray[np.float32]:
 
 def _nothing_in_common() -> JobError:
     return JobError(
-        "The mattes have no place in common, seen from these cameras.",
-        hint="Name the poses of this clip. The subject has to stand still in the world that they are in.",
+        "Seen from these cameras, the mattes have no place in common.",
+        hint="Name the poses of this clip. The subject has to stand still in their world.",
     )
