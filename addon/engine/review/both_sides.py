@@ -93,7 +93,7 @@ class Flow:
         self._grid = xs, ys
 
     def carried(self, start: int, matte: Soft, frames: Iterable[int]) -> dict[int, Soft]:
-        """Carry the matte of clip frame `start` through consecutive `frames`; return it on each. Raises FootageError."""
+        """Carry the matte of clip frame `start` through consecutive `frames`; return each. Raises FootageError."""
         found = {}
         before = start
         for frame in frames:
