@@ -95,7 +95,7 @@ def main() -> int:
     """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(prog="bench alpha", description="Soft mattes against feathered ones.")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only this one; may be given again")
-    parser.add_argument("--seed", type=int, default=11, help="seed of the clips; the method was chosen on seed 1")
+    parser.add_argument("--seed", type=int, default=11, help="seed of the clips; the method was chosen on 1 to 3")
     parser.add_argument("--size", default="480x320", metavar="WxH")
     parser.add_argument("--frames", type=int, default=2)
     parser.add_argument("--reach", type=int, default=16, metavar="PIXELS", help="of Soft Matte")

@@ -116,7 +116,7 @@ def refine(
             scale,
             first,
         )
-        part = _bounds(inside)
+        part = bounds_of(inside)
         start = top + part[0].start, left + part[1].start
         red, green, blue, level = np.moveaxis(_enlarged(lines, inside[part].shape, start, first, scale.step), 2, 0)
         guide = to_8_bit(plate[top : top + _TILE, left : left + _TILE][part])
@@ -176,7 +176,7 @@ def _lines(
     said = colour_model.evidence(pixels, found, found == (logits > 0), near, scale.node, first)
     said[_thin(found, scale.window) & (said < 0)] = 0
     against = ((_STEEPNESS * above + _TRUST * said > 0) != found) & near
-    around = functools.partial(_mean, radius=_AROUND * scale.node)
+    around = functools.partial(box_mean, radius=_AROUND * scale.node)
     share = around(against.astype(np.float32)) / np.maximum(around(near.astype(np.float32)), np.float32(1e-3))
     few, many = _CONTRADICTED
     trust = _TRUST * np.clip((share - few) / (many - few), 0, 1)
@@ -220,42 +220,44 @@ def guided_filter(guide: Floats, source: Floats, radius: int, epsilon: float) ->
 
 def _linear(guide: Floats, source: Floats, radius: int, epsilon: float) -> tuple[list[Floats], Floats]:
     """The functions of `guided_filter`: three slopes and an offset, all (h, w)."""
-    mean = functools.partial(_mean, radius=radius)
+    mean = functools.partial(box_mean, radius=radius)
     planes = [np.ascontiguousarray(guide[..., i]) for i in range(3)]
     means, level = [mean(plane) for plane in planes], mean(source)
     # the upper triangle of the 3 x 3 covariance of colours, row by row, and their covariance with the source
+    flat = np.float32(epsilon)
     rr, rg, rb, gg, gb, bb = (
-        mean(planes[i] * planes[j]) - means[i] * means[j] + np.float32(epsilon * (i == j))
-        for i in range(3)
-        for j in range(i, 3)
+        mean(planes[i] * planes[j]) - means[i] * means[j] + flat * (i == j) for i in range(3) for j in range(i, 3)
     )
     r, g, b = (mean(colour * source) - level_mean * level for colour, level_mean in zip(planes, means, strict=True))
-    # the inverse by cofactors
-    c0, c1, c2 = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
-    c3, c4, c5 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
-    scale = 1 / (rr * c0 + rg * c1 + rb * c2)
-    slopes = [
-        (c0 * r + c1 * g + c2 * b) * scale,
-        (c1 * r + c3 * g + c4 * b) * scale,
-        (c2 * r + c4 * g + c5 * b) * scale,
-    ]
+    # Solved as L D L^T. Cofactors are too inexact in float32 where the colours lie on a line, as they do along an edge.
+    rr = np.maximum(rr, flat)
+    rg_rr, rb_rr = rg / rr, rb / rr
+    gg = np.maximum(gg - rg_rr * rg, flat)  # no pivot of the exact matrix is smaller
+    gb -= rg_rr * rb
+    gb_gg = gb / gg
+    bb = np.maximum(bb - rb_rr * rb - gb_gg * gb, flat)
+    g -= rg_rr * r
+    blue = (b - rb_rr * r - gb_gg * g) / bb
+    green = g / gg - gb_gg * blue
+    slopes = [r / rr - rg_rr * green - rb_rr * blue, green, blue]
     offset = level - sum(slope * level_mean for slope, level_mean in zip(slopes, means, strict=True))
     return [mean(slope) for slope in slopes], mean(offset)
 
 
 def _thresholds(values: Floats, radius: int) -> Floats:
     """Local thresholds of the values (h, w), 0..1. They depend on pixels up to twice `radius` away."""
-    level = _mean(values, radius)
+    level = box_mean(values, radius)
     above = (values > level).astype(np.float32)
-    share = _mean(above, radius)
+    share = box_mean(above, radius)
     tiny = np.float32(1e-6)
-    sum_above = _mean(values * above, radius)
+    sum_above = box_mean(values * above, radius)
     high, low = sum_above / np.maximum(share, tiny), (level - sum_above) / np.maximum(1 - share, tiny)
     halfway = np.where(high - low < _APART, 0.5, np.clip((high + low) / 2, *_THRESHOLDS))
     return halfway.astype(np.float32)
 
 
-def _mean(image: Floats, radius: int) -> Floats:
+def box_mean(image: Floats, radius: int) -> Floats:
+    """The mean of the square of pixels up to `radius` away, of an image (h, w), mirrored at its borders."""
     return np.asarray(cv2.boxFilter(image, -1, (2 * radius + 1, 2 * radius + 1)), np.float32)
 
 
@@ -279,7 +281,7 @@ def _band(inside: NDArray[np.bool_], panorama: bool) -> NDArray[np.bool_]:
     return band
 
 
-def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+def bounds_of(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     """The range of rows and of columns in which a mask is True."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
