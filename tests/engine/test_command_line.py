@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
+import OpenImageIO
 import pytest
 import torch
 from PIL import Image
@@ -88,6 +91,42 @@ def test_masks_of_two_objects_by_a_programs_rules(frames: Path, clip) -> None:
     seat, left = (enlarged(takes[name].matte(2).logits, clip.width, clip.height, slice(None)) for name in takes)
     expected = np.where((seat > 0) & (seat >= left), 1, np.where(left > 0, 2, 0))
     assert np.array_equal(labels, expected), "where both are, the one that the model is surer of"
+
+
+def test_soft_mattes_reach_what_keeps_greys(frames: Path, tmp_path: Path, clip) -> None:
+    """The same greys in every target that has them, along the edge alone; colours stay; trainers get hard edges."""
+    x, y = clip.subject
+    path = tmp_path / "job.json"
+    engine("track", frames, "--point", f"seat:1:{x}:{y}", "--range", "1:2", "--save-job", path)
+    job = json.loads(path.read_text(encoding="utf-8"))
+    job["objects"][0]["finishing"] = {"soft": 8}
+    versions = {}
+    for target in ("postshot", "compositing", "tiff", "layers", "ffv1", "brush"):
+        job["target"], job["delivery"] = target, {**job.get("delivery", {}), "greys": target == "brush"}
+        path.write_text(json.dumps(job), encoding="utf-8")
+        done = engine("run", path)
+        assert done.returncode == ExitCode.OK, done.stderr
+        versions[target] = Path(done.stdout.splitlines()[-1])
+    for i in (1, 2):
+        hard = np.asarray(Image.open(versions["postshot"] / f"chair {i:04d}.png"))[..., 3]
+        pixels = np.asarray(Image.open(versions["compositing"] / f"chair {i:04d}.png"))
+        soft = pixels[..., 3]
+        assert np.array_equal(np.unique(hard), [0, 255])
+        assert len(np.unique(soft)) > 200
+        square = np.ones((17, 17), np.uint8)
+        away = cv2.dilate(hard, square) == cv2.erode(hard, square)
+        assert np.array_equal(soft[away], hard[away])
+        assert np.array_equal(pixels[..., :3], np.asarray(Image.open(frames / f"chair {i:04d}.jpg").convert("RGB")))
+        assert np.array_equal(np.asarray(Image.open(versions["tiff"] / f"chair {i:04d}.tif")), pixels)
+        assert np.array_equal(np.asarray(Image.open(versions["brush"] / "masks" / f"chair {i:04d}.png")), soft)
+        layers = OpenImageIO.ImageInput.open(str(versions["layers"] / f"chair {i:04d}.exr"))
+        names = layers.spec().channelnames
+        alpha = np.asarray(layers.read_image(0, 0, 0, len(names), "float"))[..., names.index("seat.A")]
+        layers.close()
+        assert np.abs(255 * alpha - soft).max() < 0.1, "half precision"
+    with av.open(str(next(versions["ffv1"].iterdir()))) as movie:
+        last = [frame.to_ndarray(format="rgba") for frame in movie.decode(video=0)][1]
+    assert np.array_equal(last[..., 3], soft)
 
 
 def test_two_cameras_in_one_go(frames: Path, clip) -> None:

@@ -133,4 +133,4 @@ def _alpha(guide: Floats, matte: NDArray[np.uint8], radii: list[int], counted: i
     signed += corrected * (signed**3 - signed)
     for radius in small:
         signed = np.clip(guided_filter(guide, signed, radius, _EPSILON) * gain, -1, 1)
-    return (signed + 1) / 2
+    return np.asarray((signed + 1) / 2, np.float32)
