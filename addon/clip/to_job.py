@@ -115,6 +115,7 @@ def _delivery(clip: bpy.types.MovieClip, footage: Footage) -> Delivery:
         0.0 if footage.movie or not rules.one_file else render.fps / render.fps_base,
         settings.edge_colours if rules.edge_colours else "as_shot",
         settings.ignored_band if rules.bands else 0,
+        settings.ignore_doubtful and rules.bands,
         settings.greys and rules.weighs,
         settings.capture if rules.pair else "any",
         kept,

@@ -244,6 +244,8 @@ class Delivery:
         continued outwards.
     ignored_band: pixels on either side of the edge that are marked as ignored, for targets that distinguish ignored
         from empty pixels.
+    ignore_doubtful: whether pixels are also ignored where the model gives the subject neither less than 10 nor more
+        than 90 percent, for the same targets.
     greys: whether soft edges are kept as grey values, for targets whose program uses the greys of masks as weights.
     capture: what moved during the capture: "walk_around", the camera; "turntable", the subject. The version then holds
         masks for alignment and for training, for targets that align or train. "any": the files of the target alone.
@@ -261,6 +263,7 @@ class Delivery:
     frame_rate: float = 0.0
     edge_colours: EdgeColours = "as_shot"
     ignored_band: int = 0
+    ignore_doubtful: bool = False
     greys: bool = False
     capture: Capture = "any"
     kept: tuple[int, ...] = ()

@@ -256,6 +256,11 @@ def _add_common(track: argparse.ArgumentParser, target: str) -> None:
         help="to either side of the edge; for targets that tell ignored from empty",
     )
     track.add_argument(
+        "--ignore-doubtful",
+        action="store_true",
+        help="also where the model gives the subject 10 to 90 percent; for the same targets",
+    )
+    track.add_argument(
         "--capture",
         choices=get_args(Capture),
         default="any",
@@ -359,6 +364,7 @@ def job_of(options: argparse.Namespace) -> Job:
             options.fps,
             options.edge_colours,
             options.ignored_band,
+            options.ignore_doubtful,
             options.greys,
             options.capture,
             read_kept(options.kept.absolute(), footage) if options.kept else (),

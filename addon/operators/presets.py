@@ -48,6 +48,7 @@ class SPLATMATTE_OT_export_preset(AddPresetBase, bpy.types.Operator):
         "settings.views",
         "settings.edge_colours",
         "settings.ignored_band",
+        "settings.ignore_doubtful",
         "settings.greys",
         "settings.plate_alpha",
         "settings.export_scope",

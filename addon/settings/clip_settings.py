@@ -418,6 +418,10 @@ class ClipSettings(bpy.types.PropertyGroup):
         soft_max=50,
         subtype="PIXEL",
     )
+    ignore_doubtful: BoolProperty(
+        name="Ignore Doubtful",
+        description="Mark as ignored where the model gives the subject neither less than 10 nor more than 90 percent",
+    )
     views: EnumProperty(
         name="Views",
         description="The pinhole views that a panorama is written as. They overlap, but for the faces of a cube",

@@ -233,15 +233,21 @@ def test_going_on_with_a_version(blend: Path, clip) -> None:
     assert (job.delivery.scope, job.delivery.into) == ("all", "")
     assert job.delivery.frame_rate == pytest.approx(24000 / 1001)
     settings.capture = "turntable"
-    settings.ignored_band, settings.greys = 3, True  # those too are for some targets only
+    settings.ignored_band, settings.ignore_doubtful, settings.greys = (
+        3,
+        True,
+        True,
+    )  # those too are for some targets only
     settings.edge_colours = "subject"  # a movie's stay as shot
     job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
     assert job.delivery.edge_colours == "as_shot"
-    assert (job.delivery.ignored_band, job.delivery.greys, job.delivery.capture) == (0, False, "any")
-    for target, delivered in (("lichtfeld", (3, False)), ("brush", (0, True))):
+    delivery = job.delivery
+    assert (delivery.ignored_band, delivery.ignore_doubtful, delivery.greys) == (0, False, False)
+    assert delivery.capture == "any"
+    for target, delivered in (("lichtfeld", (3, True, False)), ("brush", (0, False, True))):
         settings.target = target
         job, _ = part("clip.to_job").make_job(clip, "cpu", export=True)
-        assert (job.delivery.ignored_band, job.delivery.greys) == delivered
+        assert (job.delivery.ignored_band, job.delivery.ignore_doubtful, job.delivery.greys) == delivered
         assert job.delivery.capture == "turntable"
     settings.target = "postshot"
     settings.export_start = 1000

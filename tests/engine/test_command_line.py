@@ -129,6 +129,27 @@ def test_soft_mattes_reach_what_keeps_greys(frames: Path, tmp_path: Path, clip) 
     assert np.array_equal(last[..., 3], soft)
 
 
+@pytest.mark.parametrize("capture", ["any", "turntable"])
+def test_doubtful_pixels_are_ignored(frames: Path, clip, capture: str) -> None:
+    """By the logits of the surest object; what is certain is as without it, and so is a shadow."""
+    x, y = clip.subject
+    marked = ("track", frames, "--point", f"seat:1:{x}:{y}", "--box", "left:1:10:10:300:470", "--range", "1:1")
+    done = engine(*marked, "--target", "lichtfeld", "--ignore-doubtful", "--capture", capture)
+    assert done.returncode == ExitCode.OK, done.stderr
+    version = Path(done.stdout.splitlines()[-1])
+    takes = Session(lambda *_: None, lambda: False).track(Job.load(_job_beside(version, clip.room))).takes
+    logits = np.max(
+        [enlarged(take.matte(1).logits, clip.width, clip.height, slice(None)) for take in takes.values()], axis=0
+    )
+    bands = np.asarray(Image.open(version / "masks" / "chair 0001.png"))
+    doubtful = np.abs(logits) < 2.2
+    assert doubtful.any()
+    np.testing.assert_array_equal(bands, np.where(doubtful, 0, np.where(logits > 0, 255, 192)))
+    told = json.loads(version.with_suffix(".json").read_text(encoding="utf-8"))["report"]["export"]
+    assert told["mask_mode"] == "segment_and_ignore"
+    assert "10 to 90 percent" in told["files"]
+
+
 def test_two_cameras_in_one_go(frames: Path, clip) -> None:
     """Same names in two folders; each marked on its own frames; one version with both folders."""
     x, y = clip.subject

@@ -32,6 +32,8 @@ _TO_ALIGN = {
     "metashape": {"Metashape": "import masks from file, template {filename}.png"},
     "": {
         "COLMAP": "--ImageReader.mask_path VERSION/alignment",
+        "Metashape": "import masks from file, template {filename}.{fileext}.png, of the folder alignment",
+        "RealityScan": "write a version for RealityScan: it looks for other names",
         "Spirula Studio": "spirula sfm auto --mask-dir VERSION/alignment",
     },
 }
@@ -44,6 +46,7 @@ _TO_TRAIN = {
     "spirula": {"Spirula Studio": "copy masks beside the images; apply_loss_for_mask to cut the subject out"},
     "": {
         "Brush, LichtFeld Studio, Spirula Studio": "copy training beside the images as masks",
+        "Postshot": "copy training beside the images as masks; mask mode Remove Background",
         "nerfstudio": "masks_path training, or mask_path of each frame in transforms.json",
     },
 }
@@ -65,6 +68,7 @@ class Writer(BaseWriter):
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """The target's files and one mask of the second set."""
+        self._own.strength = self.strength
         if self.rules.pair == "aligns":
             own = self._own.frame_files(frame, lambda at, _: self._seen(at, matte))
             return {**own, self._placed(_TRAINING, frame): self._mask(frame, lambda: matte(frame, None))}

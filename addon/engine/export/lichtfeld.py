@@ -8,6 +8,7 @@ two bands; masks for these are written as long as nothing is to be ignored.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -22,6 +23,8 @@ from .png import write_grey
 from .writer import MatteOf, Write
 
 IGNORED, EMPTY, KEPT = 0, 192, 255
+_DOUBT = 2.2  # a logit of a probability of 0.9
+_ROWS = 256  # asked at a time
 
 
 class Writer(masks.Writer):
@@ -30,13 +33,17 @@ class Writer(masks.Writer):
     def __init__(self, job: Job, reader: Reader) -> None:
         super().__init__(job, reader)
         self._width = job.delivery.ignored_band
+        self._doubtful = job.delivery.ignore_doubtful
+        self._subjects = [
+            matte_object.name for matte_object in job.objects if matte_object.export and not matte_object.shadow
+        ]
         self._shadows = [
             matte_object.name for matte_object in job.objects if matte_object.export and matte_object.shadow
         ]
 
     @property
     def _has_bands(self) -> bool:
-        return bool(self._width or self._shadows)
+        return bool(self._width or self._doubtful or self._shadows)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
         """One mask."""
@@ -58,6 +65,11 @@ class Writer(masks.Writer):
         if self._width:
             wrap = self.job.footage.panorama
             bands[grown(subject, self._width, wrap) & grown(~subject, self._width, wrap) > 0] = IGNORED
+        if self._doubtful and self._subjects and self.strength:
+            for top in range(0, len(bands), _ROWS):
+                rows = slice(top, min(top + _ROWS, len(bands)))
+                surest = functools.reduce(np.maximum, (self.strength(frame, name, rows) for name in self._subjects))
+                bands[rows][np.abs(surest) < _DOUBT] = IGNORED
         return bands
 
     def describe(self) -> Mapping[str, Any]:
@@ -66,6 +78,7 @@ class Writer(masks.Writer):
             return super().describe()
         subject, rest = (KEPT, EMPTY) if self.subject_is_white else (EMPTY, KEPT)
         ignored = [f"{self._width} pixels to either side of the edge"] if self._width else []
+        ignored += ["where the model gives the subject 10 to 90 percent"] if self._doubtful else []
         ignored += [f"{name} (shadow)" for name in self._shadows]
         return {
             "files": f"8-bit grey PNG, subject {subject}, the rest {rest}, {IGNORED} ignored: {', '.join(ignored)}; "

@@ -45,6 +45,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
             layout.prop(settings, "edge_colours")
         if rules.bands:
             layout.prop(settings, "ignored_band")
+            layout.prop(settings, "ignore_doubtful")
         if rules.weighs:
             layout.prop(settings, "greys")
         layout.prop(settings, "output", placeholder=translated("beside the footage"))
