@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import bpy
 
+from ..settings.clip_settings import settings_of
 from ..settings.palette import EXCLUDE, INCLUDE
+from .footage import scene_frame
+from .mask_keyframes import forget_shape_keys
 from .names import follow_names
 from .prompts import Mark
+from .strokes import annotation_of, remove_strokes
 
 _CORNER = "Box Corner"  # name of the tracks of a box
 _FIRST = "Subject"  # name of the first object; Blender's own is called Camera
@@ -61,7 +66,7 @@ def add_box(space: bpy.types.SpaceClipEditor, frame: int, corners: Corners) -> N
         track.markers.insert_frame(frame, co=place)
         track.select = True
         holders.append(track.name)
-    with _tracking(space):
+    with _mode(space, "TRACKING"):
         bpy.ops.clip.create_plane_track()
     for name in holders:
         marked.tracks[name].hide = True
@@ -69,23 +74,42 @@ def add_box(space: bpy.types.SpaceClipEditor, frame: int, corners: Corners) -> N
     placed.corners = ((left, bottom), (right, bottom), (right, top), (left, top))
 
 
-def remove_mark(space: bpy.types.SpaceClipEditor, name: str, mark: Mark) -> None:
-    """Remove one marker; if no other one of the track or plane track counts as a prompt, remove that altogether.
+def is_there(clip: bpy.types.MovieClip, name: str, mark: Mark) -> bool:
+    """Return whether what holds a mark of a tracking object still exists."""
+    marked, mask, annotation = clip.tracking.objects.get(name), settings_of(clip).mask, annotation_of(clip)
+    if mark.kind == "mask":
+        return mask is not None and mark.holder in mask.layers
+    if mark.kind == "strokes":
+        return annotation is not None and mark.holder in annotation.layers
+    return marked is not None and mark.holder in (marked.plane_tracks if mark.kind == "box" else marked.tracks)
+
+
+def remove_mark(context: bpy.types.Context, name: str, mark: Mark) -> None:
+    """Remove one mark: a marker, a key of a mask's layer, or all strokes of an annotation's layer on a frame.
+
+    If no other marker of the track or plane track counts as a prompt, remove that altogether.
 
     Args:
-        space: the context's clip editor, which shows the clip.
+        context: the context of a clip editor that shows the clip.
         name: name of the tracking object.
-        mark: a mark of a track or plane track of that object.
+        mark: a mark of that object; what holds it has to exist.
     """
+    space: bpy.types.SpaceClipEditor = context.space_data  # type: ignore[assignment]
+    if mark.kind == "mask":
+        _remove_key(context, space, mark)
+        return
+    if mark.kind == "strokes":
+        remove_strokes(space.clip, mark.holder, mark.frame)
+        return
     marked = space.clip.tracking.objects[name]
     holders = marked.plane_tracks if mark.kind == "box" else marked.tracks
-    holder = holders[mark.track]
+    holder = holders[mark.holder]
     if any(not marker.mute and marker.frame != mark.frame for marker in holder.markers):
         holder.markers.delete_frame(mark.frame)
     elif mark.kind == "box":
-        _remove(space, name, [mark.track], _corners(marked, mark.frame))
+        _remove(space, name, [mark.holder], _corners(marked, mark.frame))
     else:
-        _remove(space, name, [], [mark.track])
+        _remove(space, name, [], [mark.holder])
 
 
 def _corners(marked: bpy.types.MovieTrackingObject, frame: int) -> list[str]:
@@ -104,17 +128,36 @@ def _remove(space: bpy.types.SpaceClipEditor, name: str, planes: list[str], trac
         track.hide = track.hide and not track.select
     for plane in objects[name].plane_tracks:
         plane.select = plane.name in planes
-    with _tracking(space):
+    with _mode(space, "TRACKING"):
         bpy.ops.clip.delete_track()
     for kept in selected:
         objects[name].tracks[kept].select = True
     objects.active = objects[before]
 
 
+def _remove_key(context: bpy.types.Context, space: bpy.types.SpaceClipEditor, mark: Mark) -> None:
+    """Remove a key with Blender's operator, which removes the keys of all visible layers on the scene's frame."""
+    mask, scene = settings_of(space.clip).mask, context.scene
+    hidden = [layer.hide for layer in mask.layers]
+    shown, frame = space.mask, scene.frame_current
+    try:
+        for layer in mask.layers:
+            layer.hide = layer.name != mark.holder
+        scene.frame_current = scene_frame(space.clip, mark.frame)
+        with _mode(space, "MASK"):
+            space.mask = mask
+            bpy.ops.mask.shape_key_clear()
+    finally:
+        space.mask, scene.frame_current = shown, frame
+        for layer, hide in zip(mask.layers, hidden, strict=True):
+            layer.hide = hide
+    forget_shape_keys()
+
+
 @contextmanager
-def _tracking(space: bpy.types.SpaceClipEditor) -> Iterator[None]:
-    """Switch the editor to tracking mode, as Blender's operators on tracks refuse to work in mask mode."""
-    before, space.mode = space.mode, "TRACKING"
+def _mode(space: bpy.types.SpaceClipEditor, mode: Literal["TRACKING", "MASK"]) -> Iterator[None]:
+    """Switch the editor's mode: Blender's operators on tracks refuse to work in mask mode, those on masks elsewhere."""
+    before, space.mode = space.mode, mode
     try:
         yield
     finally:

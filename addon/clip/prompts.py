@@ -28,30 +28,39 @@ _SAME_PLACE = 1e-5  # tolerance, as a fraction of the frame's width or height
 _Bounds = tuple[float, float, float, float]  # left, bottom, right, top; 0..1 of the frame
 
 
-MarkKind = Literal["include", "exclude", "box", "mask"]
+MarkKind = Literal["include", "exclude", "box", "mask", "strokes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One mark as the artist sees it. track: name of the track or plane track; empty for a mask."""
+    """One mark as the artist sees it: a point, a box, a mask, or all strokes of a layer on a clip frame.
+
+    holder: name of the track, plane track, mask layer or annotation layer.
+    """
 
     frame: int
     kind: MarkKind
-    track: str = ""
+    holder: str
 
 
 @dataclass(slots=True)
 class Marks:
-    """The marks on one object by clip frame. tracks: the marks made by tracks and plane tracks."""
+    """The marks on one object by clip frame. rows: the same marks as the artist sees them, in no order."""
 
     points: dict[int, list[Point]] = field(default_factory=dict)
     boxes: dict[int, Box] = field(default_factory=dict)
     masks: dict[int, Mask] = field(default_factory=dict)
-    tracks: list[Mark] = field(default_factory=list)
+    rows: list[Mark] = field(default_factory=list)
+
+    def add_masks(self, layer: str, masks: dict[int, Mask]) -> None:
+        """Add the masks of a mask's layer. They replace those of other layers on the same frames."""
+        self.masks |= masks
+        self.rows = [row for row in self.rows if row.kind != "mask" or row.frame not in masks]
+        self.rows += [Mark(frame, "mask", layer) for frame in masks]
 
     def listed(self) -> list[Mark]:
-        """Return all marks, ordered by frame."""
-        return sorted([*self.tracks, *(Mark(frame, "mask") for frame in self.masks)], key=lambda mark: mark.frame)
+        """Return all rows, ordered by frame."""
+        return sorted(self.rows, key=lambda row: row.frame)
 
     @property
     def frames(self) -> list[int]:
@@ -142,7 +151,7 @@ def read_prompts(
             if name != layer and name not in clip.tracking.objects and name not in layers:
                 ignored.append(f"Mask layer {layer!r} repairs an object that is not there.")
             elif settings.uses(name):
-                marks.setdefault(name, Marks()).masks |= masks
+                marks.setdefault(name, Marks()).add_masks(layer, masks)
             elif name not in clip.tracking.objects:
                 ignored.append(f"{name} is switched off.")
     if frame_range is not None:
@@ -191,7 +200,7 @@ def _read_tracks(
             else:
                 point = Point(*coordinates.from_marker(frame, (u, v)), include)
                 found.points.setdefault(frame, []).append(point)
-                found.tracks.append(Mark(frame, "include" if include else "exclude", track.name))
+                found.rows.append(Mark(frame, "include" if include else "exclude", track.name))
     if hidden:
         ignored.append(f"{tracking_object.name}: {count_of(hidden, 'track')} hidden.")
     for reason, count in reasons.items():
@@ -208,9 +217,12 @@ def _read_strokes(
         return
     reasons: Counter[str] = Counter()
     for layer, include in ((entry.include_layer, True), (entry.exclude_layer, False)):
+        drawn = set()
         for frame, u, v in read_strokes(clip, layer, coordinates, reasons) if layer else ():
             point = Point(*coordinates.from_marker(frame, (u, v)), include)
             found.points.setdefault(frame, []).append(point)
+            drawn.add(frame)
+        found.rows += [Mark(frame, "strokes", layer) for frame in drawn]
     for reason, count in reasons.items():
         ignored.append(translated("{1}: {2} {3}.", name, count_of(count, "stroke"), translated(reason)))
 
@@ -290,7 +302,7 @@ def _read_planes(
                 second += 1
             else:
                 found.boxes[frame] = box
-                found.tracks.append(Mark(frame, "box", plane.name))
+                found.rows.append(Mark(frame, "box", plane.name))
         if muted:
             ignored.append(f"{name}: {plane.name!r} is disabled on {count_of(muted, 'frame')}.")
         if outside:
@@ -318,7 +330,7 @@ def _restrict(clip: bpy.types.MovieClip, name: str, marks: Marks, frames: range,
     for by_frame in (marks.points, marks.boxes, marks.masks):
         for frame in outside:
             by_frame.pop(frame, None)
-    marks.tracks = [mark for mark in marks.tracks if mark.frame in frames]
+    marks.rows = [row for row in marks.rows if row.frame in frames]
     if outside:
         first, last = scene_frame(clip, frames[0]), scene_frame(clip, frames[-1])
         ignored.append(f"{name}: {count_of(len(outside), 'marked frame')} outside the range {first} to {last}.")

@@ -57,6 +57,13 @@ def read_strokes(
                 yield from ((number, float(u), float(v)) for u, v in places)
 
 
+def remove_strokes(clip: bpy.types.MovieClip, layer_name: str, frame: int) -> None:
+    """Remove all strokes of a layer of the clip's annotation that were drawn on a clip frame."""
+    frames = annotation_of(clip).layers[layer_name].frames
+    for drawn in [drawn for drawn in frames if drawn.frame_number - clip.frame_start + 1 == frame]:
+        frames.remove(drawn)
+
+
 def sampled(places: NDArray[np.float32], shape: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return points (n, 2) along a line, equally spaced in pixels; the first is half a spacing from its start.
 

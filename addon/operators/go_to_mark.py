@@ -19,7 +19,7 @@ class SPLATMATTE_OT_go_to_mark(bpy.types.Operator):
 
     frame: IntProperty(name="Frame", description="The clip frame", options={"HIDDEN", "SKIP_SAVE"})
     name: StringProperty(name="Object", description="Name of the object", options={"HIDDEN", "SKIP_SAVE"})
-    track: StringProperty(name="Track", description="Name of the track", options={"HIDDEN", "SKIP_SAVE"})
+    holder: StringProperty(name="Holder", description="Name of its track or layer", options={"HIDDEN", "SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -31,6 +31,6 @@ class SPLATMATTE_OT_go_to_mark(bpy.types.Operator):
         clip = active_clip(context)
         for marked in (tracked for tracked in clip.tracking.objects if tracked.name == self.name):
             for track in (*marked.tracks, *marked.plane_tracks):
-                track.select = track.name == self.track
+                track.select = track.name == self.holder
         context.scene.frame_current = scene_frame(clip, self.frame)
         return {"FINISHED"}

@@ -1,4 +1,4 @@
-"""Remove a mark: one point or box, of any object, on any frame."""
+"""Remove a mark: one point, box, mask or frame of strokes, of any object."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import bpy
 
 from ..clip.editors import redraw
 from ..clip.footage import active_clip
-from ..clip.marks import remove_mark
+from ..clip.marks import is_there, remove_mark
 from ..clip.prompts import Mark
 from ..language import translated
-from ..language.properties import BoolProperty, IntProperty, StringProperty
+from ..language.properties import IntProperty, StringProperty
 from .base import Result, in_clip_editor
 
 
@@ -22,8 +22,8 @@ class SPLATMATTE_OT_remove_mark(bpy.types.Operator):
 
     frame: IntProperty(name="Frame", description="The clip frame", options={"HIDDEN", "SKIP_SAVE"})
     name: StringProperty(name="Object", description="Name of the object", options={"HIDDEN", "SKIP_SAVE"})
-    track: StringProperty(name="Track", description="Name of the track", options={"HIDDEN", "SKIP_SAVE"})
-    is_box: BoolProperty(name="Box", description="It is a plane track", options={"HIDDEN", "SKIP_SAVE"})
+    holder: StringProperty(name="Holder", description="Name of its track or layer", options={"HIDDEN", "SKIP_SAVE"})
+    kind: StringProperty(name="Kind", description="What kind of mark it is", options={"HIDDEN", "SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -32,11 +32,10 @@ class SPLATMATTE_OT_remove_mark(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> Result:
         """If it is still there."""
-        marked: bpy.types.MovieTrackingObject | None = active_clip(context).tracking.objects.get(self.name)
-        if marked is None or self.track not in (marked.plane_tracks if self.is_box else marked.tracks):
+        mark = Mark(self.frame, self.kind, self.holder)  # type: ignore[arg-type]  # one of its kinds
+        if not is_there(active_clip(context), self.name, mark):
             self.report({"WARNING"}, translated("The mark is gone already"))
             return {"CANCELLED"}
-        space: bpy.types.SpaceClipEditor = context.space_data  # type: ignore[assignment]
-        remove_mark(space, self.name, Mark(self.frame, "box" if self.is_box else "include", self.track))
+        remove_mark(context, self.name, mark)
         redraw()
         return {"FINISHED"}

@@ -5,17 +5,17 @@ from __future__ import annotations
 import bpy
 from conftest import part
 from test_objects import add_box, add_point, editor  # noqa: F401 (fixture)
-from test_prompts import add_track, camera, read
+from test_prompts import SQUARE, add_mask, add_track, camera, moved, read
 from test_prompts import clip as black_clip  # noqa: F401 (fixture)
 
 
 def listed(clip: bpy.types.MovieClip, name: str = "Subject") -> list[tuple[int, str, str]]:
     marks = read(clip).marks
-    return [(m.frame, m.kind, m.track) for m in marks[name].listed()] if name in marks else []
+    return [(m.frame, m.kind, m.holder) for m in marks[name].listed()] if name in marks else []
 
 
-def remove(name: str, frame: int, track: str, is_box: bool = False) -> set[str]:
-    return bpy.ops.splat_matte.remove_mark(name=name, frame=frame, track=track, is_box=is_box)
+def remove(name: str, frame: int, holder: str, kind: str = "include") -> set[str]:
+    return bpy.ops.splat_matte.remove_mark(name=name, frame=frame, holder=holder, kind=kind)
 
 
 def test_marks_are_listed_by_frame(black_clip, editor) -> None:  # noqa: F811
@@ -23,7 +23,7 @@ def test_marks_are_listed_by_frame(black_clip, editor) -> None:  # noqa: F811
     with editor(2):
         add_box(2, (0.2, 0.2), (0.6, 0.8))
         bpy.ops.splat_matte.click(location=(0.1, 0.1), exclude=True)
-        assert bpy.ops.splat_matte.go_to_mark(name="Subject", frame=5, track="Include") == {"FINISHED"}
+        assert bpy.ops.splat_matte.go_to_mark(name="Subject", frame=5, holder="Include") == {"FINISHED"}
     assert [mark[:2] for mark in listed(black_clip)] == [(2, "exclude"), (2, "box"), (5, "include")]
     assert bpy.context.scene.frame_current == black_clip.frame_start + 4
     tracks = black_clip.tracking.objects["Subject"].tracks
@@ -63,10 +63,39 @@ def test_a_box_is_removed_with_its_corners(black_clip, editor) -> None:  # noqa:
             add_box(frame, (0.2, 0.2), (0.6, 0.8))
     with editor():
         first = black_clip.tracking.objects["Subject"].plane_tracks[0].name
-        remove("Subject", 1, first, is_box=True)
+        remove("Subject", 1, first, "box")
     subject = black_clip.tracking.objects["Subject"]
     assert [mark[:2] for mark in listed(black_clip)] == [(2, "box")]
     assert (len(subject.tracks), len(subject.plane_tracks)) == (4, 1)
+
+
+def test_a_key_of_a_mask_is_removed_alone(black_clip, clip_editor, editor) -> None:  # noqa: F811
+    """Keys of other layers on that frame stay; where it is the mode for tracking, it is so afterwards."""
+    mask = add_mask(black_clip, clip_editor, "Subject", {2: [SQUARE], 7: [moved(SQUARE, 0.2)]})
+    black_clip.tracking.objects.new("Subject")
+    other = mask.layers.new(name="Subject (repair)")
+    other.splines.new().points.add(2)
+    other.splines[0].use_cyclic = True
+    for point, co in zip(other.splines[0].points, SQUARE, strict=False):
+        point.co = point.handle_left = point.handle_right = co
+        point.select = True
+    with editor(7):
+        bpy.context.space_data.mode, bpy.context.space_data.mask = "MASK", mask
+        mask.layers["Subject"].hide = True
+        assert bpy.ops.mask.shape_key_insert() == {"FINISHED"}
+        mask.layers["Subject"].hide = False
+        bpy.context.space_data.mode = "TRACKING"
+    part("clip.mask_keyframes").forget_shape_keys()
+    assert listed(black_clip) == [(2, "mask", "Subject"), (7, "mask", "Subject (repair)")]
+    with editor(3):
+        assert remove("Subject", 7, "Gone", "mask") == {"CANCELLED"}
+        assert remove("Subject", 7, "Subject (repair)", "mask") == {"FINISHED"}
+        assert listed(black_clip) == [(2, "mask", "Subject"), (7, "mask", "Subject")], "what it stood in place of"
+        assert remove("Subject", 2, "Subject", "mask") == {"FINISHED"}
+        assert bpy.context.space_data.mode == "TRACKING"
+        assert bpy.context.scene.frame_current == 3
+    assert listed(black_clip) == [(7, "mask", "Subject")]
+    assert [layer.hide for layer in mask.layers] == [False, False]
 
 
 def test_a_second_box_replaces_the_first(black_clip, editor) -> None:  # noqa: F811
@@ -79,7 +108,7 @@ def test_a_second_box_replaces_the_first(black_clip, editor) -> None:  # noqa: F
 
 
 def test_the_list_shows_what_is_near() -> None:
-    marks = [part("clip.prompts").Mark(frame, "include") for frame in range(0, 100, 2)]
+    marks = [part("clip.prompts").Mark(frame, "include", "Track") for frame in range(0, 100, 2)]
     nearest = part("ui.panels.marks").nearest
     assert [nearest(marks, frame) for frame in (0, 50, 98, 200)] == [0, 21, 42, 42]
     assert nearest(marks[:3], 50) == 0

@@ -56,6 +56,18 @@ def test_strokes_are_points_along_them(clip) -> None:
     assert {point.include for point in read(clip).marks["Camera"].points[2]} == {False}
 
 
+def test_strokes_of_a_frame_are_removed_alone(clip, clip_editor) -> None:
+    clip.splat_matte.entry("Camera").include_layer = "On"
+    rows = read(clip).marks["Camera"].listed()
+    assert [(row.frame, row.kind, row.holder) for row in rows] == [(2, "strokes", "On"), (4, "strokes", "On")]
+    with clip_editor():
+        bpy.context.space_data.clip = clip
+        remove = bpy.ops.splat_matte.remove_mark
+        assert remove(name="Camera", frame=2, holder="On", kind="strokes") == {"FINISHED"}
+        assert remove(name="Camera", frame=2, holder="Gone", kind="strokes") == {"CANCELLED"}
+    assert [row.frame for row in read(clip).marks["Camera"].listed()] == [4]
+
+
 def test_points_lie_at_equal_distances_in_pixels() -> None:
     sampled = part("clip.strokes").sampled
     corner = np.array([(0.1, 0.1), (0.5, 0.1), (0.5, 0.9)], np.float32)

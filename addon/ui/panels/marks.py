@@ -9,7 +9,13 @@ from ...clip.prompts import Mark, MarkKind, Prompts
 from ...language import CONTEXT, translated
 
 _ROWS = 8  # as many as are shown, those nearest to the frame that is looked at
-_ICONS: dict[MarkKind, str] = {"include": "ADD", "exclude": "REMOVE", "box": "MESH_PLANE", "mask": "MOD_MASK"}
+_ICONS: dict[MarkKind, str] = {
+    "include": "ADD",
+    "exclude": "REMOVE",
+    "box": "MESH_PLANE",
+    "mask": "MOD_MASK",
+    "strokes": "GREASEPENCIL",
+}
 
 
 def draw_marks(
@@ -52,10 +58,8 @@ def _draw_mark(layout: bpy.types.UILayout, clip: bpy.types.MovieClip, name: str,
         emboss=is_here,
         depress=is_here,
     )
-    go.frame, go.name, go.track = mark.frame, name, mark.track
-    if mark.kind == "mask":
-        return  # drawn, and removed, in Blender's own mode for masks
+    go.frame, go.name, go.holder = mark.frame, name, mark.holder
     end = row.row(align=True)
     end.alignment = "RIGHT"
     remove = end.operator("splat_matte.remove_mark", text="", icon="X", emboss=False)
-    remove.frame, remove.name, remove.track, remove.is_box = mark.frame, name, mark.track, mark.kind == "box"
+    remove.frame, remove.name, remove.kind, remove.holder = mark.frame, name, mark.kind, mark.holder
