@@ -24,6 +24,7 @@ Answers for one clip frame, unless stated otherwise:
 
 - preview: `names` (n,) str; `logits` (n, h, w) float16 as in a take. n is 0 if nothing is known about the frame.
 - finished: `names` (n,) str; `alpha` (n, h, w) uint8, upright. Objects without a matte are left out.
+  Under the name STATIC_AREA, which no object has: what the static masks of the frame's camera cover, if it has any.
 - selection: JSON for all frames that were measured: `kept` and `dropped` clip frames; of the dropped ones `blurred`
   and `duplicates`.
 - outlines: JSON for several frames: for each object its `frames` that have a matte, and its `paths`. A path has one
@@ -49,6 +50,7 @@ FOUND_FILE = "found.json"
 PARTS_KEY = "segments"
 KEPT_LIST = "kept.txt"
 STATIC_MASK = "static.png"
+STATIC_AREA = ""
 
 # Names of files from cameras and phones, without the number: IMG_0001, _DSC0001, P1000001, PXL_20260101_120000000.
 CAMERA_BASE = re.compile(r"_?(?:img|dsc|dscf|dscn|dji|gopr|gx|pxl|mvi|p|r|mg)?[-_. \d]*", re.IGNORECASE)

@@ -26,6 +26,7 @@ from ..contract.disk import free_name, write_file, writing
 from ..contract.errors import Cancelled, JobError, OutputError
 from ..contract.job import Job
 from ..contract.job_types import Footage, MatteObject
+from ..contract.layout import STATIC_AREA
 from ..contract.protocol import Stage
 from ..contract.suspects import Suspect
 from ..contract.targets import TARGETS
@@ -365,7 +366,7 @@ class Session:
         return store.put_preview(found)
 
     def finish(self, job: Job, frame: int, takes: Mapping[str, str]) -> Path:
-        """Make the finished mattes of one clip frame for the overlay, from stored mattes.
+        """Make the finished mattes of one clip frame for the overlay, from stored mattes; and what static masks cover.
 
         They are the mattes that the Job's target gets, except that their longer side has at most OVERLAY_SIDE pixels
         and that the model does not look at edges again.
@@ -389,10 +390,13 @@ class Session:
         }
         opened = self._open_to_look(job)
         refined = _refiner(job, opened) if job.refining != "off" else None
-        mattes = Mattes(job, logits, OVERLAY_SIDE, refined, StaticMasks(job, opened), _softener(job, opened))
+        static = StaticMasks(job, opened)
+        mattes = Mattes(job, logits, OVERLAY_SIDE, refined, static, _softener(job, opened))
         soft = job.target in TARGETS and TARGETS[job.target].rules.keeps_greys(job.delivery.greys)
         names = [matte_object.name for matte_object in job.objects if mattes.has(frame, matte_object.name)]
-        return Store(job).put_finished({name: mattes.finished(frame, name, soft=soft) for name in names})
+        found = {name: mattes.finished(frame, name, soft=soft) for name in names}
+        covered = static.of_camera(static.camera_of(frame), mattes.size)
+        return Store(job).put_finished(found if covered is None else {**found, STATIC_AREA: covered})
 
     def outlines(self, job: Job, frames: Sequence[int], points: int) -> Path:
         """Make the outlines of tracked mattes, with the finishing of the export.

@@ -45,7 +45,7 @@ def read_preview(file: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def read_finished(file: Path) -> dict[str, NDArray[np.uint8]]:
-    """Finished mattes by object name, uint8 (h, w), upright; empty if there are none."""
+    """Finished mattes by object name, and the STATIC_AREA, uint8 (h, w), upright; empty if there are none."""
 
     def read() -> dict[str, NDArray[np.uint8]]:
         with np.load(file, allow_pickle=False) as data:

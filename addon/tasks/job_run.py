@@ -441,18 +441,24 @@ def request_preview(clip: bpy.types.MovieClip, frame: int) -> Reply:
 
 
 def request_finished(clip: bpy.types.MovieClip, frame: int, takes: Mapping[str, str]) -> Reply:
-    """Ask for the finished mattes of one clip frame, as the chosen target exports them. A running Job continues.
+    """Ask for the finished mattes of one clip frame, as the chosen target exports them, and for its static area.
+
+    A running Job continues.
 
     Args:
         clip: the clip.
         frame: the clip frame.
-        takes: the folder of each object's take, by the object's name; empty: the last preview is used.
+        takes: the folder of each object's take, by the object's name; empty: the last preview is used. Without any
+            nothing has to be marked, if there is a static area.
 
     Raises:
         MatteError: footage, prompts, settings or the runtime can't be used.
     """
+    settings = settings_of(clip)
+    if not takes and (settings.static_mask or settings.static_file):
+        return _ask(clip, Finish(make_footage_job(clip, device()), frame, {}))
     job, _ = _job(clip, export=False)
-    job = dataclasses.replace(job, target=settings_of(clip).target)
+    job = dataclasses.replace(job, target=settings.target)
     return _ask(clip, Finish(job, frame, dict(takes)))
 
 

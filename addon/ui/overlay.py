@@ -24,6 +24,7 @@ from ..clip.summary import Summary, shown_summary_of
 from ..contract.automatic import number_of
 from ..contract.errors import MatteError
 from ..contract.frame_numbers import runs_of
+from ..contract.layout import STATIC_AREA
 from ..language import translated
 from ..results.take_reader import as_stored
 from ..runtime.log_file import logged
@@ -35,6 +36,8 @@ from ..viewer.sources import Source, found_of, read, sources_of
 from .shapes import draw_flat, draw_lines
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
+_STRIPES = len(OVERLAY_STYLES)  # the style of what static masks cover
+_BLACK = (0.0, 0.0, 0.0)
 
 _LANE_HEIGHT = 8  # pixels at a scale of 1
 _LANE_BOTTOM = 6  # above Blender's own cache line
@@ -78,8 +81,11 @@ void main() {
   } else if (style == 2) {
     float square = mod(floor(gl_FragCoord.x / 8.0) + floor(gl_FragCoord.y / 8.0), 2.0);
     colour = vec4(vec3(0.25 + 0.2 * square), 1.0 - inside);
-  } else {
+  } else if (style == 3) {
     colour = vec4(vec3(inside), 1.0);
+  } else {
+    float stripe = step(0.5, fract((gl_FragCoord.x + gl_FragCoord.y) / 16.0));
+    colour = vec4(tint, inside * mix(0.35, 0.7, stripe));
   }
 }
 """
@@ -90,10 +96,11 @@ Tint = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One object's matte, ready to draw."""
+    """One object's matte, or what static masks cover, ready to draw."""
 
     texture: gpu.types.GPUTexture
     tint: Tint
+    style: int
 
 
 _shader: gpu.types.GPUShader | None = None
@@ -156,7 +163,7 @@ def _draw_mattes(
     found = found_of(clip, frame)
     tints = tints | {name: colour_of(number_of(name)) for name in found}
     sources = {name: source for name, source in (sources | found).items() if settings.shows(name)}
-    layers = list(_layers(clip, frame, sources, tints, finished, merged=style in ("checker", "matte")))
+    layers = list(_layers(clip, frame, sources, tints, finished, style))
     if not layers:
         return
     view = context.region.view2d
@@ -177,9 +184,9 @@ def _draw_mattes(
     shader.uniform_float("matrix", matrix)
     shader.uniform_float("opacity", settings.overlay_opacity)
     shader.uniform_float("split", settings.overlay_split if settings.overlay_wipe else -1.0)
-    shader.uniform_int("style", _STYLE_NUMBERS[style])
     shader.uniform_int("soft", int(finished is not None and finished.soft))
     for layer in layers:
+        shader.uniform_int("style", layer.style)
         shader.uniform_float("tint", layer.tint)
         shader.uniform_sampler("logits", layer.texture)
         batch.draw(shader)
@@ -211,19 +218,22 @@ def _layers(
     sources: dict[str, Source],
     tints: dict[str, Tint],
     finished: Finished | None,
-    merged: bool,
+    style: str,
 ) -> Iterator[_Layer]:
-    """What is to be drawn of a frame: a layer an object, or one of all together."""
+    """What is to be drawn of a frame: the static area and a layer an object, or one of all objects together."""
     for old in [key for key in _textures if key[:2] != (clip.name, frame)]:
         del _textures[old]
-    if not sources:
+    number = _STYLE_NUMBERS[style]
+    if style in ("checker", "matte"):
+        if sources:
+            yield _Layer(_texture(clip, frame, "", sources, finished), (1.0, 1.0, 1.0), number)
         return
-    if merged:
-        yield _Layer(_texture(clip, frame, "", sources, finished), (1.0, 1.0, 1.0))
-    else:
-        for name, tint in tints.items():
-            if name in sources:
-                yield _Layer(_texture(clip, frame, name, {name: sources[name]}, finished), tint)
+    if finished is not None and STATIC_AREA in finished.alpha:
+        static = {STATIC_AREA: Source(finished.made, None)}
+        yield _Layer(_texture(clip, frame, STATIC_AREA, static, finished), _BLACK, _STRIPES)
+    for name, tint in tints.items():
+        if name in sources:
+            yield _Layer(_texture(clip, frame, name, {name: sources[name]}, finished), tint, number)
 
 
 def _texture(

@@ -41,7 +41,7 @@ class Finished:
 
     made: in nanoseconds as file times are.
     soft: whether greys are kept, as in the export.
-    alpha: uint8 (h, w) by object, upright; all of one size.
+    alpha: uint8 (h, w) by object, upright, and the STATIC_AREA, if the clip has static masks; all of one size.
     """
 
     made: int
@@ -106,19 +106,25 @@ def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -
             neighbours += [made_at(matte_file(take, at)) for at in range(max(1, frame - reach), frame + reach + 1)]
     frames = (settings.direction, settings.use_range, settings.range_start, settings.range_end)
     shown = tuple(sorted(sources.items(), key=str))
-    static = settings.static_mask.name_full if settings.static_mask else "", settings.static_file
-    other = (clip.name, frame, static, shown, tuple(neighbours), finishing, changes(), settings.refine, *frames)
+    made_from = shown, tuple(neighbours), _static_of(clip)
+    other = (clip.name, frame, *made_from, finishing, changes(), settings.refine, *frames)
     return _Key(TARGETS[settings.target].rules.keeps_greys(settings.greys), other)
 
 
 def _is_on(clip: bpy.types.MovieClip) -> bool:
     settings = settings_of(clip)
     width, height = clip.size[0], clip.size[1]  # type: ignore[index]
-    if settings.static_mask or settings.static_file:
+    if any(_static_of(clip)):
         return True
     return refining(settings.refine, width, height) != "off" or any(
         entry.use and entry.finishing.is_on for entry in settings.objects
     )
+
+
+def _static_of(clip: bpy.types.MovieClip) -> tuple[str, str]:
+    """The names of the mask and of the image of what never belongs to the scene; empty where there is none."""
+    settings = settings_of(clip)
+    return settings.static_mask.name_full if settings.static_mask else "", settings.static_file
 
 
 @logged
@@ -136,12 +142,14 @@ def _send() -> None:
     scene = bpy.context.scene
     for _, space in clip_editors():
         clip = space.clip
-        if scene is None or clip is None or not settings_of(clip).overlay_show or not _is_on(clip):
+        if scene is None or clip is None or not settings_of(clip).overlay_show:
+            continue
+        if not _has_acted(clip) or not _is_on(clip):
             continue
         frame = shown_frame(clip, space, scene)
         sources = sources_of(clip, frame)
         key = _key(clip, frame, sources)
-        if sources and key != _latest.key and key not in _finished and _has_acted(clip):
+        if (sources or any(_static_of(clip))) and key != _latest.key and key not in _finished:
             request(clip, frame)
             return
 
@@ -150,7 +158,8 @@ def _has_acted(clip: bpy.types.MovieClip) -> bool:
     """Whether the artist has asked for something of this clip, or changed its finishing: a file that was just opened,
     by whomever it was made, starts no engine."""
     settings = settings_of(clip)
-    now = (settings.refine, tuple((entry.name, entry.finishing.state()) for entry in settings.objects))
+    finishing = tuple((entry.name, entry.finishing.state()) for entry in settings.objects)
+    now = settings.refine, _static_of(clip), finishing
     return job_run.was_asked(clip) or _as_opened.setdefault(clip.session_uid, now) != now
 
 

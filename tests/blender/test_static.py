@@ -47,6 +47,23 @@ def test_what_is_found_is_in_no_export(clip) -> None:
             assert not np.asarray(image)[mask].any()
 
 
+def test_what_is_found_is_shown(clip) -> None:
+    """Without a matte on that frame, too; other frames and other masks are asked for anew."""
+    finished, sources = part("viewer.finished_mattes"), part("viewer.sources").sources_of(clip, 2)
+    assert bpy.ops.splat_matte.find_static() == {"FINISHED"} and not sources
+    assert finished.finished_of(clip, 2, sources) is None, "not there yet"
+    for _ in finished.request(clip, 2):
+        pass
+    assert finished.collect()
+    shown = finished.finished_of(clip, 2, sources).alpha
+    with Image.open(bpy.path.abspath(clip.splat_matte.static_file)) as image:
+        assert list(shown) == [part("contract.layout").STATIC_AREA]
+        np.testing.assert_array_equal(shown[""], np.asarray(image))
+    assert finished.finished_of(clip, 3, sources) is None
+    clip.splat_matte.static_file = ""
+    assert finished.finished_of(clip, 2, sources) is None
+
+
 def test_what_is_drawn_is_in_the_job(clip) -> None:
     mask = bpy.data.masks.new("Rig")
     spline = mask.layers.new(name="Leg").splines.new()

@@ -14,9 +14,10 @@ from PIL import Image
 
 from addon.contract.errors import JobError
 from addon.contract.job import Job
-from addon.contract.job_types import Delivery, Footage, MatteObject, Point, Prompt
+from addon.contract.job_types import Delivery, Footage, Mask, MatteObject, Point, Prompt, StaticMask
 from addon.engine.export import export, prepare
 from addon.engine.footage.footage import Reader
+from addon.engine.matting.pipeline import Mattes
 
 WIDTH, HEIGHT = 512, 256
 TARGET = np.array([0.3, -0.5, -0.81])  # towards the subject: up, and behind
@@ -53,11 +54,12 @@ def job(tmp_path: Path) -> Job:
 
 def written(job: Job) -> Path:
     """The version, with the subject where it is."""
-    matte = np.where(inside(directions()), np.uint8(255), np.uint8(0))
+    logits = np.where(inside(directions()), 8, -8).astype(np.float16)
     writer = prepare(job, Reader(job.footage))
+    mattes = Mattes(job, {"subject": lambda frame: logits}, static=writer.static)
     return export(
         writer,
-        lambda frame, name: matte,
+        lambda frame, name: mattes.finished(frame, name, soft=False),
         frames=[1],
         key="k",
         report={},
@@ -108,6 +110,24 @@ def test_sixteen_bits_stay_and_the_mask_can_be_inverted(job: Job, tmp_path: Path
     assert front.dtype == np.uint16
     assert abs(int(front[front.shape[0] // 2, front.shape[1] // 2, 0]) - 0.9 * 65535) < 300
     assert (np.asarray(Image.open(version / "masks" / "front" / "p1.png.png")) == 255).all()
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_what_is_static_is_in_no_view(job: Job, tmp_path: Path, invert: bool) -> None:
+    """A tripod below, where the lowest view looks: black, while the subject above is as it was."""
+    below = Path(tmp_path / "static.png")
+    drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
+    drawn[HEIGHT * 7 // 8 :] = 255
+    Image.fromarray(drawn).save(below)
+    plain, masked = (
+        np.asarray(Image.open(written(dataclasses.replace(each, invert=invert)) / "masks" / "down" / "p1.png.png"))
+        for each in (job, dataclasses.replace(job, static_masks=(StaticMask(Mask(file=str(below))),)))
+    )
+    y, x = np.mgrid[: len(masked), : len(masked)] + 0.5 - len(masked) / 2
+    angle = np.degrees(np.arctan(np.hypot(x, y) * 2 / len(masked)))  # from straight down; the view sees 90 degrees
+    assert not masked[angle < 22].any()
+    np.testing.assert_array_equal(masked[angle > 23], plain[angle > 23])
+    assert plain.any() == invert
 
 
 @pytest.mark.parametrize(

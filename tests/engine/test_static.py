@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pycolmap
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -123,7 +124,8 @@ def polygon(camera: str = "") -> StaticMask:
 
 @pytest.mark.parametrize("invert", [False, True])
 @pytest.mark.parametrize(
-    "target", ["postshot", "compositing", "tiff", "masks", "colmap", "realityscan", "metashape", "brush", "t3dgs"]
+    "target",
+    ["postshot", "compositing", "tiff", "masks", "colmap", "realityscan", "metashape", "brush", "spirula", "t3dgs"],
 )
 def test_it_is_in_no_target(footage: Footage, tmp_path: Path, target: str, invert: bool) -> None:
     version = exported(job(footage, tmp_path, target, polygon(), invert=invert))
@@ -152,6 +154,35 @@ def test_each_camera_has_its_own(footage: Footage, tmp_path: Path) -> None:
     with Image.open(version / "left" / "camera_mask.png") as image:
         np.testing.assert_array_equal(np.asarray(image), ~RIG)
     assert not (version / "right" / "camera_mask.png").exists()
+
+
+def test_colmap_finds_no_features_under_its_camera_mask(orbit: Orbit, tmp_path: Path) -> None:
+    """With the option that docs/headless.md names, on what the target writes of a tripod in textured pictures."""
+    footage, rig = with_tripod(orbit, tmp_path)
+    drawn = tmp_path / "static.png"
+    Image.fromarray(rig).save(drawn)
+    version = exported(job(footage, tmp_path, "colmap", StaticMask(Mask(file=str(drawn)))))
+
+    def under_it(camera_mask: str) -> tuple[int, int]:
+        """How many features lie in the static area, and how many there are, in three pictures."""
+        options = pycolmap.ImageReaderOptions(camera_mask_path=camera_mask)
+        extraction = pycolmap.FeatureExtractionOptions(use_gpu=False)
+        pycolmap.extract_features(
+            tmp_path / f"{len(camera_mask)}.db",
+            tmp_path,
+            [Path(file).name for file in footage.files[:3]],
+            reader_options=options,
+            extraction_options=extraction,
+            device=pycolmap.Device.cpu,
+        )
+        with pycolmap.Database.open(tmp_path / f"{len(camera_mask)}.db") as database:
+            found = [database.read_keypoints(image.image_id)[:, :2] for image in database.read_all_images()]
+        across, down = np.concatenate(found).astype(int).T
+        return int(rig[down, across].sum()), len(down)
+
+    assert under_it("")[0] > 20
+    there, features = under_it(str(version / "camera_mask.png"))
+    assert there == 0 and features > 50
 
 
 def test_a_file_is_read_and_checked(footage: Footage, tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def _draw_static(layout: bpy.types.UILayout, context: bpy.types.Context, clip: b
     if body is None:
         return
     settings = settings_of(clip)
-    body.prop(settings, "static_mask")
+    body.use_property_split, body.use_property_decorate = True, False
+    body.prop(settings, "static_mask", text="Mask", text_ctxt=CONTEXT)
     body.prop(settings, "static_file")
     row = body.row(align=True)
     if draw_pending(row, "static", clip):
