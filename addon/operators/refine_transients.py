@@ -18,7 +18,7 @@ class SPLATMATTE_OT_refine_transients(JobOperator, bpy.types.Operator):
     """Make clean mattes of what moves through a static scene, from a splat trainer's rough masks and differences"""
 
     bl_idname = "splat_matte.refine_transients"
-    bl_label = "Refine Transients"
+    bl_label = "Clean Transients"
 
     export: BoolProperty(
         name="Export", description="Write a version too, for the program that is chosen", options={"SKIP_SAVE"}

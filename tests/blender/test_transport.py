@@ -93,3 +93,36 @@ def test_no_key_is_taken_twice() -> None:
         group, name = key.operator.split(".")
         known = getattr(getattr(bpy.ops, group), name).get_rna_type().properties
         assert set(key.properties) <= set(known.keys())
+
+
+def test_keys_of_the_version_before_are_as_they_were() -> None:
+    """Blender keeps a changed key as the item that it was and the item that it is: the first has to be there."""
+    before = [
+        ("mark_include", "I", "shift alt", {}),
+        ("mark_exclude", "X", "shift alt", {}),
+        ("click", "LEFTMOUSE", "ctrl alt CLICK", {"at_mouse": True}),
+        ("click", "LEFTMOUSE", "shift ctrl", {"exclude": True, "at_mouse": True}),
+        ("wipe", "W", "shift alt", {}),
+        ("track", "COMMA", "alt", {"towards": "PREVIOUS"}),
+        ("track", "PERIOD", "alt", {"towards": "NEXT"}),
+        ("track", "COMMA", "shift alt", {"towards": "START"}),
+        ("track", "PERIOD", "shift alt", {"towards": "END"}),
+        ("jump", "PAGE_UP", "alt", {"kind": "prompted", "backwards": True}),
+        ("jump", "PAGE_DOWN", "alt", {"kind": "prompted"}),
+        ("jump", "PAGE_UP", "shift", {"kind": "stale", "backwards": True}),
+        ("jump", "PAGE_DOWN", "shift", {"kind": "stale"}),
+        ("jump", "PAGE_UP", "shift alt", {"kind": "suspect", "backwards": True}),
+        ("jump", "PAGE_DOWN", "shift alt", {"kind": "suspect"}),
+    ]
+    now = [
+        (
+            key.operator.removeprefix("splat_matte."),
+            key.type,
+            " ".join(
+                [name for name in ("shift", "ctrl", "alt") if getattr(key, name)] + [key.value] * (key.value != "PRESS")
+            ),
+            key.properties,
+        )
+        for key in part("ui.menus").KEYS
+    ]
+    assert [key for key in before if key not in now] == []

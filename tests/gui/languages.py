@@ -26,7 +26,7 @@ LANGUAGES = {
     "zh": ("zh_HANS", "追踪", "追踪"),
 }
 LABELS = {
-    "automatic": "Automatic",
+    "automatic": "Without Clicking",
     "finish": "Finishing",
     "frames": "Which Frames",
     "splat": "Trained Splat",

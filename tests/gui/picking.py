@@ -25,7 +25,7 @@ def story() -> hand.Steps:
     yield lambda: (settings().range_start, settings().range_end) == (1, 2)
     write_things()
     plate, horse = hand.at(*POT), hand.at(*HORSE)
-    yield from hand.press_in_sidebar("Automatic")
+    yield from hand.press_in_sidebar("Without Clicking")
     yield from hand.press_in_sidebar("Find Things")
     yield lambda: bool(settings().found.folder) and hand.idle()
     assert hand.run().error is None, hand.run().error

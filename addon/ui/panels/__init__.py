@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .actions import SPLATMATTE_PT_actions, SPLATMATTE_PT_toolbar
-from .automatic import SPLATMATTE_PT_automatic
+from .automatic import SPLATMATTE_PT_automatic, SPLATMATTE_PT_transients
 from .export import SPLATMATTE_PT_export
 from .finish import SPLATMATTE_PT_finish
 from .footage import SPLATMATTE_PT_footage
@@ -28,7 +28,6 @@ CLASSES = (
     SPLATMATTE_PT_footage,
     SPLATMATTE_PT_objects,
     SPLATMATTE_PT_strokes,
-    SPLATMATTE_PT_automatic,
     SPLATMATTE_PT_track,
     SPLATMATTE_PT_review,
     SPLATMATTE_PT_hold,
@@ -37,5 +36,7 @@ CLASSES = (
     SPLATMATTE_PT_frames,
     SPLATMATTE_PT_export,
     SPLATMATTE_PT_splat,
+    SPLATMATTE_PT_automatic,
+    SPLATMATTE_PT_transients,
     SPLATMATTE_PT_queue,
 )

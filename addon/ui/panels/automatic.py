@@ -1,4 +1,4 @@
-"""Automatic: objects that SAM 2 suggests, what it finds in all frames, and what a splat trainer found moving."""
+"""Without Clicking: objects that SAM 2 suggests, what it finds in all frames, and what a splat trainer found moving."""
 
 from __future__ import annotations
 
@@ -14,21 +14,32 @@ from .job import missing_engine
 class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
     """Mattes without clicking."""
 
-    bl_label = "Automatic"
+    bl_label = "Without Clicking"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Suggestions for this frame; what is found and picked; a trainer's folders and what is made of them."""
+        """Suggestions for this frame; what is found and picked."""
         layout = self.layout
         layout.enabled = missing_engine() is None
         layout.operator("splat_matte.suggest", icon="OUTLINER_OB_LIGHTPROBE")
         layout.separator()
         _draw_found(layout, context, settings)
-        column = layout.column()
-        column.separator()
+
+
+class SPLATMATTE_PT_transients(ClipPanel, bpy.types.Panel):
+    """What moves through a static capture."""
+
+    bl_label = "Clean Transients"
+    bl_parent_id = "SPLATMATTE_PT_automatic"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
+        """A trainer's folders and what is made of them."""
+        layout = self.layout
+        layout.enabled = missing_engine() is None
         for name in ("transients_masks", "transients_diffs", "transients_polarity"):
-            column.prop(settings, name)
-        row = column.row(align=True)
+            layout.prop(settings, name)
+        row = layout.row(align=True)
         row.enabled = bool(settings.transients_masks and settings.transients_diffs)
         row.operator("splat_matte.refine_transients", icon="MOD_MASK")
         row.operator("splat_matte.refine_transients", text="", icon="EXPORT").export = True

@@ -56,7 +56,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
         if settings.dropped:
             draw_text(layout, context, "Dropped frames are left out: see Which Frames.", "INFO")
         if rules.found:
-            draw_text(layout, context, "Find Parts under Automatic, and export there.", "INFO")
+            draw_text(layout, context, "Find Parts under Without Clicking, and export there.", "INFO")
         row = layout.row(align=True)
         row.operator("splat_matte.to_compositor", text="To Compositor", text_ctxt=CONTEXT, icon="NODE_COMPOSITING")
         row.operator("splat_matte.to_mask", text="To Mask", text_ctxt=CONTEXT, icon="MOD_MASK")

@@ -72,7 +72,7 @@ def draw_outcome(
     if summary.error is not None:
         draw_text(layout, context, summary.error.message, "ERROR")
     elif not is_marked(summary):
-        draw_text(layout, context, "Mark the subject first: see Objects and Prompts.", "INFO")
+        draw_text(layout, context, "Mark the subject first: see Subject.", "INFO")
     run = _ended(verb, clip)
     if run is None:
         return

@@ -1,4 +1,4 @@
-"""Objects and prompts: what is marked, what will be sent, what won't."""
+"""Subject: objects and prompts, what is marked, what will be sent, what won't."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SPLATMATTE_UL_objects(bpy.types.UIList):
 class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
     """What is marked."""
 
-    bl_label = "Objects and Prompts"
+    bl_label = "Subject"
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
         """The objects, how to mark them, what will be sent and what won't."""
