@@ -76,7 +76,8 @@ def add_box(space: bpy.types.SpaceClipEditor, frame: int, corners: Corners) -> N
 
 def is_there(clip: bpy.types.MovieClip, name: str, mark: Mark) -> bool:
     """Return whether what holds a mark of a tracking object still exists."""
-    marked, mask, annotation = clip.tracking.objects.get(name), settings_of(clip).mask, annotation_of(clip)
+    mask, annotation = settings_of(clip).mask, annotation_of(clip)
+    marked: bpy.types.MovieTrackingObject | None = clip.tracking.objects.get(name)
     if mark.kind == "mask":
         return mask is not None and mark.holder in mask.layers
     if mark.kind == "strokes":

@@ -32,7 +32,7 @@ class SPLATMATTE_OT_remove_mark(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> Result:
         """If it is still there."""
-        mark = Mark(self.frame, self.kind, self.holder)  # type: ignore[arg-type]  # one of its kinds
+        mark = Mark(self.frame, self.kind, self.holder)
         if not is_there(active_clip(context), self.name, mark):
             self.report({"WARNING"}, translated("The mark is gone already"))
             return {"CANCELLED"}
