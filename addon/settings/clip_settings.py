@@ -506,7 +506,7 @@ class ClipSettings(bpy.types.PropertyGroup):
         name="Moving Is",
         description="The colour of what moves in the rough masks",
         items=[
-            ("auto", "Detect Automatically", "The colour under which render and photo differ more"),
+            ("auto", "Automatic", "The colour under which render and photo differ more"),
             ("white", "White", "Black is static"),
             ("black", "Black", "White is static"),
         ],
