@@ -54,6 +54,8 @@ LONG = (
     "frames",
     "hold",
     "edges",
+    "panorama",
+    "queue_of_clips",
     "workplace",
     "farm",
     "install",
@@ -62,6 +64,7 @@ COMMANDS = ("repository",)  # programs that start Blender without a window
 
 _STORIES = ROOT / "tests" / "gui"
 _FOOTAGE = ROOT / "demo" / "clips" / "toy" / "rgb"
+_RENDERED = {"panorama": "write_panorama.py"}  # stories with footage of their own, and what renders it into a folder
 _PICTURES = ROOT / "dist" / "gui"
 _IMAGES = ROOT / "docs" / "images"
 _WHEELS = RUNTIME / "wheels"
@@ -208,8 +211,14 @@ def _tell_by_hand(
         room = Path(folder)
         home = room if around is _as_it_is else _HOME
         shutil.copytree(installed / "blender", room / "blender")
-        shutil.copytree(images, room / "toy")
-        footage = home / min((room / "toy").iterdir()).relative_to(room)
+        if story in _RENDERED:
+            shots = room / story
+            render = [python_of(ENGINE), _STORIES / _RENDERED[story], shots]
+            subprocess.run(render, stdin=subprocess.DEVNULL, check=True)
+        else:
+            shots = room / "toy"
+            shutil.copytree(images, shots)
+        footage = home / min(shots.iterdir()).relative_to(room)
         places = {room: home}
         needs: list[Path] = []
         if story == "install":

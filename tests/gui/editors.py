@@ -14,7 +14,6 @@ import numpy as np
 POT, FLOOR = (0.49, 0.6), (0.1, 0.2)
 BELLY = (0.44, 0.52)  # of the pot, without a mark
 TO_NEW, TO_DELETE = -105, -82  # pixels from the name of the view layer to the buttons of the scene
-TO_BOX = -52  # and from an extension's name to its check box
 
 
 def story() -> hand.Steps:
@@ -56,9 +55,6 @@ def deleting_the_scene() -> hand.Steps:
 def switching_off() -> hand.Steps:
     """The extension is disabled while a Job runs: its engine ends. Enabled again, it works as before."""
 
-    def is_on() -> bool:
-        return hand.PACKAGE in bpy.context.preferences.addons
-
     def engine_is_gone() -> bool:
         try:
             os.kill(engine, 0)
@@ -68,16 +64,13 @@ def switching_off() -> hand.Steps:
 
     yield from track()
     engine = hand.run().engine.pid
-    yield from hand.open_add_on()
-    left, top, _, _ = hand.preferences()
-    yield from hand.click(left + 150, top + 15)  # what is searched for
-    yield from hand.write("splat")
-    yield from press_beside("Splat Matte", TO_BOX, hand.preferences())
-    yield lambda: not is_on()
+    yield from hand.find_add_on()
+    yield from hand.switch_add_on()
+    yield lambda: not hand.add_on_is_on()
     hand.shot("switched-off")
     yield engine_is_gone
-    yield from press_beside("Splat Matte", TO_BOX, hand.preferences())
-    yield is_on
+    yield from hand.switch_add_on()
+    yield hand.add_on_is_on
     yield from hand.put_preferences_away()
     if not hand.seen("Mark Subject", hand.sidebar()):  # Blender may go back to our tab, and a press would close it then
         yield from hand.press("Splat Matte", lambda: hand.box(hand.region("UI")), turned=True)

@@ -208,6 +208,11 @@ def xdotool(*arguments: object) -> None:
     subprocess.run(["xdotool", *map(str, arguments)], check=True)
 
 
+def scaled(pixels: float) -> int:
+    """A length of Blender's interface, in pixels at a scale of 1, as it is on the display."""
+    return round(pixels * bpy.context.preferences.system.ui_scale)
+
+
 def moment(seconds: float = MOMENT) -> Condition:
     until = time.monotonic() + seconds
     return lambda: time.monotonic() > until
@@ -405,8 +410,7 @@ def edit_beside(label: str, below: str) -> Steps:
     above = min((y for _, y in seen(below, sidebar())), default=0)
     spots = [(x, y) for x, y in seen(label, sidebar()) if y > above]
     assert spots, f"{label!r} is not on the screen below {below!r}"
-    scale = bpy.context.preferences.system.ui_scale
-    yield from move(spots[0][0] + round(75 * scale), spots[0][1])
+    yield from move(spots[0][0] + scaled(75), spots[0][1])
     xdotool("key", "Return")
     yield moment()
 
@@ -414,10 +418,9 @@ def edit_beside(label: str, below: str) -> Steps:
 def choose_in_overlays(*words: str) -> Steps:
     """Pressed one after the other in the clip editor's popover Overlays, which closes then."""
     _, top, right, bottom = header(editors()[0])
-    scale = bpy.context.preferences.system.ui_scale
-    shown = right - round(500 * scale), bottom, right, bottom + round(500 * scale)  # without the sidebar's lower panels
+    shown = right - scaled(500), bottom, right, bottom + scaled(500)  # without the sidebar's lower panels
     for _ in range(3):  # a click closes a popover that is still there
-        yield from click(right - round(20 * scale), (top + bottom) // 2)  # the header's last arrow, since Blender 5.0
+        yield from click(right - scaled(20), (top + bottom) // 2)  # the header's last arrow, since Blender 5.0
         yield moment(1.0)
         if seen(words[0], shown):
             break
@@ -455,6 +458,24 @@ def open_add_on() -> Steps:
     yield moment(1.0)
     yield from press("Add-ons", chapters)
     yield moment(1.0)
+
+
+def find_add_on() -> Steps:
+    """The preferences, with this extension alone in their list."""
+    yield from open_add_on()
+    left, top, _, _ = preferences()
+    yield from click(left + scaled(150), top + scaled(15))  # what is searched for
+    yield from write("splat")
+
+
+def switch_add_on() -> Steps:
+    """On or off, by its check box in that list."""
+    (x, y) = seen("Splat Matte", preferences())[-1]
+    yield from click(x - scaled(52), y)
+
+
+def add_on_is_on() -> bool:
+    return PACKAGE in bpy.context.preferences.addons
 
 
 def chapters() -> Box:

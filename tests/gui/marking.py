@@ -1,10 +1,11 @@
-"""The tool by hand: click, Ctrl-click, drag, Shift-click; the first matte; marks of two objects on three frames: gone
-to from their rows, removed, brought back. See hand.py.
+"""The tool by hand: from enabling the extension to the first matte; click, Ctrl-click, drag, Shift-click; marks of two
+objects on three frames: gone to from their rows, removed, brought back. See hand.py.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +17,19 @@ POT, LID, HORSE = (0.49, 0.6), (0.62, 0.57), (0.885, 0.44)
 FLOOR, BESIDE = (0.1, 0.2), (0.3, 0.3)
 BOX = (0.4, 0.85), (0.7, 0.4)
 CLICKS = 5  # at most, from open footage to the first matte
-ADD, CROSS = -52, -52  # pixels from the sidebar's right edge: the list's plus, a row's cross
+ADD, CROSS = 52, 52  # pixels from the sidebar's right edge, at a scale of 1: the list's plus, a row's cross
 
 
 def story() -> hand.Steps:
+    yield from hand.find_add_on()
+    yield from hand.switch_add_on()
+    yield lambda: not hand.add_on_is_on()
+    yield from hand.switch_add_on()
+    yield hand.add_on_is_on
+    yield from hand.put_preferences_away()
+    enabled = hand.clicks, time.monotonic()
     yield from hand.open_footage(hand.FOOTAGE)
-    yield from first_matte()
+    yield from first_matte(*enabled)
     yield from four_ways()
     yield from two_objects()
     yield from rows()
@@ -61,9 +69,9 @@ def is_on() -> bool:
     return bool(hand.part("operators.mark_subject").is_on())
 
 
-def first_matte() -> hand.Steps:
-    """Three clicks: the tool, the subject, Preview."""
-    before = hand.clicks
+def first_matte(clicks: int, enabled: float) -> hand.Steps:
+    """Three clicks: the tool, the subject, Preview. clicks: so many were made when it was enabled, at that time."""
+    before, opened = hand.clicks, time.monotonic()
     yield from hand.press("Mark Subject", hand.sidebar)
     yield is_on
     assert not hand.tracks(), "the press itself marks nothing"
@@ -73,7 +81,9 @@ def first_matte() -> hand.Steps:
     yield lambda: bool(hand.part("viewer.previews").preview_of(hand.clip().name, 1))
     made = hand.clicks - before
     assert made <= CLICKS, made
-    print(f"Clicks from open footage to the first matte: {made}", flush=True)
+    now = time.monotonic()
+    print(f"From open footage to the first matte: {made} clicks, {now - opened:.1f} s", flush=True)
+    print(f"From enabling to the first matte: {hand.clicks - clicks} clicks, {now - enabled:.1f} s", flush=True)
     yield hand.moment(1.0)
     hand.shot("tool-on")
 
@@ -89,8 +99,8 @@ def four_ways() -> hand.Steps:
     yield from hand.key("ctrl+shift+z")
     yield has(Subject=(6, 1))
     right = hand.sidebar()[2]
-    _, y = hand.seen("Subject", hand.sidebar())[1]  # in the list: the first is the tool's
-    yield from hand.click(right + ADD, y)
+    _, y = hand.seen("Subject", hand.sidebar())[2]  # in the list: the first are the tool's and the panel's
+    yield from hand.click(right - hand.scaled(ADD), y)
     yield active("Object")
     yield from hand.click_plate(*HORSE)
     yield has(Subject=(6, 1), Object=(1, 0))
@@ -106,7 +116,7 @@ def two_objects() -> hand.Steps:
     yield has(Subject=(7, 1), Object=(1, 0))
     yield from hand.key("Right")
     yield shows(3)
-    yield from hand.press("Object", hand.sidebar, which=1)  # in the list: the first is the panel's title
+    yield from hand.press("Object", hand.sidebar)
     yield active("Object")
     yield from hand.click_plate(*BESIDE, "ctrl")
     yield has(Subject=(7, 1), Object=(2, 0))
@@ -124,7 +134,7 @@ def rows() -> hand.Steps:
     hand.shot("marks-row", hand.sidebar())
     right = hand.sidebar()[2]
     _, y = hand.seen("Frame 3: Exclude", hand.sidebar())[0]
-    yield from hand.click(right + CROSS, y)
+    yield from hand.click(right - hand.scaled(CROSS), y)
     yield has(Subject=(7, 1), Object=(1, 0))
     yield from hand.key("ctrl+z")
     yield has(Subject=(7, 1), Object=(2, 0))
