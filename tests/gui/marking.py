@@ -21,6 +21,7 @@ ADD, CROSS = 52, 52  # pixels from the sidebar's right edge, at a scale of 1: th
 
 
 def story() -> hand.Steps:
+    yield from hand.close_splash()
     yield from hand.find_add_on()
     yield from hand.switch_add_on()
     yield lambda: not hand.add_on_is_on()

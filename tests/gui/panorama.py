@@ -61,10 +61,9 @@ def drawing() -> hand.Steps:
     yield from hand.key("alt+c")
     yield from hand.press("Mask", lambda: hand.header(hand.editors()[0]))
     yield from hand.press("Tracking")
-    yield lambda: hand.editors()[0].spaces.active.mode == "CLIP" or hand.editors()[0].spaces.active.mode == "TRACKING"
+    yield lambda: hand.editors()[0].spaces.active.mode == "TRACKING"
     yield from hand.click(*mask_field())
     yield hand.moment(1.0)
-    hand.shot("static-mask-choosing")
     hand.xdotool("type", "Mask")
     yield hand.moment()
     hand.xdotool("key", "Return")
@@ -91,10 +90,8 @@ def tracking() -> hand.Steps:
 
 def exporting() -> hand.Steps:
     yield from hand.scroll("5", 80)
-    hand.shot("panorama-export-before")
     yield from hand.press_in_sidebar("Postshot")
     yield hand.moment(1.0)
-    hand.shot("panorama-targets")
     yield from hand.press("Pinhole Rig")
     yield lambda: settings().target == "pinhole"
     yield from hand.scroll_to("Views", hand.sidebar)
