@@ -76,7 +76,7 @@ def test_a_clean_track_has_no_suspects(tmp_path: Path) -> None:
         (leak, range(20, 25), "grows by"),
         (np.zeros_like, range(20, 22), "disappears"),
         (fat, range(20, 21), "both neighbours"),
-        (speckled, range(20, 24), "apart"),
+        (speckled, range(20, 24), "disconnected"),
         (lambda mask: np.roll(mask, 30, 0), range(20, 24), "another place"),
     ],
 )
