@@ -1,11 +1,11 @@
-"""Finishing: what is done to tracked mattes, the same for the export and for the overlay.
+"""Finishing: post-processing of tracked mattes, the same for the export and for the overlay.
 
-Everything here is a function of the Job and of the mattes that it is given; nothing is tracked. Lengths are in pixels
-of the plate and areas in square pixels of it, so that a reduced matte (`scale` below 1) is what the export is, up to
-the reduction. Work on lengths is done in bands of rows, each with as much around it as it depends on: no seams, and no
+Everything here is a function of the Job and the given mattes; nothing is tracked. Lengths are in pixels of the plate
+and areas in its square pixels, so a reduced matte (`scale` below 1) looks like the export, apart from the reduction.
+Steps with lengths work in bands of rows, each with all surrounding rows that it depends on: there are no seams, and no
 float image of a whole plate.
 
-job.Finishing says what there is, and in which order.
+job.Finishing lists the steps and their order.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ...contract.job import Job
 from ...contract.job_types import Finishing, Garbage, MatteObject
 from ..footage.polygons import Polygon, fill
 
-FinishedMatte = NDArray[np.uint8]  # (h, w), 0 or 255; feathered, anything between too
+FinishedMatte = NDArray[np.uint8]  # (h, w), 0 or 255; with soft edges, values between too
 Logits = NDArray[np.float16]
 Soften = Callable[[FinishedMatte, float], FinishedMatte]
 
 _BAND = 512  # rows
 _WIDE = 4.0  # pixels
-_PARTS = threading.Lock()  # labels take four bytes a pixel: in one thread at a time
+_PARTS = threading.Lock()  # one thread at a time, as labels take four bytes per pixel
 
 
 def is_off(finishing: Finishing) -> bool:
@@ -40,7 +40,7 @@ def is_off(finishing: Finishing) -> bool:
 
 
 def facts(job: Job) -> dict[str, Any]:
-    """What decides the difference between tracked and finished mattes, as plain data."""
+    """Return everything that determines how finished mattes differ from tracked ones, as plain data."""
     return {
         matte_object.name: dataclasses.asdict(matte_object.finishing)
         for matte_object in job.objects
@@ -49,9 +49,9 @@ def facts(job: Job) -> dict[str, Any]:
 
 
 def steady(logits: Callable[[int], Logits | None], frame: int, reach: int) -> Logits | None:
-    """The median of a frame's logits (h, w) over `reach` frames to either side; None if the frame has none.
+    """Return the median of a frame's logits (h, w) over `reach` frames on either side; None if the frame has none.
 
-    As many on one side as on the other, so that a steadily moving edge stays where it is: near the ends fewer.
+    Both sides have the same number of frames, fewer near the ends, so that a steadily moving edge stays where it is.
     """
     own = logits(frame)
     if own is None:
@@ -75,16 +75,16 @@ def finish(
     scale: float = 1.0,
     soften: Soften | None = None,
 ) -> FinishedMatte | None:
-    """The finished matte of objects together.
+    """Return the finished matte of objects together.
 
     Args:
-        job: says what is done.
+        job: has the finishing of its objects.
         wanted: names of the objects.
         frame: clip frame.
-        cut: gives an object's matte as it was tracked, a new array each time; None if it has none on the frame.
+        cut: returns an object's tracked matte, a new array each time; None if it has none on the frame.
         soft: whether edges may have greys.
-        scale: of the mattes to the plate.
-        soften: makes a matte's edge soft, over so many of its pixels; None = nothing is known of the plate.
+        scale: size of the mattes relative to the plate.
+        soften: makes a matte's edge soft over a number of its pixels; None = the plate is not available.
 
     Returns:
         uint8 (h, w); None if none of the objects has a matte.
@@ -111,7 +111,7 @@ def finish(
 
 
 def _shape(matte: FinishedMatte, finishing: Finishing, scale: float, wrap: bool) -> FinishedMatte:
-    """All that is done to an object's matte by itself."""
+    """Apply the steps that need only the object's own matte."""
     if finishing.fill_holes:
         _fill_holes(matte, finishing.fill_holes * scale**2)
     if finishing.remove_islands:
@@ -136,7 +136,7 @@ def _combine(
     soften: Soften | None,
     soft: bool,
 ) -> FinishedMatte:
-    """All that is done to an object's matte with others. The arguments stay as they are."""
+    """Apply the steps that need other mattes or areas. The arguments do not change."""
     finishing = matte_object.finishing
     if other is not None:
         matte = matte & ~other
@@ -152,18 +152,18 @@ def _combine(
 
 
 def _fill_holes(matte: FinishedMatte, most: float) -> None:
-    """Fill, in place, what is enclosed by the subject and has at most `most` pixels."""
+    """Fill holes of at most `most` pixels, in place."""
     x, y, width, height = cv2.boundingRect(matte)
     inside = matte[y : y + height, x : x + width]
     with _PARTS:
-        # the frame around it joins all that is not enclosed
+        # the added border connects everything that is not enclosed
         labels, small = _parts(np.pad(~inside, 1, constant_values=255), most, connectivity=4)
         small[labels[0, 0]] = False
         inside[small[labels[1:-1, 1:-1]]] = 255
 
 
 def _remove_islands(matte: FinishedMatte, most: float) -> None:
-    """Remove, in place, connected parts of at most `most` pixels."""
+    """Remove connected parts of at most `most` pixels, in place."""
     x, y, width, height = cv2.boundingRect(matte)
     if not width:
         return
@@ -174,7 +174,7 @@ def _remove_islands(matte: FinishedMatte, most: float) -> None:
 
 
 def _parts(matte: FinishedMatte, most: float, connectivity: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """The connected parts of a matte: labels (h, w), 0 outside; and which labels have at most `most` pixels."""
+    """Return connected parts of a matte as labels (h, w), 0 outside, and which labels have at most `most` pixels."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(matte, connectivity=connectivity, ltype=cv2.CV_32S)
     small = stats[:, cv2.CC_STAT_AREA] <= most
     small[0] = False
@@ -182,7 +182,7 @@ def _parts(matte: FinishedMatte, most: float, connectivity: int) -> tuple[NDArra
 
 
 def grown(matte: FinishedMatte, length: float, wrap: bool) -> FinishedMatte:
-    """With its edge moved outwards: Euclidean distance from the edge, which lies half a pixel from pixel centres."""
+    """Move the edge outwards by `length` (Euclidean distance); the edge is half a pixel from pixel centres."""
 
     def grow(band: FinishedMatte) -> FinishedMatte:
         distance = cv2.distanceTransform(~band, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -192,10 +192,11 @@ def grown(matte: FinishedMatte, length: float, wrap: bool) -> FinishedMatte:
 
 
 def _blurred(matte: FinishedMatte, sigma: float, wrap: bool) -> FinishedMatte:
-    """With a Gaussian of standard deviation `sigma` over it; beyond its borders it goes on as it is there.
+    """Blur with a Gaussian of standard deviation `sigma`; the matte is extended beyond its borders.
 
-    A wide one is three boxes, whose cost doesn't grow (Kovesi, "Fast Almost-Gaussian Filtering", DICTA 2010). At 16
-    bits, as OpenCV's 8-bit kernels have no weight below 1/256; integers, so that a band is what the whole would be.
+    A wide Gaussian is approximated by three boxes, whose cost does not grow (Kovesi, "Fast Almost-Gaussian Filtering",
+    DICTA 2010). Computed with 16-bit integers: OpenCV's 8-bit kernels have no weight below 1/256, and with integers a
+    band equals that part of the whole.
     """
     boxes = _boxes(sigma) if sigma >= _WIDE else []
     reach = sum(box // 2 for box in boxes) or max(1, math.ceil(3 * sigma))
@@ -213,8 +214,8 @@ def _blurred(matte: FinishedMatte, sigma: float, wrap: bool) -> FinishedMatte:
 
 
 def _boxes(sigma: float) -> list[int]:
-    """The widths of three boxes that together are nearly a Gaussian."""
-    narrow = int(math.sqrt(4 * sigma**2 + 1) - 1) // 2 * 2 + 1  # the widest odd one that is not too wide
+    """Return the widths of three boxes that together approximate a Gaussian."""
+    narrow = int(math.sqrt(4 * sigma**2 + 1) - 1) // 2 * 2 + 1  # the largest odd width that is not too large
     count = round((12 * sigma**2 - 3 * narrow**2 - 12 * narrow - 9) / (-4 * narrow - 4))
     return [narrow if i < count else narrow + 2 for i in range(3)]
 
@@ -222,9 +223,9 @@ def _boxes(sigma: float) -> list[int]:
 def _in_bands(
     matte: FinishedMatte, reach: int, wrap: bool, work: Callable[[FinishedMatte], FinishedMatte]
 ) -> FinishedMatte:
-    """`work`, where a pixel depends on none further than `reach` away, and which leaves flat areas alone.
+    """Apply `work` in bands. A pixel may depend on others up to `reach` away; flat areas must not change.
 
-    wrap: whether the right border goes on at the left one.
+    wrap: whether the right border continues at the left one.
     """
     result = np.empty_like(matte)
     width, beside = matte.shape[1], reach if wrap else 0
@@ -239,7 +240,7 @@ def _in_bands(
 
 
 def _drawn(garbage: Garbage, frame: int, scale: float, shape: tuple[int, ...]) -> FinishedMatte:
-    """The area of a garbage matte, uint8 (h, w), 0 or 255."""
+    """Draw the area of a garbage matte: uint8 (h, w), 0 or 255."""
     area = np.zeros(shape, np.uint8)
     fill(area, _outlines(garbage, frame), scale, scale, holes=garbage.holes)
     return ~area if garbage.outside else area

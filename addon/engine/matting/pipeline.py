@@ -1,6 +1,6 @@
-"""From the matte store to what leaves the engine: an object's logits, steadied, as large as wanted, refined, finished.
+"""From the matte store to a finished matte: an object's logits, steadied over time, resized, refined, finished.
 
-The one way for every export and for the overlay, which is why both show the same.
+All exports and the overlay use it, so both show the same.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ from . import finish, upsample
 from .finish import Logits
 from .static_masks import StaticMasks
 
-OVERLAY_SIDE = 2048  # pixels: as large as the overlay gets finished mattes
+OVERLAY_SIDE = 2048  # longest side of finished mattes for the overlay, in pixels
 
-LogitsOf = Callable[[int], Logits | None]  # of one object, by clip frame; None if it has none there
-Refined = Callable[[int, Logits, tuple[int, int]], NDArray[np.uint8]]  # of clip frame, logits, (W, H): (H, W), 0 or 255
+LogitsOf = Callable[[int], Logits | None]  # returns an object's logits on a clip frame, or None
+Refined = Callable[
+    [int, Logits, tuple[int, int]], NDArray[np.uint8]
+]  # (clip frame, logits, (W, H)) -> (H, W), 0 or 255
 
-# of clip frame, (h, w) of 0 or 255, pixels of it to either side of the edge: (h, w) with greys
+# (clip frame, matte (h, w) of 0 or 255, pixels on either side of the edge) -> (h, w) with greys
 Softened = Callable[[int, NDArray[np.uint8], float], NDArray[np.uint8]]
 
 
 def stored(take: Take, tracked: Collection[int] = ()) -> LogitsOf:
-    """What is in the store. Of the clip frames `tracked` a missing matte is an OutputError: it was there before."""
+    """Return a reader of the store. For clip frames in `tracked`, a missing matte is an OutputError, as it existed
+    before.
+    """
 
     def logits(frame: int) -> Logits | None:
         found = take.tracked(frame) if frame in tracked else take.matte(frame)
@@ -39,15 +43,15 @@ def stored(take: Take, tracked: Collection[int] = ()) -> LogitsOf:
 
 
 class Mattes:
-    """The finished mattes of a Job. May be asked from several threads.
+    """The finished mattes of a Job. Thread-safe.
 
     Args:
-        job: its finishing and its frames count: no other frame of the store has a part in the result.
-        logits: of each object.
-        longest: what the longer side of the mattes is reduced to, in pixels; 0 = the plate's size.
-        refined: makes a matte of a frame's logits; None = they are interpolated.
-        static: areas that never belong to the scene; None = the Job's static masks don't count.
-        softened: makes a frame's edges soft; None = nothing does.
+        job: its finishing and its frames count: other frames of the store do not influence the result.
+        logits: of each object, by name.
+        longest: the longer side of the mattes is reduced to this many pixels; 0 = the plate's size.
+        refined: makes a matte from a frame's logits; None = they are interpolated.
+        static: areas that never belong to the scene; None = the Job's static masks are ignored.
+        softened: makes a frame's edges soft; None = edges stay hard.
     """
 
     def __init__(
@@ -75,7 +79,8 @@ class Mattes:
         self._frames = {matte_object.name: set(frames_of(job, matte_object)) for matte_object in job.objects}
 
     def finished(self, frame: int, name: str | None, *, soft: bool) -> NDArray[np.uint8]:
-        """The matte of an object, or with None of all that are exported and no shadows, together, on a clip frame.
+        """Return the matte of an object on a clip frame, or with None of all exported objects without shadows,
+        together.
 
         Returns:
             uint8 (h, w), upright, 0 or 255 unless `soft` allows greys; 0 where there is no matte.
@@ -106,18 +111,18 @@ class Mattes:
         return np.zeros((height, width), np.uint8) if done is None else done
 
     def strength(self, frame: int, name: str, rows: slice) -> NDArray[np.float32]:
-        """How sure the model is of an object on rows of a clip frame: float32 (rows, width) logits; -inf: no matte."""
+        """Return the logits of an object on rows of a clip frame, float32 (rows, width); -inf without a matte."""
         logits = self._steady(name, frame)
         width, height = self.size
         found = None if logits is None else upsample.enlarged(logits, width, height, rows, panorama=self._panorama)
         return np.full((len(range(height)[rows]), width), -np.inf, np.float32) if found is None else found
 
     def has(self, frame: int, name: str) -> bool:
-        """Whether there is a matte of an object on a clip frame. Raises OutputError."""
+        """Whether an object has a matte on a clip frame. Raises OutputError."""
         return self._within(name, frame) is not None
 
     def key(self, frame: int) -> str:
-        """Changes when one of the frame's mattes does. Raises OutputError."""
+        """Return a key that changes when one of the frame's mattes does. Raises OutputError."""
         logits = {name: self._steady(name, frame) for name in self._logits}
         hashes = {
             name: None if array is None else hashlib.sha256(array.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""A Job's prompts carried through the clip: the order of frames, SAM 2's memory, previews.
+"""Carries a Job's prompts through the clip: the order of frames, SAM 2's memory, previews.
 
 Imports `footage`, `store` and `sam2`.
 """

@@ -1,4 +1,4 @@
-"""Whether it pays to keep image features: a CPU encodes a second what it reads in milliseconds, a GPU is measured."""
+"""Decides whether to cache image features: always on a CPU (seconds against milliseconds); on a GPU by measurement."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from ..sam2.model import Loaded
 from ..sam2.prompting import normalise
 from ..store.feature_cache import FeatureCache, Maps
 
-_RUNS = 30  # of the encoder: the first ones are slower, until its CUDA graph is recorded
-_PATIENCE = 1.0  # seconds, after which fewer runs must do: reading is faster than so slow an encoder anyway
-_PROBE = 0  # a frame that no clip has
+_RUNS = 30  # runs of the encoder; the first ones are slower, until its CUDA graph is recorded
+_PATIENCE = 1.0  # seconds after which fewer runs suffice: reading is faster than such a slow encoder anyway
+_PROBE = 0  # a frame number that no clip has
 
 
 def is_worth_reading(features: FeatureCache, loaded: Loaded, reader: Reader, frame: int, ahead: int) -> bool:
-    """Whether features of a frame are read from disk in less time than it takes to make them.
+    """Whether a frame's features are read from disk faster than they are computed.
 
-    Results don't depend on it: what is read is what was computed, to the last bit.
+    Results do not depend on the answer: the features that are read equal those that were computed, bit for bit.
 
     Args:
-        features: where they would be.
+        features: the cache.
         loaded: the model.
-        reader: of the footage.
-        frame: a clip frame that may be decoded to measure that; a frame whose features are read need not be decoded.
-        ahead: how many frames are decoded ahead.
+        reader: the footage.
+        frame: a clip frame that may be decoded, to measure that, too; frames with cached features need no decoding.
+        ahead: number of frames that are decoded ahead.
 
-    Raises FootageError.
+    Raises:
+        FootageError: the frame can't be read.
     """
     if not loaded.source.is_gpu:
         return True
@@ -50,7 +51,7 @@ def is_worth_reading(features: FeatureCache, loaded: Loaded, reader: Reader, fra
             _wait(found)
         reading = time.perf_counter() - began
         features.forget(_PROBE)
-    if found is None or reading < encoding:  # None: there is no room for any
+    if found is None or reading < encoding:  # None: the cache is full
         return True
     began = time.perf_counter()
     reader.model_input(frame, side)
@@ -58,7 +59,7 @@ def is_worth_reading(features: FeatureCache, loaded: Loaded, reader: Reader, fra
 
 
 def _encode(loaded: Loaded, image: torch.Tensor) -> tuple[float, Maps]:
-    """Seconds, and the features."""
+    """Return the seconds of encoding an image, and its features."""
     began = time.perf_counter()
     maps: Maps = loaded.predictor.forward_image(image)["backbone_fpn"]
     _wait(maps)
@@ -66,5 +67,5 @@ def _encode(loaded: Loaded, image: torch.Tensor) -> tuple[float, Maps]:
 
 
 def _wait(maps: Maps) -> None:
-    """Wait until the device has computed them, by reading a value."""
+    """Wait until the device has computed the maps, by reading a value."""
     maps[-1].flatten()[0].item()

@@ -1,17 +1,17 @@
-"""Distractor-aware memory: recent looks of the subject, and frames that tell it from something like it.
+"""Distractor-aware memory: recent appearances of the subject, and frames that distinguish it from a lookalike.
 
 DAM4SAM: Videnovic, Lukezic and Kristan, A Distractor-Aware Memory for Visual Object Tracking with SAM2 (arXiv
-2411.17576); written from the paper. Two memories take the place of SAM 2's one:
+2411.17576); written from the paper. Two memories replace SAM 2's single one:
 
 - *Recent appearances*: the frame before, and two that are kept every 5 frames; none on which the subject is hidden.
 - *Anchors*: the prompted frames, and the last 2 frames on which SAM 2's other masks showed something else beside the
-  subject while the mask it chose was sure (predicted IoU above 0.8) and steady (its area within 20 % of the median of
-  the last 10), at least 5 frames apart. Something else is there where the box around the chosen mask and the largest
-  part of another one is much larger than the chosen mask's own (their areas' ratio is at most 0.7).
+  subject while the chosen mask was sure (predicted IoU above 0.8) and steady (its area within 20 % of the median of the
+  last 10), at least 5 frames apart. Something else is there if the box around the chosen mask and the largest part of
+  another one is much larger than the chosen mask's own (ratio of their areas at most 0.7).
 
-What the paper leaves open: anchors are read as prompted frames are, which is SAM 2's way to say that a memory is of no
-particular time; the recent ones have the ranks 1 to 3. Their pointers go along, and no others. With many prompted
-frames the 2 anchors come on top of them, as upstream's memory has no limit there either.
+Choices that the paper leaves open: anchors are read like prompted frames, SAM 2's way to mark a memory as of no
+particular time; recent appearances have the ranks 1 to 3. Only the object pointers of these frames are read. With many
+prompted frames the 2 anchors are added to them, as upstream's memory of prompted frames has no limit either.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from ..sam2.predictor import Output, Reads
 from .memory_policy import MemoryPolicy, Notes, Tracker
 
-_EVERY = 5  # frames, between two that are kept
-_RECENT = 2  # kept ones, beside the frame before
+_EVERY = 5  # frames between two that are kept
+_RECENT = 2  # number of kept ones, beside the frame before
 _ANCHORS = 2
 _SURE = 0.8
 _STEADY = 0.2
-_AREAS = 10  # frames
+_AREAS = 10  # frames whose median area is compared with
 _SAME = 0.7
 
 Mask = NDArray[np.bool_]
@@ -47,18 +47,18 @@ class Anchors(MemoryPolicy):
         self._recent: list[int] = []  # oldest first, without the frame before
         self._anchors: list[int] = []
         self._last: int | None = None  # the last frame that shows the subject
-        self._areas: list[int] = []  # of the last masks, in cells of the logits
+        self._areas: list[int] = []  # of the last masks, in pixels of the logits
         self._since = {"recent": _EVERY, "anchor": _EVERY}  # frames
 
     def reads(self, index: int) -> Reads:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         near = [] if self._last is None else [self._last]
         near += [at for at in reversed(self._recent) if at not in near]
         anchors = {at: self._outputs[at] for at in self._anchors}
         return self.tracker.reads(index, [self._outputs[at] for at in near], anchors)
 
     def track(self, index: int) -> list[Output]:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         output = super().track(index)[0]
         chosen = _mask(output)
         output["area"] = int(chosen.sum())
@@ -74,14 +74,14 @@ class Anchors(MemoryPolicy):
         return abs(area - usual) <= _STEADY * usual and any(differs(chosen, other) for other in others)
 
     def remember(self, index: int, outputs: Sequence[Output]) -> None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         output = outputs[0]
         self._since = {kind: frames + 1 for kind, frames in self._since.items()}
         if float(output["object_score_logits"]) <= 0:
             return
         self._outputs[index] = output
         self._last = index
-        if "area" in output:  # of a frame of this pass
+        if "area" in output:  # only outputs of this pass have it
             self._areas = [*self._areas, output["area"]][-_AREAS:]
         if self._since["recent"] >= _EVERY:
             self._recent = [*self._recent, index][-_RECENT:]
@@ -93,11 +93,11 @@ class Anchors(MemoryPolicy):
 
     @property
     def frames(self) -> set[int]:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         return {*self._recent, *self._anchors, *(() if self._last is None else (self._last,))}
 
     def notes(self) -> Notes | None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         return {
             "recent": self._recent,
             "anchors": self._anchors,
@@ -107,7 +107,7 @@ class Anchors(MemoryPolicy):
         }
 
     def restore(self, notes: Notes | None, outputs: Mapping[int, Sequence[Output]]) -> None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         if notes is None:
             raise ValueError("it says nothing")
         self._recent = _numbers(notes["recent"], _RECENT)
@@ -119,7 +119,7 @@ class Anchors(MemoryPolicy):
 
 
 def differs(chosen: Mask, other: Mask) -> bool:
-    """Whether the largest part of another mask lies so far from the chosen one that it may be a distractor."""
+    """Whether the largest part of another mask is so far from the chosen one that it may be a distractor."""
     count, labels, sizes, _ = cv2.connectedComponentsWithStats(other.astype(np.uint8))
     if count < 2:
         return False
@@ -139,5 +139,5 @@ def _mask(output: Output) -> Mask:
 
 def _numbers(values: Any, most: int) -> list[int]:
     if not isinstance(values, list) or len(values) > most or not all(type(number) is int for number in values):
-        raise ValueError("these are no numbers of frames")
+        raise ValueError("these are not frame numbers")
     return list(values)

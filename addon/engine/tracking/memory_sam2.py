@@ -18,23 +18,23 @@ class Latest(MemoryPolicy):
         self._outputs: dict[int, Output] = {}
 
     def reads(self, index: int) -> Reads:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         return {"cond_frame_outputs": self.tracker.conditioning, "non_cond_frame_outputs": self._outputs}
 
     def remember(self, index: int, outputs: Sequence[Output]) -> None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         self._outputs = {old: kept for old, kept in self._outputs.items() if abs(old - index) < REACH}
         self._outputs[index] = outputs[0]
 
     @property
     def frames(self) -> set[int]:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         return set(self._outputs)
 
     def notes(self) -> Notes | None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         return None
 
     def restore(self, notes: Notes | None, outputs: Mapping[int, Sequence[Output]]) -> None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         self._outputs = {index: kept[0] for index, kept in outputs.items()}

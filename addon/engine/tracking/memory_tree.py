@@ -1,20 +1,20 @@
 """A memory tree: several histories of the subject side by side, of which the likeliest gives the matte.
 
 SAM2Long: Ding et al., Enhancing SAM 2 for Long Video Segmentation with a Training-Free Memory Tree (arXiv 2410.16268);
-written from the paper. Up to three pathways are carried along, each with memories of its own: of its frames with a
-predicted IoU above 0.1 and an object score above 0. Each proposes all of the masks that SAM 2 decodes on a frame; a
-proposal's score is its pathway's and the logarithm of its predicted IoU, and the best live on. Where no object score is
-beyond ±2, SAM 2 is not sure what it sees, and those that live on have to differ.
+written from the paper. Up to three pathways are tracked, each with its own memories: frames of its history with a
+predicted IoU above 0.1 and an object score above 0. On each frame, each pathway proposes all masks that SAM 2 decodes.
+A proposal's score is the pathway's score plus the logarithm of its predicted IoU; the best proposals survive. If no
+object score is beyond ±2, SAM 2 is unsure what it sees, and the surviving masks must differ.
 
-What is otherwise than in the paper, or open there:
+Differences from the paper, and choices that it leaves open:
 
-- The matte of a frame is the one of the pathway that leads on that frame. The paper chooses a pathway after the last
-  frame, but here a frame is finished when it is tracked, and its matte does not depend on how far the range goes.
-- The same mask is never carried along twice (an IoU of 0.95, or empty and of the same pathway), and where SAM 2 is
-  sure, a pathway proposes only its best mask. A pathway costs a memory attention, on a CPU as much as an image encoder.
-- So that a frame costs at most 1.6 times as much, there are two pathways a frame in the mean: where one suffices,
-  others are saved for frames where it does not.
-- The memories are not weighted by their object scores.
+- A frame's matte is that of the pathway that leads on that frame. The paper chooses a pathway after the last frame, but
+  here a frame is finished when it is tracked, and its matte does not depend on the length of the range.
+- The same mask is never kept twice (IoU above 0.95, or empty and of the same pathway), and if SAM 2 is sure, a pathway
+  proposes only its best mask. A pathway costs a memory attention, on a CPU as much as an image encoder.
+- A frame may cost at most 1.6 times as much as usual, so there are two pathways per frame on average: where one
+  suffices, others are saved for frames where it does not.
+- Memories are not weighted by their object scores.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from .memory_policy import MemoryPolicy, Notes, Tracker
 
 _PATHWAYS = 3
 _LEAST_IOU = 0.1
-_SURE = 2.0  # of the object score
+_SURE = 2.0  # object score
 _SAME = 0.95
-_WORST = 1e-6  # of a predicted IoU, whose logarithm is taken
+_WORST = 1e-6  # least predicted IoU, as its logarithm is taken
 
-_Node = tuple[int, int]  # a frame, and which of its outputs
+_Node = tuple[int, int]  # frame index, and number of its output
 
 
 @dataclass(frozen=True, slots=True)
 class _Pathway:
-    """score: what it is behind the leading one. memories: oldest first."""
+    """One history. score: distance from the leading pathway's score. memories: oldest first."""
 
     score: float = 0.0
     memories: tuple[_Node, ...] = ()
@@ -46,7 +46,7 @@ class _Pathway:
 
 @dataclass(frozen=True, slots=True)
 class _Proposal:
-    """A mask for a frame, by a pathway."""
+    """A mask that a pathway proposes for a frame."""
 
     pathway: _Pathway
     score: float
@@ -61,18 +61,18 @@ class Tree(MemoryPolicy):
         super().__init__(tracker)
         self._outputs: dict[_Node, Output] = {}
         self._pathways = [_Pathway()]
-        self._saved = 1  # pathways that may be carried along beside the leading one
+        self._saved = 1  # saved pathways: how many may be tracked beside the leading one
         self._chosen: list[_Proposal] = []
 
     def reads(self, index: int) -> Reads:
-        """What the leading pathway reads."""
+        """Return what the leading pathway reads."""
         return self._reads(index, self._pathways[0])
 
     def _reads(self, index: int, pathway: _Pathway) -> Reads:
         return self.tracker.reads(index, [self._outputs[node] for node in reversed(pathway.memories)])
 
     def track(self, index: int) -> list[Output]:
-        """As in MemoryPolicy; the pathways that live on, the leading one first."""
+        """See MemoryPolicy; the outputs are those of the surviving pathways, the leading one first."""
         tracker = self.tracker
         proposals = []
         self._pathways = self._pathways[: 1 + self._saved]
@@ -92,7 +92,7 @@ class Tree(MemoryPolicy):
         return [proposal.output for proposal in self._chosen]
 
     def remember(self, index: int, outputs: Sequence[Output]) -> None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         if self._chosen:
             best = self._chosen[0].score
             self._pathways = [
@@ -111,11 +111,11 @@ class Tree(MemoryPolicy):
 
     @property
     def frames(self) -> set[int]:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         return {index for index, _ in self._nodes}
 
     def notes(self) -> Notes | None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         pathways = [
             {"score": pathway.score, "memories": [list(node) for node in pathway.memories]}
             for pathway in self._pathways
@@ -123,9 +123,9 @@ class Tree(MemoryPolicy):
         return {"saved": self._saved, "pathways": pathways}
 
     def restore(self, notes: Notes | None, outputs: Mapping[int, Sequence[Output]]) -> None:
-        """As in MemoryPolicy."""
+        """See MemoryPolicy."""
         if notes is None or not 1 <= len(notes["pathways"]) <= _PATHWAYS:
-            raise ValueError("it says nothing of pathways")
+            raise ValueError("it has no pathways")
         self._saved = int(notes["saved"])
         self._pathways = [
             _Pathway(
@@ -148,6 +148,6 @@ def _is_same(proposal: _Proposal, better: _Proposal) -> bool:
 
 
 def _with(memories: tuple[_Node, ...], node: _Node, output: Output) -> tuple[_Node, ...]:
-    """The last memories of a pathway with another one, if that counts."""
+    """Return a pathway's last memories with another one, if that qualifies."""
     counts = float(output["iou"]) > _LEAST_IOU and float(output["object_score_logits"]) > 0
     return (*memories, node)[-REACH:] if counts else memories

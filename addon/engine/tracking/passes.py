@@ -1,4 +1,4 @@
-"""One pass of one object: what it remembers, and which files that needs to go on after an interruption."""
+"""One pass of one object: its memory, and the files that are needed to resume it after an interruption."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ POLICIES: dict[MemoryRule, type[MemoryPolicy]] = {
     "tree": Tree,
     "anchors": Anchors,
 }
-_MILESTONE = 128  # frames: so often, what is needed to go on from there stays on disk
+_MILESTONE = 128  # frames between points from which a pass can always be resumed
 
 
 class Pass:
-    """A pass through `frames`, whose object is tracked from frame `start` on both ways."""
+    """A pass through `frames`; its object is tracked from frame `start` in both directions."""
 
     def __init__(self, rule: MemoryRule, tracker: Tracker, frames: range, start: int) -> None:
         self.policy = POLICIES[rule](tracker)
         self.is_fresh = True
         self._frames = frames
         self._start = start
-        self._before: tuple[set[int], set[int]] = (set(), set())  # needed for the last frame, and after it
+        self._before: tuple[set[int], set[int]] = (set(), set())  # frames needed for the last frame, and after it
         self._milestone: set[int] = set()
 
     def go_on(self, notes: Notes | None, outputs: Mapping[int, Sequence[Output]], *needed: set[int]) -> bool:
-        """Go on after an interruption. False if notes and outputs, which come from files, do not fit.
+        """Resume after an interruption. Return False if notes and outputs, which come from files, do not fit.
 
         Args:
-            notes: of the last frame that was tracked.
-            outputs: of the frames that are needed, in the pass's order.
-            needed: the frames that were needed for the last frame, that are now, and that were at the last milestone.
+            notes: notes of the last tracked frame.
+            outputs: outputs of the needed frames, in the pass's order.
+            needed: the frames needed for the last frame, those needed now, and those needed at the last milestone.
         """
         try:
             self.policy.restore(notes, outputs)
@@ -50,18 +50,18 @@ class Pass:
         return True
 
     def begin(self, earlier: Mapping[int, Output]) -> None:
-        """Begin with outputs of frames that the other pass has tracked, in this pass's order."""
+        """Start with outputs of frames that the other pass has tracked, in this pass's order."""
         for index, output in earlier.items():
             self.policy.remember(index, [output])
         self._before = set(), set(earlier)
         self.is_fresh = False
 
     def finish(self, index: int, outputs: Sequence[Output]) -> tuple[Notes | None, list[int]]:
-        """Take in what was tracked on frame `index`; nothing if that is prompted.
+        """Take in the outputs of frame `index`; none if it is prompted.
 
         Returns:
-            What is to be kept with the frame, and the frames whose files nobody reads any more. What was needed for
-            this frame stays one frame longer, so that it alone can be tracked again.
+            The notes to store with the frame, and the frames whose files are no longer needed. Files needed for this
+            frame stay one frame longer, so that it can be tracked again.
         """
         before, last = self._before
         now = last
@@ -79,5 +79,5 @@ class Pass:
 
 
 def last_milestone(done: int) -> int:
-    """After how many frames the last one was, `done` frames from a pass's start."""
+    """Return the number of frames before the last milestone, `done` frames from a pass's start."""
     return done // _MILESTONE * _MILESTONE

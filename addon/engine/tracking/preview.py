@@ -1,8 +1,8 @@
-"""One frame's matte at once, before anything is tracked: what a click does.
+"""Previews: one frame's matte at once, before anything is tracked, as after a click.
 
-The answer is what tracking will make of the frame, as near as one frame can tell: a matte that is in the store is that
-matte; a prompt that stands alone gives exactly its conditioning frame; points that correct a tracked frame correct its
-newest matte, with the memory of the prompts that it was tracked from.
+The result is as near to that of tracking as a single frame can be. A matte in the store is shown as it is. A prompt
+that stands alone gives exactly its conditioning frame. Points that correct a tracked frame correct its newest matte,
+with the memory of the prompts that it was tracked from.
 """
 
 from __future__ import annotations
@@ -26,31 +26,33 @@ from .propagate import Takes, corrections
 
 
 class Previewer:
-    """Previews with one model. Keeps the image features of the last frame, so that the next click costs little."""
+    """Previews with one model. It keeps the image features of the last frame, so that the next click costs little."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
-        self._seen: tuple[str, int] | None = None  # footage (by this model) and frame that the features are of
+        self._seen: tuple[str, int] | None = None  # footage (with this model) and frame of the kept features
         self._features: dict[int, Any] = {}
 
     def preview(
         self, job: Job, frame: int, reader: Reader, store: Store, takes: Takes, features: FeatureCache
     ) -> dict[str, NDArray[np.float16]]:
-        """The mattes of a clip frame, by object.
+        """Return the mattes of a clip frame by object.
 
         Args:
-            job: the prompts as they are now.
+            job: the present prompts.
             frame: clip frame.
             reader: the Job's footage.
             store: the clip's store.
             takes: where the Job's mattes are or will be.
-            features: of the footage by the model.
+            features: cache of the footage's features by the model.
 
         Returns:
-            Logits (h, w), above 0 is subject. An object of which nothing can be said on this frame is missing.
+            Logits (h, w), above 0 inside the subject. Objects without any information on this frame are missing.
 
         Raises:
-            FootageError, JobError, OutputError: as they say.
+            FootageError: the frame can't be read.
+            JobError: a mask prompt can't be read.
+            OutputError: a stored matte is damaged.
         """
         seen = (features.folder.name, frame)
         if seen != self._seen:
@@ -78,13 +80,13 @@ class Previewer:
             state, prompt, store, matte_object.name, job.footage
         )
         if not (corrects or prompt.stands_alone):
-            return None  # nothing is there that it could correct
+            return None  # there is no matte that it could correct
         give(predictor, state, 0, prompt, job.footage)
         self._features = state["cached_features"]
         return memory.matte_of(predictor.conditioning(state, 0)[frame - 1], job.footage).logits
 
     def _take_up(self, state: State, prompt: Prompt, store: Store, name: str, footage: Footage) -> bool:
-        """Put the newest matte of the prompt's frame into `state` as tracked. False if there is none."""
+        """Put the newest matte of the prompt's frame into `state` as tracked. Return False if there is none."""
         predictor = self.loaded.predictor
         take = store.newest(name, prompt.frame)
         matte = take.matte(prompt.frame) if take else None

@@ -1,7 +1,7 @@
-"""The ways that objects are tracked: one, or for a second opinion also the other way, between their prompted frames.
+"""The directions in which objects are tracked: one, or for a second opinion also the other, between prompted frames.
 
-Each way has takes of its own, under the key that a Job has that asks for nothing else; so a second opinion on what is
-tracked already costs the other way alone, and both are resumed, and survive a kill, as any.
+Each direction has its own takes, with the same key as in a Job without a second opinion. So a second opinion on tracked
+mattes only costs the other direction, and both are resumed after a kill like any take.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .propagate import Takes, takes
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Which objects, how they go through the clip, and where their mattes are."""
+    """The objects of one direction, how they go through the clip, and where their mattes are."""
 
     where: Takes
     objects: tuple[MatteObject, ...]
@@ -29,7 +29,7 @@ class Way:
 
 
 def ways_of(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> list[Way]:
-    """The way of the Job's direction, and the other one where a second opinion is wanted; arguments as of `takes`."""
+    """Return the Job's direction, and the other one if a second opinion is wanted. Arguments as for `takes`."""
     plain = dataclasses.replace(job, second_opinion=False)
     ways = [Way(takes(plain, store, fingerprint, model), job.objects, plan_of)]
     between = tuple(matte_object for matte_object in job.objects if any(other_side(job, matte_object).passes))
@@ -42,7 +42,7 @@ def ways_of(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> 
 
 
 def share_prompts(one: Take, other: Take) -> None:
-    """What prompted frames give is the same both ways, and may have taken tracking to find out. Raises OutputError."""
+    """Copy the results of prompted frames, which may need tracking and are the same both ways. Raises OutputError."""
     for frame in one.conditioning_frames():
         source = one.state_path(frame, conditioning=True)
         if not other.state_path(frame, conditioning=True).exists():

@@ -1,4 +1,4 @@
-"""Writing beside computing: a thread takes what is finished, so that the next frame need not wait for the disk."""
+"""Writes in a thread beside the computation, so that the next frame does not wait for the disk."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from types import TracebackType
 
 import torch
 
-_WAITING = 8  # tasks; each holds what it writes in memory
+_WAITING = 8  # most pending tasks, as each keeps its data in memory
 
 Task = Callable[[], object]
 
 
 class Writer:
-    """Does tasks in a thread of its own, in the order in which they come. Leaving the `with` waits for the last.
+    """Runs tasks in a thread, in the order in which they are submitted. Leaving the `with` block waits for the last
+    one.
 
-    The order on disk is that of the calls, so a killed engine leaves what one leaves that writes between two frames.
-    After a task has failed, no later one is done: what depends on it must not be there without it.
+    The order on disk is that of the calls, so a killed engine leaves the same files as one that writes between two
+    frames. After a task has failed, no later one runs, as later files depend on earlier ones.
     """
 
     def __init__(self) -> None:
@@ -37,12 +38,12 @@ class Writer:
             self._raise()
 
     def do(self, task: Task) -> None:
-        """Hand over a task; waits while too many are on their way. Raises what an earlier one has raised."""
+        """Submit a task; wait while too many are pending. Raises the exception of an earlier task."""
         self._raise()
         self._tasks.put(task)
 
     def flush(self) -> None:
-        """Wait until all is done. Raises what a task has raised."""
+        """Wait for all tasks. Raises the exception of a failed task."""
         self._tasks.join()
         self._raise()
 
@@ -51,7 +52,7 @@ class Writer:
             raise self._error
 
     def _work(self) -> None:
-        with torch.inference_mode():  # a thread has a mode of its own; tensors are those of a thread that was in it
+        with torch.inference_mode():  # inference mode is set per thread; the tensors were made in inference mode
             while (task := self._tasks.get()) is not None:
                 try:
                     if self._error is None:
@@ -59,5 +60,5 @@ class Writer:
                 except Exception as error:
                     self._error = error
                 finally:
-                    del task  # what it has written need not wait in memory for the next one
+                    del task  # frees its data before waiting for the next one
                     self._tasks.task_done()
