@@ -1,1 +1,1 @@
-"""What the artist can do, one verb a file."""
+"""The operators: what an artist can do, one verb per file."""

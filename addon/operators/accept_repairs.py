@@ -1,4 +1,4 @@
-"""Accept: what is offered for doubtful mattes becomes mask prompts, a layer of the clip's mask for each object."""
+"""Accept: offered repairs become mask prompts, one layer of the clip's mask for each object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..viewer.repairs import offers_of, outlines_on
 from .base import Result, fail, in_clip_editor
 from .to_mask import make_mask
 
-_LONGEST = 63  # bytes of a layer's name
+_LONGEST = 63  # longest name of a layer in bytes
 
 
 class SPLATMATTE_OT_accept_repairs(bpy.types.Operator):
@@ -31,7 +31,7 @@ class SPLATMATTE_OT_accept_repairs(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is offered."""
+        """Require an offer."""
         if not in_clip_editor(cls, context):
             return False
         if not offers_of(active_clip(context)):
@@ -41,7 +41,7 @@ class SPLATMATTE_OT_accept_repairs(bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """Of one frame, or of all."""
+        """Return the tooltip for one frame or for all."""
         if properties.every:
             return translated("Make all offered mattes mask prompts: a layer of the clip's mask for each object, keyed")
         return ""

@@ -17,12 +17,12 @@ class SPLATMATTE_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is running."""
+        """Require a running Job."""
         return job_run.running() is not None
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """The running operator notices the end."""
+        """Ask the engine to stop; the running operator notices the end."""
         if (run := job_run.running()) is not None:
             run.stop()
-            redraw_sidebars()  # which say so
+            redraw_sidebars()  # they show that it is stopping
         return {"FINISHED"}

@@ -1,4 +1,4 @@
-"""Change queue: let what waits come sooner or later, or take it out."""
+"""Change queue: move a waiting Job up or down, or remove it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class SPLATMATTE_OT_change_queue(bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """Of each button."""
+        """Return the tooltip of each button."""
         changes = cls.bl_rna.properties["change"].enum_items  # type: ignore[attr-defined]
         words: str = bpy.app.translations.pgettext_tip(changes[properties.change].description)
         return words
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """It may have begun meanwhile: then nothing is changed."""
+        """Change the queue; nothing happens if the Job has started meanwhile."""
         run = next((run for run in job_run.waiting() if run.number == self.number), None)
         if run is None:
             return {"CANCELLED"}

@@ -1,4 +1,4 @@
-"""Check in 3-D: hold the mattes of all cameras against each other."""
+"""Check in 3-D: compare the mattes of all cameras with each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SPLATMATTE_OT_check_cameras(JobOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Cameras."""
+        """Require cameras."""
         clip = active_clip(context)
         if clip is not None and not (settings_of(clip).poses or is_solved(clip)):
             cls.poll_message_set(translated("Solve the camera, or name its poses"))

@@ -1,4 +1,4 @@
-"""Clean splat: what lies outside the mattes goes from a trained splat; counted first, as it can't be seen here."""
+"""Clean splat: remove what lies outside the mattes from a trained splat. Counted first, as it can't be shown here."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class SPLATMATTE_OT_clean_splat(JobOperator, bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """What the button that is pointed at does."""
+        """Return the tooltip of each button."""
         if getattr(properties, "count", False):
             return translated("Say how many Gaussians lie outside the mattes, and write nothing")
         return ""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Cameras and a splat, and nothing running."""
+        """Require cameras and a splat, and no running Job."""
         clip = active_clip(context)
         if clip is not None and not settings_of(clip).splat:
             cls.poll_message_set(translated("Choose the splat first"))

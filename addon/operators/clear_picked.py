@@ -1,4 +1,4 @@
-"""Clear: nothing is picked any more of what was found."""
+"""Clear: unpick everything that was found."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class SPLATMATTE_OT_clear_picked(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is picked."""
+        """Require that something is picked."""
         clip = active_clip(context)
         return clip is not None and bool(settings_of(clip).found.numbers)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Of the kind that is chosen."""
+        """Clear the picks of the shown kind, things or parts."""
         settings_of(active_clip(context)).found.numbers = ""
         redraw()
         return {"FINISHED"}

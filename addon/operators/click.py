@@ -1,4 +1,4 @@
-"""Click: a marker where the mouse is, on the subject or on what is not. For keys, and scripts."""
+"""Click: add a marker at the mouse, on the subject or on what is not. For keys and scripts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip, and a tracking object to add to."""
+        """Require a clip with a tracking object."""
         clip = active_clip(context)
         if clip is None or clip.tracking.objects.active is None:
             cls.poll_message_set(translated("Open footage first"))
@@ -41,20 +41,20 @@ class SPLATMATTE_OT_click(bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """Of either role."""
+        """Return the tooltip of each role."""
         if properties.exclude:
             return translated("Add a marker on what is not the subject, where the mouse is")
         return ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """By a key: where the mouse is. By a key that somebody gave to a button of an earlier version: the tool."""
+        """Add a marker at the mouse. Keys assigned to an earlier version's button start the tool instead."""
         if not self.at_mouse:
             return bpy.ops.splat_matte.mark_subject("INVOKE_DEFAULT")  # type: ignore[no-any-return,attr-defined]
         self.location = context.region.view2d.region_to_view(event.mouse_region_x, event.mouse_region_y)
         return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Add it, and select it alone."""
+        """Add a marker and make it the only selected one."""
         clip = active_clip(context)
         u, v = self.location
         if not (0 <= u <= 1 and 0 <= v <= 1):

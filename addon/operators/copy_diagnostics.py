@@ -1,4 +1,4 @@
-"""Copy diagnostics: what a report of a problem should say."""
+"""Copy diagnostics: the facts that a problem report needs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class SPLATMATTE_OT_copy_diagnostics(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Copy."""
+        """Copy the facts to the clipboard."""
         context.window_manager.clipboard = as_text(facts())
         self.report({"INFO"}, translated("Copied: paste it into your report"))
         return {"FINISHED"}
 
 
 def facts() -> dict[str, str]:
-    """What is known, by name."""
+    """Return the known facts by name."""
     chosen = preferences()
     found = installed(setup_run.plan().runtimes)
     manifest = tomllib.loads((EXTENSION / "blender_manifest.toml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Drop or keep: whether the frame that is shown is exported."""
+"""Drop or keep: toggle whether the shown frame is exported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SPLATMATTE_OT_drop_frame(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip, on one of its frames."""
+        """Require that the clip shows one of its frames."""
         if not has_clip(cls, context):
             return False
         clip = active_clip(context)
@@ -30,7 +30,7 @@ class SPLATMATTE_OT_drop_frame(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """The other way round."""
+        """Toggle the frame."""
         clip = active_clip(context)
         settings = settings_of(clip)
         settings.drop(settings.dropped_frames() ^ {shown_frame(clip, context.space_data, context.scene)})

@@ -1,4 +1,4 @@
-"""Export: write a version; what isn't tracked yet is tracked first."""
+"""Export: write a version; what is not tracked yet is tracked first."""
 
 from __future__ import annotations
 

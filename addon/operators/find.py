@@ -29,7 +29,7 @@ class SPLATMATTE_OT_find(JobOperator, bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """Of either button."""
+        """Return the tooltip of each button."""
         if properties.export:
             return translated(
                 "Write a version of what is picked, for the program chosen under Export. What is not found yet is"

@@ -1,4 +1,4 @@
-"""Find footage: where the files of a clip have gone."""
+"""Find footage: search the moved files of a clip."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip."""
+        """Require a clip."""
         return has_clip(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Look near the .blend file; if it is not there, ask."""
+        """Search near the .blend file; if nothing is found, ask for a folder."""
         if self._look(context):
             return {"FINISHED"}
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """In the folder; without one, near the .blend file."""
+        """Search the folder; without one, near the .blend file."""
         if self._look(context):
             return {"FINISHED"}
         name = Path(active_clip(context).filepath).name
@@ -63,7 +63,7 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
             return False
         if found != lost:
             clip.filepath = str(found)
-            context.view_layer.update()  # Blender looks at the file only then
+            context.view_layer.update()  # makes Blender read the file
             if isinstance(context.space_data, bpy.types.SpaceClipEditor):
                 bpy.ops.clip.reload()
             refresh()

@@ -1,4 +1,4 @@
-"""From Here On: a correction is taken forward from its frame, frames before keep their mattes."""
+"""From Here On: apply a correction to later frames only; earlier frames keep their mattes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SPLATMATTE_OT_from_here_on(JobOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """An object that is tracked."""
+        """Require a tracked object."""
         return is_tracked(cls, context)
 
     def _start(self, context: bpy.types.Context) -> job_run.Run:

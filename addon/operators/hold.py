@@ -22,11 +22,11 @@ class SPLATMATTE_OT_hold(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """An object that is tracked."""
+        """Require a tracked object."""
         return is_tracked(cls, context)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """The range in the panel."""
+        """Hold the panel's range."""
         clip = active_clip(context)
         settings = settings_of(clip)
         last = min(settings.hold_end, clip.frame_duration)
@@ -39,7 +39,7 @@ class SPLATMATTE_OT_hold(bpy.types.Operator):
 
 
 def is_tracked(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """For `poll`: the object that is chosen in the list has mattes; says what to do if it has none."""
+    """Require that the selected object has mattes; for `poll`, with a message that says what to do."""
     clip = active_clip(context)
     active = clip.tracking.objects.active if clip is not None else None
     if active is None or not settings_of(clip).take_of(active.name):

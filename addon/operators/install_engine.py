@@ -1,4 +1,4 @@
-"""Install, update or repair the engine: all three make a new runtime beside the old one."""
+"""Install, update or repair the engine: all three build a new runtime beside the old one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .setup_operator import SetupOperator, ask_for_network
 
 
 class InstallOperator(SetupOperator):
-    """Mixed into an operator that installs the engine as planned."""
+    """Mix-in of operators that install the engine as planned."""
 
     verb: setup_run.Verb = "install"
 
@@ -20,7 +20,7 @@ class InstallOperator(SetupOperator):
     )
 
     def arguments(self) -> list[str]:
-        """The plan that the preferences show."""
+        """Return the plan that the preferences show."""
         plan = setup_run.plan()
         if plan.wheels is None:
             ask_for_network()

@@ -1,4 +1,4 @@
-"""What track and export have in common: modal in a window, blocking without one, with the same messages."""
+"""Base of track and export: modal in a window, blocking without one, with the same messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import OperatorMixin, Result, fail, hints_given, say_status, start_wa
 
 
 class JobOperator(OperatorMixin):
-    """Mixed into a bpy.types.Operator that names its verb."""
+    """Mix-in of operators that run a Job; each names its verb."""
 
     verb: job_run.Verb
 
@@ -30,14 +30,14 @@ class JobOperator(OperatorMixin):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip. If something runs, it waits its turn."""
+        """Require a clip. Another Job may be running; then this one waits."""
         if not bpy.data.movieclips:
             cls.poll_message_set(translated("Open footage first"))
             return False
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """In a window: start, and watch from a timer."""
+        """In a window: start the Job and watch it by a timer."""
         try:
             self._run = self._start(context)
         except MatteError as error:
@@ -50,8 +50,8 @@ class JobOperator(OperatorMixin):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Esc asks what runs to stop; everything else passes through."""
-        asked = event.type == "ESC" and event.value == "PRESS" and not hints_given()  # to a tool, if one is on
+        """Stop the running Job on Esc; pass every other event on."""
+        asked = event.type == "ESC" and event.value == "PRESS" and not hints_given()  # an active tool takes Esc
         if asked and not (self._run.waits or self._run.stopping):
             self._run.stop()
             self._show(context)

@@ -32,11 +32,11 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip."""
+        """Require a clip."""
         return has_clip(cls, context)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Go there, if there is one."""
+        """Go to the frame, if there is one."""
         clip = active_clip(context)
         here = shown_frame(clip, context.space_data, context.scene)
         found = stops(clip, self.kind)

@@ -1,4 +1,4 @@
-"""Keep all frames: no selection."""
+"""Keep all frames: clear the selection of frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SPLATMATTE_OT_keep_all_frames(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Some are dropped."""
+        """Require dropped frames."""
         clip = active_clip(context)
         if clip is None or not settings_of(clip).dropped:
             cls.poll_message_set(translated("No frame is dropped"))
@@ -28,7 +28,7 @@ class SPLATMATTE_OT_keep_all_frames(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Forget which were dropped."""
+        """Clear the selection."""
         settings_of(active_clip(context)).drop(())
         redraw()
         return {"FINISHED"}

@@ -1,4 +1,4 @@
-"""Mark: the selected tracks are on what is not the subject."""
+"""Mark as Exclude: the selected tracks are on what is not the subject."""
 
 from __future__ import annotations
 

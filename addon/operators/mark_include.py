@@ -1,4 +1,4 @@
-"""Mark: the selected tracks are on the subject."""
+"""Mark as Include: the selected tracks are on the subject."""
 
 from __future__ import annotations
 

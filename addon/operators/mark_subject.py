@@ -1,7 +1,7 @@
-"""Mark Subject: the tool. While it is on, clicks in a clip editor set marks; everything else is Blender's.
+"""Mark Subject: the tool. While it is active, clicks in a clip editor set marks; everything else is Blender's.
 
-Blender has no tools of extensions in the clip editor (bpy.utils.register_tool says so in 4.2 to 5.2): this is a modal
-operator that stays on. It holds no reference to an editor or a clip but during a drag, so these may come and go.
+Extensions can't add tools to the clip editor (see bpy.utils.register_tool in 4.2 to 5.2), so this is a modal operator
+that stays active. Except during a drag it keeps no reference to an editor or a clip, so these may come and go.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _GIZMOS = (48.0, 88.0)  # width and height of the corner with Blender's buttons,
 
 @dataclass(slots=True)
 class _Press:
-    """The left button is held down. Places are 0..1 from the bottom left of the frame."""
+    """The left button is held down. Places are 0 to 1 from the bottom left of the frame."""
 
     area: bpy.types.Area
     clip: str
@@ -39,30 +39,30 @@ class _Press:
 
 
 class _Tool:
-    """The tool, from when it is switched on until it is switched off."""
+    """The state of the tool while it is active."""
 
     def __init__(self) -> None:
         self.press: _Press | None = None
         self.crosshair = False
-        self.annotates = False  # D is held: Blender's Annotate draws, which strokes are made of
+        self.annotates = False  # D is held, so Blender's Annotate tool draws strokes
 
 
 _on: _Tool | None = None
 
 
 def is_on() -> bool:
-    """Whether clicks set marks."""
+    """Whether the tool is active."""
     return _on is not None
 
 
 def dragged(area: bpy.types.Area) -> Corners | None:
-    """The box that is being drawn in an editor."""
+    """Return the box that is being drawn in an editor, or None."""
     press = _on.press if _on is not None else None
     return (press.start, press.end) if press is not None and press.is_drag and press.area == area else None
 
 
 def switch_off(context: bpy.types.Context) -> None:
-    """What is left of the operator ends with the next event."""
+    """Deactivate the tool; the operator ends with the next event."""
     global _on
     if _on is None:
         return
@@ -79,18 +79,18 @@ Drag: a box around it. Shift-click: choose the object that is there"""
 
     bl_idname = "splat_matte.mark_subject"
     bl_label = "Mark Subject"
-    bl_options = {"REGISTER"}  # what it does are steps of undo, itself is none
+    bl_options = {"REGISTER"}  # its marks are undo steps, the tool itself is none
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip that is shown somewhere in this window."""
+        """Require a clip in an editor of this window."""
         if context.window is None or not any(_editors(context.window)):
             cls.poll_message_set(translated("Open footage first"))
             return False
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """On, or off again."""
+        """Toggle the tool."""
         global _on
         if _on is not None:
             switch_off(context)
@@ -102,7 +102,7 @@ Drag: a box around it. Shift-click: choose the object that is there"""
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Clicks and drags over a clip are the tool's, and Esc; everything else passes through."""
+        """Handle Esc, and clicks and drags over a clip; pass every other event on."""
         if self._tool is not _on:
             return {"FINISHED", "PASS_THROUGH"}
         if not any(_editors(context.window)):
@@ -125,22 +125,22 @@ Drag: a box around it. Shift-click: choose the object that is there"""
             self._tool.press = None
             return self._do(context, press)
         elif event.type == "D":
-            self._tool.annotates = event.value == "PRESS"  # again and again, as long as it is held
+            self._tool.annotates = event.value == "PRESS"  # repeats while the key is held
         elif area is not None and _is_press(event):
             if self._tool.annotates:
-                self._tool.annotates = False  # Annotate takes the key's release too, should it come during the stroke
+                self._tool.annotates = False  # if the key is released during a stroke, Annotate consumes the event
                 return {"PASS_THROUGH"}
             self._tool.press = _pressed(area, event)
             return {"RUNNING_MODAL"}
         return {"PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends it: its window is closed, another file is opened."""
+        """Blender ends the operator: its window is closed, or another file is opened."""
         if self._tool is _on:
             switch_off(context)
 
     def _escape(self, context: bpy.types.Context) -> Result:
-        """The drag is given up; without one, the tool."""
+        """Cancel the drag; without one, deactivate the tool."""
         if self._tool.press is not None:
             self._tool.press = None
             redraw()
@@ -149,7 +149,7 @@ Drag: a box around it. Shift-click: choose the object that is there"""
         return {"FINISHED"}
 
     def _point(self, context: bpy.types.Context, over: bool) -> None:
-        """A crosshair over clips, Blender's own pointer elsewhere."""
+        """Show a crosshair over clips, and Blender's own pointer elsewhere."""
         if over != self._tool.crosshair:
             self._tool.crosshair = over
             if over:
@@ -159,7 +159,7 @@ Drag: a box around it. Shift-click: choose the object that is there"""
 
     @logged
     def _do(self, context: bpy.types.Context, press: _Press) -> Result:
-        """What a click or a drag asks for, as one step of undo."""
+        """Carry out a click or a drag as one undo step."""
         with context.temp_override(area=press.area, region=window_region(press.area)):
             try:
                 step = self._mark(bpy.context, press)
@@ -172,7 +172,7 @@ Drag: a box around it. Shift-click: choose the object that is there"""
         return {"RUNNING_MODAL"}
 
     def _mark(self, context: bpy.types.Context, press: _Press) -> str:
-        """The name of the step of undo; empty if nothing was done."""
+        """Carry out a click or a drag; return the name of the undo step, empty if nothing was done."""
         space: bpy.types.SpaceClipEditor = context.space_data  # type: ignore[assignment]
         clip, frame = space.clip, shown_frame(space.clip, space, context.scene)
         if not 1 <= frame <= clip.frame_duration:
@@ -200,7 +200,7 @@ Drag: a box around it. Shift-click: choose the object that is there"""
 
 
 def _editors(window: bpy.types.Window) -> Iterator[bpy.types.Area]:
-    """Those that show a clip."""
+    """Yield the editors that show a clip."""
     for area in window.screen.areas:
         space = area.spaces.active
         if isinstance(space, bpy.types.SpaceClipEditor) and space.clip is not None and space.view == "CLIP":
@@ -208,12 +208,12 @@ def _editors(window: bpy.types.Window) -> Iterator[bpy.types.Area]:
 
 
 def _is_free(context: bpy.types.Context, area: bpy.types.Area, event: bpy.types.Event) -> bool:
-    """Whether a click there is the tool's: over the clip, but not over Blender's buttons for pan and zoom."""
+    """Whether a click is the tool's: over the clip, but not over Blender's buttons for pan and zoom."""
     return over_clip(area, event) and not _over_gizmos(area, event, context.preferences.system.ui_scale)
 
 
 def _over_gizmos(area: bpy.types.Area, event: bpy.types.Event, scale: float) -> bool:
-    """They are in the upper right corner of what no other region covers."""
+    """Whether the mouse is over these buttons, in the upper right corner of the area that no other region covers."""
     space: bpy.types.SpaceClipEditor = area.spaces.active  # type: ignore[assignment]
     if not (space.show_gizmo and space.show_gizmo_navigate):
         return False
@@ -229,7 +229,7 @@ def _over_gizmos(area: bpy.types.Area, event: bpy.types.Event, scale: float) -> 
 
 
 def _is_press(event: bpy.types.Event) -> bool:
-    """Of the left button. With Alt it may be the middle one, of who has none."""
+    """Whether the left button is pressed. With Alt it may emulate a middle button."""
     is_left = event.type == "LEFTMOUSE" and event.value in ("PRESS", "DOUBLE_CLICK")
     return is_left and not (event.alt or event.oskey)
 
@@ -249,7 +249,7 @@ def _pressed(area: bpy.types.Area, event: bpy.types.Event) -> _Press:
 
 
 def _drag(context: bpy.types.Context, press: _Press, event: bpy.types.Event) -> None:
-    """A box, from the distance on that Blender takes for a drag. Only an include can be one."""
+    """Start or extend a box once the mouse has moved by Blender's drag threshold. Only an include can be a box."""
     x, y = press.mouse
     inputs, scale = context.preferences.inputs, context.preferences.system.ui_scale
     far = max(abs(event.mouse_x - x), abs(event.mouse_y - y)) >= inputs.drag_threshold_mouse * scale
@@ -266,13 +266,13 @@ def _place(area: bpy.types.Area, event: bpy.types.Event) -> tuple[float, float]:
 
 
 def _inside(place: tuple[float, float]) -> tuple[float, float]:
-    """The nearest place of the frame."""
+    """Return the nearest place inside the frame."""
     u, v = (min(max(side, 0.0), 1.0) for side in place)
     return u, v
 
 
 def _draw_hints(header: bpy.types.Header, context: bpy.types.Context) -> None:
-    """In the status bar, as Blender's own tools do."""
+    """Draw hints in the status bar, as Blender's own tools do."""
     row = header.layout.row(align=True)
     for icons, text in (
         (("MOUSE_LMB",), "Include"),

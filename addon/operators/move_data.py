@@ -1,4 +1,4 @@
-"""Move engine and checkpoints to another folder, on a larger disk for instance."""
+"""Move engine and checkpoints to another folder, for instance on a larger disk."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class SPLATMATTE_OT_move_data(SetupOperator, bpy.types.Operator):
     directory: StringProperty(name="Folder", description="Where they go to", subtype="DIR_PATH", options={"SKIP_SAVE"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Choose the folder."""
+        """Ask for the folder."""
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def arguments(self) -> list[str]:
-        """The folder."""
+        """Return the folder."""
         if not self.directory:
             raise OutputError("No folder is chosen.", hint="Choose the folder to move to.")
         return [str(Path(bpy.path.abspath(self.directory)))]

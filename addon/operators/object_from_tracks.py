@@ -1,4 +1,4 @@
-"""Object from tracks: the selected tracks move into an object of their own."""
+"""Object from tracks: move the selected tracks into a new object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SPLATMATTE_OT_object_from_tracks(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Tracks selected in a clip editor."""
+        """Require selected tracks in a clip editor."""
         space = context.space_data
         if not isinstance(space, bpy.types.SpaceClipEditor) or not space.clip or not selected_tracks(space.clip):
             cls.poll_message_set(translated("Select tracks first"))
@@ -28,7 +28,7 @@ class SPLATMATTE_OT_object_from_tracks(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Blender's own copy, delete and paste."""
+        """Use Blender's own copy, delete and paste."""
         clip = active_clip(context)
         bpy.ops.clip.copy_tracks()
         bpy.ops.clip.delete_track()

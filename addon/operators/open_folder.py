@@ -17,12 +17,12 @@ class SPLATMATTE_OT_open_folder(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A version was written."""
+        """Require that a version was written."""
         run = _run(context)
         return run is not None and run.result is not None and "folder" in run.result
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Open it."""
+        """Open the folder."""
         run = _run(context)
         if run is not None and run.result is not None:
             bpy.ops.wm.path_open(filepath=run.result["folder"])

@@ -1,4 +1,4 @@
-"""Open the logs: Blender's side, and the last installation."""
+"""Open the logs: those of Blender's side and of the last installation."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class SPLATMATTE_OT_open_log(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There is one at least."""
+        """Require a log."""
         return bool(_logs())
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Open them."""
+        """Open the logs."""
         for log in _logs():
             bpy.ops.wm.path_open(filepath=str(log))
         return {"FINISHED"}
 
 
 def _logs() -> list[Path]:
-    """Those that are there."""
+    """Return the existing log files."""
     return [log for log in (log_file(), setup_run.plan().log) if log.is_file()]

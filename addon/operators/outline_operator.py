@@ -1,4 +1,4 @@
-"""What suggest and pick have in common: outlines of a frame over the plate, the one under the mouse, a click on it."""
+"""Base of suggest and pick: outlines over the plate, the one under the mouse highlighted, and clicks on them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Look = tuple[tuple[float, float, float, float], float]  # colour, and width in p
 
 
 class OutlineOperator(OperatorMixin):
-    """Mixed into a bpy.types.Operator that asks for outlines and says what becomes of the one that is clicked on."""
+    """Mix-in of operators that request outlines and handle a click on one of them."""
 
     bl_options = {"REGISTER", "UNDO"}
 
-    follows = False  # whether the outlines of another frame are asked for when the artist goes there
+    follows = False  # whether outlines are requested again when the artist goes to another frame
 
     location: FloatVectorProperty(
         name="Location",
@@ -59,39 +59,39 @@ class OutlineOperator(OperatorMixin):
     _frame: int
     _found: list[Suggestion]
     _under: int | None
-    _latest: LatestRequest[int]  # the clip frame whose outlines are asked for
-    _batches: dict[int, list[gpu.types.GPUBatch]]  # by the identity of a suggestion
+    _latest: LatestRequest[int]  # the clip frame whose outlines are requested
+    _batches: dict[int, list[gpu.types.GPUBatch]]  # by id() of a suggestion
 
     # -- each operator's own --------------------------------------------------------------------------------------
 
     def _request(self, clip: bpy.types.MovieClip, frame: int) -> Reply:
-        """Ask the engine. Raises MatteError."""
+        """Send the request. Raises MatteError."""
         raise NotImplementedError
 
     def _answered(self) -> None:
-        """`_found` has come."""
+        """React to the arrival of `_found`."""
 
     def _take(self, context: bpy.types.Context, chosen: int) -> Result:
-        """One of `_found` was clicked on."""
+        """Handle a click on number `chosen` of `_found`."""
         raise NotImplementedError
 
     def _words(self) -> str:
-        """For the status bar, once `_found` has come."""
+        """Return words for the status bar, once `_found` has arrived."""
         raise NotImplementedError
 
     def _look(self, suggestion: Suggestion) -> Look:
-        """Of what is not under the mouse."""
+        """Return the look of an outline that is not under the mouse."""
         raise NotImplementedError
 
     # -- Blender's ------------------------------------------------------------------------------------------------
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip, and nothing running."""
+        """Require a clip, and no running Job."""
         return in_clip_editor(cls, context) and job_run.nothing_runs(cls)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Without a window, or from a script: take what is at `location`."""
+        """Without a window, or from a script: take the outline at `location`."""
         try:
             for _ in self._open(context):
                 pass
@@ -101,7 +101,7 @@ class OutlineOperator(OperatorMixin):
         return self._click(context, self._coordinates.from_marker(self._frame, (self.location[0], self.location[1])))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """In a window: ask, then wait for clicks."""
+        """In a window: send the request, then wait for clicks."""
         try:
             self._open(context)
         except MatteError as error:
@@ -113,10 +113,10 @@ class OutlineOperator(OperatorMixin):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Each click takes what is there; Esc or the right button ends it; everything else passes through."""
+        """Take the outline under each click; end on Esc or the right button; pass every other event on."""
         if event.type in ("ESC", "RIGHTMOUSE") and event.value == "PRESS":
             self.cancel(context)
-            return {"CANCELLED"}  # each click is a step of undo already
+            return {"CANCELLED"}  # each click has already made an undo step
         if not is_open(self._area) or self._area.type != "CLIP_EDITOR" or self._clip not in bpy.data.movieclips:
             self.cancel(context)
             return {"CANCELLED"}
@@ -134,7 +134,7 @@ class OutlineOperator(OperatorMixin):
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends it, or the artist."""
+        """End the operator, on behalf of Blender or of the artist."""
         self._latest.cancel()
         bpy.types.SpaceClipEditor.draw_handler_remove(self._handle, "WINDOW")
         context.window_manager.event_timer_remove(self._timer)
@@ -152,7 +152,7 @@ class OutlineOperator(OperatorMixin):
         return self._ask(clip, self.frame or shown_frame(clip, context.space_data, context.scene))
 
     def _ask(self, clip: bpy.types.MovieClip, frame: int) -> Reply:
-        """For a frame's outlines; an answer for another that is still on its way is dropped."""
+        """Request a frame's outlines; a pending answer for another frame is dropped."""
         self._found = []
         self._under = None
         self._frame = frame
@@ -160,7 +160,7 @@ class OutlineOperator(OperatorMixin):
 
     @logged
     def _poll(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """See which frame is shown, and whether the answer has come."""
+        """Check which frame is shown, and whether the answer has arrived."""
         try:
             space = self._area.spaces.active
             clip = bpy.data.movieclips[self._clip]
@@ -178,7 +178,7 @@ class OutlineOperator(OperatorMixin):
         return {"PASS_THROUGH"}
 
     def _take_answer(self) -> bool:
-        """Take the answer if it has come; whether it has. Raises MatteError."""
+        """Take the answer; return whether it has arrived. Raises MatteError."""
         if (answer := self._latest.answer()) is None:
             return False
         _, self._result = answer
@@ -189,7 +189,7 @@ class OutlineOperator(OperatorMixin):
 
     @logged
     def _click(self, context: bpy.types.Context, place: tuple[float, float]) -> Result:
-        """Take the smallest at a place of the plate."""
+        """Take the smallest outline at a place of the plate."""
         chosen = smallest_at(self._found, place)
         if chosen is None:
             self.report({"WARNING"}, translated("No outline is here"))
@@ -199,7 +199,7 @@ class OutlineOperator(OperatorMixin):
         return result
 
     def _point(self, event: bpy.types.Event) -> tuple[float, float] | None:
-        """Where the mouse is on the plate, if it is over the clip; what is there is under it from now on."""
+        """Return the mouse's place on the plate, if it is over the clip, and highlight the outline there."""
         place = None
         if over_clip(self._area, event):
             region = window_region(self._area)
@@ -214,7 +214,7 @@ class OutlineOperator(OperatorMixin):
     # -- drawing --------------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        """The outlines, the one under the mouse white and on top."""
+        """Draw the outlines, the one under the mouse in white and on top."""
         space = bpy.context.space_data
         if not isinstance(space, bpy.types.SpaceClipEditor) or space.clip is None or space.clip.name != self._clip:
             return
@@ -227,7 +227,7 @@ class OutlineOperator(OperatorMixin):
         gpu.state.blend_set("ALPHA")
         shader.bind()
         shader.uniform_float("viewportSize", gpu.state.viewport_get()[2:])
-        with gpu.matrix.push_pop():  # type: ignore[attr-defined]  # what Blender's stubs leave out
+        with gpu.matrix.push_pop():  # type: ignore[attr-defined]  # missing in Blender's stubs
             gpu.matrix.translate((left, bottom))
             gpu.matrix.scale((right - left, top - bottom))
             for i in sorted(range(len(self._found)), key=lambda i: i == self._under):
@@ -239,7 +239,7 @@ class OutlineOperator(OperatorMixin):
         gpu.state.blend_set("NONE")
 
     def _batches_of(self, suggestion: Suggestion, shader: gpu.types.GPUShader) -> list[gpu.types.GPUBatch]:
-        """Its outlines, 0..1 over the frame; made once, as there may be hundreds."""
+        """Return its outlines, 0 to 1 over the frame; built once, as there may be hundreds."""
         if id(suggestion) not in self._batches:
             closed = (
                 [self._coordinates.to_marker(self._frame, at) for at in (*path, path[0])] for path in suggestion.paths

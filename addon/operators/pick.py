@@ -1,4 +1,4 @@
-"""Pick: what was found, over the plate; a click says that it is the subject, another that it is not."""
+"""Pick: show what was found over the plate; a click picks it as the subject, another click leaves it out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Presets of Finishing and Export, kept by Blender's own system in the user's folder of presets."""
+"""Presets of Finishing and Export, stored by Blender's own system in the user's preset folder."""
 
 from __future__ import annotations
 

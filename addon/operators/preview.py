@@ -1,4 +1,4 @@
-"""Preview: the matte of the frame that is looked at, at once."""
+"""Preview: the matte of the shown frame, at once."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SPLATMATTE_OT_preview(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip."""
+        """Require a clip."""
         return has_clip(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """In a window: ask; the answer is drawn when it comes."""
+        """In a window: send the request; the answer is drawn when it arrives."""
         return self._request(context, wait=False)
 
     def execute(self, context: bpy.types.Context) -> Result:

@@ -23,11 +23,11 @@ class SPLATMATTE_OT_release(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip."""
+        """Require a clip."""
         return active_clip(context) is not None
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """The range that begins there."""
+        """Release the range that begins at the frame."""
         entry = settings_of(active_clip(context)).objects.get(self.name)
         if entry is None:
             return {"CANCELLED"}

@@ -16,5 +16,5 @@ class SPLATMATTE_OT_remove_engine(SetupOperator, bpy.types.Operator):
     verb = "remove"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Ask first."""
+        """Ask for confirmation."""
         return context.window_manager.invoke_confirm(self, event)

@@ -1,4 +1,4 @@
-"""Repair: new mattes for the suspects, from the frames around them and from other cameras, to be looked at first."""
+"""Repair: offer new mattes for suspects, from the frames around them and from other cameras."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ class SPLATMATTE_OT_restart_engine(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing running."""
+        """Require that nothing is running."""
         return not job_run.pending()
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """End it."""
+        """End the engine."""
         stop_shared_engine(wait=False)
         return {"FINISHED"}

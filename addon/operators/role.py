@@ -1,4 +1,4 @@
-"""What mark_include and mark_exclude have in common: they colour the selected tracks."""
+"""Base of mark_include and mark_exclude, which colour the selected tracks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import OperatorMixin, Result
 
 
 class RoleOperator(OperatorMixin):
-    """Mixed into a bpy.types.Operator that names its colour."""
+    """Mix-in of operators that name a colour."""
 
     colour: tuple[float, float, float]
 
@@ -18,7 +18,7 @@ class RoleOperator(OperatorMixin):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Selected tracks."""
+        """Require selected tracks."""
         clip = active_clip(context)
         if clip is None or not selected_tracks(clip):
             cls.poll_message_set(translated("Select tracks first"))
@@ -26,7 +26,7 @@ class RoleOperator(OperatorMixin):
         return True
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Colour them."""
+        """Colour the tracks."""
         clip = active_clip(context)
         for track in selected_tracks(clip) if clip is not None else []:
             track.use_custom_color = True
@@ -35,6 +35,6 @@ class RoleOperator(OperatorMixin):
 
 
 def selected_tracks(clip: bpy.types.MovieClip) -> list[bpy.types.MovieTrackingTrack]:
-    """The selected tracks of the active object that can be seen."""
+    """Return the selected visible tracks of the active object."""
     active = clip.tracking.objects.active
     return [track for track in active.tracks if track.select and not track.hide] if active else []

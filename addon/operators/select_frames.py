@@ -1,4 +1,4 @@
-"""Select frames: the sharp ones, spaced by how far the picture moves, are kept for the export."""
+"""Select frames: keep the sharp ones for the export, spaced by how far the picture moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Self-test: does the engine work here?"""
+"""Self-test: check that the engine works on this computer."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class SPLATMATTE_OT_self_test(SetupOperator, bpy.types.Operator):
     verb = "self-test"
 
     def arguments(self) -> list[str]:
-        """The device."""
+        """Return the device."""
         return ["--device", preferences().device]

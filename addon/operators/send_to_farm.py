@@ -1,4 +1,4 @@
-"""Send to farm: a folder with the clip's Job, that a farm's program carries out; Flamenco's manager is sent it."""
+"""Send to farm: write a folder with the clip's Job for a farm's program; for Flamenco, send it to the manager."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SPLATMATTE_OT_send_to_farm(JobOperator, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip; and a network, if it is sent."""
+        """Require a clip, and online access if it is sent over the network."""
         chosen = preferences()
         if chosen.farm == "flamenco" and chosen.farm_manager and not bpy.app.online_access:
             cls.poll_message_set(translated("Allow online access in Preferences, System, or name no manager"))

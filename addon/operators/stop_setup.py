@@ -1,4 +1,4 @@
-"""Stop: end what is being installed or downloaded."""
+"""Stop: end a running installation or download."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class SPLATMATTE_OT_stop_setup(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is running."""
+        """Require a running task."""
         return setup_run.active() is not None
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """The task notices."""
+        """Ask the task to stop."""
         if (task := setup_run.active()) is not None:
             task.stop()
         return {"FINISHED"}

@@ -1,4 +1,4 @@
-"""Suggest: the automatic masks of the frame over the plate; a click takes one as an object."""
+"""Suggest: show automatic masks of the frame over the plate; a click makes one an object."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SPLATMATTE_OT_suggest(OutlineOperator, bpy.types.Operator):
 
 
 def _unused(clip: bpy.types.MovieClip, mask: bpy.types.Mask | None) -> str:
-    """A name that no object and no layer has."""
+    """Return a name that no object and no layer has."""
     taken = {tracking_object.name for tracking_object in clip.tracking.objects} | {
         layer.name for layer in (mask.layers if mask else ())
     }

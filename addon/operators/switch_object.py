@@ -1,4 +1,4 @@
-"""Switch: whether an object gets a matte, is exported, is seen."""
+"""Switch: toggle whether an object gets a matte, is exported, or is visible."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class SPLATMATTE_OT_switch_object(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip."""
+        """Require a clip."""
         return active_clip(context) is not None
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """That of the switch."""
+        """Return the tooltip of the switch."""
         return bpy.app.translations.pgettext_tip(ObjectSettings.bl_rna.properties[properties.what].description)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """On becomes off, off becomes on."""
+        """Toggle the switch."""
         clip = active_clip(context)
         if clip is None:
             return {"CANCELLED"}

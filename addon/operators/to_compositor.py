@@ -1,4 +1,4 @@
-"""To compositor: the latest version as nodes, over the plate."""
+"""To compositor: add the latest version as nodes over the plate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..results.take_reader import latest_version, report_of
 from .base import Result
 
 _IMAGES = {".png", ".exr", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"}
-_GAP = 300  # between nodes
+_GAP = 300  # distance between nodes
 
 
 class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
@@ -29,7 +29,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A version was written."""
+        """Require that a version was written."""
         clip = active_clip(context)
         if clip is None or _latest(clip) is None:
             cls.poll_message_set(translated("Export first"))
@@ -37,7 +37,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """A plate, and for each sequence of the version an image and a Set Alpha node."""
+        """Add a plate, and for each sequence of the version an image and a Set Alpha node."""
         clip = active_clip(context)
         version = _latest(clip)
         sequences = sorted({file.parent: file for file in _images(version)}.items())
@@ -61,7 +61,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
             matte: Any = tree.nodes.new("CompositorNodeImage")
             matte.image = bpy.data.images.load(str(first), check_existing=True)
             matte.image.source = "SEQUENCE"
-            matte.image.colorspace_settings.is_data = not has_alpha  # a mask is no colour
+            matte.image.colorspace_settings.is_data = not has_alpha  # a mask is data, not colour
             matte.frame_duration = clip.frame_duration
             matte.frame_start = clip.frame_start
             matte.frame_offset = _first_number(clip) - 1
@@ -82,7 +82,7 @@ def _latest(clip: bpy.types.MovieClip) -> Path | None:
 
 
 def _tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
-    """The scene's compositing nodes, made if there are none: 5.0 has them as a node group."""
+    """Return the scene's compositing nodes, created if there are none; since 5.0 they are a node group."""
     if not hasattr(scene, "compositing_node_group"):
         scene.use_nodes = True
         return scene.node_tree  # type: ignore[attr-defined, no-any-return]
@@ -93,11 +93,11 @@ def _tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
 
 
 def _images(version: Path) -> list[Path]:
-    """The images of a version, later ones first, so that of each folder the first stays."""
+    """Return the images of a version in reverse order, so that a dict by folder keeps the first of each."""
     return sorted((file for file in version.rglob("*") if file.suffix.lower() in _IMAGES), reverse=True)
 
 
 def _first_number(clip: bpy.types.MovieClip) -> int:
-    """The number in the matte's name of the clip's first frame: mattes of a sequence are named as its files are."""
+    """Return the number of the clip's first frame in the names of its mattes, which have the names of its files."""
     footage = summary_of(clip).coordinates.footage
     return 1 if footage.movie else pattern_of(Path(footage.files[0])).number

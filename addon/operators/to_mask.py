@@ -28,7 +28,9 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
 
     bl_idname = "splat_matte.to_mask"
     bl_label = "Mattes to Mask"
-    bl_options = {"UNDO"}  # no redo panel: each change there would ask the engine again, and wait for it
+    bl_options = {
+        "UNDO"
+    }  # no redo panel, as each change there would request the outlines again and wait for the engine
 
     frames: EnumProperty(
         name="Keys",
@@ -46,11 +48,11 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         name="Points", description="Of each spline: more follow the outline more closely", default=32, min=4, max=256
     )
 
-    _in_window = False  # whether a person asked, in the dialogue
+    _in_window = False  # whether it was called from the dialogue
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is tracked, in a clip editor."""
+        """Require a tracked clip in a clip editor."""
         if not in_clip_editor(cls, context) or not job_run.nothing_runs(cls):
             return False
         objects = settings_of(active_clip(context)).objects
@@ -60,13 +62,13 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Ask which frames; `execute` is called by *OK*."""
+        """Ask which frames; *OK* calls `execute`."""
         self._in_window = True
         result: Result = context.window_manager.invoke_props_dialog(self)
         return result
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Ask the engine for outlines, as the export would have them: wait for them without a window, else watch."""
+        """Request outlines from the engine, as they would be exported; without a window wait for them, else watch."""
         clip = active_clip(context)
         self._clip = clip.name
         self._latest = LatestRequest[tuple[int, ...]]()
@@ -85,7 +87,7 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Esc stops it; everything else passes through."""
+        """End on Esc; pass every other event on."""
         stopped = event.type == "ESC" and event.value == "PRESS"
         if stopped or not is_open(self._area) or self._clip not in bpy.data.movieclips:
             self.cancel(context)
@@ -105,13 +107,13 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         return result
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """It has ended, or Blender or the artist ends it."""
+        """Clean up at the end, on behalf of Blender or of the artist."""
         self._latest.cancel()
         context.window_manager.event_timer_remove(self._timer)
         say_status(context, None)
 
     def _take_answer(self, context: bpy.types.Context) -> Result | None:
-        """Make the mask once the outlines are there; None until then. Raises MatteError."""
+        """Make the mask once the outlines have arrived; None until then. Raises MatteError."""
         if (answer := self._latest.answer()) is None:
             return None
         clip = bpy.data.movieclips[self._clip]
@@ -139,12 +141,12 @@ def make_mask(
     found: dict[str, ObjectOutlines],
     into: bpy.types.Mask | None = None,
 ) -> bpy.types.Mask:
-    """A layer for each object of `found`, keyed on its frames; added to `into`, or to a new mask."""
+    """Add a layer for each object of `found`, keyed on its frames, to `into` or to a new mask."""
     shift = clip.frame_start - 1  # clip frame to scene frame
     mask = into or bpy.data.masks.new(f"{Path(clip.name).stem} mattes")
     if into is None:
         mask.frame_start, mask.frame_end = clip.frame_start, clip.frame_start + max(1, clip.frame_duration) - 1
-    made: dict[str, str] = {}  # what Blender calls the layers: a name that is taken gets a number
+    made: dict[str, str] = {}  # names of the layers, as Blender appends a number to a name that is taken
     for name, outlines in found.items():
         layer = mask.layers.new(name=name)
         made[name] = layer.name
@@ -156,7 +158,7 @@ def make_mask(
     with _editing(context, mask):
         for name, outlines in found.items():
             layer = mask.layers[made[name]]
-            for other in mask.layers:  # keys are set where points are selected
+            for other in mask.layers:  # keys are set for layers with selected points
                 for spline in other.splines:
                     for point in spline.points:
                         point.select = other == layer
@@ -169,7 +171,7 @@ def make_mask(
 
 
 def _shape(spline: bpy.types.MaskSpline, places: list[tuple[float, float]]) -> None:
-    """A smooth curve through the places: a Catmull-Rom spline as Bezier handles."""
+    """Set a smooth curve through the places: a Catmull-Rom spline as Bezier handles."""
     around = zip(places[-1:] + places[:-1], places, places[1:] + places[:1], strict=True)
     for point, ((x0, y0), (x, y), (x1, y1)) in zip(spline.points, around, strict=True):
         dx, dy = (x1 - x0) / 6, (y1 - y0) / 6
@@ -179,7 +181,7 @@ def _shape(spline: bpy.types.MaskSpline, places: list[tuple[float, float]]) -> N
 
 @contextmanager
 def _editing(context: bpy.types.Context, mask: bpy.types.Mask) -> Iterator[None]:
-    """The clip editor in mask mode, which keying needs; afterwards as it was, but for the mask that it shows."""
+    """Switch the clip editor to mask mode, which keying needs; afterwards restore it, except for the shown mask."""
     space: bpy.types.SpaceClipEditor = context.space_data  # type: ignore[assignment]
     mode, frame = space.mode, context.scene.frame_current
     space.mode, space.mask = "MASK", mask

@@ -1,4 +1,4 @@
-"""Track: fill the matte store with what the prompts ask for."""
+"""Track: compute the mattes that the prompts ask for."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """What the button does that is looked at."""
+        """Return the tooltip of each button."""
         if properties.towards == "ALL":
             return ""
         towards = cls.bl_rna.properties["towards"].enum_items[properties.towards]  # type: ignore[attr-defined]
@@ -53,7 +53,7 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
         return job_run.start(self.verb, clip, self.towards, here, again=self.again)
 
     def _succeed(self) -> Result:
-        """One frame on or back: the artist goes along, as with Blender's own tracker."""
+        """Go along with one frame on or back, as Blender's own tracker does."""
         step = {"PREVIOUS": -1, "NEXT": 1}.get(self.towards, 0)
         scene: bpy.types.Scene = bpy.data.scenes.get(self._scene)
         clip: bpy.types.MovieClip = bpy.data.movieclips.get(self._run.clip)

@@ -1,4 +1,4 @@
-"""Trust: the person's own yes to a checkpoint, and to its config, that are none of the published ones."""
+"""Trust: confirm an unpublished checkpoint and its config."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SPLATMATTE_OT_trust_file(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A file is chosen."""
+        """Require a chosen file."""
         clip = active_clip(context)
         if clip is None or not own_files(clip):
             cls.poll_message_set(translated("Choose a checkpoint file first"))
@@ -29,12 +29,12 @@ class SPLATMATTE_OT_trust_file(bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Ask once more."""
+        """Ask for confirmation."""
         result: Result = context.window_manager.invoke_confirm(self, event)
         return result
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Remember what is in them."""
+        """Store the hashes of the files' contents."""
         try:
             for file in own_files(active_clip(context)):
                 trust(file)

@@ -18,11 +18,11 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip in a clip editor."""
+        """Require a clip in a clip editor."""
         return in_clip_editor(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """Follow the mouse from now on."""
+        """Start following the mouse."""
         space: bpy.types.SpaceClipEditor = context.space_data  # type: ignore[assignment]
         self._clip = space.clip.name
         self._area = context.area
@@ -32,7 +32,7 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
-        """To the mouse; a click ends it."""
+        """Move the line to the mouse; a click ends it."""
         clip: bpy.types.MovieClip = bpy.data.movieclips.get(self._clip)
         if clip is None or not is_open(self._area) or self._area.type != "CLIP_EDITOR":
             return self._end(context)
@@ -51,7 +51,7 @@ class SPLATMATTE_OT_wipe(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends it."""
+        """End it on behalf of Blender."""
         say_status(context, None)
 
     def _end(self, context: bpy.types.Context) -> Result:
