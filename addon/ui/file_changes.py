@@ -1,4 +1,4 @@
-"""Another file is loaded, a new one, or the last one saved: nothing of the one before goes on, or is shown."""
+"""Ends and forgets everything that belongs to a file when another one is loaded, created, or reverted to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..viewer import finished_mattes, previews
 
 @persistent  # type: ignore[untyped-decorator]
 def _before_load(*_: object) -> None:
-    """What is tracked is on disk; what is still on its way belongs to no clip any more."""
+    """Stop running work: finished mattes are on disk, and pending ones no longer belong to a clip."""
     job_run.forget()
     previews.forget()
     finished_mattes.forget()
@@ -24,12 +24,12 @@ def _after_load(*_: object) -> None:
 
 
 def register() -> None:
-    """Be told."""
+    """Add the handlers."""
     bpy.app.handlers.load_pre.append(_before_load)
     bpy.app.handlers.load_post.append(_after_load)
 
 
 def unregister() -> None:
-    """No more."""
+    """Remove the handlers."""
     bpy.app.handlers.load_post.remove(_after_load)
     bpy.app.handlers.load_pre.remove(_before_load)

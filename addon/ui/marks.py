@@ -1,6 +1,6 @@
-"""Marks in their objects' colours, over the mattes, at a size of the screen: clear on their frame, faint on others.
+"""Draws marks in their objects' colours over the mattes, at a constant size: clear on their frame, faint on others.
 
-Blender draws its own markers of the active object only, and on frames without a key too.
+Blender itself only draws the markers of the active object, and also on frames without a key.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ..settings.palette import EXCLUDE
 from .overlay import Tint, colours, is_stabilised, shows_overlays
 from .shapes import Place, draw_flat, draw_lines
 
-_CORNERS = 24  # of a disc
+_CORNERS = 24  # corners of a disc
 _BLACK, _WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 _RIM, _EDGE, _SMALL, _FILL = 9.0, 7.5, 6.5, 5.5  # radii, in pixels at a scale of 1
 _BAR = (3.5, 1.2)  # half length and half width of the bars of plus and minus
-_LINES = (4.0, 2.0)  # of a box: of what lies beneath, and of its colour
+_LINES = (4.0, 2.0)  # widths of a box's black and coloured lines
 _FAINT = 0.5  # opacity of marks of other frames
-_MOST = 200  # marks of other frames, the nearest ones
+_MOST = 200  # most marks of other frames; the nearest are drawn
 
 _handle: Any = None
 
@@ -47,7 +47,7 @@ def _draw() -> None:
 
 
 def _draw_marks(context: bpy.types.Context, clip: bpy.types.MovieClip, frame: int) -> None:
-    """Those of other frames first."""
+    """Draw the marks, those of other frames first."""
     coordinates = shown_summary_of(clip).coordinates
     if coordinates is None:
         return
@@ -69,7 +69,7 @@ def _draw_marks(context: bpy.types.Context, clip: bpy.types.MovieClip, frame: in
 
 
 def _nearest(clip: bpy.types.MovieClip, frame: int) -> list[tuple[Tint, Prompt]]:
-    """What is marked on shown objects, with their colours: the farthest first, so that the frame's own are on top."""
+    """Return marks of shown objects with their colours, the farthest first, so that the frame's own are on top."""
     settings, tints = settings_of(clip), colours(clip)
     marked = shown_summary_of(clip).marked
     shown = [(name, prompts) for name, prompts in marked.items() if name in tints and settings.shows(name)]
@@ -80,14 +80,14 @@ def _nearest(clip: bpy.types.MovieClip, frame: int) -> list[tuple[Tint, Prompt]]
 
 
 class _Triangles:
-    """Of all points, drawn at once."""
+    """The triangles of all points, drawn in one batch."""
 
     def __init__(self) -> None:
         self.places: list[Place] = []
         self.shades: list[Colour] = []
 
     def add_point(self, at: Place, tint: Tint, include: bool, is_here: bool, scale: float) -> None:
-        """A disc in the object's colour with a plus or a minus; with a rim on its own frame, faint on others."""
+        """Add a disc in the object's colour with a plus or minus; with a rim on its own frame, faint on others."""
         opacity = 1.0 if is_here else _FAINT
         if is_here:
             self._add_disc(at, _RIM * scale, (*_BLACK, 1.0))
@@ -101,7 +101,7 @@ class _Triangles:
             self._add_bar(at, width, length, (*_BLACK, opacity))
 
     def draw(self) -> None:
-        """Nothing, if there is nothing."""
+        """Draw the batch, unless it is empty."""
         if self.places:
             gpu.state.blend_set("ALPHA")
             draw_flat("TRIS", self.places, self.shades)
@@ -123,7 +123,7 @@ class _Triangles:
 
 
 def _draw_box(corners: list[Place], tint: Tint, opacity: float) -> None:
-    """Between two opposite corners, in pixels of the region: its colour on black, seen on any plate."""
+    """Draw a box between two opposite corners in pixels of the region, its colour on black, visible on any plate."""
     (left, bottom), (right, top) = corners
     outline = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
     scale = bpy.context.preferences.system.ui_scale

@@ -1,4 +1,4 @@
-"""Menu entries and keys for what the sidebar offers too."""
+"""Menu entries and keys for functions of the sidebar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..language import CONTEXT, translated
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the Clip Editor, and what it does. None of Blender's own (5.2) is taken."""
+    """A key of the clip editor and its operator. None of Blender's own keys (5.2) is overridden."""
 
     operator: str
     type: str
@@ -27,7 +27,7 @@ KEYS = (
     Key("splat_matte.mark_subject", "M", shift=True, alt=True),
     Key("splat_matte.mark_include", "I", shift=True, alt=True),
     Key("splat_matte.mark_exclude", "X", shift=True, alt=True),
-    # Blender's own Ctrl-click adds a marker too, which includes; these say what the marker is
+    # Blender's own Ctrl-click also adds a marker, which includes; these set the role of the marker
     Key("splat_matte.click", "LEFTMOUSE", ctrl=True, alt=True, value="CLICK", properties={"at_mouse": True}),
     Key("splat_matte.click", "LEFTMOUSE", ctrl=True, shift=True, properties={"exclude": True, "at_mouse": True}),
     Key("splat_matte.wipe", "W", shift=True, alt=True),
@@ -47,12 +47,12 @@ _keymap_items: list[tuple[bpy.types.KeyMap, bpy.types.KeyMapItem]] = []
 
 
 class SPLATMATTE_MT_jump(bpy.types.Menu):
-    """Where to jump to."""
+    """The kinds of frames to jump to."""
 
     bl_label = "Jump to Frame"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Back and on, for each kind."""
+        """Draw back and on for each kind."""
         for kind, wording in KINDS.items():
             label = translated(wording.label)
             for backwards, icon, words in ((True, "TRIA_LEFT", "Previous {1}"), (False, "TRIA_RIGHT", "Next {1}")):
@@ -62,12 +62,12 @@ class SPLATMATTE_MT_jump(bpy.types.Menu):
 
 
 class SPLATMATTE_MT_mattes(bpy.types.Menu):
-    """All that is done with mattes."""
+    """All commands for mattes."""
 
     bl_label = "Mattes"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Track, piece by piece; again; export."""
+        """Draw the commands: track, step by step and again, and export."""
         layout = self.layout
         layout.operator("splat_matte.track")
         for towards, words in (
@@ -109,7 +109,7 @@ def _draw_all(self: bpy.types.Menu, context: bpy.types.Context) -> None:
 
 
 def register() -> None:
-    """Add them."""
+    """Add entries and keys."""
     bpy.types.CLIP_MT_track.append(_draw_all)  # type: ignore[arg-type]
     bpy.types.CLIP_MT_tracking_context_menu.append(_draw_marks)  # type: ignore[arg-type]
     configuration = bpy.context.window_manager.keyconfigs.addon
@@ -131,7 +131,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take them away."""
+    """Remove entries and keys."""
     for keymap, item in _keymap_items:
         keymap.keymap_items.remove(item)
     _keymap_items.clear()

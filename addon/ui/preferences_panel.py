@@ -29,7 +29,7 @@ class SPLATMATTE_AP_preferences(Preferences, bpy.types.AddonPreferences):
     bl_idname = EXTENSION_PACKAGE
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Engine, checkpoints, settings."""
+        """Draw engine, checkpoints and settings."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -44,7 +44,7 @@ class SPLATMATTE_AP_preferences(Preferences, bpy.types.AddonPreferences):
 
 
 def settings_shown(platform: str, several_gpus: bool) -> list[str]:
-    """Those that do something on this computer: a Mac has one GPU, which has no memory of its own."""
+    """Return the settings that apply to this computer: a Mac has one GPU, which shares the computer's memory."""
     absent = {"gpu_gigabytes"} if platform == "darwin" else set()
     return [name for name in _SETTINGS if name not in absent and (several_gpus or name != "gpu_choice")]
 
@@ -61,7 +61,7 @@ def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context, chosen:
         words = f"PyTorch {found.torch}, Python {found.python}, tried on {found.device}, in {plan.runtimes}"
         draw_text(layout, context, words, "CHECKMARK" if found.up_to_date else "INFO")
         if not setup_run.engine_runs():
-            words = "Its Python does not start: it was made from one that is gone. Press Repair."
+            words = "Its Python does not start, because the Python that it was made from is gone. Press Repair."
             draw_text(layout, context, words, "ERROR")
         tested = measured.read(data_folder())
         if tested is not None and tested.gpu_problem:
@@ -108,7 +108,7 @@ def _verb(plan: InstallPlan, found: Installed | None) -> str:
 def _draw_plan(
     layout: bpy.types.UILayout, context: bpy.types.Context, plan: InstallPlan, found: Installed | None
 ) -> None:
-    """What the button would do; nothing while all is well."""
+    """Draw what the button would do; nothing if there is nothing to do."""
     if found is not None and found.up_to_date:
         return
     if found is not None:
@@ -130,7 +130,7 @@ def _draw_plan(
 
 
 def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context, otherwise: str) -> None:
-    """The way out, where Blender was told to stay offline."""
+    """Draw what to do if Blender is set to stay offline."""
     if not bpy.app.online_access:
         draw_text(layout, context, f"Blender's online access is off: allow it here, {otherwise}.", "ERROR")
         layout.prop(context.preferences.system, "use_online_access")
@@ -173,15 +173,15 @@ def _draw_checkpoint(row: bpy.types.UILayout, official: Official, is_recommended
 
 
 def draw_progress(layout: bpy.types.UILayout, task: setup_run.Task) -> None:
-    """How far a task is, and the button that stops it."""
-    row = layout.split(factor=0.7, align=True)  # in a sidebar, too, the words have to be read
+    """Draw a task's progress and the button that stops it."""
+    row = layout.split(factor=0.7, align=True)  # leaves room for the words in a sidebar, too
     row.use_property_split = False
     row.progress(factor=task.fraction, text=translated("Stopping" if task.stopping else task.words), translate=False)
     row.operator("splat_matte.stop_setup", icon="CANCEL")
 
 
 def draw_outcome(layout: bpy.types.UILayout, context: bpy.types.Context, task: setup_run.Task) -> None:
-    """How a task went, and what to do if it failed."""
+    """Draw the result of a task, and what to do if it failed."""
     if task.result is not None:
         draw_text(layout, context, task.result["words"], "CHECKMARK")
     elif isinstance(task.error, Cancelled):

@@ -1,4 +1,4 @@
-"""Shapes over the clip, in pixels of the region: flat ones, and lines as wide as they are told."""
+"""Shapes over the clip in pixels of the region: flat ones, and lines of a given width."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Place = tuple[float, float]
 
 
 def draw_flat(kind: str, positions: Sequence[Place], colours: Sequence[Colour]) -> None:
-    """Draw points of a kind of Blender's (`TRIS`, `LINES`), each in its colour. Whoever calls sets the blending."""
+    """Draw points of a kind of Blender's (`TRIS`, `LINES`), each in its colour. The caller sets the blending."""
     shader = gpu.shader.from_builtin("FLAT_COLOR")
     batch_for_shader(shader, kind, {"pos": positions, "color": colours}).draw(shader)  # type: ignore[arg-type]
 
 
 def draw_lines(lines: Sequence[Sequence[Place]], strokes: Sequence[tuple[Colour, float]]) -> None:
-    """Draw lines several times over each other, the first stroke at the bottom: its colour, its width in pixels."""
+    """Draw lines once per stroke, the first at the bottom; a stroke has a colour and a width in pixels."""
     shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
     batches = [batch_for_shader(shader, "LINE_STRIP", {"pos": [(*at, 0.0) for at in line]}) for line in lines]
     gpu.state.blend_set("ALPHA")

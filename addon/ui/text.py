@@ -1,8 +1,8 @@
-"""Sentences in panels: Blender cuts labels off, so they are wrapped here to the width that there is.
+"""Wraps sentences in panels to the available width, as Blender cuts labels off.
 
-Between words, and in Japanese and Chinese between characters: there no line begins with what closes, such as a full
-stop, and none ends with what opens (JIS X 4051, W3C's Requirements for Chinese Text Layout). French has spaces before
-some of it.
+Lines break between words, and in Japanese and Chinese between characters, where no line begins with closing punctuation
+such as a full stop, and none ends with opening punctuation (JIS X 4051, W3C's Requirements for Chinese Text Layout).
+French has spaces before some punctuation.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import bpy
 from ..contract.errors import MatteError
 from ..language import translated
 
-_FONT = 0  # the interface's own
-_MARGIN = 92  # pixels at scale 1: tabs, the borders of panel and box, an icon
+_FONT = 0  # the interface's font
+_MARGIN = 92  # pixels at scale 1 for tabs, the borders of panel and box, and an icon
 _POINTS = 11
 
 _OPENS = "「『（〈《【〔“‘"
 _CLOSES = "、。，．：；？！」』）〉》】〕”’ー～…々％ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
 _WIDE = rf"(?:(?![{_OPENS}{_CLOSES}])[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef])"
-_LOANWORD = r"[\u30a1-\u30fa\u30fc]+"  # katakana, which is read as one
+_LOANWORD = r"[\u30a1-\u30fa\u30fc]+"  # katakana, kept together as one word
 _WORD = rf"(?:(?!{_WIDE})[^\s{_OPENS}{_CLOSES}])+"
 _UNIT = re.compile(rf"(\s*)([{_OPENS}]*(?:{_LOANWORD}|{_WIDE}|{_WORD})?[{_CLOSES}]*(?:\s?\.{{3}}|[.,)]|\s?[;:!?»])*)")
 
@@ -38,10 +38,14 @@ def draw_text(
     lines: int = 0,
     translate: bool = True,
 ) -> None:
-    """Draw `text` over as many lines as it needs, the icon beside the first. Names and paths are not translated.
+    """Draw `text` over as many lines as it needs, with the icon beside the first. Names and paths are not translated.
 
     Args:
-        lines: at least so many, so that what stands below stays where it is when the text becomes another.
+        layout, context: as in a panel's draw.
+        text: the text.
+        icon: a Blender icon.
+        lines: least number of lines, so that what follows stays in place when the text changes.
+        translate: whether the text is translated.
     """
     scale = context.preferences.system.ui_scale
     width = max(60 * scale, context.region.width - _MARGIN * scale)
@@ -57,13 +61,13 @@ def draw_text(
 
 
 def draw_error(layout: bpy.types.UILayout, context: bpy.types.Context, error: MatteError) -> None:
-    """What happened and what to do, then where: a path is the longest and says the least."""
+    """Draw what happened and what to do, then where, since a path is the longest and least important part."""
     draw_text(layout, context, f"{translated(error.message)} {translated(error.hint)}", "ERROR", translate=False)
     if error.where:
         draw_text(layout, context, error.where, translate=False)
 
 
-@functools.lru_cache(maxsize=1024)  # a panel is drawn anew far more often than its texts change
+@functools.lru_cache(maxsize=1024)  # panels are redrawn far more often than their texts change
 def _wrap(text: str, width: float, points: float) -> tuple[str, ...]:
     blf.size(_FONT, points)
     lines = [""]
@@ -80,12 +84,12 @@ def _wrap(text: str, width: float, points: float) -> tuple[str, ...]:
 
 
 def _units(text: str) -> Iterator[tuple[str, str]]:
-    """What a line may be broken between, each with the white space before it."""
+    """Yield the parts between which a line may break, each with the white space before it."""
     return (found.groups() for found in _UNIT.finditer(text) if found[2])  # type: ignore[misc]
 
 
 def _pieces(word: str, width: float) -> list[str]:
-    """A word that is wider than the panel, a path for instance, cut into parts that aren't."""
+    """Cut a word that is wider than the panel, such as a path, into parts that fit."""
     pieces = []
     while blf.dimensions(_FONT, word)[0] > width and len(word) > 1:
         fits = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or blf.dimensions(_FONT, word[:n])[0] <= width)

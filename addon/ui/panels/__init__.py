@@ -1,4 +1,4 @@
-"""The panels under the tab "Splat Matte", in the order of the work: a file each."""
+"""The panels of the tab "Splat Matte", in the order of the work, one file per panel."""
 
 from __future__ import annotations
 

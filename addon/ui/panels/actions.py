@@ -1,4 +1,4 @@
-"""Actions: what is pressed most, in rows that stay where they are, whatever the panels below have to say."""
+"""Actions: the most frequent buttons, in rows whose height does not depend on the panels below."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Actions(ClipPanel):
     bl_options = {"HIDE_HEADER"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """The tool; a button each; in its place, while it runs or waits, how far it is."""
+        """Draw the tool and one button per verb; a running or waiting Job replaces its button by its progress."""
         layout = self.layout
         summary = shown_summary_of(clip)
         can_start = missing_engine() is None
@@ -42,26 +42,26 @@ class _Actions(ClipPanel):
         row.prop(settings, "live", toggle=True)
         draw_job(layout, "track", clip, summary)
         column = layout.column()
-        column.enabled = not TARGETS[settings.target].rules.found  # such are exported where they are found
+        column.enabled = not TARGETS[settings.target].rules.found  # these targets are exported from the panel Automatic
         draw_job(column, "export", clip, summary)
 
 
 class SPLATMATTE_PT_actions(_Actions, bpy.types.Panel):
-    """Above all panels of the sidebar."""
+    """The actions above all panels of the sidebar."""
 
 
 class SPLATMATTE_PT_toolbar(_Actions, bpy.types.Panel):
-    """In the toolbar, where nothing below makes it scroll."""
+    """The actions in the toolbar, where they never scroll out of sight."""
 
-    bl_region_type = "TOOLS"  # type: ignore[assignment]  # elsewhere than the others
+    bl_region_type = "TOOLS"  # type: ignore[assignment]  # not in the sidebar
 
 
 _warmed_up = False
 
 
 def _warm_up() -> None:
-    """Once, when something is marked: the first preview or track then need not wait for all of it."""
+    """Start the engine once something is marked, so that the first preview or track waits less."""
     global _warmed_up
     if not _warmed_up:
         _warmed_up = True
-        bpy.app.timers.register(job_run.warm_up, first_interval=0.1)  # nothing is started while Blender draws
+        bpy.app.timers.register(job_run.warm_up, first_interval=0.1)  # a process can't be started while Blender draws

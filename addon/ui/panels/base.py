@@ -1,4 +1,4 @@
-"""What all panels begin with: where they are, and the clip they speak of."""
+"""Base classes of all panels: their place, and the clip that they show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import bpy
 
 from ...settings.clip_settings import ClipSettings, settings_of
 
-# Blender takes a panel's attributes from mix-ins too, as long as these are plain classes.
+# Blender also finds a panel's attributes in mix-ins, if these are plain classes.
 if TYPE_CHECKING:
     PanelMixin = bpy.types.Panel
 else:
@@ -16,7 +16,7 @@ else:
 
 
 class Panel(PanelMixin):
-    """Where all of them are."""
+    """The place of all panels."""
 
     bl_space_type = "CLIP_EDITOR"
     bl_region_type = "UI"
@@ -24,26 +24,26 @@ class Panel(PanelMixin):
 
 
 class ClipPanel(Panel):
-    """Those that need a clip."""
+    """A panel that needs a clip."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip in the editor."""
+        """Require a clip in the editor."""
         return clip_of(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """What the panel says of the clip."""
+        """Draw the panel for the clip."""
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
         clip = clip_of(context)
         self.draw_clip(context, clip, settings_of(clip))
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Each panel's own."""
+        """Draw the contents; each panel has its own."""
         raise NotImplementedError
 
 
 def clip_of(context: bpy.types.Context) -> bpy.types.MovieClip | None:
-    """The clip in the editor."""
+    """Return the clip in the editor."""
     space = context.space_data
     return space.clip if isinstance(space, bpy.types.SpaceClipEditor) else None

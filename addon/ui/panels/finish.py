@@ -1,4 +1,4 @@
-"""Finishing: what is done to the mattes after tracking."""
+"""Finishing: post-processing of the mattes after tracking."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
-        """The menu of presets."""
+        """Draw the menu of presets."""
         SPLATMATTE_PT_finish_presets.draw_panel_header(self.layout)
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Of the active tracking object; below it, of objects that are layers of a mask only."""
+        """Draw the finishing of the active tracking object and, below it, of objects that are mask layers."""
         layout = self.layout
         active = clip.tracking.objects.active
         if active is not None:
@@ -43,7 +43,7 @@ class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
 
 
 def _draw_finishing(layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings, name: str) -> None:
-    """In the order in which it is done."""
+    """Draw the steps in the order in which they are applied."""
     finishing = settings.objects[name].finishing
     row = layout.row()
     row.use_property_split = False  # the label is longer than the space beside a field

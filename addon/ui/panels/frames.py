@@ -1,4 +1,4 @@
-"""Which frames: those that are worth training on, found or chosen by hand."""
+"""Which Frames: the frames that are worth training on, found or chosen by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SPLATMATTE_PT_frames(ClipPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """How many to keep; find them; what was dropped, and this frame."""
+        """Draw how many to keep, the search, its result, and the switch of this frame."""
         layout = self.layout
         layout.prop(settings, "select_count")
         row = layout.row(align=True)

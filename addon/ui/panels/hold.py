@@ -1,4 +1,4 @@
-"""Hold: corrections near a frame, which leave other frames as they are."""
+"""Hold: protects frames from corrections on other frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class SPLATMATTE_PT_hold(ClipPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """A range and its button; a correction from here on; what is held, and that the result is pieced together."""
+        """Draw the range and its button, From Here On, the held ranges, and a warning that the result is pieced
+        together.
+        """
         layout = self.layout
         row = layout.row(align=True)
         row.prop(settings, "scene_hold_start", text="Frames", text_ctxt=CONTEXT)

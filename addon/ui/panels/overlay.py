@@ -1,4 +1,4 @@
-"""Overlay: how the mattes and marks are shown, in the editor's own popover for that."""
+"""Mattes in the editor's own popover Overlays: how mattes and marks are drawn."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
     """How the mattes are shown."""
 
     bl_label = "Mattes"
-    bl_region_type = "HEADER"  # type: ignore[assignment]  # elsewhere than the others
+    bl_region_type = "HEADER"  # type: ignore[assignment]  # not in the sidebar
     bl_parent_id = "CLIP_PT_overlay" if hasattr(bpy.types, "CLIP_PT_overlay") else "CLIP_PT_display"  # before 5.0
 
     def draw_header(self, context: bpy.types.Context) -> None:
-        """On and off."""
+        """Draw the switch."""
         clip = clip_of(context)
         if clip is not None:
             self.layout.prop(settings_of(clip), "overlay_show", text="")
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Style, marks, lane."""
+        """Draw style, marks and frame status."""
         layout = self.layout
         column = layout.column()
         column.active = settings.overlay_show

@@ -9,7 +9,7 @@ from ...operators.presets import EXPORT, FINISHING
 
 
 class SPLATMATTE_PT_finish_presets(PresetPanel, bpy.types.Panel):
-    """Of an object's finishing."""
+    """The presets of an object's finishing."""
 
     bl_label = "Finishing Presets"
     preset_subdir = FINISHING
@@ -18,7 +18,7 @@ class SPLATMATTE_PT_finish_presets(PresetPanel, bpy.types.Panel):
 
 
 class SPLATMATTE_PT_export_presets(PresetPanel, bpy.types.Panel):
-    """Of the export."""
+    """The presets of the export."""
 
     bl_label = "Export Presets"
     preset_subdir = EXPORT

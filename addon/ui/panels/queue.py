@@ -1,4 +1,4 @@
-"""Queue: what runs, of whichever clip, and what waits its turn."""
+"""Queue: the running Job, of any clip, and the waiting ones."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _VERBS: dict[job_run.Verb, str] = {
 
 
 class SPLATMATTE_PT_queue(Panel, bpy.types.Panel):
-    """What runs, and what waits its turn."""
+    """The running and the waiting Jobs."""
 
     bl_label = "Queue"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something runs."""
+        """Require a running Job."""
         return bool(job_run.pending())
 
     def draw(self, context: bpy.types.Context) -> None:
-        """A row each, in the order of their turns."""
+        """Draw one row per Job, in their order."""
         for run in job_run.pending():
             column = self.layout.column(align=True)
             row = column.row(align=True)

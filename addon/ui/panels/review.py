@@ -1,4 +1,4 @@
-"""Review: where the mattes are doubtful, and why."""
+"""Review: the doubtful frames and the reasons."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .job import missing_engine
 
 
 class SPLATMATTE_UL_suspects(bpy.types.UIList):
-    """Runs of doubtful frames: where, of which object, why."""
+    """Runs of doubtful frames: frame, object, reason."""
 
     def draw_item(
         self,
@@ -32,7 +32,7 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
         index: int = 0,
         flt_flag: int = 0,
     ) -> None:
-        """One row."""
+        """Draw one row."""
         split = layout.split(factor=0.25)
         clip: bpy.types.MovieClip = data.id_data  # type: ignore[assignment]
         split.label(text=str(scene_frame(clip, item.frame)), translate=False, icon="ERROR")
@@ -40,10 +40,10 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
         reason = _in_words(clip, item)
         split.label(text=f"{item.object_name}: {reason}" if several else reason, translate=False)
 
-    def filter_items(  # type: ignore[override]  # lists are what Blender wants, whatever its stubs say
+    def filter_items(  # type: ignore[override]  # Blender takes lists, whatever its stubs say
         self, context: bpy.types.Context, data: ClipSettings, property: str
     ) -> tuple[list[int], list[int]]:
-        """Only those of objects that get a matte."""
+        """Show only objects that get a matte."""
         return [self.bitflag_filter_item * data.uses(suspect.object_name) for suspect in data.suspects], []
 
 
@@ -54,12 +54,12 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is tracked."""
+        """Require a tracked object."""
         clip = clip_of(context)
         return clip is not None and any(entry.take for entry in settings_of(clip).objects)
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """The suspects, worst first; what is said of this frame, and what to do about it."""
+        """Draw the suspects, worst first, the reasons for this frame, and what to do about it."""
         layout = self.layout
         layout.template_list("SPLATMATTE_UL_suspects", "", settings, "suspects", settings, "suspect_index", rows=3)
         row = layout.row(align=True)
@@ -84,7 +84,7 @@ class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
 
 
 def _draw_offer(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
-    """What is offered on this frame, or why nothing is, and how much in all, on two lines."""
+    """Draw this frame's offer, or why there is none, and the number of all offers, on two lines."""
     summary = shown_summary_of(clip)
     frame, offers = shown_frame(clip, context.space_data, context.scene), offers_of(clip, summary)
     here = [found[frame] for found in offers.values() if frame in found]
@@ -107,11 +107,11 @@ def _shifted(clip: bpy.types.MovieClip, reason: str) -> str:
 def _draw_words(
     layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings
 ) -> None:
-    """What is said of this frame, and what to do about it: as high on any frame, as a rule, whatever that is."""
+    """Draw the reasons for this frame and what to do about it, usually with the same height on every frame."""
     frame = shown_frame(clip, context.space_data, context.scene)
     here = [suspect for suspect in settings.suspects_used() if suspect.first <= frame <= suspect.last]
     if not settings.suspects_used() and job_run.pending_of("track", clip) is not None:
-        words, icon = "", "BLANK1"  # they are looked for when all is tracked
+        words, icon = "", "BLANK1"  # suspects are searched once everything is tracked
     elif not settings.suspects_used():
         words, icon = "No suspect frames: nothing that was tracked looks doubtful.", "CHECKMARK"
     elif not here:
@@ -132,5 +132,5 @@ def _draw_words(
 
 
 def _in_words(clip: bpy.types.MovieClip, suspect: SuspectSettings) -> str:
-    """Why it is doubtful: reasons, the strongest first."""
+    """Return the reasons for a doubt, the strongest first."""
     return "; ".join(translated(shifted(part, clip.frame_start - 1)) for part in suspect.reason.split("; "))

@@ -1,4 +1,4 @@
-"""Splat: what a trainer made of the exported images, cleaned by their mattes."""
+"""Trained Splat: cleans a splat that was trained on the exported images, with their mattes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SPLATMATTE_PT_splat(ClipPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """The splat and its cameras; count and clean; how it went."""
+        """Draw the splat and its cameras, count and clean, and the result."""
         layout = self.layout
         layout.prop(settings, "splat")
         layout.prop(settings, "poses", placeholder=translated("solved camera"))

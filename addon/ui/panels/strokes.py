@@ -1,4 +1,4 @@
-"""Strokes: which layers of the clip's annotation mark the chosen object."""
+"""Strokes: the layers of the clip's annotation that mark the selected object."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .base import ClipPanel
 
 
 class SPLATMATTE_PT_strokes(ClipPanel, bpy.types.Panel):
-    """A layer that includes, and one that excludes."""
+    """The layer that includes, and the one that excludes."""
 
     bl_label = "Strokes"
     bl_parent_id = "SPLATMATTE_PT_objects"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """A row each; how to draw."""
+        """Draw a row for each, and how to draw strokes."""
         layout = self.layout
         entry = settings.chosen()
         annotation = annotation_of(clip)

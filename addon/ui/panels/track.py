@@ -1,4 +1,4 @@
-"""Track: how the model is run."""
+"""Track: the settings of the model and of tracking."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
     bl_label = "Track"
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Model, direction, memory, range; piece by piece; below, as it is of any height, what there is to say."""
+        """Draw model, direction, memory, range and the row Stepwise; messages, whose height varies, come last."""
         layout = self.layout
         layout.prop(settings, "checkpoint")
         if settings.checkpoint == "FILE":
             layout.prop(settings, "checkpoint_file")
             layout.prop(settings, "checkpoint_config")
-            draw_text(layout, context, "Published by somebody else than Meta? It wants your yes, once.", "INFO")
+            draw_text(
+                layout, context, "If this file was not published by Meta, confirm once that you trust it.", "INFO"
+            )
             layout.operator("splat_matte.trust_file", icon="CHECKMARK")
         layout.prop(settings, "direction")
         layout.prop(settings, "memory")
@@ -55,7 +57,7 @@ class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
 
 
 def _draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, missing: MatteError) -> None:
-    """That there is no engine, and the way to one; while it is being set up, how far that is."""
+    """Draw that there is no engine and how to set one up, or the progress of that."""
     task = setup_run.active()
     if task is not None and task.verb != "checkpoint":
         draw_text(layout, context, "The engine is being set up.", "TIME")
@@ -70,7 +72,7 @@ def _draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, missin
 
 
 def _draw_set_up(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The button that installs the engine and downloads a checkpoint, and how much that is; how it went."""
+    """Draw the button that installs the engine and downloads a checkpoint, the size of both, and the result."""
     task, plan, machine = setup_run.latest(), setup_run.plan(), setup_run.machine()
     if task is not None and task.verb == "install":
         draw_outcome_of_setup(layout, context, task)
@@ -79,7 +81,7 @@ def _draw_set_up(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     try:
         build = plan.builds(machine).builds[0]
     except MatteError:
-        return  # the preferences say why
+        return  # the preferences show the reason
     official = setup_run.recommended_checkpoint()
     size = build.download(machine.platform) + (0 if setup_run.has_checkpoint(official) else official.bytes)
     draw_text(layout, context, f"The engine and {official.label}: about {megabytes(size)} to download.", "IMPORT")
@@ -87,7 +89,7 @@ def _draw_set_up(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 
 
 def _draw_transport(layout: bpy.types.UILayout, enabled: bool) -> None:
-    """Piece by piece, as with Blender's own tracker; jumps."""
+    """Draw the row Stepwise, like Blender's own tracker, and the jumps."""
     row = layout.row(align=True)
     row.enabled = enabled
     row.label(text="Stepwise", text_ctxt=CONTEXT)
@@ -115,7 +117,7 @@ def _transport(layout: bpy.types.UILayout, towards: str, icon: str, again: bool 
 
 
 def _draw_download(layout: bpy.types.UILayout, context: bpy.types.Context, name: str) -> None:
-    """The way to a published checkpoint that is not here yet."""
+    """Draw the download button of a published checkpoint that is not on this computer."""
     task = setup_run.latest()
     if task is not None and task.verb == "checkpoint" and task.active:
         draw_progress(layout, task)
