@@ -23,6 +23,6 @@ class SPLATMATTE_OT_download_checkpoint(SetupOperator, bpy.types.Operator):
     )
 
     def arguments(self) -> list[str]:
-        """Its name."""
+        """Return the checkpoint's name."""
         ask_for_network(OFFICIAL[self.name])
         return [self.name]

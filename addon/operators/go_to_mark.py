@@ -1,4 +1,4 @@
-"""Go to a mark: its frame, its track selected."""
+"""Go to a mark: show its frame and select its track."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SPLATMATTE_OT_go_to_mark(bpy.types.Operator):
     bl_idname = "splat_matte.go_to_mark"
     bl_label = "Go to Mark"
     bl_options = {"REGISTER", "UNDO_GROUPED", "INTERNAL"}
-    bl_undo_group = "Frame Change"  # as Blender's own jumps
+    bl_undo_group = "Frame Change"  # like Blender's own jumps
 
     frame: IntProperty(name="Frame", description="The clip frame", options={"HIDDEN", "SKIP_SAVE"})
     name: StringProperty(name="Object", description="Name of the object", options={"HIDDEN", "SKIP_SAVE"})
@@ -23,11 +23,11 @@ class SPLATMATTE_OT_go_to_mark(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip in a clip editor."""
+        """Require a clip in a clip editor."""
         return in_clip_editor(cls, context)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """A plane track is selected in Blender's way too."""
+        """Go to the frame and select the track, a plane track as Blender does."""
         clip = active_clip(context)
         for marked in (tracked for tracked in clip.tracking.objects if tracked.name == self.name):
             for track in (*marked.tracks, *marked.plane_tracks):

@@ -1,4 +1,4 @@
-"""Refine transients: a splat trainer's rough masks of what moves become clean, tracked mattes."""
+"""Refine transients: turn a splat trainer's rough masks of what moves into clean, tracked mattes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SPLATMATTE_OT_refine_transients(JobOperator, bpy.types.Operator):
 
 
 def _folder(clip: bpy.types.MovieClip, settings: ClipSettings, name: str) -> str:
-    """The absolute path of a folder setting. Raises JobError if there is none."""
+    """Return the absolute path of a folder setting. Raises JobError if none is set."""
     path = getattr(settings, name)
     if not path:
         words = settings.bl_rna.properties[name].name

@@ -27,11 +27,11 @@ class SPLATMATTE_OT_remove_mark(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A clip in a clip editor."""
+        """Require a clip in a clip editor."""
         return in_clip_editor(cls, context)
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """If it is still there."""
+        """Remove the mark, if it still exists."""
         mark = Mark(self.frame, self.kind, self.holder)
         if not is_there(active_clip(context), self.name, mark):
             self.report({"WARNING"}, translated("The mark is gone already"))

@@ -1,4 +1,4 @@
-"""Set Up: the engine, then the checkpoint that is recommended for this computer."""
+"""Set Up: install the engine, then download the checkpoint that is recommended for this computer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SPLATMATTE_OT_set_up(InstallOperator, bpy.types.Operator):
     with_checkpoint = True
 
     def arguments(self) -> list[str]:
-        """As for the engine alone; a checkpoint that is not here yet needs the network, wheels or not."""
+        """Return the engine's plan. A checkpoint that is not here yet needs the network, even with wheels."""
         official = setup_run.recommended_checkpoint()
         if not setup_run.has_checkpoint(official):
             ask_for_network(official)

@@ -1,4 +1,4 @@
-"""What the operators of the preferences have in common: in a window they start a task, without one they wait for it."""
+"""Base of the operators in the preferences: in a window they start a task, without one they wait for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import OperatorMixin, Result, fail
 
 
 class SetupOperator(OperatorMixin):
-    """Mixed into a bpy.types.Operator that names its verb."""
+    """Mix-in of operators that run a set-up task; each names its verb."""
 
     verb: setup_run.Verb
     with_checkpoint = False
@@ -22,18 +22,18 @@ class SetupOperator(OperatorMixin):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing is being set up."""
+        """Require that no task is running."""
         if setup_run.active() is not None:
             cls.poll_message_set(translated("Wait for what is running, or stop it"))
             return False
         return True
 
     def arguments(self) -> list[str]:
-        """What follows the verb. Raises MatteError."""
+        """Return the arguments after the verb. Raises MatteError."""
         return []
 
     def execute(self, context: bpy.types.Context) -> Result:
-        """Start; Blender goes on, and the preferences show how far it is."""
+        """Start the task; Blender stays usable, and the preferences show its progress."""
         try:
             task: setup_run.Task | None = setup_run.start(
                 self.verb, *self.arguments(), with_checkpoint=self.with_checkpoint
@@ -49,7 +49,7 @@ class SetupOperator(OperatorMixin):
 
 
 def ask_for_network(official: Official | None = None) -> None:
-    """Raises EngineError: Blender was told to stay offline, but wheels are needed, or the checkpoint `official`."""
+    """Raise EngineError if Blender is set to stay offline but a download is needed: wheels, or `official`."""
     if not bpy.app.online_access:
         hint = "Allow it in Preferences, System, Network, or name a folder with the files as Folder of Wheels."
         if official is not None:

@@ -1,8 +1,8 @@
-"""The mattes over the plate, in the clip editor, and a lane below it that says which frames have one.
+"""Draws mattes over the plate in the clip editor, and the frame status along the bottom.
 
-Drawn with the gpu module from what is in the matte store: the logits go to the GPU as they are, and the shader finds
-the edge, so that it is as sharp at any zoom as the export's. Where objects are finished, the engine's finished mattes
-are drawn in their place. A texture is kept until its frame or what it is made from changes.
+It uses the gpu module and the matte store: logits go to the GPU unchanged and the shader finds the edge, so the edge is
+as sharp at any zoom as in the export. For objects with finishing, the engine's finished mattes are drawn instead. A
+texture is kept until its frame or its source changes.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from ..viewer.sources import Source, found_of, read, sources_of
 from .shapes import draw_flat, draw_lines
 
 _STYLE_NUMBERS = {name: number for number, (name, _, _) in enumerate(OVERLAY_STYLES)}
-_STRIPES = len(OVERLAY_STYLES)  # the style of what static masks cover
+_STRIPES = len(OVERLAY_STYLES)  # the style of areas under static masks
 _BLACK = (0.0, 0.0, 0.0)
 
 _LANE_HEIGHT = 8  # pixels at a scale of 1
 _LANE_BOTTOM = 6  # above Blender's own cache line
 _OFFER, _OFFER_RIM = (1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 0.8)
 _WIPE = (1.0, 1.0, 1.0, 0.8)
-_FONT = 0  # the interface's own
+_FONT = 0  # the interface's font
 _EMPTY = (0.1, 0.1, 0.1, 0.6)
-_SHOWN, _SHOWN_RIM = (1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0)  # where the playhead is
+_SHOWN, _SHOWN_RIM = (1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0)  # the mark of the current frame
 
 _VERTEX = """
 void main() {
@@ -53,7 +53,7 @@ void main() {
   gl_Position = matrix * vec4(pos, 0.0, 1.0);
 }
 """
-# Bilinear by hand: whether a 32-bit float texture may be filtered depends on the GPU.
+# Bilinear filtering is written out, because not every GPU can filter 32-bit float textures.
 _FRAGMENT = """
 float at(ivec2 texel) {
   return texelFetch(logits, clamp(texel, ivec2(0), textureSize(logits, 0) - 1), 0).r;
@@ -96,7 +96,7 @@ Tint = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One object's matte, or what static masks cover, ready to draw."""
+    """One object's matte, or the area under static masks, ready to draw."""
 
     texture: gpu.types.GPUTexture
     tint: Tint
@@ -109,7 +109,7 @@ _handle: Any = None
 
 
 def colours(clip: bpy.types.MovieClip) -> dict[str, Tint]:
-    """Each object's colour: tracking objects in their order, then what else has mattes (layers of a mask)."""
+    """Return each object's colour: tracking objects in their order, then others with mattes (layers of a mask)."""
     names = [tracking_object.name for tracking_object in clip.tracking.objects]
     settings = settings_of(clip)
     names += [entry.name for entry in settings.objects if entry.name not in names]
@@ -118,12 +118,12 @@ def colours(clip: bpy.types.MovieClip) -> dict[str, Tint]:
 
 
 def is_stabilised(space: bpy.types.SpaceClipEditor) -> bool:
-    """Whether the plate is shown moved; by how much, Blender does not say."""
+    """Whether the plate is shown stabilised. Blender does not expose the transform."""
     return space.show_stable and space.clip.tracking.stabilization.use_2d_stabilization
 
 
 def shows_overlays(space: bpy.types.SpaceClipEditor) -> bool:
-    """What the editor's own switch for overlays says, which Blender has since 5.0."""
+    """Whether the editor's own switch for overlays is on, which exists since Blender 5.0."""
     return getattr(getattr(space, "overlay", None), "show_overlays", True)
 
 
@@ -197,7 +197,7 @@ def _draw_mattes(
 
 
 def _draw_offers(context: bpy.types.Context, clip: bpy.types.MovieClip, frame: int, summary: Summary) -> None:
-    """The outlines of mattes that are offered, white on black: over any style, and unlike any object's colour."""
+    """Draw the outlines of offered mattes, white on black, to stand out from any style and any object's colour."""
     settings, coordinates = settings_of(clip), summary.coordinates
     offers = offers_of(clip, summary)
     names = [name for name, frames in offers.items() if frame in frames and settings.shows(name)]
@@ -220,7 +220,7 @@ def _layers(
     finished: Finished | None,
     style: str,
 ) -> Iterator[_Layer]:
-    """What is to be drawn of a frame: the static area and a layer an object, or one of all objects together."""
+    """Yield the layers of a frame: the static area, then one layer per object or one of all objects together."""
     for old in [key for key in _textures if key[:2] != (clip.name, frame)]:
         del _textures[old]
     number = _STYLE_NUMBERS[style]
@@ -251,7 +251,7 @@ def _texture(
     union = _union([array for array in logits if array is not None])
     rows_up = np.ascontiguousarray(as_stored(union, _orientation(clip, frame))[::-1], np.float32)
     height, width = rows_up.shape
-    samples: Any = rows_up.ravel()  # a buffer is what Blender wants, whatever its stubs say
+    samples: Any = rows_up.ravel()  # Blender takes a buffer, whatever its stubs say
     buffer = gpu.types.Buffer("FLOAT", width * height, samples)
     texture = gpu.types.GPUTexture((width, height), format="R32F", data=buffer)
     _textures[clip.name, frame, key] = (state, texture)
@@ -259,7 +259,7 @@ def _texture(
 
 
 def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Of mattes of one shape, but not of one size: as fine as the finest."""
+    """Return the union of mattes with the same aspect ratio, at the size of the largest."""
     if not logits:
         return np.full((1, 1), -1, np.float32)
     if len({array.shape for array in logits}) == 1:
@@ -284,7 +284,7 @@ def _orientation(clip: bpy.types.MovieClip, frame: int) -> int:
 
 
 def _get_shader() -> gpu.types.GPUShader:
-    """Made at the first drawing: in the background there is no GPU to make it for."""
+    """Return the shader. It is made at the first drawing, as there is no GPU in the background."""
     global _shader
     if _shader is None:
         interface = gpu.types.GPUStageInterfaceInfo("splat_matte_interface")
@@ -308,7 +308,7 @@ def _get_shader() -> gpu.types.GPUShader:
 
 
 def _draw_lane(context: bpy.types.Context, clip: bpy.types.MovieClip, frames: dict[str, set[int]], shown: int) -> None:
-    """Along the bottom, over all frames of the clip, however many the scene has; a mark where the shown one is."""
+    """Draw all frames of the clip along the bottom, whatever the scene's range, with a mark at the shown one."""
     if not any(frames.values()):
         return
     scale = context.preferences.system.ui_scale
@@ -345,7 +345,7 @@ def _rectangle(x0: float, x1: float, y0: float, y1: float) -> list[tuple[float, 
 def words_of(
     clip: bpy.types.MovieClip, summary: Summary, sources: dict[str, Source], tints: dict[str, Tint]
 ) -> dict[str, str]:
-    """Which objects have no matte on this frame, or an old one: nothing drawn must not look like an empty matte."""
+    """Return messages for objects without a matte on this frame, or with an old one, which would else look empty."""
     settings = settings_of(clip)
     words = {}
     for name in summary.marked:
@@ -360,7 +360,7 @@ def words_of(
 
 
 def _draw_words(context: bpy.types.Context, words: dict[str, str], tints: dict[str, Tint]) -> None:
-    """Above the lane, in the objects' colours."""
+    """Draw the messages above the lane, in the objects' colours."""
     scale = context.preferences.system.ui_scale
     height = _above_redo_panel(context) + (_LANE_BOTTOM + _LANE_HEIGHT + 8) * scale
     for name, line in reversed(words.items()):
@@ -375,7 +375,7 @@ def _draw_words(context: bpy.types.Context, words: dict[str, str], tints: dict[s
 
 
 def _above_redo_panel(context: bpy.types.Context) -> float:
-    """Where the lane begins, in pixels from the region's bottom: above Blender's redo panel, while that is shown."""
+    """Return the bottom of the lane in pixels of the region: above Blender's redo panel while that is shown."""
     area, region = context.area, context.region
     tops = [hud.y + hud.height - region.y for hud in area.regions if hud.type == "HUD" and hud.height > 1]
     return max((0, *tops))
@@ -388,7 +388,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Stop drawing, and give the GPU its memory back."""
+    """Stop drawing and free the GPU's memory."""
     global _shader, _handle
     bpy.types.SpaceClipEditor.draw_handler_remove(_handle, "WINDOW")
     _textures.clear()

@@ -1,9 +1,7 @@
-"""Finished mattes for the overlay: asked of the engine when finishing, the frame or what is shown on it has changed.
+"""Finished mattes for the overlay, with refined edges, requested when finishing, the frame or its mattes have changed.
 
-Refined edges belong to it.
-
-Nothing is tracked for them, and nothing here waits for the engine. One request is on its way at a time, and what is
-asked for next is what then is newest; until its answer comes, mattes are shown as they were tracked.
+Nothing is tracked for them, and nothing here waits for the engine. One request at a time is pending, and the next one
+asks for the newest state. Until its answer arrives, mattes are shown as they were tracked.
 """
 
 from __future__ import annotations
@@ -32,16 +30,15 @@ from .latest_request import LatestRequest
 from .sources import Source, made_at, sources_of
 
 _TICK = 0.1  # seconds
-_KEPT = 8  # frames, as they were with their finishing
+_KEPT = 8  # frames whose finished mattes are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The finished mattes of a frame.
 
-    made: in nanoseconds as file times are.
-    soft: whether greys are kept, as in the export.
-    alpha: uint8 (h, w) by object, upright, and the STATIC_AREA, if the clip has static masks; all of one size.
+    made: in nanoseconds, like file times. soft: whether greys are kept, as in the export. alpha: uint8 (h, w) by
+    object, upright, and the STATIC_AREA, if the clip has static masks; all of one size.
     """
 
     made: int
@@ -51,7 +48,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """All that the finished mattes of a frame depend on."""
+    """Everything that the finished mattes of a frame depend on."""
 
     soft: bool
     other: tuple[object, ...]
@@ -59,31 +56,31 @@ class _Key:
 
 _finished: dict[_Key, Finished] = {}
 _latest = LatestRequest[_Key]()
-_as_opened: dict[int, object] = {}  # finishing at the first look, by the clip's session_uid
+_as_opened: dict[int, object] = {}  # finishing at the first check, by the clip's session_uid
 
 
 def finished_of(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> Finished | None:
-    """What the finishing of objects makes of `sources`; None if there is none, or it has not come yet.
+    """Return the finished mattes of `sources`; None if there are none, or they have not arrived yet.
 
-    What was found without a click is not finished, and not in it.
+    Automatically found masks are not finished, and not included.
     """
     return _finished.get(_key(clip, frame, sources)) if _is_on(clip) else None
 
 
 def error() -> str:
-    """Why the last request failed; empty if it did not."""
+    """Return why the last request failed; empty if it did not."""
     return _latest.error
 
 
 def request(clip: bpy.types.MovieClip, frame: int) -> Reply:
-    """Ask for the finished mattes of a clip frame. Raises MatteError."""
+    """Request the finished mattes of a clip frame. Raises MatteError."""
     sources = sources_of(clip, frame)
     takes = {name: str(take_of(source.file)) if source.file else "" for name, source in sources.items()}
     return _latest.ask(_key(clip, frame, sources), lambda: job_run.request_finished(clip, frame, takes))
 
 
 def collect() -> bool:
-    """Take in the answer, if it has come. Raises MatteError: why there is none."""
+    """Take in the answer; return whether it has arrived. Raises MatteError if the request failed."""
     answered = _latest.answer()
     if answered is None:
         return False
@@ -97,7 +94,7 @@ def collect() -> bool:
 def _key(clip: bpy.types.MovieClip, frame: int, sources: Mapping[str, Source]) -> _Key:
     settings = settings_of(clip)
     finishing = tuple((entry.name, entry.finishing.state()) for entry in settings.objects if entry.finishing.is_on)
-    neighbours = []  # which have a part in the temporal median
+    neighbours = []  # frames that the temporal median uses
     for entry in settings.objects:
         source = sources.get(entry.name)
         reach = entry.finishing.temporal
@@ -122,7 +119,7 @@ def _is_on(clip: bpy.types.MovieClip) -> bool:
 
 
 def _static_of(clip: bpy.types.MovieClip) -> tuple[str, str]:
-    """The names of the mask and of the image of what never belongs to the scene; empty where there is none."""
+    """Return the names of the clip's static mask and static image; empty where there is none."""
     settings = settings_of(clip)
     return settings.static_mask.name_full if settings.static_mask else "", settings.static_file
 
@@ -138,7 +135,7 @@ def _tick() -> float:
 
 
 def _send() -> None:
-    """Ask for the frame that is looked at, unless its finished mattes are there or were refused."""
+    """Request the shown frame, unless its finished mattes are known or were refused."""
     scene = bpy.context.scene
     for _, space in clip_editors():
         clip = space.clip
@@ -155,8 +152,7 @@ def _send() -> None:
 
 
 def _has_acted(clip: bpy.types.MovieClip) -> bool:
-    """Whether the artist has asked for something of this clip, or changed its finishing: a file that was just opened,
-    by whomever it was made, starts no engine."""
+    """Whether the artist has used the extension on this clip since it was opened. Opening a file starts no engine."""
     settings = settings_of(clip)
     finishing = tuple((entry.name, entry.finishing.state()) for entry in settings.objects)
     now = settings.refine, _static_of(clip), finishing
@@ -164,19 +160,19 @@ def _has_acted(clip: bpy.types.MovieClip) -> bool:
 
 
 def register() -> None:
-    """Start the clock; without a window there is nobody to look."""
+    """Start the timer, which is not needed without a window."""
     if not bpy.app.background:
         bpy.app.timers.register(_tick, first_interval=_TICK, persistent=True)
 
 
 def unregister() -> None:
-    """Stop it, and forget."""
+    """Stop the timer and forget all mattes."""
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     forget()
 
 
 def forget() -> None:
-    """Of clips that are no more: another file is loaded."""
+    """Forget the mattes, because another file was loaded."""
     _finished.clear()
     _latest.forget()

@@ -42,7 +42,7 @@ class _Actions(ClipPanel):
         row.prop(settings, "live", toggle=True)
         draw_job(layout, "track", clip, summary)
         column = layout.column()
-        column.enabled = not TARGETS[settings.target].rules.found  # these targets are exported from the panel Automatic
+        column.enabled = not TARGETS[settings.target].rules.found  # exported from Without Clicking
         draw_job(column, "export", clip, summary)
 
 

@@ -1,4 +1,4 @@
-"""Without Clicking: objects that SAM 2 suggests, what it finds in all frames, and what a splat trainer found moving."""
+"""Without Clicking: objects that SAM 2 suggests, what it finds in all frames, and transients of a splat trainer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Suggestions for this frame; what is found and picked."""
+        """Draw suggestions for this frame, and what is found and picked."""
         layout = self.layout
         layout.enabled = missing_engine() is None
         layout.operator("splat_matte.suggest", icon="OUTLINER_OB_LIGHTPROBE")
@@ -34,7 +34,7 @@ class SPLATMATTE_PT_transients(ClipPanel, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """A trainer's folders and what is made of them."""
+        """Draw a trainer's folders and the button that refines them."""
         layout = self.layout
         layout.enabled = missing_engine() is None
         for name in ("transients_masks", "transients_diffs", "transients_polarity"):

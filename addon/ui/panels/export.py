@@ -1,4 +1,4 @@
-"""Export: where the mattes go."""
+"""Export: target, folder and version of the mattes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
     bl_label = "Export"
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
-        """The menu of presets."""
+        """Draw the menu of presets."""
         SPLATMATTE_PT_export_presets.draw_panel_header(self.layout)
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """Target and folder; the way back into Blender; the version that was written."""
+        """Draw target and folder, the way back into Blender, and the written version."""
         layout = self.layout
         layout.prop(settings, "target")
         target = TARGETS[settings.target]
@@ -68,7 +68,7 @@ class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
 def _draw_advanced(
     layout: bpy.types.UILayout, context: bpy.types.Context, settings: ClipSettings, rules: Rules
 ) -> None:
-    """Which frames, into which version, and what only some footage needs."""
+    """Draw the frames, the version to continue, and settings that only some footage needs."""
     header, body = layout.panel("splat_matte_export_advanced", default_closed=True)
     header.label(text="Frames and Version", text_ctxt=CONTEXT)
     if body is None:
@@ -89,7 +89,7 @@ def _draw_advanced(
 
 
 def _draw_farm(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
-    """The farm of the preferences, what its workers see, and the button; how it went."""
+    """Draw the farm of the preferences, the paths of its workers, the button, and the result."""
     header, body = layout.panel("splat_matte_farm", default_closed=True)
     header.label(text="Farm", text_ctxt=CONTEXT)
     if body is None:

@@ -1,4 +1,4 @@
-"""Footage: what will be read."""
+"""Footage: the files that will be read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
     bl_label = "Footage"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The clip and what is odd about it."""
+        """Draw the clip and its warnings."""
         layout = self.layout
         clip = clip_of(context)
         if clip is None:
@@ -53,7 +53,7 @@ class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
 
 
 def _draw_scene_frames(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
-    """Where the scene has other frames than the clip, that it has, and the button that sets them."""
+    """Draw a note and a button if the scene's frame range differs from the clip's."""
     scene = context.scene
     first, last = scene_frame(clip, 1), scene_frame(clip, clip.frame_duration)
     if (scene.frame_start, scene.frame_end) != (first, last):
@@ -64,7 +64,7 @@ def _draw_scene_frames(layout: bpy.types.UILayout, context: bpy.types.Context, c
 
 
 def _draw_static(layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip) -> None:
-    """What the camera always sees at the same place."""
+    """Draw the settings of the static mask."""
     header, body = layout.panel("splat_matte_static", default_closed=True)
     header.label(text="Static Mask", text_ctxt=CONTEXT)
     if body is None:

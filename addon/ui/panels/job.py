@@ -1,4 +1,4 @@
-"""What panels with a verb share: its button, how far it is, how it went."""
+"""Shared by panels with a verb: its button, its progress, its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...settings.preferences import preferences
 from ...tasks import job_run
 from ..text import draw_error, draw_text
 
-HEIGHT = 1.4  # of what is pressed most, in rows
+HEIGHT = 1.4  # of the most frequent buttons, in rows
 
 
 def is_marked(summary: Summary) -> bool:
@@ -21,7 +21,7 @@ def is_marked(summary: Summary) -> bool:
 
 
 def missing_engine() -> MatteError | None:
-    """Why the engine can't be started, if it can't."""
+    """Return why the engine can't be started; None if it can."""
     chosen = preferences()
     try:
         find_python(bpy.path.abspath(chosen.engine_python), bpy.path.abspath(chosen.folder))
@@ -31,7 +31,7 @@ def missing_engine() -> MatteError | None:
 
 
 def draw_job(layout: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.MovieClip, summary: Summary) -> None:
-    """The verb's button; in the same place, while it runs or waits for this clip, how far it is."""
+    """Draw the verb's button, or its progress while it runs or waits for this clip."""
     row = layout.row(align=True)
     row.scale_y = HEIGHT
     if not draw_pending(row, verb, clip):
@@ -40,9 +40,9 @@ def draw_job(layout: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.Mov
 
 
 def draw_pending(row: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.MovieClip) -> bool:
-    """How far what runs or waits of a verb is, in the place of its buttons; False: nothing does.
+    """Draw the progress of a running or waiting verb in place of its buttons; return False if there is none.
 
-    The row's buttons can be pressed then, if there is an engine.
+    Then the caller draws the buttons, which are enabled if there is an engine.
     """
     if (run := job_run.pending_of(verb, clip)) is not None:
         draw_run(row, run)
@@ -52,7 +52,7 @@ def draw_pending(row: bpy.types.UILayout, verb: job_run.Verb, clip: bpy.types.Mo
 
 
 def draw_run(row: bpy.types.UILayout, run: job_run.Run) -> None:
-    """How far it is, or that it waits, and the button that stops it."""
+    """Draw the progress, or that the Job waits, and the button that stops it."""
     row.progress(factor=run.fraction, text=run.in_words(with_frame=False), translate=False)
     if run.waits:
         remove = row.operator("splat_matte.change_queue", text="", icon="X")
@@ -68,7 +68,7 @@ def draw_outcome(
     clip: bpy.types.MovieClip,
     summary: Summary,
 ) -> None:
-    """Why the verb's button can't be pressed; how it went. Below all buttons, as it is of any height."""
+    """Draw why the verb's button is disabled, or the result. Below all buttons, as its height varies."""
     if summary.error is not None:
         draw_text(layout, context, summary.error.message, "ERROR")
     elif not is_marked(summary):
@@ -91,7 +91,7 @@ def draw_outcome(
 def draw_end(
     layout: bpy.types.UILayout, context: bpy.types.Context, verb: job_run.Verb, clip: bpy.types.MovieClip
 ) -> None:
-    """How it went; nothing if it was stopped."""
+    """Draw the result of the clip's last run of the verb; nothing if it was stopped."""
     run = _ended(verb, clip)
     if run is None:
         return
@@ -102,6 +102,6 @@ def draw_end(
 
 
 def _ended(verb: job_run.Verb, clip: bpy.types.MovieClip) -> job_run.Run | None:
-    """The clip's last run, if it was of that verb and has ended."""
+    """Return the clip's last run, if it was of that verb and has ended."""
     run = job_run.latest(clip.name)
     return run if run is not None and not run.active and run.verb == verb else None

@@ -1,4 +1,4 @@
-"""The marks of the chosen object: frame and kind; a click goes there, a cross removes."""
+"""Marks of the selected object: frame and kind. A click goes there, a cross removes the mark."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...clip.footage import scene_frame, shown_frame
 from ...clip.prompts import Mark, MarkKind, Prompts
 from ...language import CONTEXT, translated
 
-_ROWS = 8  # as many as are shown, those nearest to the frame that is looked at
+_ROWS = 8  # most rows, those nearest to the shown frame
 _ICONS: dict[MarkKind, str] = {
     "include": "ADD",
     "exclude": "REMOVE",
@@ -21,7 +21,7 @@ _ICONS: dict[MarkKind, str] = {
 def draw_marks(
     layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip, prompts: Prompts | None
 ) -> None:
-    """A row a mark, ordered by frame."""
+    """Draw one row per mark, ordered by frame."""
     active = clip.tracking.objects.active
     marks = prompts.marks.get(active.name) if prompts is not None and active is not None else None
     listed = marks.listed() if marks is not None else []
@@ -39,7 +39,7 @@ def draw_marks(
 
 
 def nearest(listed: list[Mark], frame: int) -> int:
-    """Where the rows begin, of marks ordered by frame, to have those around a frame."""
+    """Return the index of the first row, so that the rows surround the shown frame."""
     before = sum(mark.frame < frame for mark in listed)
     return max(0, min(before - _ROWS // 2, len(listed) - _ROWS))
 

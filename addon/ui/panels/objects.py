@@ -1,4 +1,4 @@
-"""Subject: objects and prompts, what is marked, what will be sent, what won't."""
+"""Subject: the objects, their marks, and what will be sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SPLATMATTE_UL_objects(bpy.types.UIList):
         index: int = 0,
         flt_flag: int = 0,
     ) -> None:
-        """One row."""
+        """Draw one row."""
         clip = clip_of(context)
         if clip is None:
             return
@@ -40,7 +40,7 @@ class SPLATMATTE_UL_objects(bpy.types.UIList):
     def filter_items(  # type: ignore[override]  # plain lists are what Blender takes
         self, context: bpy.types.Context, data: bpy.types.MovieTracking, property: str
     ) -> tuple[list[int], list[int]]:
-        """Without Blender's own object where it is empty and others are there."""
+        """Hide Blender's own object if it is empty and there are others."""
         objects = data.objects
         alone = len(objects) == 1
         return [self.bitflag_filter_item if alone or not is_empty_camera(item) else 0 for item in objects], []
@@ -52,7 +52,7 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
     bl_label = "Subject"
 
     def draw_clip(self, context: bpy.types.Context, clip: bpy.types.MovieClip, settings: ClipSettings) -> None:
-        """The objects, how to mark them, what will be sent and what won't."""
+        """Draw the objects, how to mark them, and which marks will be sent."""
         layout = self.layout
         tracking = clip.tracking
         row = layout.row()
@@ -83,7 +83,7 @@ class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
 def _draw_object(
     layout: bpy.types.UILayout, settings: ClipSettings, item: bpy.types.MovieTrackingObject | bpy.types.MaskLayer
 ) -> None:
-    """One that gets a matte: whether it does, its colour and name, whether it is seen."""
+    """Draw one object: the switch for its matte, its colour and name, its visibility."""
     entry = settings.objects.get(item.name)
     used = settings.uses(item.name)
     row = layout.row(align=True)
@@ -112,7 +112,7 @@ def _switch(layout: bpy.types.UILayout, name: str, what: str, icon: str) -> None
 def _draw_active(
     layout: bpy.types.UILayout, context: bpy.types.Context, clip: bpy.types.MovieClip, prompts: Prompts | None
 ) -> None:
-    """What there is of the object that is chosen in the list, on two lines."""
+    """Draw the marks and mattes of the object that is selected in the list, on two lines."""
     active = clip.tracking.objects.active
     settings = settings_of(clip)
     words = ""
@@ -130,11 +130,11 @@ def _draw_active(
 
 
 def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, settings: ClipSettings) -> None:
-    """Whether the chosen object is exported, and as what; until it has settings something of the same height."""
+    """Draw the switches Export and Shadow of the selected object; without settings, a row of the same height."""
     entry = settings.chosen()
     if entry is not None:
         row = layout.row()
-        row.use_property_split = False  # side by side both need the width
+        row.use_property_split = False  # both switches need the width
         row.prop(entry, "export")
         shadow = row.row()
         shadow.active = entry.export
@@ -150,7 +150,7 @@ def _draw_export(layout: bpy.types.UILayout, tracking: bpy.types.MovieTracking, 
 
 
 def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, summary: Summary) -> None:
-    """What will be sent, on two lines; then, per object."""
+    """Draw what will be sent, on two lines, then what each object lacks."""
     box = layout.box()
     prompts = summary.prompts
     if prompts is None:
@@ -170,7 +170,7 @@ def _draw_prompts(layout: bpy.types.UILayout, context: bpy.types.Context, summar
 
 
 def _draw_ignored(layout: bpy.types.UILayout, context: bpy.types.Context, ignored: list[str]) -> None:
-    """What is marked and does not count, with its reasons. It ends the panel, so no button of it moves."""
+    """Draw marks that do not count, with reasons. Drawn last, so that no button of the panel moves."""
     if not ignored:
         return
     header, body = layout.panel("splat_matte_ignored", default_closed=True)
