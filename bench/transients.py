@@ -71,7 +71,7 @@ def main() -> int:
             began = time.perf_counter()
             version = refine(walker, room, options.checkpoint)
             seconds = (time.perf_counter() - began) / len(walker.pictures)
-            files = sorted(version.glob("*.png"))
+            files = sorted(version.glob("*.png"), key=lambda file: int(file.stem))
             fine = [np.asarray(Image.open(file)) < 128 for file in files]
             rough = [np.asarray(Image.open(file)) > 0 for file in sorted((room / "masks").glob("*.png"))]
             mattes = walker.mattes

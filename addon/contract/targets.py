@@ -18,6 +18,7 @@ class Rules:
     writer: name of the module in engine/export.
     pattern: path of a frame's file inside the version. {stem} is the image's base name and {name} its file name, both
         with its folder if the footage has several; {object} is a folder per object, {view} one per view of a rig.
+        {place} counts the exported images from 0, in natural order of their names.
     subject_is_white: whether the subject is white and the background black in masks, unless the Job inverts them.
     as_stored: masks have the orientation of the stored pixels, for programs that ignore EXIF orientation. Otherwise
         they are upright. docs/export-targets.md names the source for each program.
@@ -127,7 +128,7 @@ TARGETS: dict[str, Target] = {
     "t3dgs": Target(
         "T-3DGS",
         "What moves is marked as the subject: black there, white where the scene is static; a mask for every frame",
-        Rules("masks", subject_is_white=False, as_stored=True, every_frame=True, flat=True),
+        Rules("masks", "{place}.png", subject_is_white=False, as_stored=True, every_frame=True),
     ),
     "tiff": Target(
         "TIFF with Alpha",

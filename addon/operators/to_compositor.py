@@ -49,7 +49,9 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
         except (OSError, ValueError, KeyError, TypeError):
             self.report({"ERROR"}, translated(f"{version.name}.json can't be read: export again"))
             return {"CANCELLED"}
-        has_alpha = target in TARGETS and TARGETS[target].rules.has_alpha
+        rules = TARGETS[target].rules if target in TARGETS else None
+        has_alpha = rules is not None and rules.has_alpha
+        first_number = 0 if rules is not None and "{place}" in rules.pattern else _first_number(clip)
         tree = _tree(context.scene)
         below = min((node.location[1] - node.height for node in tree.nodes), default=0) - _GAP / 2
         frame = tree.nodes.new("NodeFrame")
@@ -64,7 +66,7 @@ class SPLATMATTE_OT_to_compositor(bpy.types.Operator):
             matte.image.colorspace_settings.is_data = not has_alpha  # a mask is data, not colour
             matte.frame_duration = clip.frame_duration
             matte.frame_start = clip.frame_start
-            matte.frame_offset = _first_number(clip) - 1
+            matte.frame_offset = first_number - 1
             matte.label = version.name if folder == version else folder.name
             matte.parent, matte.location = frame, (_GAP, below - (i + 0.5) * _GAP)
             alpha = tree.nodes.new("CompositorNodeSetAlpha")

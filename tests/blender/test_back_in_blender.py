@@ -84,8 +84,15 @@ def tree() -> bpy.types.NodeTree:
     return scene.compositing_node_group if hasattr(scene, "compositing_node_group") else scene.node_tree
 
 
-@pytest.mark.parametrize(("target", "socket"), [("postshot", "Alpha"), ("masks", "Image")])
-def test_a_version_becomes_nodes(tracked, editor, target: str, socket: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "socket", "name", "offset"),
+    [
+        ("postshot", "Alpha", "shot.0001.png", 0),
+        ("masks", "Image", "shot.0001.png", 0),
+        ("t3dgs", "Image", "0.png", -1),  # counted from 0
+    ],
+)
+def test_a_version_becomes_nodes(tracked, editor, target: str, socket: str, name: str, offset: int) -> None:
     assert not bpy.ops.splat_matte.to_compositor.poll()
     tracked.splat_matte.target = target
     assert bpy.ops.splat_matte.export() == {"FINISHED"}
@@ -94,8 +101,8 @@ def test_a_version_becomes_nodes(tracked, editor, target: str, socket: str) -> N
     matte, alpha = nodes["CompositorNodeImage"], nodes["CompositorNodeSetAlpha"]
     assert nodes["CompositorNodeMovieClip"].clip == tracked
     assert matte.image.source == "SEQUENCE"
-    assert Path(bpy.path.abspath(matte.image.filepath)).name == "shot.0001.png"
-    assert (matte.frame_start, matte.frame_offset, matte.frame_duration) == (11, 0, COUNT)
+    assert Path(bpy.path.abspath(matte.image.filepath)).name == name
+    assert (matte.frame_start, matte.frame_offset, matte.frame_duration) == (11, offset, COUNT)
     (link,) = alpha.inputs["Alpha"].links
     assert (link.from_node, link.from_socket.name) == (matte, socket)
     assert alpha.inputs["Image"].links[0].from_node == nodes["CompositorNodeMovieClip"]

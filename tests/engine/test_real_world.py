@@ -266,7 +266,7 @@ def test_masks_for_programs_that_read_pixels_as_stored(tmp_path: Path, target: s
     subject[:10, :25] = 255
     job = Job(footage, (MatteObject("a", (Prompt(1, (Point(1, 1),)),)),), output=str(tmp_path / "out"), target=target)
     ((name, write),) = prepare(job, Reader(footage)).frame_files(1, lambda frame, name: subject).items()
-    assert ("left/IMG_left" in name) != (target in ("t3dgs", "metashape"))
+    assert ("left/IMG_left" in name) != (target in ("t3dgs", "metashape"))  # one counts, one looks at no folders
     with (tmp_path / "mask.png").open("wb") as file:
         write(file)
     mask = np.asarray(Image.open(tmp_path / "mask.png"))

@@ -84,8 +84,8 @@ def contents(version: Path) -> dict[str, tuple[bytes, int]]:
 def test_a_range(shot: Shot) -> None:
     version = shot.export(frame_range=(2, 3))
     assert sorted(shot.edges_of(version)) == [2, 3]
-    shot.job = dataclasses.replace(shot.job, target="t3dgs")  # a mask for every frame, of the range
-    assert sorted(shot.edges_of(shot.export(tracked=[3], frame_range=(3, 4)))) == [3, 4]
+    shot.job = dataclasses.replace(shot.job, target="t3dgs")  # a mask for every frame, of the range; counted from 0
+    assert sorted(shot.edges_of(shot.export(tracked=[3], frame_range=(3, 4)))) == [2, 3]
 
 
 def test_missing_frames_are_added_to_the_latest(shot: Shot) -> None:

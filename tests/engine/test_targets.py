@@ -159,13 +159,13 @@ class TestMasks:
 
     @pytest.mark.parametrize("invert", [False, True])
     def test_t3dgs_has_a_mask_for_every_image(self, plates: Path, invert: bool) -> None:
-        """White is static, so the subject is black; masks count off against images in natural order."""
+        """White is static, so the subject is black; masks are numbered as T-3DGS counts the images."""
         job = job_of(plates, "t3dgs", invert=invert)
         version = write(job, frames=[2])
-        assert files_of(version) == [f"{Path(name).stem}.png" for name in NAMES]
+        assert files_of(version) == [f"{i}.png" for i in range(len(NAMES))]
         nothing = np.zeros((HEIGHT, WIDTH), np.uint8)
-        for name, subject in zip(NAMES, (nothing, made(2, None, job), nothing), strict=True):
-            mask = read_grey(version / f"{Path(name).stem}.png")
+        for i, subject in enumerate((nothing, made(2, None, job), nothing)):
+            mask = read_grey(version / f"{i}.png")
             np.testing.assert_array_equal(mask, subject if invert else 255 - subject)
 
     @pytest.mark.parametrize("orientation", [1, 6, 7])
@@ -262,8 +262,25 @@ class TestSeveralCameras:
         assert len(files_of(version)) == 8
         assert (version / "b" / "right" / "IMG_0001.png").is_file()
 
-    @pytest.mark.parametrize("target", ["metashape", "t3dgs"])
-    def test_programs_that_look_at_no_folders(self, cameras: Path, target: str) -> None:
+    def test_programs_that_count_images(self, cameras: Path) -> None:
+        """Through all folders, numbers by value: T-3DGS counts the names that COLMAP has; dropped images are none."""
+        (cameras / "left" / "IMG_0001.JPG").rename(cameras / "left" / "IMG_10000.JPG")
+        job = job_of(cameras, "t3dgs")
+        names = [Path(file).relative_to(cameras).as_posix() for file in job.footage.files]
+        counted = ["left/IMG_0000.JPG", "left/IMG_10000.JPG", "right/IMG_0000.JPG", "right/IMG_0001.JPG"]
+        version = write(job)
+        assert files_of(version) == ["0.png", "1.png", "2.png", "3.png"]
+        for place, name in enumerate(counted):
+            expected = 255 - made(names.index(name) + 1, None, job)
+            np.testing.assert_array_equal(read_grey(version / f"{place}.png"), expected)
+        kept = tuple(frame for frame in job.frames if names[frame - 1] != counted[1])
+        fewer = write(dataclasses.replace(job, delivery=Delivery(kept=kept)))
+        assert files_of(fewer) == ["0.png", "1.png", "2.png", "kept.txt"]
+        last = made(names.index(counted[3]) + 1, None, job)
+        np.testing.assert_array_equal(read_grey(fewer / "2.png"), 255 - last)
+
+    def test_programs_that_look_at_no_folders(self, cameras: Path) -> None:
+        target = "metashape"
         with pytest.raises(FootageError, match=r"same base name as .*ignores folders"):
             write(job_of(cameras, target))
         for j in range(2):

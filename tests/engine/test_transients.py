@@ -74,7 +74,7 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_every_frame_gets_a_clean_mask_also_when_stopped_on_the_way(job: Job, tmp_path: Path) -> None:
     masks = export(job)
-    assert list(masks) == [Path(file).stem for file in job.footage.files]
+    assert list(masks) == [str(i) for i in range(len(job.footage.files))]
     assert all(set(np.unique(mask)) <= {0, 255} for mask in masks.values())
     moving = [mask == 0 for mask in masks.values()]  # T-3DGS: white is static
     scores = [jaccard(mask, truth(i)) for i, mask in enumerate(moving)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -26,6 +29,11 @@ Step = Callable[[int], None]  # called for every frame that is written into a co
 
 
 _LONGEST = 255  # bytes: the longest file name on usual file systems
+
+
+def _by_value(name: str) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
 
 
 def _check_length(path: str, source: Path) -> None:
@@ -84,7 +92,21 @@ class BaseWriter(ABC):
         stem, name = self.reader.stem(frame), self.reader.file_name(frame)
         if flat:
             stem, name = PurePosixPath(stem).name, PurePosixPath(name).name
-        return pattern.format(stem=stem, name=name, object=folder, view=folder)
+        place = self._places[frame] if "{place}" in pattern else 0
+        return pattern.format(stem=stem, name=name, object=folder, view=folder, place=place)
+
+    @functools.cached_property
+    def _places(self) -> Mapping[int, int]:
+        """The number of exported images before that of each clip frame, in natural order of their names.
+
+        As T-3DGS counts them (0416a51 of March 2025, scene/dataset_readers.py), by natsort: runs of digits by value,
+        all else by character. Folders are part of the names.
+        """
+        frames = range(1, self.job.footage.frame_count + 1)
+        kept = set(self.job.delivery.kept or frames)
+        ordered = sorted(frames, key=lambda frame: _by_value(self.reader.file_name(frame)))
+        before = itertools.accumulate((frame in kept for frame in ordered), initial=0)
+        return dict(zip(ordered, before, strict=False))
 
     def turned(self, upright: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
         """Turn an upright mask, uint8 (H, W), to the orientation in which the target's program reads the image."""
