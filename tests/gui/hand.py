@@ -368,7 +368,9 @@ def open_footage(file: Path, fresh: bool = True) -> Steps:
 def open_tab(fresh: bool = True) -> Steps:
     """From a fresh Blender, or a new file, to a clip editor over the whole window with our tab."""
     if fresh:
-        yield from close_splash()
+        yield from move(window().width // 2, 600)
+        xdotool("key", "Escape")  # the splash screen
+        yield moment()
         xdotool("key", "ctrl+n")
         yield from press("VFX")
     yield lambda: any(area.type == "CLIP_EDITOR" for area in window().screen.areas)
@@ -377,13 +379,6 @@ def open_tab(fresh: bool = True) -> Steps:
     if region("UI").width <= 1:
         yield from key("n")
     yield from press("Splat Matte", lambda: box(region("UI")), turned=True)
-
-
-def close_splash() -> Steps:
-    """The screen that a Blender begins with."""
-    yield from move(window().width // 2, 600)
-    xdotool("key", "Escape")
-    yield moment()
 
 
 def load(file: Path) -> Steps:

@@ -21,15 +21,16 @@ ADD, CROSS = 52, 52  # pixels from the sidebar's right edge, at a scale of 1: th
 
 
 def story() -> hand.Steps:
-    yield from hand.close_splash()
+    yield from hand.open_tab()
     yield from hand.find_add_on()
     yield from hand.switch_add_on()
     yield lambda: not hand.add_on_is_on()
     yield from hand.switch_add_on()
     yield hand.add_on_is_on
-    yield from hand.put_preferences_away()
     enabled = hand.clicks, time.monotonic()
-    yield from hand.open_footage(hand.FOOTAGE)
+    yield from hand.put_preferences_away()
+    yield from hand.press("Splat Matte", lambda: hand.box(hand.region("UI")), turned=True)
+    yield from hand.load(hand.FOOTAGE)
     yield from first_matte(*enabled)
     yield from four_ways()
     yield from two_objects()
