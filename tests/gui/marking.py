@@ -29,7 +29,8 @@ def story() -> hand.Steps:
     yield hand.add_on_is_on
     enabled = hand.clicks, time.monotonic()
     yield from hand.put_preferences_away()
-    yield from hand.press("Splat Matte", lambda: hand.box(hand.region("UI")), turned=True)
+    if not hand.seen("Open Footage", hand.sidebar()):  # a press on a tab that is open closes it
+        yield from hand.press("Splat Matte", lambda: hand.box(hand.region("UI")), turned=True)
     yield from hand.load(hand.FOOTAGE)
     yield from first_matte(*enabled)
     yield from four_ways()
