@@ -117,7 +117,7 @@ def _run(clip: bpy.types.MovieClip, options: argparse.Namespace) -> None:
 
 
 def _flush_blender() -> None:
-    """What Blender itself has printed stays in C's buffer, where output is not a terminal, and would come last."""
+    """Flush what Blender itself has printed, which stays in C's buffer unless output is a terminal."""
     ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None).fflush(None)
 
 

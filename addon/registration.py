@@ -1,4 +1,4 @@
-"""What Blender is told at enabling, and forgets at disabling: in this order, and in reverse."""
+"""Registers everything with Blender when the extension is enabled, and unregisters it in reverse order."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ bpy.ops.wm.save_userpref()
 def missing(
     platform: str, environment: Mapping[str, str], which: Callable[[str], str | None] = shutil.which
 ) -> list[str]:
-    """What a story can't be told without in the Blender that BLENDER names, in words; empty if all is there."""
+    """Return what the Blender that BLENDER names lacks for a story, in words; empty if nothing is missing."""
     if platform != "linux":
         return ["an X display: clicks are made with xdotool"]
     lacking = []
@@ -184,7 +184,7 @@ def _install(blender: Sequence[str], around: _Around, look: str, room: Path) -> 
 
 
 def _environment(room: Path) -> dict[str, str]:
-    """Of a Blender whose preferences and data are in `room`."""
+    """Return the environment of a Blender whose preferences and data are in `room`."""
     return quiet_environment(os.environ) | {
         "BLENDER_USER_RESOURCES": str(room / "blender"),
         "HOME": str(room),

@@ -33,7 +33,7 @@ def find_pythons(commands: Sequence[Sequence[str]] | None = None) -> dict[Versio
 
 
 def find_or_fetch(runtime: Path) -> dict[Version, Python]:
-    """As find_pythons, but if there is none, uv installs one in `runtime`. Raises EngineError."""
+    """Find Pythons (see find_pythons), or let uv install one in `runtime`. Raises EngineError."""
     found = find_pythons()
     if found:
         return found

@@ -27,7 +27,7 @@ class SayWatch(Watch):
         self._next_line = 0.0
 
     def progress(self, words: str, fraction: float) -> None:
-        """As Watch."""
+        """See Watch."""
         doing = words.partition(":")[0]
         if doing != self._doing or time.monotonic() >= self._next_line:
             self._doing = doing
@@ -35,5 +35,5 @@ class SayWatch(Watch):
             self.note(words)
 
     def note(self, words: str) -> None:
-        """As Watch."""
+        """See Watch."""
         say(f"{self._prefix}{words}")

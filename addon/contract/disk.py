@@ -175,7 +175,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], None], *, sync: bool = Tr
 
 
 def write_data(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """As `write_file`, of data that is in memory. Raises OSError."""
+    """Write data that is in memory; see `write_file`. Raises OSError."""
     write_file(path, lambda file: write_bytes(file, data), sync=sync)
 
 

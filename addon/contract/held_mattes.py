@@ -39,10 +39,8 @@ def sha256_of(take: Path, first: int, last: int) -> str:
 
 
 def held_of(takes: Mapping[int, Path]) -> tuple[Held, ...]:
-    """What holds clip frames, each from the take in the folder that it is mapped to: one range per run of a take.
-
-    Raises:
-        OutputError: a frame has no matte there, or its file is damaged.
+    """Return the ranges that hold clip frames, each from the take in the folder that it is mapped to; one per run of a
+    take.
     """
     runs = [
         (run[0], run[-1], take) for take in set(takes.values()) for run in runs_of(f for f in takes if takes[f] == take)

@@ -45,29 +45,7 @@ _RENAMED = {"export": "target", "promptless": "things", "everything": "parts"}  
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to segment, how, and where the mattes go.
-
-    memory: which tracked frames a frame reads beside the prompted ones (engine/tracking/memory_*.py). "sam2": the
-        latest, as SAM 2 does. "selected": the latest that show the subject. "tree": those of several histories.
-        "anchors": recent ones, and frames that tell the subject from something like it. JSON that names none means
-        "sam2", the only one of the first release.
-    second_opinion: track from both ends between two prompted frames of an object; where that differs, the surer matte
-        counts, and the frame is a suspect.
-    frame_range: first and last clip frame to track, both included; None: all frames.
-    part: first and last clip frame whose mattes are wanted now; None: the whole range. Prompts outside the part still
-        count, and frames on which its mattes depend are tracked as well.
-    output: absolute path of the folder of versions; empty: `<name>_matte` beside the footage.
-    target: a name in targets.TARGETS, which decides the exported files; empty: track only.
-    invert: swap the subject and the background in exported files.
-    refine: how exported mattes follow the plate's edges at native resolution. "filter": by an edge-aware filter.
-        "windows": the model first looks again, in windows along the edge. "auto": see `refining`.
-    cache_megabytes: disk space beside the mattes for image features, which make corrections faster. It never changes a
-        matte.
-    transforms: for the target nerfstudio, the absolute path of the transforms.json to which the masks are added.
-    delivery: which frames are exported, and into which version.
-    transients, things, parts: at most one search, which replaces `objects`.
-    static_masks: areas that never belong to the scene, such as a tripod, and are left out of every export.
-    """
+    """A complete order to the engine: what to segment, how, and where the mattes go."""
 
     footage: Footage
     objects: tuple[MatteObject, ...]

@@ -95,11 +95,7 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class StaticMask:
-    """What is always at the same place in a camera's picture and never belongs to the scene, such as a tripod.
-
-    mask: where it is, in upright image pixels.
-    camera: the folder of the camera's images below the footage's root, with `/`; empty: all cameras.
-    """
+    """An area that is always at the same place in a camera's picture and not part of the scene, such as a tripod."""
 
     mask: Mask
     camera: str = ""

@@ -174,7 +174,7 @@ class Select(Request):
 
 @dataclass(frozen=True)
 class FindStatic(Request):
-    """What never moves in the picture while the camera does; `done` carries the file of the mask."""
+    """Find what never moves in the picture while the camera does; `done` carries the file of the mask."""
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _add_farm(commands: Any) -> None:
-    """What sends shots to a farm, and what its workers run."""
+    """Add the arguments for sending shots to a farm, and for running them on its workers."""
     farm = commands.add_parser("farm", help="make a folder of Job files that a farm's program carries out")
     farm.add_argument("job", type=Path, nargs="+", metavar="JOB.json", help="or a folder of them")
     farm.add_argument("--to", choices=ENGINES, required=True, help="who carries it out")
@@ -400,7 +400,7 @@ def _holding(job: Job, texts: Sequence[str]) -> Job:
 
 
 def _static_mask(text: str, footage: Footage) -> StaticMask:
-    """Of [CAMERA:]FILE; a file's own colons, as of Windows paths, are no cameras."""
+    """Parse [CAMERA:]FILE. A colon in the file, as in Windows paths, does not separate a camera."""
     camera, colon, file = text.partition(":")
     folders = {Path(file).parent.relative_to(footage.root).as_posix() for file in footage.files}
     if not colon or camera not in folders:

@@ -1,4 +1,4 @@
-"""How long it will take, from how long it took."""
+"""Estimates how long a run will take from how long it has taken."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ class Session:
         return Store(job).put_json("selection", {**dataclasses.asdict(choice), "dropped": dropped}), choice
 
     def chosen(self, footage: Footage, frames: Sequence[int], count: int, subject: MaskOf) -> Choice:
-        """As `select`, of clip frames in order, wherever it is known what the subject is. Raises as that."""
+        """Select clip frames in order, wherever it is known what the subject is. Raises as `select`."""
         reader = Reader(footage)
         reader.check(frames[-1])
         cameras: list[list[Look]] = []
@@ -267,14 +267,7 @@ class Session:
         )
 
     def repair(self, job: Job, poses: Path | None = None) -> dict[str, Repairs]:
-        """What can be offered, by object, for mattes that are doubtful now. Nothing is changed.
-
-        `poses` as of `review`; a clip whose mattes do not fit its cameras is repaired without them, with a warning.
-
-        Raises:
-            Cancelled: as asked for.
-            JobError, FootageError, CheckpointError, OutputError: as they say.
-        """
+        """Return the repairs that can be offered for mattes that are doubtful now, by object. Nothing is changed."""
         if job.footage.panorama:
             raise JobError("Panoramas can't be repaired.", where="footage.panorama", hint="Mark the suspect frames.")
         cameras = read_poses(poses, job.footage) if poses is not None else {}

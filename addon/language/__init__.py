@@ -55,7 +55,7 @@ def translated(text: str, *values: object) -> str:
 
 
 def translated_error(error: MatteError) -> str:
-    """Where, what, and what to do."""
+    """Return the place, the message and the hint of an error, translated."""
     place = f"{error.where}: " if error.where else ""
     return f"{place}{translated(error.message)} {translated(error.hint)}".rstrip()
 
@@ -78,7 +78,7 @@ def _fill(text: str, groups: tuple[str, ...]) -> str | None:
 
 
 def _piece(text: str) -> str:
-    """What is in a hole: mostly a name, a number or a path, which stay as they are."""
+    """Translate the text in a hole: mostly a name, a number or a path, which stay as they are."""
     if text in _pieces():
         return bpy.app.translations.pgettext_iface(text, CONTEXT)
     return _fill(text, ("pieces",)) or text

@@ -142,7 +142,7 @@ def _is_seen(run: job_run.Run) -> bool:
 
 
 def outcome(run: job_run.Run) -> str:
-    """How it went, in words, once it ended well."""
+    """Describe the result of a run that ended well."""
     result = run.result
     if result is None:
         return ""

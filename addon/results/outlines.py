@@ -61,7 +61,7 @@ class ObjectRepairs:
 
     @property
     def offers(self) -> list[tuple[int, list[Path2]]]:
-        """By frame the outlines that are there, which fill by even-odd."""
+        """Return the existing outlines by frame, which fill by even-odd."""
         return [
             (frame, [path[i] for path in self.outlines.paths if len(set(path[i])) > 1])
             for i, frame in enumerate(self.outlines.frames)
@@ -84,7 +84,7 @@ def read_outlines(file: Path) -> dict[str, ObjectOutlines]:
 
 
 def read_repairs(file: Path) -> dict[str, ObjectRepairs]:
-    """What is offered for doubtful mattes, by object. Raises EngineError if the file is not such an answer."""
+    """Read the offered repairs by object. Raises EngineError if the file is not such an answer."""
     with _answer(file):
         repairs = {
             name: ObjectRepairs(
@@ -133,7 +133,7 @@ def _path(points: Any) -> Path2:
 
 
 def _crossings(path: Path2, place: Point2) -> int:
-    """How often a ray from `place` to the right crosses a closed path."""
+    """Count how often a ray from `place` to the right crosses a closed path."""
     x, y = place
     count = 0
     for (x0, y0), (x1, y1) in zip(path, path[1:] + path[:1], strict=True):

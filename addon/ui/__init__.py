@@ -1,1 +1,1 @@
-"""What the artist sees: panels in the clip editor's sidebar, menu entries, keys, the overlay."""
+"""The user interface: panels in the clip editor's sidebar, menu entries, keys, the overlay."""

@@ -207,7 +207,7 @@ class Refinement:
         return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, self._close) > 0
 
     def _differs(self, rough: Rough, usual: float = 0.0) -> Mask:
-        """Where the local mean difference exceeds that of false alarms and visibly exceeds `usual`, 0..1."""
+        """Return where the local mean difference exceeds that of false alarms and visibly exceeds `usual`, 0..1."""
         near = cv2.boxFilter(rough.diff, -1, (2 * self._around + 1,) * 2)
         return np.asarray(near > max(self._search.filter_threshold / 2, _STATIC * usual))
 

@@ -63,7 +63,7 @@ class Writer(BaseWriter):
         ]
 
     def frames(self, tracked: Sequence[int]) -> Sequence[int]:
-        """Those of the target."""
+        """Return the frames of the target."""
         return self._own.frames(tracked)
 
     def frame_files(self, frame: int, matte: MatteOf) -> Mapping[str, Write]:
@@ -76,7 +76,7 @@ class Writer(BaseWriter):
         return {**own, self._placed(_ALIGNMENT, frame): self._mask(frame, lambda: self._seen(frame, matte))}
 
     def other_files(self, frames: Sequence[int], matte: MatteOf, step: Step) -> Mapping[str, Write]:
-        """Those of the target."""
+        """Return the other files of the target."""
         return self._own.other_files(frames, matte, step)
 
     def describe(self) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ class _Scale:
 
 
 def reach(height: int, width: int) -> int:
-    """How many pixels beyond the edge of a plate the subject's colours are continued, at most."""
+    """Return how many pixels beyond the edge of a plate the subject's colours are extended, at most."""
     return (_BEYOND + 1) * _Scale.of(height, width).cell
 
 
@@ -82,7 +82,7 @@ def continue_colours(rgb: Colours, alpha: Colours) -> None:
 
 
 def _tiles_near_edge(alpha: Colours, scale: _Scale) -> Iterator[_Tile]:
-    """Those that an edge runs through or at the border of, and those beside them."""
+    """Return the tiles that an edge runs through or touches, and their neighbours."""
     size = scale.tile
     rows, columns = (range(0, side, size) for side in alpha.shape)
     edge = np.zeros((len(rows), len(columns)), np.uint8)
@@ -96,7 +96,7 @@ def _tiles_near_edge(alpha: Colours, scale: _Scale) -> Iterator[_Tile]:
 
 
 def _kinds(alpha: Colours, tile: _Tile, scale: _Scale) -> NDArray[np.uint8]:
-    """Of each pixel of a tile: _SUBJECT or _BACKGROUND beyond the zone, _ZONE in it."""
+    """Return the kind of each pixel of a tile: _SUBJECT or _BACKGROUND outside the zone, _ZONE inside."""
     spans = [slice(max(0, side.start - scale.zone), side.stop + scale.zone) for side in tile]
     around = alpha[spans[0], spans[1]]
     square = np.ones((2 * scale.zone + 1,) * 2, np.uint8)
@@ -135,7 +135,7 @@ def _gather(
 
 
 def _means(pixels: NDArray[Any], cell: int) -> NDArray[Any]:
-    """Of each cell, (rows, columns, C) for pixels (H, W, C); those at the border may be cut off."""
+    """Return the mean of each cell, (rows, columns, C), for pixels (H, W, C); cells at the border may be cut off."""
     if cell == 1:
         return pixels
     down, right = (-side % cell for side in pixels.shape[:2])

@@ -37,7 +37,7 @@ _REC_709, _SRGB_CURVE, _RGB, _LIMITED, _FULL = 1, 13, 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How a kind of movie is encoded. pixels: pixel formats for 8-bit footage and for deeper footage."""
+    """The encoding of a kind of movie. pixels: pixel formats for 8-bit footage and for deeper footage."""
 
     label: str
     container: str

@@ -30,7 +30,7 @@ def widen(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def without_strips(widened_frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What `widen` gave, (S, S) or (S, S, 3), without the strips of the other side: (S, S - strips, ...)."""
+    """Undo `widen`: return (S, S) or (S, S, 3) without the strips of the other side: (S, S - strips, ...)."""
     strip = strip_of(widened_frame.shape[1])
     return widened_frame[:, strip:-strip]
 
@@ -52,7 +52,7 @@ def narrow(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def _folded(wide: NDArray[Any], strip: int) -> NDArray[Any]:
-    """What is between strips of so many columns, with the greater of the values there and in the strips."""
+    """Remove strips of so many columns, keeping the greater of the values there and in the strips."""
     result = wide[:, strip:-strip].copy()
     np.maximum(result[:, :strip], wide[:, -strip:], out=result[:, :strip])
     np.maximum(result[:, -strip:], wide[:, :strip], out=result[:, -strip:])

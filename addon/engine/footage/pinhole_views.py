@@ -84,17 +84,7 @@ def rig_of(views: str, width: int) -> Rig:
 
 
 def look(picture: NDArray[Any], rig: Rig, view: View, *, smooth: bool) -> NDArray[Any]:
-    """What a camera of the rig sees of a panorama.
-
-    Args:
-        picture: (H, W) or (H, W, C), uint8 or uint16, W = 2 H.
-        rig: of this width.
-        view: one of its views.
-        smooth: cubic interpolation, for images; otherwise linear, for masks.
-
-    Returns:
-        (side, side) or (side, side, C), of the picture's dtype.
-    """
+    """Return what a camera of the rig sees of a panorama."""
     result = np.empty((rig.side, rig.side, *picture.shape[2:]), picture.dtype)
     way = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
     for rows, x, y in _sources(rig, view, *picture.shape[:2]):

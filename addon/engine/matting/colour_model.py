@@ -1,11 +1,4 @@
-"""What the colours around a pixel say of it: subject or not, from histograms that are counted all over a picture.
-
-In: 8-bit pixels (h, w, 3) and a mask of what is taken for subject. Out: the logarithm of how many times more frequent a
-pixel's colour is in the subject near it than in what is not subject near it.
-
-The histograms are those of a coarse grid of nodes, smoothed over nodes and colours: the bilateral grid of Chen, Paris
-and Durand, "Real-time Edge-Aware Image Processing with the Bilateral Grid", SIGGRAPH 2007, with three axes of colour.
-"""
+"""Estimates from the colours around a pixel whether it is subject, with histograms over the whole picture."""
 
 from __future__ import annotations
 
@@ -64,7 +57,7 @@ def evidence(
 
 
 def _smoothed(values: Floats, axes: tuple[int, ...]) -> Floats:
-    """By 1 2 1 along the axes; beyond the ends is nothing."""
+    """Smooth by 1 2 1 along the axes; beyond the ends is zero."""
     for axis in axes:
         result = 2 * values
         along, onto = np.moveaxis(values, axis, 0), np.moveaxis(result, axis, 0)

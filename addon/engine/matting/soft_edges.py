@@ -38,7 +38,7 @@ Floats = NDArray[np.float32]
 
 
 def _linear_light() -> NDArray[np.float32]:
-    """Of each 8-bit sRGB value (IEC 61966-2-1)."""
+    """Return the linear light of each 8-bit sRGB value (IEC 61966-2-1)."""
     value = np.arange(256) / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 

@@ -1,19 +1,4 @@
-"""Who writes where, on file systems that several machines share: owners that are heard of, and that can be replaced.
-
-    <path>.000007.lock      the seventh owner of what `path` names, or that it is free
-
-A lock of the system alone (flock, LockFile) is not enough: some mounts of NFS and SMB keep it to one machine, and an
-engine whose machine has hung or lost its network never gives it back. So, after Gray and Cheriton, "Leases" (1989):
-
-- To own is to have created the file of the highest number. It appears whole, by link or exclusive creation, which the
-  server decides (RFC 1813, 3.3.8 and 3.3.15; MS-SMB2, 2.2.13, FILE_CREATE). Numbers only grow, so there is one winner
-  for each, and a late comer can't take a number for free that somebody has had.
-- The owner writes into its file every few seconds. One that was silent for LEASE seconds, by the clock of who waits,
-  is replaced: clocks are never compared. On the same machine a lock of the system tells at once that it has died.
-- An owner that was silent itself, because its machine slept, asks for the next number before it writes again, and is
-  told if somebody else has that (`check`). What decides what readers see is renamed away from an owner that is
-  replaced (versions.py), so that it finds nothing to decide about.
-"""
+"""Ownership of folders on file systems that several machines share: owners give signs of life and can be replaced."""
 
 from __future__ import annotations
 
@@ -156,7 +141,7 @@ def owning(path: Path, patience: float | None = 0.0) -> Iterator[Ownership]:
 
 
 def acquire(path: Path, patience: float | None = 0.0) -> Ownership:
-    """As `owning`; the caller releases it."""
+    """Acquire ownership; see `owning`. The caller releases it."""
     began = _now()
     polls = iter(_POLLS)
     seen: tuple[int, bytes] | None = None
@@ -222,7 +207,7 @@ def _file_of(path: Path, number: int) -> Path:
 
 
 def _files(path: Path) -> dict[int, Path]:
-    """What says who owned or owns it, by number."""
+    """Return the files that name the past and present owners, by number."""
     named = re.compile(re.escape(path.name) + r"\.(\d{6,})\.lock")
     names = os.listdir(path.parent)  # noqa: PTH208
     return {int(match[1]): path.with_name(name) for name in names if (match := named.fullmatch(name))}
@@ -257,7 +242,7 @@ def _create(path: Path) -> int:
 
 
 def _create_in_place(path: Path) -> int:
-    """As `_create`; for a moment it is empty."""
+    """Create the file in place; see `_create`. For a moment it is empty."""
     file = _open(path, os.O_CREAT | os.O_EXCL)
     try:
         _introduce(file)

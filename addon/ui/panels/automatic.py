@@ -27,7 +27,7 @@ class SPLATMATTE_PT_automatic(ClipPanel, bpy.types.Panel):
 
 
 class SPLATMATTE_PT_transients(ClipPanel, bpy.types.Panel):
-    """What moves through a static capture."""
+    """Transients of a static capture."""
 
     bl_label = "Clean Transients"
     bl_parent_id = "SPLATMATTE_PT_automatic"

@@ -16,7 +16,7 @@ from .presets import SPLATMATTE_PT_export_presets
 
 
 class SPLATMATTE_PT_export(ClipPanel, bpy.types.Panel):
-    """Where the mattes go."""
+    """Target, folder and version."""
 
     bl_label = "Export"
 

@@ -13,7 +13,7 @@ from .presets import SPLATMATTE_PT_finish_presets
 
 
 class SPLATMATTE_PT_finish(ClipPanel, bpy.types.Panel):
-    """What is done to the mattes after tracking."""
+    """Post-processing of the mattes."""
 
     bl_label = "Finishing"
     bl_options = {"DEFAULT_CLOSED"}

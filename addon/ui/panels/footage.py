@@ -17,7 +17,7 @@ from .job import draw_pending
 
 
 class SPLATMATTE_PT_footage(Panel, bpy.types.Panel):
-    """What will be read."""
+    """The files that will be read."""
 
     bl_label = "Footage"
 

@@ -14,7 +14,7 @@ from .job import draw_pending
 
 
 class SPLATMATTE_PT_hold(ClipPanel, bpy.types.Panel):
-    """What is held of the chosen object."""
+    """The held frames of the selected object."""
 
     bl_label = "Hold"
     bl_parent_id = "SPLATMATTE_PT_review"

@@ -47,7 +47,7 @@ class SPLATMATTE_UL_objects(bpy.types.UIList):
 
 
 class SPLATMATTE_PT_objects(ClipPanel, bpy.types.Panel):
-    """What is marked."""
+    """The objects and their marks."""
 
     bl_label = "Subject"
 

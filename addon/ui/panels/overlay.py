@@ -10,7 +10,7 @@ from .base import ClipPanel, clip_of
 
 
 class SPLATMATTE_PT_overlay(ClipPanel, bpy.types.Panel):
-    """How the mattes are shown."""
+    """The look of mattes and marks."""
 
     bl_label = "Mattes"
     bl_region_type = "HEADER"  # type: ignore[assignment]  # not in the sidebar

@@ -48,7 +48,7 @@ class SPLATMATTE_UL_suspects(bpy.types.UIList):
 
 
 class SPLATMATTE_PT_review(ClipPanel, bpy.types.Panel):
-    """What to look at first."""
+    """The suspects, worst first."""
 
     bl_label = "Review"
 

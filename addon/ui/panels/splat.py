@@ -11,7 +11,7 @@ from .job import draw_end, draw_pending
 
 
 class SPLATMATTE_PT_splat(ClipPanel, bpy.types.Panel):
-    """What was trained with the mattes."""
+    """A splat that was trained with the mattes."""
 
     bl_label = "Trained Splat"
     bl_options = {"DEFAULT_CLOSED"}

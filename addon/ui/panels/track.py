@@ -22,7 +22,7 @@ from .job import draw_outcome, is_marked, missing_engine
 
 
 class SPLATMATTE_PT_track(ClipPanel, bpy.types.Panel):
-    """How the model is run."""
+    """The settings of tracking."""
 
     bl_label = "Track"
 

@@ -76,17 +76,7 @@ class RoPEAttention(transformer.RoPEAttention):  # type: ignore[misc]  # sam2 is
     freqs_cis: Tensor  # complex64 (n, internal_dim / 2): the rotation of each pair of channels at each position
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, num_k_exclude_rope: int = 0) -> Tensor:
-        """As upstream's.
-
-        Args:
-            q: (b, n, embedding_dim), n = s^2 positions in rows.
-            k: (b, r n + num_k_exclude_rope, kv_in_dim): r such grids, then keys without a position.
-            v: of the same shape as k.
-            num_k_exclude_rope: number of keys at the end that have no position.
-
-        Returns:
-            (b, n, embedding_dim).
-        """
+        """Compute the same as upstream's."""
         if self.num_heads > 1 or self.training:
             result: Tensor = super().forward(q, k, v, num_k_exclude_rope)
             return result

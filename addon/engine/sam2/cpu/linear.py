@@ -47,7 +47,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Ac
 
 
 def _fused(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
-    """As `linear`, by oneDNN's fused product. Raises torch's errors if it is not available."""
+    """Compute `linear` with oneDNN's fused product. Raises torch's errors if it is not available."""
     result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
     return result
 
