@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,51 +26,97 @@ LANGUAGES = {
     "ja": ("ja_JP", "トラック", "トラック"),
     "zh": ("zh_HANS", "追踪", "追踪"),
 }
-LABELS = {
-    "automatic": "Without Clicking",
-    "finish": "Finishing",
-    "frames": "Which Frames",
-    "splat": "Trained Splat",
-    "ways": "Other Ways to Install",
-}
+PANELS = (  # that are closed at first, from the sidebar's top
+    "Static Mask",
+    "Strokes",
+    "Automatic",
+    "Finishing",
+    "Which Frames",
+    "Frames and Version",
+    "Farm",
+    "Trained Splat",
+)
+
+HOLE = r"\{\d\}"  # in a text of a catalogue
 
 drawn: set[str] = set()  # by panels, in the language that is shown
+cut: list[str] = []  # texts, each after its language
 
 
 def note_texts() -> None:
     """From now on, what panels of the sidebar draw is noted."""
 
-    def noting(draw: Any) -> Any:
-        def draw_and_note(panel: bpy.types.Panel, context: bpy.types.Context) -> None:
-            draw(panel, context)
-            drawn.update(texts_in(panel.layout.introspect()))
-
-        return draw_and_note
+    def and_note(draw: Any) -> Any:
+        return lambda panel, context: draw(Noting(panel), context)
 
     for panel in hand.part("ui.panels").CLASSES:
         if getattr(panel, "bl_region_type", "") == "UI":
-            panel.draw = noting(panel.draw)
+            panel.draw = and_note(panel.draw)
 
 
-def texts_in(layout: Any) -> Iterator[str]:
-    """Of a layout as `introspect` tells it: dictionaries of items, within lists."""
-    if isinstance(layout, dict):
-        if text := layout.get("draw_string"):
-            yield text
-        layout = layout.values()
-    if not isinstance(layout, str | int | float):
-        for item in layout:
-            yield from texts_in(item)
+class Noting:
+    """A panel or a layout, with all that it does, which also notes the texts that it draws."""
+
+    def __init__(self, real: Any) -> None:
+        object.__setattr__(self, "real", real)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self.real, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(type(self.real), name, None)
+        if isinstance(own, FunctionType):  # of a panel of ours
+            return MethodType(own, self)
+        found = getattr(self.real, name)
+        return self._drawing(name, found) if callable(found) else noting(found)
+
+    def _drawing(self, name: str, draw: Any) -> Any:
+        def draw_and_note(*arguments: Any, **named: Any) -> Any:
+            drawn.update(texts_of(name, arguments, named))
+            return noting(draw(*arguments, **named))
+
+        return draw_and_note
 
 
-def look_for_texts(ours: re.Pattern[str], whole: set[str]) -> hand.Steps:
-    """Through the sidebar from its top, and add what is seen whole of the texts of ours."""
+def noting(found: Any) -> Any:
+    """Layouts, also several of them, as ones that note."""
+    if isinstance(found, tuple):
+        return tuple(map(noting, found))
+    return Noting(found) if isinstance(found, bpy.types.UILayout) else found
+
+
+def texts_of(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Iterator[str]:
+    """What a layout's function draws, in the language that is shown."""
+    text = named.get("text")
+    if name == "prop":
+        rna = arguments[0].bl_rna.properties[arguments[1]]
+        text = rna.name if text is None else text
+        if rna.type == "ENUM" and not rna.is_enum_flag and not named.get("icon_only"):
+            chosen = rna.enum_items.get(getattr(*arguments[:2]))
+            yield from [translated(chosen.name)] if chosen else []
+    elif name == "operator" and text is None:
+        module, _, function = arguments[0].partition(".")
+        text = getattr(getattr(bpy.ops, module), function).get_rna_type().name
+    if text:
+        yield translated(text) if named.get("translate", True) else text
+
+
+def translated(text: str) -> str:
+    return bpy.app.translations.pgettext_iface(text, hand.part("language").CONTEXT)
+
+
+def look_for_texts(name: str, ours: re.Pattern[str]) -> hand.Steps:
+    """Through the sidebar from its top, with pictures; what is nowhere seen whole of the texts of ours is cut."""
+    drawn.clear()
     yield from hand.scroll("4", 80)
-    before = None
+    whole: set[str] = set()
+    before, page = None, 0
     while before is None or (before != shown()).any():
-        before = shown()
+        before, page = shown(), page + 1
+        hand.shot(f"language_{name}_{page}", hand.sidebar())
         whole.update(text for text in drawn - whole if ours.fullmatch(text) and hand.seen(text, hand.sidebar()))
         yield from hand.scroll("5", 10)
+    cut.extend(f"{name}: {text}" for text in sorted(drawn - whole) if ours.fullmatch(text))
 
 
 def shown() -> Any:
@@ -77,11 +124,10 @@ def shown() -> Any:
     return hand.look()[top:bottom, left:right]
 
 
-def pattern(texts: Iterator[str]) -> re.Pattern[str]:
-    """Any of the texts, with anything in their holes."""
-    return re.compile(
-        "|".join(".*?".join(map(re.escape, re.split(r"\{\d\}", text))) for text in texts if text), re.DOTALL
-    )
+def pattern(texts: Iterable[str]) -> re.Pattern[str]:
+    """Any of the texts that have letters, with anything in their holes."""
+    told = (text for text in texts if sum(map(str.isalpha, re.sub(HOLE, "", text))) > 1)
+    return re.compile("|".join(".*?".join(map(re.escape, re.split(HOLE, text))) for text in told), re.DOTALL)
 
 
 def steps() -> hand.Steps:
@@ -91,8 +137,10 @@ def steps() -> hand.Steps:
     yield lambda: len(hand.clip().splat_matte.objects) == 1
     view = bpy.context.preferences.view
     look_up = bpy.app.translations
-    cut: list[str] = []
+    for panel in PANELS:
+        yield from hand.press_in_sidebar(panel)
     note_texts()
+    yield from look_for_texts("en", pattern(hand.part("language").read_catalogue("de")["words"]))
     for name, (locale, ours, theirs) in LANGUAGES.items():
         view.language = locale
         view.use_translate_interface = view.use_translate_tooltips = True
@@ -112,25 +160,13 @@ def steps() -> hand.Steps:
             expected = expected.format("", *range(11, 20)) if "{1}" in text else expected
             assert language.translated(filled) == expected or sum(map(str.isalpha, text)) < 4, filled
         assert language.translated("A clip of somebody") == "A clip of somebody", "what is not ours stays as it is"
-        drawn.clear()
-        whole: set[str] = set()
-        ours_in_it = pattern(found for found in catalogue["words"].values() if sum(map(str.isalpha, found)) > 1)
         yield hand.moment(1.0)
-        hand.shot(f"language_{name}", hand.sidebar())
-        yield from look_for_texts(ours_in_it, whole)
-        for panel in ("automatic", "finish", "frames", "splat"):
-            label = look_up.pgettext_iface(LABELS[panel], language.CONTEXT)
-            yield from hand.press_in_sidebar(label)
-            yield hand.moment(1.0)
-            hand.shot(f"language_{name}_{panel}", hand.sidebar())
-            yield from look_for_texts(ours_in_it, whole)
-            yield from hand.press_in_sidebar(label)
-        cut += [f"{name}: {text}" for text in sorted(drawn - whole) if ours_in_it.fullmatch(text)]
+        yield from look_for_texts(name, pattern(catalogue["words"].values()))
         with bpy.context.temp_override(window=hand.window()):
             bpy.ops.preferences.addon_show(module=hand.PACKAGE)
         yield hand.preferences_are_open
         yield hand.moment(1.0)
-        yield from hand.press_scrolling(look_up.pgettext_iface(LABELS["ways"], language.CONTEXT), hand.preferences)
+        yield from hand.press_scrolling(translated("Other Ways to Install"), hand.preferences)
         yield hand.moment(1.0)
         hand.shot(f"language_{name}_preferences", hand.preferences())
         yield from hand.scroll("5", 40, hand.preferences)
