@@ -116,6 +116,11 @@ class _NetworkError(Exception):
     """An error that a second try may solve."""
 
 
+def _in_words(reason: object) -> str:
+    """Without the number of an error of the system."""
+    return getattr(reason, "strerror", None) or str(reason)
+
+
 def _fetch_once(url: str, part: Path, had: int, size: int, watch: Watch) -> None:
     request = urllib.request.Request(url, headers={"Range": f"bytes={had}-"} if had else {})
     try:
@@ -125,9 +130,9 @@ def _fetch_once(url: str, part: Path, had: int, size: int, watch: Watch) -> None
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLError):
             raise error.reason from None
-        raise _NetworkError(error.reason) from None
+        raise _NetworkError(_in_words(error.reason)) from None
     except (OSError, http.client.HTTPException) as error:
-        raise _NetworkError(error) from None
+        raise _NetworkError(_in_words(error)) from None
     with answer:
         goes_on = answer.status == http.client.PARTIAL_CONTENT
         if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {had}-"):
@@ -143,7 +148,7 @@ def _fetch_once(url: str, part: Path, had: int, size: int, watch: Watch) -> None
                 try:
                     block = answer.read1(min(_BLOCK, size - done))  # what has come, without waiting for more
                 except (OSError, http.client.HTTPException) as error:
-                    raise _NetworkError(error) from None
+                    raise _NetworkError(_in_words(error)) from None
                 if not block:
                     return
                 file.write(block)

@@ -485,16 +485,21 @@ def chapters() -> Box:
 
 
 def put_preferences_away() -> Steps:
-    """As a window manager minimises a window: this display has none, so no frame with buttons to press either."""
-    search = ["xdotool", "search", "--onlyvisible", "--name", "Preferences"]
-
-    def shown() -> list[str]:
-        return subprocess.run(search, capture_output=True, text=True, check=False).stdout.split()
-
-    for found in shown():
+    """As a window manager minimises a window and gives the keys to the one below it: this display has none, so no frame
+    with buttons to press either."""
+    for found in _windows("--name", "Preferences"):
         xdotool("windowunmap", found)
     yield moment(1.0)
-    assert not shown(), "the window of the preferences is still there"
+    assert not _windows("--name", "Preferences"), "the window of the preferences is still there"
+    for found in _windows("--class", "blender"):
+        xdotool("windowfocus", found)
+    yield moment()
+
+
+def _windows(*wanted: str) -> list[str]:
+    """Of the display, those that are shown."""
+    search = ["xdotool", "search", "--onlyvisible", *wanted]
+    return subprocess.run(search, capture_output=True, text=True, check=False).stdout.split()
 
 
 def header(area: bpy.types.Area) -> Box:
