@@ -29,12 +29,13 @@ LANGUAGES = {
 PANELS = (  # that are closed at first, from the sidebar's top
     "Static Mask",
     "Strokes",
-    "Automatic",
     "Finishing",
     "Which Frames",
     "Frames and Version",
     "Farm",
     "Trained Splat",
+    "Without Clicking",
+    "Clean Transients",
 )
 
 HOLE = r"\{\d\}"  # in a text of a catalogue
