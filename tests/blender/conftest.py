@@ -32,12 +32,12 @@ import bpy  # noqa: E402
 
 
 def part(name: str) -> ModuleType:
-    """A module of the installed extension: part("clip.prompts")."""
+    """Return a module of the installed extension, for instance part("clip.prompts")."""
     return importlib.import_module(f"{PACKAGE}.addon.{name}")
 
 
 def compositor(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, bpy.types.Node]:
-    """An empty compositor and the node whose first input is the render's result, of 4.x and of 5.x."""
+    """Return an empty compositor and the node whose first input is the render's result, in 4.x and in 5.x."""
     if bpy.app.version >= (5, 0):
         tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
         scene.compositing_node_group = tree
@@ -101,6 +101,6 @@ def clip_editor() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def no_run_left(installed: None) -> Iterator[None]:
-    """What a test began is stopped. The engine stays for the next one: starting it takes longer than most tests."""
+    """Stop what a test has started. The engine stays for the next one, as starting it takes longer than most tests."""
     yield
     part("tasks.job_run").forget()

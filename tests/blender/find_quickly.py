@@ -1,8 +1,8 @@
-"""Finds what a Job asks for, with a few points: a test has no time for more.
+"""Finds what a Job asks for, with few points, since a test has no time for more.
 
     python tests/blender/find_quickly.py JOB.json
 
-With the engine's Python. What is found lies where the engine looks for it: the Job's own parameters are not changed.
+Runs with the engine's Python. The result is where the engine looks for it; the Job's own parameters do not change.
 """
 
 import sys

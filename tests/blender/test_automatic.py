@@ -19,7 +19,7 @@ def place(x: float, y: float) -> tuple[float, float]:
 
 @pytest.fixture
 def small(clip, editor, tmp_path: Path) -> None:  # noqa: F811
-    """A checkpoint file of the clip's own: the embedded weights at half of their input size, which are quicker."""
+    """A checkpoint file of the clip's own: the embedded weights at half of their input size, which is faster."""
     weights, settings = ROOT / "addon" / "checkpoints" / "embedded.pt", clip.splat_matte
     text, changes = re.subn(
         r"(?m)^  image_size: (\d+)",

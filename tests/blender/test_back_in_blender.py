@@ -33,7 +33,7 @@ def tracked(clip, editor):  # noqa: F811
 
 
 def inside(prompt) -> np.ndarray:
-    """What a mask prompt fills, bool (h, w)."""
+    """Return the area that a mask prompt fills, bool (h, w)."""
     image = Image.new("L", SIZE)
     for polygon in prompt.polygons:
         ImageDraw.Draw(image).polygon([(x - 0.5, y - 0.5) for x, y in polygon], fill=255)

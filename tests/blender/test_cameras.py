@@ -15,7 +15,7 @@ FOCAL = 90.0
 
 
 def camera(frame: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation and translation from the world to x right, y down, z ahead, on an arc around the origin."""
+    """Return rotation and translation from the world to x right, y down, z forward, on an arc around the origin."""
     angle = 0.09 * frame
     place = np.array([4 * np.cos(angle), 4 * np.sin(angle), 1.2])
     ahead = -place / np.linalg.norm(place)
@@ -26,7 +26,7 @@ def camera(frame: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def seen(points: np.ndarray, frame: int) -> np.ndarray:
-    """World points in pixels from the top left."""
+    """Project world points to pixels from the top left."""
     rotation, translation = camera(frame)
     local = points @ rotation.T + translation
     return local[:, :2] / local[:, 2:] * FOCAL + np.array(SIZE) / 2
@@ -79,7 +79,9 @@ def test_the_written_camera_sees_the_points_where_the_markers_are(solved, tmp_pa
 
 
 def test_a_solved_track_is_a_point_where_it_is_lost(solved) -> None:
-    """Of five tracks that end in the middle, those that no other one hides; where the known camera has them."""
+    """Five tracks end in the middle of the clip. Those that no other track occludes become points where the camera sees
+    them.
+    """
     tracks = list(solved.tracking.objects["Camera"].tracks)
     truth = np.random.default_rng(3).uniform(-0.9, 0.9, (20, 3))
     for track in tracks[:5]:
@@ -120,7 +122,7 @@ def test_a_solved_track_is_a_point_where_it_is_lost(solved) -> None:
 
 
 def test_one_solved_marker_marks_the_subject_in_the_whole_clip(solved, clip_editor) -> None:
-    """Moved into an object of its own a track keeps its place in 3-D, and needs a marker on two frames only."""
+    """A track that is moved into an object of its own keeps its 3-D position, and needs a marker on two frames only."""
     track = solved.tracking.objects["Camera"].tracks[3]
     for frame in range(3, COUNT + 1):
         track.markers.delete_frame(frame)

@@ -40,7 +40,7 @@ def exr(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def picked(exr: Path, name: str, folder: Path) -> list[float]:
-    """The matte that the Cryptomatte node gives for an object, row 0 at the bottom, one value a pixel."""
+    """Return the matte that the Cryptomatte node gives for an object, row 0 at the bottom, one value per pixel."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     scene.render.resolution_percentage = 100

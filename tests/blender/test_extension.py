@@ -22,7 +22,7 @@ def test_the_zip_holds_what_is_needed(package: Path) -> None:
 
 
 def traces() -> dict[str, object]:
-    """Everything that Blender knows of us."""
+    """Return everything of ours that Blender knows."""
     handlers = bpy.app.handlers
     return {
         "types": sorted(name for name in dir(bpy.types) if "SPLATMATTE" in name.upper()),
@@ -114,7 +114,7 @@ def test_a_range_stays_a_range(tmp_path: Path) -> None:
 
 
 def test_blender_never_imports_torch() -> None:
-    """Every module of Blender's side is imported here already, or now."""
+    """Every module of Blender's side is imported, already or here."""
     addon = Path(part("contract.job").__file__).parents[1]
     for file in addon.rglob("*.py"):
         inside = file.relative_to(addon)

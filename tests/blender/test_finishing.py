@@ -60,7 +60,7 @@ def test_settings_reach_the_job(clip, entry) -> None:  # noqa: F811
 
 
 def test_overlay_and_export_show_the_same(clip, entry) -> None:  # noqa: F811
-    """And neither of them tracks."""
+    """Overlay and export show the same, and neither of them tracks."""
     bpy.ops.splat_matte.track()
     plain = exported_alpha()
     sources = part("viewer.sources").sources_of(clip, 1)
@@ -106,7 +106,7 @@ def test_what_is_wrong_is_said_once(clip, entry) -> None:  # noqa: F811
 
 
 def test_garbage_is_where_blender_has_the_mask(clip, entry, clip_editor) -> None:  # noqa: F811
-    """On keys and between them, and as it is where it has none; a key outside the clip counts."""
+    """The area is Blender's on keys, between them, and without any; a key outside the clip counts, too."""
     entry.finishing.garbage = add_mask(clip, clip_editor, "Wires", {-3: [SQUARE], 5: [moved(SQUARE, 0.4)]})
     clip.splat_matte.mask = None
     (garbage,) = job_of(clip)[0].objects[0].finishing.garbage
@@ -162,7 +162,7 @@ def test_finishing_is_saved_with_the_file(clip, entry, tmp_path: Path) -> None: 
 
 
 def test_garbage_on_photos_held_differently(tmp_path: Path) -> None:
-    """It stays where Blender draws it, over photos as they are stored, while mattes are upright."""
+    """The area stays where Blender draws it, over photos as they are stored, while mattes are upright."""
     for i, orientation in enumerate((1, 1, 3, 1)):
         exif = Image.Exif()
         exif[0x0112] = orientation

@@ -14,7 +14,7 @@ STEP = 20  # grey levels between two files
 
 
 def write_sequence(folder: Path, numbers: list[int], name: str = "shot.{:04d}.png", size: tuple[int, int] = (64, 48)):
-    """Flat images; the grey says which file it is."""
+    """Write flat images whose grey identifies the file."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, number in enumerate(numbers):
         grey = (i + 1) * STEP
@@ -36,7 +36,7 @@ def names(footage) -> list[str]:
 
 
 def compose(clip: bpy.types.MovieClip) -> bpy.types.Scene:
-    """The scene renders the clip as it is."""
+    """Make the scene render the clip unchanged."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = clip.size
     scene.render.resolution_percentage = 100
@@ -51,7 +51,7 @@ def compose(clip: bpy.types.MovieClip) -> bpy.types.Scene:
 
 
 def shown(clip: bpy.types.MovieClip, scene_frame: int, file: Path) -> int:
-    """Which file of write_sequence Blender's compositor shows on a scene frame; 0: none."""
+    """Return which file of write_sequence Blender's compositor shows on a scene frame; 0: none."""
     scene = compose(clip)
     scene.frame_set(scene_frame)
     scene.render.filepath = str(file)
@@ -204,7 +204,7 @@ def test_offsets_that_a_movie_does_not_have(tmp_path: Path, offset: int, words: 
 
 @pytest.mark.parametrize("matrix", [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)])
 def test_movie_that_is_turned_in_its_header(tmp_path: Path, matrix: tuple[int, ...]) -> None:
-    """A phone's: upright in the Job, whether this Blender shows it so (from 4.4 on) or not."""
+    """A phone's movie is upright in the Job, whether this Blender applies the rotation (from 4.4 on) or not."""
     file = write_movie(tmp_path, 2)
     stored_width, stored_height = load(file).size[:]
     data = bytearray(file.read_bytes())
@@ -287,7 +287,9 @@ def test_no_image_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["IMG_0001.HEIC", "DSC_0001.NEF", "IMG_0001.dng"])
 def test_what_blender_shows_a_part_of_is_refused(tmp_path: Path, name: str) -> None:
-    """Of HEIC it shows a tile as a movie, of RAW the small copy in it: marks on that would lie elsewhere."""
+    """Blender shows a tile of a HEIC file as a movie, and the small preview of a RAW file: marks on these would be
+    misplaced.
+    """
     Image.new("RGB", (64, 48)).save(tmp_path / name, "TIFF")
     with pytest.raises(part("contract.errors").FootageError, match="not the photo"):
         read(load(tmp_path / name))
@@ -402,7 +404,7 @@ def write_layers(path: Path, layers: dict[str, float]) -> Path:
     ],
 )
 def test_layer_is_that_which_blender_shows(tmp_path: Path, layers: dict[str, float], expected: str) -> None:
-    """0.8 is shown, as this Blender renders it, and the Job says which layer that is."""
+    """The layer of value 0.8 is shown when this Blender renders it, and the Job names that layer."""
     clip = load(write_layers(tmp_path / "plate.exr", layers))
     footage, _ = read(clip)
     assert footage.layer == expected
@@ -414,6 +416,6 @@ def test_layer_is_that_which_blender_shows(tmp_path: Path, layers: dict[str, flo
 
 
 def test_other_footage_has_no_colour_space(tmp_path: Path) -> None:
-    """Its integers are never converted."""
+    """Integer values are never converted."""
     footage, _ = read(load(write_sequence(tmp_path, [1])))
     assert (footage.colour_space, footage.colour_config) == ("", "")

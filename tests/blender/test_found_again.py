@@ -46,7 +46,7 @@ def test_footage_that_is_nowhere_is_said_to_be(clip, tmp_path: Path) -> None:  #
 
 
 def test_two_clips_are_two(clip, tmp_path: Path) -> None:  # noqa: F811
-    """Of the same footage, with an object of the same name, marked otherwise."""
+    """Two clips of the same footage, with an object of the same name but different marks, keep their own mattes."""
     twin = clip.copy()
     twin.use_fake_user = True
     clip.tracking.objects["Camera"].tracks[0].markers[0].co[0] -= 0.05

@@ -136,7 +136,9 @@ def test_an_engine_that_is_not_there(clip, monkeypatch, tmp_path: Path) -> None:
 
 
 def command_line(blend: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`blender -b blend --command splat_matte ...`: the wheels' Blender has no command line, so this calls the same."""
+    """Call the same function as `blender -b blend --command splat_matte ...`, as the wheels' Blender has no command
+    line.
+    """
     program = f"""
 import sys
 import bpy
@@ -216,7 +218,7 @@ def test_masks_for_nerfstudio(blend: Path, clip) -> None:
 
 
 def test_going_on_with_a_version(blend: Path, clip) -> None:
-    """The panel's choices and the command line's: which frames, into which version."""
+    """The panel's choices and the command line's: which frames, and which version to continue."""
     settings = part("settings.clip_settings").settings_of(clip)
     settings.export_scope, settings.export_into, settings.export_use_range = "changed", "latest", True
     settings.export_start, settings.export_end = 2, 900
@@ -284,7 +286,7 @@ def test_command_line_errors(blend: Path, arguments: list[str], code: int, words
 
 
 def test_what_is_asked_for_meanwhile_waits_its_turn(clip, tmp_path: Path) -> None:
-    """Three over two clips: one moved up, one taken out. Each is the Job that it was when it was asked for."""
+    """Three Jobs of two clips wait; one is moved up, one removed. Each runs as it was when it was requested."""
     runs = part("tasks.job_run")
     other = tmp_path / "other"
     shutil.copytree(Path(clip.filepath).parent, other)

@@ -1,4 +1,4 @@
-"""Every text of the extension has a translation in every language, and no catalogue has one that nobody says."""
+"""Every text of the extension has a translation in every language, and no catalogue has one that is not used."""
 
 from __future__ import annotations
 

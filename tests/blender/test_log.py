@@ -1,4 +1,4 @@
-"""The log in the person's folder: what an artist was told, and the traceback of what nobody foresaw."""
+"""The log in the user's folder: messages that an artist has seen, and tracebacks of unexpected errors."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the overlay draws from: previews, and mattes that are found again. Drawing itself needs a window."""
+"""The sources of the overlay: previews, and mattes that are found again. Drawing itself needs a window."""
 
 import dataclasses
 import json

@@ -27,7 +27,7 @@ def editor(black_clip, clip_editor):  # noqa: F811
 
 
 def add_box(frame: int, *corners: tuple[float, float]) -> None:
-    """By what the tool does after a drag, in the editor of the context."""
+    """Add a box by the function that the tool calls after a drag, in the editor of the context."""
     part("clip.marks").add_box(bpy.context.space_data, frame, corners)
 
 

@@ -16,7 +16,7 @@ FRAMES = 2
 
 
 def found(clip, kind: str, folder: Path) -> list:  # noqa: F811
-    """What there is to pick from on frame 1; on disk, Blender does not know of it yet."""
+    """Return the masks to pick from on frame 1; they are on disk, and Blender does not know of them yet."""
     settings = clip.splat_matte
     settings.automatic = kind
     settings.use_range, settings.range_start, settings.range_end = True, 1, FRAMES
@@ -35,7 +35,7 @@ def found(clip, kind: str, folder: Path) -> list:  # noqa: F811
 
 
 def places(found: list) -> dict[int, tuple[float, float]]:
-    """Of each number that a click can hit on frame 1, where; 0: where nothing is."""
+    """Return where a click hits each number on frame 1; 0 stands for a place without any."""
     hit = {}
     for x in range(0, SIZE[0], 2):
         for y in range(0, SIZE[1], 2):

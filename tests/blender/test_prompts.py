@@ -322,7 +322,7 @@ def test_layers_that_do_not_count_are_listed(clip, clip_editor) -> None:
 @pytest.mark.parametrize("holes", [False, True])
 @pytest.mark.parametrize("size", [(320, 180), (180, 320), (200, 200)])
 def test_polygons_cover_what_blender_fills(tmp_path: Path, clip_editor, size: tuple[int, int], holes: bool) -> None:
-    """Curved outlines, one inside the other, any shape of frame: as Blender's own compositor fills them."""
+    """Polygons fill the same area as Blender's own compositor, with curved and nested outlines and any aspect ratio."""
     Image.new("RGB", size).save(tmp_path / "still.png")
     clip = bpy.data.movieclips.load(str(tmp_path / "still.png"))
     hole = [(0.35, 0.45), (0.45, 0.45), (0.45, 0.55), (0.35, 0.55)]

@@ -13,7 +13,7 @@ BEHIND = (0.0, 0.25, 1.0)  # linear, unlike anything in the plate
 
 
 def exported(clip, target: str) -> Path:  # noqa: F811
-    """The first frame of a version with a matte of our own: a disc, so that it is there with any weights."""
+    """Export the first frame with a drawn disc as its matte, which does not depend on the weights."""
     bpy.ops.splat_matte.track()
     take = Path(clip.splat_matte.take_of("Camera"))
     y, x = np.mgrid[:64, :64] + 0.5
@@ -28,7 +28,7 @@ def exported(clip, target: str) -> Path:  # noqa: F811
 
 
 def values(file: Path) -> np.ndarray:
-    """(H, W, 4) in 0..1, as Blender has the file's own numbers, row 0 on top."""
+    """Return the file's own numbers as Blender reads them: (H, W, 4), 0 to 1, row 0 on top."""
     image = bpy.data.images.load(str(file))
     image.colorspace_settings.is_data = True
     image.alpha_mode = "CHANNEL_PACKED"
@@ -63,7 +63,7 @@ def test_no_fringe_over_a_background(clip, tmp_path: Path, target: str) -> None:
 
 
 def over_background(file: Path, result: Path) -> np.ndarray:
-    """The file as Blender loads it unasked, over BEHIND, rendered: (H, W, 3) in 0..1."""
+    """Render the file, as Blender loads it by default, over BEHIND: (H, W, 3), 0 to 1."""
     image = bpy.data.images.load(str(file))
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = image.size

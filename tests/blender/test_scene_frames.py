@@ -60,7 +60,9 @@ def test_progress(late, capfd) -> None:
 
 
 def test_a_range_is_tracked_with_what_its_mattes_depend_on(late) -> None:
-    """Before a mark they read those after it: the range's end must not change them. Its tooltip says so."""
+    """Mattes before a mark depend on frames after it, so the end of the range must not change them. The tooltip says
+    so.
+    """
     markers = late.tracking.objects["Camera"].tracks[0].markers
     markers.insert_frame(2, co=markers[0].co)
     markers.delete_frame(1)
@@ -84,7 +86,7 @@ def take_of(clip):  # noqa: F811
 
 
 def test_what_the_engine_says(late) -> None:
-    """It counts the clip's frames; a message of its names those that the timeline has."""
+    """The engine counts the clip's frames; its messages show the timeline's."""
     late.tracking.objects["Camera"].tracks[0].markers.insert_frame(3, co=(0.5, 0.5))
     late.tracking.objects["Camera"].tracks[0].markers.delete_frame(1)
     late.splat_matte.direction = "backward"

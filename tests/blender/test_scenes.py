@@ -1,4 +1,6 @@
-"""What the embedded checkpoint is trained on: a shot renders with the ids of its things, and its draft is like it."""
+"""The training data of the embedded checkpoint: a shot is rendered with the ids of its objects, and its draft is
+similar.
+"""
 
 import os
 import subprocess

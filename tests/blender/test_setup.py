@@ -200,7 +200,7 @@ def test_moved(preferences, tmp_path: Path) -> None:
 
 
 def test_a_gpu_that_failed_is_taken_again_once_it_works(preferences) -> None:
-    """Automatic means the CPU as long as the last self-test says so; what the person chose stays."""
+    """Automatic means the CPU while the last self-test says so; the user's own choice does not change."""
     settings, measured = part("settings.preferences"), part("runtime.measured")
     folder = Path(preferences.folder)
     assert settings.device() == "auto"
@@ -216,7 +216,7 @@ def test_a_gpu_that_failed_is_taken_again_once_it_works(preferences) -> None:
 
 
 def test_one_gpu_of_several(preferences) -> None:
-    """The choice stays what it is when cards come and go, and says so when its own is gone."""
+    """The choice stays when GPUs are added or removed, and a warning appears if the chosen one is gone."""
     measured = part("runtime.measured")
     old, new = measured.Gpu("GPU-1", "RTX 4090"), measured.Gpu("GPU-2", "RTX 5090")
 

@@ -48,7 +48,7 @@ def test_what_is_found_is_in_no_export(clip) -> None:
 
 
 def test_what_is_found_is_shown(clip) -> None:
-    """Without a matte on that frame, too; other frames and other masks are asked for anew."""
+    """A found mask is shown even on frames without a matte; for other frames and masks a new request is sent."""
     finished, sources = part("viewer.finished_mattes"), part("viewer.sources").sources_of(clip, 2)
     assert bpy.ops.splat_matte.find_static() == {"FINISHED"} and not sources
     assert finished.finished_of(clip, 2, sources) is None, "not there yet"

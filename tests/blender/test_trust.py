@@ -1,4 +1,4 @@
-"""What a .blend from somebody else may not do: say yes to files, and start anything when it is opened."""
+"""A .blend from somebody else can't confirm files, and starts nothing when it is opened."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from test_jobs import clip  # noqa: F401 (fixtures)
 
 @pytest.fixture
 def own_checkpoint(clip, tmp_path) -> Path:  # noqa: F811
-    """A checkpoint of nobody known, chosen in the clip."""
+    """A checkpoint of unknown origin, chosen in the clip."""
     file = tmp_path / "own.pt"
     file.write_bytes(b"weights")
     clip.splat_matte.checkpoint, clip.splat_matte.checkpoint_file = "FILE", str(file)

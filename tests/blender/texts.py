@@ -1,6 +1,6 @@
-"""All that the extension says, found where it says it: what its registered classes show, and texts in its sources.
+"""Finds all texts of the extension: those that its registered classes show, and those in its sources.
 
-A text that is put together, an f-string, is found as the catalogues have it: {1}, {2}, ... are what is put in.
+An f-string is found in the form of the catalogues, where {1}, {2}, ... are the values.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def shown(classes: tuple[type, ...]) -> tuple[set[str], set[str]]:
 
 
 def rna_of(kind: Any) -> Any:
-    """What Blender knows of a registered class; an operator's properties are not in the class itself."""
+    """Return Blender's description of a registered class, as an operator's properties are not in the class itself."""
     if issubclass(kind, bpy.types.Operator):
         space, name = kind.bl_idname.split(".")
         return getattr(getattr(bpy.ops, space), name).get_rna_type()
@@ -61,7 +61,7 @@ def rna_of(kind: Any) -> Any:
 
 
 def own_properties(kind: Any) -> list[Any]:
-    """Those of a registered class that Blender does not give to all of its kind."""
+    """Return the properties of a registered class that Blender does not give to all classes of its kind."""
     base = next(base for base in kind.__mro__ if base.__module__ in ("bpy_types", "bpy.types", "_bpy_types"))
     known = set(base.bl_rna.properties.keys())
     known.update(*(other.__annotations__ for other in kind.__mro__ if other.__module__ == "bl_operators.presets"))
@@ -69,7 +69,7 @@ def own_properties(kind: Any) -> list[Any]:
 
 
 def said(addon: Path) -> set[str]:
-    """Texts in the sources but the engine's."""
+    """Return the texts in the sources, without those of the engine."""
     texts: set[str] = set()
     for file in sorted(addon.rglob("*.py")):
         name = file.relative_to(addon).as_posix()
@@ -111,7 +111,7 @@ def _goes_past(node: ast.Call) -> bool:
 
 
 def text_of(node: ast.AST) -> str | None:
-    """A string, or an f-string with {1}, {2}, ... for what is put in."""
+    """Return a string, or an f-string with {1}, {2}, ... in place of its values."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if not isinstance(node, ast.JoinedStr):
@@ -127,13 +127,13 @@ def text_of(node: ast.AST) -> str | None:
 
 
 class _Finder:
-    """Of one module."""
+    """Finds the texts of one module."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
 
     def found(self) -> Iterator[str]:
-        """Its texts."""
+        """Return its texts."""
         functions = [function for function in ast.walk(self.tree) if isinstance(function, ast.FunctionDef)]
         for scope in (self.tree, *functions):
             for node in ast.walk(scope):
@@ -178,7 +178,7 @@ class _Finder:
                 yield f"{word} ({{{word.count('{') + 1}}})."
 
     def _resolve(self, node: ast.expr, scope: ast.AST) -> Iterator[str]:
-        """The texts that an expression can be."""
+        """Yield the texts that an expression may evaluate to."""
         if (text := text_of(node)) is not None:
             yield text
         elif isinstance(node, ast.IfExp):
@@ -211,7 +211,7 @@ class _Finder:
 
 
 def _values_of(name: str, scope: ast.AST) -> Iterator[ast.expr]:
-    """What is assigned to a name, in a loop over a table too."""
+    """Return the values assigned to a name, also in a loop over a table."""
     body = scope.body if isinstance(scope, ast.Module) else list(ast.walk(scope))
     for node in body:
         if isinstance(node, ast.Assign):
@@ -240,5 +240,5 @@ def _name_of(node: ast.expr) -> str:
 
 
 def _counts(text: str) -> bool:
-    """Whether it says anything: a name and a colon are no text of ours."""
+    """Whether it contains words: a name and a colon are not a text of ours."""
     return sum(map(str.isalpha, text)) >= (LETTERS if "{" in text else 1)

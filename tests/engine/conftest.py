@@ -36,7 +36,9 @@ class Clip:
     room: Path
 
     def take(self, count: int) -> Footage:
-        """`count` frames in a folder of their own, as upstream wants them (00000.jpg); back and forth if it must."""
+        """Put `count` frames into a folder, with the names upstream expects (00000.jpg), going back and forth if
+        necessary.
+        """
         folder = self.room / f"frames{count}"
         if not folder.exists():
             folder.mkdir()

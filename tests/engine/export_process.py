@@ -31,14 +31,14 @@ from addon.engine.footage.footage import Reader, scan
 
 
 def matte(frame: int, width: int, height: int) -> NDArray[np.uint8]:
-    """A disc that wanders."""
+    """Return a disc that moves from frame to frame."""
     y, x = np.mgrid[0:height, 0:width]
     inside = (x - 5 * frame) ** 2 + (y - height / 2) ** 2 < (height / 3) ** 2
     return np.where(inside, 255, 0).astype(np.uint8)
 
 
 def say(text: str) -> None:
-    """One line in one write: two threads speak here."""
+    """Print a line in a single write, as two threads print."""
     os.write(1, f"{text}\n".encode())
 
 
@@ -67,7 +67,7 @@ def run(footage_folder: Path, output: Path, key: str, said: list[str] | None = N
 
 
 def may_mount() -> bool:
-    """Whether a test may have a small disk of its own."""
+    """Whether a test may mount a small disk."""
     if not shutil.which("unshare"):
         return False
     return (

@@ -185,7 +185,7 @@ def test_killed_at_every_step_of_a_replacement_one_of_both_is_there(
 
 
 def test_what_is_said_of_mattes_is_held(tmp_path: Path) -> None:
-    """Whoever reviews waits for the one before, so that what was true earlier is not written last."""
+    """A review waits for the one before it, so that an outdated result is never written last."""
     take = take_of(Store(job(tmp_path)), 0)
     reviewing = threading.Thread(target=review, args=(take, [], 1))
     with take.reviewing():
@@ -258,7 +258,7 @@ def kept_output() -> dict[str, object]:
     ],
 )
 def test_memories_of_another_kind(tmp_path: Path, name: str, value: object) -> None:
-    """Their sums are right: it is another model's, or somebody else wrote them."""
+    """Their checksums are right, but they come from another model or from somebody else."""
     take = take_of(Store(job(tmp_path)), 0)
     state = {"device": "cpu", "shapes": SHAPES, "constants": {}}
     take.put_state(1, lambda file: checked_file.write(file, kept_output()), conditioning=True)

@@ -121,7 +121,7 @@ def test_large_pictures_give_masks_of_bounded_size(loaded: model.Loaded, picture
 
 
 def test_small_regions_go(loaded: model.Loaded, picture: np.ndarray) -> None:
-    """Measured where masks have the logits' size, at which upstream cleans them too."""
+    """Measured where masks have the logits' size, at which upstream also removes small regions."""
     side = loaded.predictor.image_size // 4
     square = np.array(Image.fromarray(picture).resize((side, side)))
 
@@ -162,7 +162,7 @@ def test_run_lengths_are_cocos() -> None:
 def test_suggestions_of_a_frame_are_made_once(
     clip: Clip, checkpoint: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until its image is another, or another frame was asked for. The markers of the Job don't matter."""
+    """They are computed again only for another image or another frame. The Job's markers do not matter."""
     made = []
 
     def counted(predictor: Any, picture: Any, settings: Settings, **more: Any) -> Any:

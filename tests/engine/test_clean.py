@@ -57,7 +57,7 @@ EACH = 2000
 
 @pytest.fixture
 def splat(tmp_path: Path) -> tuple[Path, np.ndarray]:
-    """The file, and what each of its Gaussians is: all cameras see those above the subject beside it."""
+    """The file, and what each of its Gaussians is: all cameras see those above the subject as beside it."""
     random = np.random.default_rng(2)
     angle = random.uniform(0, 2 * np.pi, 2 * EACH)
     distance = np.concatenate([random.uniform(0, 0.4, EACH), random.uniform(1.6, 2.6, EACH)])

@@ -1,4 +1,6 @@
-"""What colours say: the subject's are told from the rest's near by, parts of a picture agree, likeness says nothing."""
+"""The colour model: the subject's colours are told from nearby ones, parts of a picture agree, similar ones say
+nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edge colours: the subject's own beside and under its edge, and nothing else is touched."""
+"""Edge colours: the subject's own colours beside and under its edge, while all other pixels stay the same."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    """A red wheel, also thin spokes, before something blue; a part of it leaves the picture."""
+    """Return a red wheel with thin spokes in front of something blue; a part of it is outside the picture."""
     large = np.zeros((HEIGHT * FINER, WIDTH * FINER), np.uint8)
     cv2.circle(large, (1300, 1000), 600, 255, 240)
     cv2.line(large, (1300, 1000), (2559, 100), 255, 12)

@@ -49,12 +49,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def below(folder: Path) -> list[str]:
-    """Every file, for proofs that nothing else is there."""
+    """Return every file below a folder, to show that there is no other one."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def read_everywhere(file: Path) -> NDArray[Any]:
-    """(H, W, 4), the same in Pillow, OpenCV and OpenImageIO."""
+    """Read a file, (H, W, 4), which must be the same in Pillow, OpenCV and OpenImageIO."""
     spec = OpenImageIO.ImageSpec()
     spec.attribute("oiio:UnassociatedAlpha", 1)
     opened = OpenImageIO.ImageInput.open(str(file), spec)
@@ -142,7 +142,7 @@ class TestContent:
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
     @pytest.mark.parametrize("channels", [3, 4])
     def test_rgb_and_alpha_value_by_value(self, tmp_path: Path, suffix: str, dtype: Any, channels: int) -> None:
-        """RGB under alpha 0 too; an alpha channel of the footage changes nothing."""
+        """RGB under alpha 0 is kept, too; an alpha channel of the footage changes nothing."""
         folder = tmp_path / "plates"
         folder.mkdir()
         pixels = noise(3, dtype, channels)
@@ -464,7 +464,7 @@ class TestProcesses:
             assert version.with_suffix(".json").is_file()
 
     def test_a_second_one_of_the_same_key_keeps_out_of_the_first(self, tmp_path: Path, plates: Path) -> None:
-        """While one is stuck, another exports the same without touching what the first has."""
+        """While one export is stuck, another of the same key does not touch its files."""
         out = tmp_path / "out"
         process = start(plates, out, "key", "half")
         assert process.stdout is not None

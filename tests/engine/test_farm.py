@@ -98,7 +98,7 @@ def test_all_tasks_and_some_of_them_twice(shots: list[Shot], tmp_path: Path) -> 
 
 
 def test_paths_of_other_machines(shots: list[Shot], tmp_path: Path) -> None:
-    """Rules as Open Job Description gives them, of Windows and POSIX; a worker of another release is told."""
+    """Path mapping rules of Open Job Description, of Windows and POSIX; a worker of another release is refused."""
     job = shots[0].job
     assert isinstance(job, Job)
     plan = bundles.make(tmp_path / "bundle", shots[:1], 50, "cpu")

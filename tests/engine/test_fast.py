@@ -23,7 +23,7 @@ POINTERS = 8
 
 
 def both(module: nn.Module, run: Callable[[nn.Module], Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """What `run` makes of sam2's module in float32, and of ours in `dtype`."""
+    """Return the results of `run` with sam2's module in float32, and with ours in `dtype`."""
     module.eval()
     with torch.inference_mode():
         theirs = run(module)
@@ -92,7 +92,7 @@ def test_strips_of_windows_give_what_the_whole_map_gives(
 
 @pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 def test_the_image_encoder(dtype: torch.dtype, allowed: float) -> None:
-    """Twice: what is kept of the first frame is right for the second."""
+    """Run twice: what is kept from the first frame must be right for the second."""
     torch.manual_seed(0)
     predictor = model.build(EMBEDDED_CONFIG)
     frames = torch.randn(2, 1, 3, predictor.image_size, predictor.image_size)
@@ -122,7 +122,7 @@ def test_merged_projections_give_what_two_give(top_down: bool) -> None:
 
 
 def test_attention_to_scores_far_above_the_sampled_ones() -> None:
-    """One key, not among those that are sampled, takes it all; 2^1000 would not fit into any float."""
+    """One key that is not among the sampled ones gets all attention; 2^1000 would not fit into any float."""
     keys = torch.zeros(5000, 4)
     keys[4321] = 100.0
     queries = torch.full((600, 4), 2.5)

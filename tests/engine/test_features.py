@@ -25,7 +25,7 @@ from addon.engine.tracking import cache_speed
 
 
 class Clock:
-    """A clock that runs only while what it was told of is done, which takes as many seconds as it was told."""
+    """A clock that runs only during given actions, each for a given number of seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -65,7 +65,7 @@ class Engine:
 
 @pytest.fixture
 def engine(checkpoint: Model, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """One that keeps features, on a real GPU too, where it would depend on how fast that is."""
+    """An engine that keeps features, even on a real GPU, where this would depend on its speed."""
     if checkpoint.device == "cuda":
         monkeypatch.setattr(session, "is_worth_reading", lambda *_: True)
     return Engine()
@@ -110,7 +110,7 @@ def test_another_engine_finds_them(engine: Engine, job: Job, clip: Clip) -> None
 
 
 def test_cached_frames_are_not_even_read(engine: Engine, job: Job, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What makes it worth while on a GPU: decoding 54 megapixels takes longer than encoding them."""
+    """This is what pays off on a GPU: decoding 54 megapixels takes longer than encoding them."""
     read = []
     original = Reader.model_input
 
@@ -169,7 +169,9 @@ def test_on_a_gpu_they_are_kept_where_reading_is_faster(
     decoding: float,
     kept: bool,
 ) -> None:
-    """The CPU stands in for the GPU. Mattes are the same either way, and compressed once nothing else is to be done."""
+    """The CPU stands in for the GPU. Mattes are the same either way, and are compressed once there is nothing else to
+    do.
+    """
     engine = Engine()
     short = dataclasses.replace(job, model=small, frame_range=(1, 2))
     expected = engine.track(dataclasses.replace(short, output=job.output + "2"))

@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 300, 1400  # more than two bands of rows
 
 
 def job_of(width: int = WIDTH, height: int = HEIGHT, frames: int = 1, **finishing: Finishing) -> Job:
-    """An object for each argument."""
+    """Return a Job with one object for each argument."""
     files = tuple(f"/plates/{i}.png" for i in range(frames))
     marked = (Prompt(1, (Point(1, 1),)),)
     objects = tuple(MatteObject(name, marked, finishing_of) for name, finishing_of in finishing.items())
@@ -33,7 +33,7 @@ def job_of(width: int = WIDTH, height: int = HEIGHT, frames: int = 1, **finishin
 
 
 def finished(mattes: dict[str, Pixels], frame: int = 1, soft: bool = False, **finishing: Finishing) -> Pixels:
-    """All objects together; those without finishing are there to be subtracted only."""
+    """Return all objects together; those without finishing exist only to be subtracted."""
     objects = {name: finishing.get(name, Finishing()) for name in mattes}
     first = next(iter(mattes.values()))
     job = job_of(first.shape[1], first.shape[0], **objects)
@@ -55,7 +55,7 @@ def box(x0: int, y0: int, x1: int, y1: int) -> Pixels:
 
 class TestSteps:
     def test_holes_up_to_a_size(self) -> None:
-        """Enclosed ones only: a notch is open to the rest, at the image's border too."""
+        """Only enclosed holes count: a notch is connected with the rest, at the image's border too."""
         body = box(20, 100, 280, 1000)
         small, large, notch = box(100, 500, 110, 510), box(100, 600, 110, 611), box(275, 700, 280, 702)
         diagonal = box(110, 510, 111, 511)  # touches the small one at a corner: another hole
@@ -100,7 +100,7 @@ class TestSteps:
         assert set(np.unique(result)) == {0, 255}
 
     def test_one_taken_from_another(self) -> None:
-        """As the other is after its own grow, also when each is taken from the other."""
+        """The other object is subtracted after its own grow, even when each is subtracted from the other."""
         one, two = box(50, 100, 150, 400), box(100, 200, 200, 500)
         result = finished({"a": one, "b": two}, a=Finishing(subtract="b"))
         np.testing.assert_array_equal(result, one & ~two)
@@ -165,7 +165,7 @@ class TestSteps:
         assert not finished({"a": everything}, a=Finishing(garbage=(far,))).any()
 
     def test_in_bands_or_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No seams."""
+        """Results in bands have no seams."""
         noise = cv2.GaussianBlur(np.random.default_rng(0).random((HEIGHT, WIDTH)), (0, 0), 5)
         subject = np.where(noise > np.median(noise), 255, 0).astype(np.uint8)
         for finishing in (Finishing(smooth=9), Finishing(grow=13), Finishing(grow=-2.5), Finishing(feather=60)):
@@ -219,7 +219,7 @@ class TestTime:
             assert iou(mattes.finished(frame, None, soft=False), expected) > 0.97
 
     def test_only_the_jobs_frames_count(self) -> None:
-        """What else is in the store has no part in the result."""
+        """Other mattes in the store do not influence the result."""
         logits = {frame: blob(0.2 + 0.1 * frame) for frame in range(1, 6)}
         job = dataclasses.replace(job_of(200, 100, 5, a=Finishing(temporal=3)), frame_range=(1, 2))
         mattes = Mattes(job, {"a": logits.get})
@@ -313,7 +313,7 @@ def test_an_export_is_finished_and_nothing_is_tracked_again(
 
 
 def test_changed_finishing_changes_a_frames_key() -> None:
-    """By which an export of changed frames knows what to write; a neighbour counts where it has a part in the matte."""
+    """The key tells an export of changed frames what to write; neighbours count where they influence the matte."""
     logits = {frame: blob(0.3 + 0.1 * frame) for frame in (1, 2, 3)}
     plain = from_store(logits, Finishing(), 3).key(2)
     assert from_store(dict(logits), Finishing(), 3).key(2) == plain

@@ -292,7 +292,7 @@ class TestLayers:
             np.testing.assert_array_equal(np.rint(pixels[..., at] * 255), mattes[name])
 
     def decode(self, file: Path) -> dict[str, NDArray[np.float32]]:
-        """As the specification tells a reader to: from the header's names alone."""
+        """Decode as the specification tells a reader to: from the header's names alone."""
         pixels, spec = read_oiio(file)
         found = {
             attribute.name: attribute.value

@@ -1,7 +1,7 @@
-"""By CUDA graphs mattes are what they are without, to the bit; here a stand-in for the GPU records and computes again.
+"""CUDA graphs give the same mattes, bit for bit. A stand-in for the GPU records operators and computes them again.
 
-What is recorded is what torch dispatches: operators and the memory that they work on, as a GPU would have it. Whatever
-Python does beside them is not done again, and looking into a tensor is refused.
+It records what torch dispatches: operators and the memory that they work on, as a GPU would. Python code beside them is
+not run again, and reading a tensor's values is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UNSTEADY = {
 
 
 class Operators(TorchDispatchMode):
-    """Notes what torch is told."""
+    """Records the operators that torch dispatches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Operators(TorchDispatchMode):
 
 
 def name_of(operator: Any) -> str:
-    """Without its namespace and overload."""
+    """Return an operator's name without namespace and overload."""
     name: str = operator.name()
     return name.removeprefix("aten::").split(".")[0]
 
@@ -67,7 +67,7 @@ def tensors(found: Any) -> list[torch.Tensor]:
 
 
 class Gpu:
-    """Records; counts how often what was recorded is computed again."""
+    """Records, and counts how often a recording is computed again."""
 
     def __init__(self) -> None:
         self.recorded = 0
@@ -89,14 +89,14 @@ class Gpu:
 
 
 class Failing(Gpu):
-    """Is out of memory."""
+    """Runs out of memory."""
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 class Wrong(Gpu):
-    """Computes once more nothing."""
+    """Computes nothing when replayed."""
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], None], Tensors]:
         _, results = super().record(compute)
@@ -114,7 +114,7 @@ def job(clip: Clip, small: Model) -> Job:
 
 
 def loaded(job: Job, recorder: Recorder | None) -> model.Loaded:
-    """As on a GPU: of upstream's own modules."""
+    """A model as on a GPU: with upstream's own modules."""
     source = model.find(job.model)
     predictor = model.build(source.config).eval()
     model._load_weights(predictor, source.weights)
@@ -225,7 +225,7 @@ def test_room_is_made_and_not_taken_again(monkeypatch: pytest.MonkeyPatch, job: 
 
 @pytest.mark.skipif(os.environ.get("SPLAT_MATTE_TEST_DEVICE") != "cuda", reason="needs an NVIDIA GPU")
 def test_on_a_real_gpu(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With real graphs, recorded as soon as can be, and with none."""
+    """Real graphs, recorded as early as possible, give the same mattes as none."""
     monkeypatch.setattr(graphs, "_WORTH", 1)
     there = dataclasses.replace(job, model=Model(device="cuda"))
     by_graphs, straight = (model.load(model.find(there.model)) for _ in range(2))

@@ -41,7 +41,7 @@ def changed(job: Job, prompts: tuple[Prompt, ...], *held: Held) -> Job:
 
 @dataclasses.dataclass(frozen=True)
 class First:
-    """A Job, what was tracked of it, and the prompts of a later one."""
+    """A Job, its tracked mattes, and the prompts of a later Job."""
 
     job: Job
     take: Take

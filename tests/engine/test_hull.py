@@ -61,7 +61,7 @@ def cameras(footage: Footage, tmp_path: Path) -> dict[int, Camera]:
 
 
 def colmap_model(footage: Footage, model: str, parameters: list[float]) -> pycolmap.Reconstruction:
-    """As COLMAP itself makes it."""
+    """Write a model in the format of COLMAP itself."""
     found = pycolmap.Reconstruction()
     camera = pycolmap.Camera(camera_id=7, model=model, width=WIDTH, height=HEIGHT, params=parameters)
     found.add_camera_with_trivial_rig(camera)
@@ -199,7 +199,7 @@ def test_hostile_lenses(footage: Footage, tmp_path: Path, lens: str) -> None:
 
 
 def test_a_binary_model_of_more_than_there_is(footage: Footage, tmp_path: Path) -> None:
-    """A count, a name and a list of points that claim to be as long as a number can be."""
+    """A count, a name and a list of points claim to be as long as a number can express."""
     colmap_model(footage, "PINHOLE", [FOCAL, FOCAL, *CENTRE]).write_binary(str(tmp_path))
     whole = (tmp_path / "images.bin").read_bytes()
     points_at = whole.index(b".jpg\0") + 5
@@ -218,7 +218,7 @@ def test_a_cut_off_model(footage: Footage, tmp_path: Path) -> None:
 
 
 def silhouettes(cameras: dict[int, Camera]) -> dict[int, np.ndarray]:
-    """Of two boxes, one upon the other."""
+    """Return the silhouettes of two boxes, one on top of the other."""
     corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), axis=-1).reshape(-1, 3)
     boxes = corners * (1.2, 0.7, 0.5) - (0, 0, 0.3), corners * (0.4, 0.4, 0.8) + (0.2, 0, 0.3)
     found = {}

@@ -1,4 +1,4 @@
-"""What an export needs of memory goes back to the system."""
+"""Memory of an export is returned to the system."""
 
 import sys
 import threading
@@ -21,7 +21,7 @@ def test_large_blocks_leave_no_holes() -> None:
     kept: list[np.ndarray] = []
 
     def work() -> None:
-        """Large blocks, each with something small after it that stays."""
+        """Allocate large blocks, each followed by a small one that stays."""
         for _ in range(4):
             large = np.ones(20 * MB, np.uint8)
             kept.append(np.ones(MB // 10, np.uint8))

@@ -1,4 +1,4 @@
-"""Where memory does not suffice: a second try with less, the same mattes, words for what is left; and giving back."""
+"""Too little memory: a second try with less gives the same mattes, else an error; and memory that is given back."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_one_object_at_a_time_gives_the_same_mattes(
 
 
 def test_memory_is_given_back_after_a_while(job: Job) -> None:
-    """And what comes then is answered as before, the end included."""
+    """Requests after that are answered as before, including the one to end."""
     server = Server(io.StringIO(), io.StringIO(), patience=0.01)
     worker = server._session
     first = worker.preview(job, 1).read_bytes()

@@ -139,7 +139,7 @@ def test_what_a_file_says_is_not_believed() -> None:
 
 
 class Proposals:
-    """What pathways are given to choose from: masks of rows, by what the pathway remembers last."""
+    """Gives pathways masks of rows to choose from, depending on what the pathway remembers last."""
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []

@@ -259,7 +259,7 @@ def broken_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cpu_beside_a_gpu(broken_gpu: None) -> None:
-    """sam2's constructors would put tensors there, though the CPU was chosen."""
+    """sam2's constructors would put tensors on the GPU although the CPU was chosen."""
     with pytest.raises(CheckpointError, match=r"(?i)cuda"):
         build(EMBEDDED_CONFIG)
     found = self_test("cpu", Measured("RTX", "bfloat16", gpu_problem="no kernel image"))
@@ -268,7 +268,7 @@ def test_the_cpu_beside_a_gpu(broken_gpu: None) -> None:
 
 
 def test_nothing_is_where_it_was_not_asked_for(broken_gpu: None) -> None:
-    """Whatever the way of asking: by name, as a device, as a keyword, with a number."""
+    """A tensor is on the requested device, whether that is a name, a device, a keyword, or has a number."""
     here = torch.device("cpu")
     with Only(here):
         made = [
@@ -315,7 +315,7 @@ def test_what_a_gpu_computes_in(
 
 
 def test_a_chosen_gpu_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no reason to take another, or to be slow without a word; who asked for the CPU does not mind."""
+    """It is not silently replaced by another one or by the CPU; if the CPU was chosen, the GPU does not matter."""
     monkeypatch.setenv(GPU_CHOICE, "GPU-1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for wish in ("auto", "cuda"):

@@ -101,7 +101,7 @@ def test_backwards_decodes_a_stretch_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("degrees", "quarter_turns"), [(90, 1), (-90, 3), (180, 2)])
 def test_turned_phone(tmp_path: Path, degrees: float, quarter_turns: int) -> None:
-    """Of a codec that writes the same twice: x264 now and then does not."""
+    """Uses a codec that gives the same bytes each time, which x264 does not always do."""
     flat = Movie(make(tmp_path / "flat.mp4", "mpeg4"))
     turned = Movie(make(tmp_path / "turned.mp4", "mpeg4", rotation=degrees))
     np.testing.assert_array_equal(turned.pixels(3), np.rot90(flat.pixels(3), quarter_turns))

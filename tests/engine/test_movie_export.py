@@ -120,7 +120,7 @@ def test_prores(plates: Path) -> None:
 
 
 def test_it_is_as_long_as_the_footage(plates: Path) -> None:
-    """Frames without a matte are there, transparent; of a range, those of the range."""
+    """Frames without a matte are included, transparent; for a range, those of the range."""
     (file,) = write(job_of(plates, "ffv1"), tracked=[2, 4]).iterdir()
     assert [bool(frame[..., 3].any()) for frame in read(file, "rgba")] == [False, True, False, True, False]
     (file,) = write(job_of(plates, "ffv1", frame_range=(2, 3)), tracked=[2, 4]).iterdir()
@@ -184,7 +184,7 @@ def test_it_is_not_patched(plates: Path, delivery: dict[str, str]) -> None:
 
 
 def test_images_that_no_movie_holds(tmp_path: Path) -> None:
-    """Said before any of them is decoded."""
+    """The error comes before any image is decoded."""
     folder = tmp_path / "plates"
     folder.mkdir()
     header = struct.pack(">IIBBBBB", 32_000, 32_000, 8, 0, 0, 0, 0)

@@ -16,7 +16,7 @@ def disc(x: float, y: float, radius: float, hole: float = 0.0) -> np.ndarray:
 
 
 def filled(curves: list[np.ndarray]) -> np.ndarray:
-    """What even-odd filling makes of them."""
+    """Fill outlines by the even-odd rule."""
     fine = np.zeros((120 * 8, 200 * 8), np.uint8)
     cv2.fillPoly(fine, [np.rint(curve * 8 - 0.5).astype(np.int32) for curve in curves], 255)
     return cv2.resize(fine, (200, 120), interpolation=cv2.INTER_AREA) >= 128

@@ -46,7 +46,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def other(script: str, path: Path, machine: str = "") -> Iterator[subprocess.Popen[str]]:
-    """A process at work on `path`, once it has said its first line."""
+    """A process that works on `path`, once it has printed its first line."""
     command = [sys.executable, "-P", "-c", script, str(path), machine]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
@@ -104,7 +104,7 @@ def test_a_dead_process_of_this_machine_owns_nothing(
 
 
 def test_another_machine_owns_it_as_long_as_it_is_heard_of(tmp_path: Path) -> None:
-    """It is known to live by a sign that it gives; dead, silence tells."""
+    """Its signs show that it lives; a long silence means that it is dead."""
     path = tmp_path / "thing"
     with other(HOLD, path, "elsewhere") as process:
         for patience in (0, 1.5):
@@ -175,7 +175,7 @@ with versions.claim(path, "key") as partial:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process can't be stopped here")
 def test_an_orphan_that_wakes_up_late_publishes_nothing(tmp_path: Path) -> None:
-    """Whoever comes after it goes on with its frames, under another name, and so the orphan has none."""
+    """Its successor continues with its frames under another name, so the orphan has none left."""
     folder = tmp_path / "out"
     report = '{"report": {"export": {}}}'
     with other(EXPORT, folder, "elsewhere") as process:
@@ -195,7 +195,7 @@ def test_an_orphan_that_wakes_up_late_publishes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_slept_alone_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody came meanwhile: what it owns is still its own. If somebody came, it is told."""
+    """If nobody came meanwhile, it still owns its files. Otherwise it gets an error."""
     path = tmp_path / "thing"
     now = ownership._now
     with owning(path) as owner:

@@ -72,7 +72,7 @@ def test_mattes_are_continuous_over_the_seam(footage: Footage, checkpoint: Model
 
 
 def test_what_lies_on_the_seam_is_found_once(footage: Footage, checkpoint: Model, tmp_path: Path) -> None:
-    """By all that finds without a click, as its pictures, its masks and its tracking are these."""
+    """This holds for everything that is found without a click, since pictures, masks and tracking are the same."""
     for index, file in enumerate(footage.files):  # of so small a network few masks meet the limits: something plain
         plate = np.full((HEIGHT, WIDTH, 3), (90, 110, 90), np.uint8)
         plate[disk(2.0 * index)] = (200, 60, 40)

@@ -47,7 +47,7 @@ class Upstream:
                 )
 
     def fresh_state(self) -> dict:
-        """Its state without objects."""
+        """Return its state without objects."""
         self.predictor.reset_state(self.state)
         self.state["cached_features"] = dict(self._features)
         return self.state

@@ -46,7 +46,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Footage:
 
 @pytest.fixture(scope="module")
 def found(footage: Footage, checkpoint: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Path]:
-    """A Job that was carried out, and its version."""
+    """A finished Job and its version."""
     output = str(tmp_path_factory.mktemp("mattes"))
     job = Job(footage, (), model=checkpoint, output=output, target="segments", parts=SEARCH)
     return job, run(job)
@@ -73,13 +73,13 @@ def disc(box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def fitting(document: dict, truth: np.ndarray) -> set[int]:
-    """The ids of masks with an IoU above 0.6."""
+    """Return the ids of masks with an IoU above 0.6."""
     masks = {segment["id"]: Rle.from_coco(segment["segmentation"]).mask() for segment in document["segments"]}
     return {id_ for id_, mask in masks.items() if (mask & truth).sum() / (mask | truth).sum() > 0.6}
 
 
 def late_id(documents: list[dict]) -> int:
-    """The id that the late disc has from where it comes in to the end."""
+    """Return the id of the late disc, from its first frame to the end."""
     return min(set.intersection(*(fitting(document, disc(LATE)) for document in documents[COMES - 1 :])))
 
 
@@ -167,7 +167,7 @@ def test_links_can_not_go_round() -> None:
 
 
 def test_a_disc_is_followed_where_it_goes(checkpoint: Model, tmp_path: Path) -> None:
-    """With the limits as they are."""
+    """The disc is followed with the default limits."""
     discs, files = [], []
     for i in range(FRAMES):
         plate, disc = Image.new("RGB", (320, 180), (90, 110, 90)), Image.new("1", (320, 180))

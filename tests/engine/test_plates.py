@@ -1,4 +1,4 @@
-"""Footage: what a path means, and pixels as upstream SAM 2 and as the source have them."""
+"""Footage: what a path refers to, and pixels equal to upstream SAM 2's and to the source's."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def save(path: Path, pixels: NDArray[Any] | None = None, **options: Any) -> Path
 
 
 def save_oiio(path: Path, pixels: NDArray[Any], names: tuple[str, ...] = (), **attributes: Any) -> Path:
-    """16 bit and float, as stored: alpha is not multiplied in."""
+    """Save an image with OpenImageIO, 16 bit or float, values unchanged: alpha is not multiplied in."""
     height, width, channels = pixels.shape
     spec = OpenImageIO.ImageSpec(width, height, channels, _OIIO_NAMES.get(str(pixels.dtype), str(pixels.dtype)))
     if names:
@@ -225,7 +225,7 @@ class TestPlate:
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
     @pytest.mark.parametrize("channels", [1, 2, 3, 4])
     def test_exact(self, tmp_path: Path, suffix: str, dtype: Any, channels: int) -> None:
-        """Also under alpha 0, also grey."""
+        """Pixels are exact under alpha 0 and for grey images, too."""
         pixels = noise(channels=channels, dtype=dtype)
         if channels in (2, 4):
             pixels[: HEIGHT // 2, :, -1] = 0

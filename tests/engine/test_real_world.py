@@ -134,7 +134,7 @@ def long_folder(above: Path) -> Path:
 
 
 class TestOutput:
-    """Whatever the output can't be is told before the first frame is tracked: nothing loads a model here."""
+    """An unusable output folder is reported before the first frame is tracked: no model is loaded here."""
 
     def refused(self, job: Job, kind: type[MatteError], match: str) -> None:
         """The export stops with that error before it loads the model, and leaves no files."""
@@ -158,7 +158,7 @@ class TestOutput:
         self.refused(job, OutputError, "too long")
 
     def test_too_little_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Two photos of noise, of about 7 kB each as PNG: 10 kB may do; 0 says that nobody knows."""
+        """Two photos of noise, about 7 kB each as PNG: 10 kB may suffice; 0 means that the free space is unknown."""
         usage = shutil.disk_usage(tmp_path)
         job = self.job(tmp_path, tmp_path / "out")
         warnings: list[str] = []
@@ -220,7 +220,7 @@ class TestFolders:
         assert scan(tmp_path)[0].frame_count == 4
 
     def test_links_end(self, tmp_path: Path) -> None:
-        """Two folders that link to each other and to the one above: each counts once."""
+        """Two folders link to each other and to their parent: each counts once."""
         for folder in ("left", "right"):
             photos(tmp_path / folder / "images", ["a_1.jpg"])
         try:
@@ -255,7 +255,7 @@ class TestFolders:
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 @pytest.mark.parametrize("target", ["brush", "lichtfeld", "spirula", "t3dgs", "colmap", "realityscan", "metashape"])
 def test_masks_for_programs_that_read_pixels_as_stored(tmp_path: Path, target: str, orientation: int) -> None:
-    """Of a photo held upright, the mask lies on the pixels as they are stored, and keeps its camera's folder."""
+    """The mask of a photo held upright is oriented like the stored pixels, and is in its camera's folder."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     for folder in ("left", "right"):
@@ -305,7 +305,7 @@ def flat(value: int, width: int = 64, height: int = 48, channels: int = 3) -> An
 
 
 def shown(movie: Movie) -> list[int]:
-    """Which of `GREYS` each frame shows."""
+    """Return which of `GREYS` each frame shows."""
     return [round((float(movie.pixels(i).mean()) - 10) / 12) for i in range(len(movie))]
 
 
@@ -519,7 +519,7 @@ class TestImages:
         ],
     )
     def test_layer_that_blender_shows(self, tmp_path: Path, parts: list[tuple[str, dict[str, float]]]) -> None:
-        """0.75 is what the clip editors of Blender 4.2.0 and 5.0.1 show, read off their renderings."""
+        """Blender 4.2.0 and 5.0.1 show 0.75 in their clip editors, measured on their renderings."""
         footage, warnings = scan(write_exr(tmp_path / "plate.exr", parts))
         (said,) = warnings
         assert "is taken, as Blender shows it" in said
@@ -577,7 +577,7 @@ class TestImages:
         np.testing.assert_array_equal(Reader(footage).plate(1).pixels, np.dstack([grey] * 3))
 
     def test_damage_in_the_middle_is_told_everywhere(self, tmp_path: Path) -> None:
-        """Of a photo with a few wrong bytes in its data, all that follows is wrong: for the model and for export."""
+        """A few wrong bytes in a photo's data spoil everything after them, for the model and for the export."""
         file = tmp_path / "photo.jpg"
         Image.fromarray(np.kron(noise(1, 40, 30), np.ones((16, 16, 1), np.uint8))).save(file, quality=90)
         footage, _ = scan(file)

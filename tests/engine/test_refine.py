@@ -38,7 +38,7 @@ def truth() -> Pixels:
 
 @pytest.fixture(scope="module")
 def plate(truth: Pixels) -> Pixels:
-    """It in front of a checkered floor, with grain."""
+    """Return the wheel in front of a checkered floor, with grain."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] // 90
     floor = np.where(((rows + columns) % 2)[..., None], (60, 70, 90), (150, 150, 140))
     picture = np.where(truth[..., None] > 0, (190, 60, 40), floor)
@@ -47,7 +47,7 @@ def plate(truth: Pixels) -> Pixels:
 
 
 def coarse(truth: Pixels) -> NDArray[np.float16]:
-    """The best logits of a small grid: of how much of each cell the subject covers."""
+    """Return the best logits of a small grid: those of the fraction of each cell that the subject covers."""
     share = np.clip(cv2.resize(truth / np.float32(255), (GRID, GRID), interpolation=cv2.INTER_AREA), 0.01, 0.99)
     return np.log(share / (1 - share)).astype(np.float16)
 

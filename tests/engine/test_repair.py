@@ -1,4 +1,6 @@
-"""Repair: wrong mattes between right ones are offered anew, right ones are left alone, and what nobody knows stays."""
+"""Repair: wrong mattes between right ones get an offer, right ones do not, and where nothing is known nothing is
+offered.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -120,7 +122,7 @@ def test_wrong_mattes_are_offered_anew(job: Job, truths: list[Mask], session: Se
 
 
 def test_right_mattes_are_left_alone(job: Job, truths: list[Mask], session: Session) -> None:
-    """Sure of nothing, so all are suspects: each is held against the others, and none is replaced."""
+    """The model is unsure everywhere, so all frames are suspects; none is replaced."""
     take = put(job, truths, {})
     for frame in range(5, 9):
         take.put_matte(frame, dataclasses.replace(take.tracked(frame), iou=0.2))
@@ -131,7 +133,7 @@ def test_right_mattes_are_left_alone(job: Job, truths: list[Mask], session: Sess
 
 
 def test_sides_that_disagree(job: Job, truths: list[Mask], session: Session) -> None:
-    """Marked as one thing at first and as another one later: nobody knows which it is between them."""
+    """The subject is marked as one thing at first and as another later; in between, it is unknown which is right."""
     (subject,) = job.objects
     prompts = (*subject.prompts, Prompt(9, (Point(20, 20),)))
     job = dataclasses.replace(job, objects=(dataclasses.replace(subject, prompts=prompts),))

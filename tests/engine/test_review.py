@@ -1,4 +1,4 @@
-"""Suspect frames: errors as trackers make them are found and named; a clean track and true motion are left alone."""
+"""Suspect frames: typical tracking errors are found and named; a clean track and true motion are not flagged."""
 
 import dataclasses
 from collections.abc import Callable

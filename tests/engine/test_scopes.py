@@ -60,7 +60,7 @@ class Shot:
         )
 
     def edges_of(self, version: Path) -> dict[int, int]:
-        """What each frame's file says."""
+        """Return the edge of each frame's matte in its file."""
         found = {}
         for file in version.iterdir():
             with Image.open(file) as mask:
@@ -198,7 +198,7 @@ def test_a_damaged_plate_leaves_the_version_as_it_was(shot: Shot) -> None:
 
 
 def exchanges(folder: Path) -> bool:
-    """Whether the system can, on this disk."""
+    """Whether the system can exchange folders atomically on this disk."""
     (folder / "one").mkdir()
     (folder / "other").mkdir()
     return exchange(folder / "one", folder / "other")
@@ -210,7 +210,7 @@ def exchanges(folder: Path) -> bool:
 def test_a_crash_while_it_takes_its_place(
     shot: Shot, monkeypatch: pytest.MonkeyPatch, step: int, can_exchange: bool
 ) -> None:
-    """At whichever rename the power goes: afterwards there is the old version or the new one, never a mixture."""
+    """At whichever rename the power fails, either the old or the new version is there, never a mixture."""
     if not can_exchange:
         monkeypatch.setattr(versions, "exchange", lambda one, other: False)
     elif not exchanges(shot.output.parent):

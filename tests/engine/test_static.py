@@ -157,7 +157,7 @@ def test_each_camera_has_its_own(footage: Footage, tmp_path: Path) -> None:
 
 
 def test_colmap_finds_no_features_under_its_camera_mask(orbit: Orbit, tmp_path: Path) -> None:
-    """With the option that docs/headless.md names, on what the target writes of a tripod in textured pictures."""
+    """With the option that docs/static-masks.md names, on the target's files for a tripod in textured pictures."""
     footage, rig = with_tripod(orbit, tmp_path)
     drawn = tmp_path / "static.png"
     Image.fromarray(rig).save(drawn)

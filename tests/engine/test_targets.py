@@ -118,14 +118,14 @@ def found_by_metashape(version: Path, image: str) -> Path:
 
 
 def found_by_brush(version: Path, image: str) -> Path:
-    """In a folder called masks: X.*, X.png.* or X.mask.* of the image X.jpg; one channel, as alpha would be read."""
+    """Brush: in a folder masks, X.*, X.png.* or X.mask.* of the image X.jpg; one channel is read as alpha."""
     stem = Path(image).stem
     (found,) = [path for path in (version / "masks").iterdir() if path.stem in (stem, f"{stem}.png", f"{stem}.mask")]
     return found
 
 
 def found_by_lichtfeld(version: Path, image: str) -> Path:
-    """In masks: the exact name, or stem or full name with one of four endings; a base name that is there once."""
+    """LichtFeld Studio: in masks, the exact name, or stem or full name with one of four endings; a unique base name."""
     endings = (".png", ".jpg", ".jpeg", ".mask.png")
     names = {image, *(Path(image).stem + ending for ending in endings), *(image + ending for ending in endings)}
     (found,) = [path for path in (version / "masks").iterdir() if path.name in names]

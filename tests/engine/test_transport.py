@@ -28,7 +28,7 @@ def job(clip, small: Model, tmp_path: Path) -> Job:
 
 
 class Watched:
-    """A session, and the frames that it tracked since the last look; those towards corrections too."""
+    """A session that records the frames tracked since the last check, also those on the way to corrections."""
 
     def __init__(self) -> None:
         self._frames: list[int] = []

@@ -17,7 +17,7 @@ from addon.engine.session import Session
 def job(clip, checkpoint: Model, tmp_path: Path) -> Job:
 
     def square(x: float, y: float) -> tuple[Prompt, ...]:
-        """Drawn, so that what becomes of it does not depend on the model."""
+        """Draw a mask, so that the result does not depend on the model."""
         return (Prompt(1, mask=Mask(polygons=(((x, y), (x + 200, y), (x + 200, y + 200), (x, y + 200)),))),)
 
     return Job(

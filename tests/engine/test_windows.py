@@ -72,7 +72,7 @@ def loaded(small: Any) -> model.Loaded:
 
 
 def test_only_the_edge_can_change(truth: Any, plate: Any, loaded: model.Loaded) -> None:  # noqa: F811
-    """Whatever the model thinks: its answers count in the band, and only where they agree with what is certain."""
+    """Whatever the model answers, it counts only in the band, and only if it agrees with what is certain."""
     logits = coarse(truth)
     with loaded.computing():
         finer = look_again(loaded.predictor, logits, plate, to_8_bit)

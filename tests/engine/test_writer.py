@@ -31,7 +31,7 @@ def test_tasks_are_done_in_order_and_all_of_them() -> None:
 
 
 def test_what_depends_on_a_failed_task_is_not_done() -> None:
-    """And who hands over tasks learns of it, whatever he does next, without waiting for ever."""
+    """The caller learns of the failure at its next call, and does not wait forever."""
     done: list[str] = []
 
     def fail() -> None:

@@ -64,7 +64,7 @@ def accepted() -> bool:
 
 
 def lose(take: Path, frame: int) -> None:
-    """The engine's file of a frame as it would be if it had lost the subject."""
+    """Change the engine's file of a frame as if it had lost the subject."""
     file = take / "matte" / f"{frame:06d}.npz"
     with np.load(file) as data:
         known = dict(data)

@@ -62,7 +62,7 @@ class Seconds(NamedTuple):
         return Seconds(*(a - b for a, b in zip(self, before, strict=True)))
 
     def in_words(self) -> str:
-        """But for the clock's."""
+        """Describe everything except the wall-clock seconds."""
         computed = f"{self.main:.3f} s computed, {self.ours:.3f} s of it by us, {self.all:.3f} s by all threads"
         return f"{self.waited:.3f} s without a processor, {computed}"
 

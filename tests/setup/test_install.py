@@ -105,7 +105,7 @@ class Room:
         return install.install(self.plan(), watch or Watch(), self.extension)
 
     def version(self) -> str:
-        """Of tiny, in the runtime that Blender would start."""
+        """Return the version of tiny in the runtime that Blender would start."""
         python = find_python(folder=str(self.data), environ={})
         return run_quietly([str(python), "-c", "import tiny; print(tiny.VERSION)"]).strip()
 
@@ -135,7 +135,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def used(room: Room, template: Path) -> Room:
-    """Where tiny 1.0 is installed already."""
+    """A folder where tiny 1.0 is installed already."""
     shutil.copytree(template, room.data, symlinks=True)
     return room
 
@@ -402,7 +402,7 @@ class RegistryHandler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def registry(room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
-    """One of the person's own, which only pip's settings name; the default one can't be reached."""
+    """A private registry that only pip's settings name; the default one can't be reached."""
     settings = tmp_path / "pip.conf"
     monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
     for name in ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
@@ -418,7 +418,7 @@ def registry(room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
 
 
 def fetch_uv_before(room: Room) -> None:
-    """As an earlier installation did."""
+    """Install uv as an earlier installation did."""
     downloads = room.data / "runtime" / "downloads"
     downloads.mkdir(parents=True)
     shutil.copy2(next(room.wheels.glob("uv-*.whl")), downloads)

@@ -1,4 +1,4 @@
-"""Files that are no .blend, or not one that can be read: told, never a crash. (Real ones: tests/blender.)"""
+"""Files that are not a .blend, or not a readable one: an error, never a crash. (tests/blender has real ones.)"""
 
 import struct
 from pathlib import Path

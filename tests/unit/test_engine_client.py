@@ -150,7 +150,7 @@ def test_death_before_it_is_ready(start) -> None:
 
 
 def test_the_python_behind_it_is_gone(start) -> None:
-    """As a virtual environment's launcher ends on Windows after an update of Blender."""
+    """A virtual environment's launcher ends like this on Windows after an update of Blender."""
     engine = start(f"raise SystemExit({NO_BASE})", speak="")
     with pytest.raises(EngineError, match="press Repair"):
         list(engine.request(Track(JOB)))

@@ -243,7 +243,7 @@ def test_megabytes() -> None:
 
 
 def test_it_starts_without_anything_installed() -> None:
-    """By the bare Python of a Blender: no site-packages at all."""
+    """The installer runs with the bare Python of a Blender, without any site-packages."""
 
     program = "import addon.installer.__main__, sys; assert not {'numpy', 'bpy', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-S", "-c", program], cwd=Path(__file__).parents[2], check=True)

@@ -1,4 +1,4 @@
-"""What lies where: both processes read from here, and nobody says it again."""
+"""The layout on disk: both processes read it from one place, and no other module repeats it."""
 
 import re
 from pathlib import Path, PureWindowsPath

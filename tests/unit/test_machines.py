@@ -1,4 +1,4 @@
-"""What differs between systems, with faked surroundings: what a child process inherits, held files, long paths."""
+"""Differences between systems, with simulated surroundings: what a child process inherits, held files, long paths."""
 
 import ast
 import os

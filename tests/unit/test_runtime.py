@@ -18,7 +18,7 @@ def make(python: Path) -> Path:
 
 
 def installed(folder: Path, platform: str) -> Path:
-    """What an installation leaves, as far as it matters here."""
+    """Create the files of an installation that matter here."""
     python = make(runtime_python(folder / "runtime" / "3", platform))
     (folder / "runtime" / CURRENT).write_text("3", encoding="ascii")
     return python

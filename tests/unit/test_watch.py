@@ -14,7 +14,7 @@ from vendor_setup.imports import Imports
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, int]:
-    """A small house of the same make, and when each file was written."""
+    """A small project of the same structure, and when each file was written."""
     texts = {
         "__init__.py": "def register():\n    from .addon import registration\n",
         "addon/__init__.py": "",
