@@ -211,7 +211,7 @@ class _Finder:
 
 
 def _values_of(name: str, scope: ast.AST) -> Iterator[ast.expr]:
-    """Return the values assigned to a name, also in a loop over a table."""
+    """Yield the values assigned to a name, also in a loop over a table."""
     body = scope.body if isinstance(scope, ast.Module) else list(ast.walk(scope))
     for node in body:
         if isinstance(node, ast.Assign):

@@ -15,7 +15,7 @@ BY_HAND = ("hand", *gui.SHORT, *gui.LONG, "stalls")
 
 
 def forbidden(source: str) -> list[str]:
-    """Yield calls that a hand can't make: operators, context overrides, changes of Blender's data."""
+    """Return calls that a hand can't make: operators, context overrides, changes of Blender's data."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute):
