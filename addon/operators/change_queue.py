@@ -29,9 +29,8 @@ class SPLATMATTE_OT_change_queue(bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         """Return the tooltip of each button."""
-        changes = cls.bl_rna.properties["change"].enum_items  # type: ignore[attr-defined]
-        words: str = bpy.app.translations.pgettext_tip(changes[properties.change].description)
-        return words
+        tooltip = next(tooltip for name, _, tooltip in _CHANGES if name == properties.change)
+        return bpy.app.translations.pgettext_tip(tooltip)
 
     def execute(self, context: bpy.types.Context) -> Result:
         """Change the queue; nothing happens if the Job has started meanwhile."""

@@ -11,6 +11,14 @@ from ..tasks import job_run
 from .base import Result
 from .job_operator import JobOperator
 
+_TOWARDS = [
+    ("ALL", "All", "The clip or its range, in the direction that is set"),
+    ("START", "To the Start", "From this frame back to the start"),
+    ("PREVIOUS", "One Frame Back", "The frame before this one"),
+    ("NEXT", "One Frame On", "The frame after this one"),
+    ("END", "To the End", "From this frame on to the end"),
+]
+
 
 class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
     """Track the marked objects through the clip, in the background. Only what changed is tracked again"""
@@ -22,13 +30,7 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
     towards: EnumProperty(
         name="Towards",
         description="How far to track; frames that the mattes there depend on are tracked on the way",
-        items=[
-            ("ALL", "All", "The clip or its range, in the direction that is set"),
-            ("START", "To the Start", "From this frame back to the start"),
-            ("PREVIOUS", "One Frame Back", "The frame before this one"),
-            ("NEXT", "One Frame On", "The frame after this one"),
-            ("END", "To the End", "From this frame on to the end"),
-        ],
+        items=_TOWARDS,
         options={"SKIP_SAVE"},
     )
     again: BoolProperty(
@@ -42,8 +44,8 @@ class SPLATMATTE_OT_track(JobOperator, bpy.types.Operator):
         """Return the tooltip of each button."""
         if properties.towards == "ALL":
             return ""
-        towards = cls.bl_rna.properties["towards"].enum_items[properties.towards]  # type: ignore[attr-defined]
-        where: str = bpy.app.translations.pgettext_tip(towards.description)
+        towards = next(tooltip for name, _, tooltip in _TOWARDS if name == properties.towards)
+        where = bpy.app.translations.pgettext_tip(towards)
         return translated(f"Forget these mattes and track again: {where}" if properties.again else f"Track: {where}")
 
     def _start(self, context: bpy.types.Context) -> job_run.Run:

@@ -76,6 +76,23 @@ def test_every_button_says_what_it_does() -> None:
                 assert not shown.description.endswith("."), (name, shown.identifier)
 
 
+def test_buttons_whose_tooltips_depend_on_their_settings_have_one_for_each() -> None:
+    """As Blender asks for them: a method of the class, with the button's properties."""
+    asked = 0
+    for operator in part("registration").CLASSES:
+        if "description" not in vars(operator):
+            continue
+        properties = bpy.context.window_manager.operator_properties_last(operator.bl_idname)
+        for setting in properties.bl_rna.properties:
+            choices = [item.identifier for item in setting.enum_items] if setting.type == "ENUM" else []
+            for choice in choices or [False, True] * (setting.type == "BOOLEAN"):
+                setattr(properties, setting.identifier, choice)
+                assert isinstance(operator.description(bpy.context, properties), str), (operator, setting.identifier)
+                asked += 1
+            properties.property_unset(setting.identifier)
+    assert asked > 20
+
+
 def test_every_setting_says_what_it_does() -> None:
     inherited = set(bpy.types.PropertyGroup.bl_rna.properties.keys()) | {"name"}
     for group in (*part("settings.clip_settings").CLASSES, part("ui.preferences_panel").SPLATMATTE_AP_preferences):
