@@ -102,13 +102,20 @@ def four_ways() -> hand.Steps:
     yield from hand.key("ctrl+shift+z")
     yield has(Subject=(6, 1))
     right = hand.sidebar()[2]
-    _, y = hand.seen("Subject", hand.sidebar())[2]  # in the list: the first are the tool's and the panel's
-    yield from hand.click(right - hand.scaled(ADD), y)
+    yield from hand.click(right - hand.scaled(ADD), in_list()["Subject"][1])
     yield active("Object")
     yield from hand.click_plate(*HORSE)
     yield has(Subject=(6, 1), Object=(1, 0))
     yield from hand.click_plate(*POT, "shift")
     yield active("Subject")
+
+
+def in_list() -> dict[str, tuple[int, int]]:
+    """Where the first object's name is in the list, right of where its panel has its title; the second's is below."""
+    left, _, right, bottom = hand.sidebar()
+    _, title = hand.seen("Static Mask", hand.sidebar())[0]
+    x, y = hand.seen("Subject", (left + hand.scaled(45), title, right, bottom))[0]
+    return {"Subject": (x, y), "Object": (x, y + hand.scaled(20))}
 
 
 def two_objects() -> hand.Steps:
@@ -119,7 +126,7 @@ def two_objects() -> hand.Steps:
     yield has(Subject=(7, 1), Object=(1, 0))
     yield from hand.key("Right")
     yield shows(3)
-    yield from hand.press("Object", hand.sidebar)
+    yield from hand.click(*in_list()["Object"])
     yield active("Object")
     yield from hand.click_plate(*BESIDE, "ctrl")
     yield has(Subject=(7, 1), Object=(2, 0))
