@@ -1,4 +1,5 @@
-"""A story by hand: the edge of what is exported. A soft matte, the subject's colours beside it, and both sets of masks.
+"""A story by hand: the edge of what is exported. A soft matte, the subject's colours beside it, both sets of masks, and
+what is to be ignored.
 
 Its pictures are those of docs/clip-editor.md and docs/export-targets.md.
 """
@@ -21,6 +22,7 @@ def story() -> hand.Steps:
     yield lambda: len(settings().objects) == 1 and hand.idle()
     yield from soft_matte()
     yield from colours_and_capture()
+    yield from ignored()
 
 
 def settings():
@@ -52,6 +54,21 @@ def colours_and_capture() -> hand.Steps:
     yield from hand.scroll("5", 80)
     yield hand.moment(1.0)
     hand.shot("edge-colours-and-capture", hand.sidebar())
+
+
+def ignored() -> hand.Steps:
+    yield from hand.press("Postshot", hand.sidebar)
+    yield hand.moment(1.0)
+    yield from hand.press("LichtFeld Studio")
+    yield lambda: settings().target == "lichtfeld"
+    yield hand.moment(1.0)
+    yield from hand.type_into("Ignored Band", "3", below="Export")
+    yield lambda: settings().ignored_band == 3
+    yield from hand.press("Ignore Doubtful", hand.sidebar)
+    yield lambda: settings().ignore_doubtful
+    yield from hand.scroll("5", 80)
+    yield hand.moment(1.0)
+    hand.shot("ignored-band", hand.sidebar())
 
 
 hand.tell(story())
