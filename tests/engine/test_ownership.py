@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -192,6 +193,49 @@ def test_an_orphan_that_wakes_up_late_publishes_nothing(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in version.iterdir()} == {"a.png": b"a", "b.png": b"b"}
     assert sorted(path.name for path in folder.glob("v*")) == ["v001", "v001.json"]
     assert version.with_suffix(".json").read_text(encoding="utf-8") == report
+
+
+LATE = (
+    OTHER
+    + """
+from addon.contract.disk import write_bytes
+from addon.engine.export import versions
+with versions.claim(path, "key") as partial:
+    partial.add("a.png", lambda file: write_bytes(file, b"a"))
+    print("whole", flush=True)
+    sys.stdin.readline()
+    try:
+        print(partial.publish("{}"), flush=True)
+    except Exception as error:
+        print(type(error).__name__, flush=True)
+"""
+)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process can't be stopped here")
+def test_an_orphan_whose_frames_are_still_there_publishes_nothing(tmp_path: Path) -> None:
+    """Whoever comes after it owns its frames a moment before it takes them: then only asking tells the orphan."""
+    folder = tmp_path / "out"
+    with other(LATE, folder, "elsewhere") as process:
+        process.send_signal(signal.SIGSTOP)
+        with owning(next((folder / "work").glob(".export-*.*/")).with_suffix("")):
+            process.send_signal(signal.SIGCONT)
+            assert process.communicate("go on\n")[0].split() == ["OutputError"]
+    assert not list(folder.glob("v*"))
+    with versions.claim(folder, "key") as partial:
+        assert partial.has("a.png"), "for whoever comes after it"
+
+
+def test_a_submission_has_one_version_however_many_export_it(tmp_path: Path) -> None:
+    """Two that have found none may both write one; the second one to publish finds the other's."""
+    document = json.dumps({"job": {"delivery": {"submission": "s"}}, "report": {"export": {}}})
+    with versions.claim(tmp_path, "one") as one, versions.claim(tmp_path, "another") as another:
+        for partial in (one, another):
+            partial.add("a.png", lambda file: write_bytes(file, b"a"))
+        version = one.publish(document, "s")
+        assert another.publish(document, "s") == version
+    assert sorted(path.name for path in tmp_path.glob("v*")) == ["v001", "v001.json"]
+    assert not list((tmp_path / "work").glob(".export-*/"))
 
 
 def test_a_machine_that_slept_alone_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
