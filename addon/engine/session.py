@@ -745,8 +745,8 @@ class _Counted:
 
 
 def _ahead(source: model.Source) -> int:
-    """The number of frames to decode ahead. A GPU needs more, as it is faster than four threads decode large photos."""
-    return min(2 * READ_AHEAD, max(READ_AHEAD, (os.cpu_count() or 1) // 2)) if source.is_gpu else READ_AHEAD
+    """The number of frames to decode ahead. A GPU needs as many as there are threads to spare, since it is faster."""
+    return min(4 * READ_AHEAD, max(READ_AHEAD, (os.cpu_count() or 1) // 2)) if source.is_gpu else READ_AHEAD
 
 
 def _refiner(job: Job, reader: Reader, loaded: model.Loaded | None = None) -> Refined:

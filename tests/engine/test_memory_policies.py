@@ -19,7 +19,7 @@ from addon.contract.job import Job
 from addon.contract.job_types import MatteObject, MemoryRule, Model, Point, Prompt
 from addon.engine.sam2.predictor import Output
 from addon.engine.session import Session
-from addon.engine.tracking import passes
+from addon.engine.tracking import memory_selected, passes
 from addon.engine.tracking.memory_anchors import Anchors, differs
 from addon.engine.tracking.memory_policy import MemoryPolicy, Tracker, appearance
 from addon.engine.tracking.memory_selected import Selected
@@ -103,6 +103,25 @@ def test_selected_looks_back_over_what_hid_the_subject(reverse: bool) -> None:
     assert [found[rank] for rank in sorted(found)] == [str(order[59]), *(str(order[i]) for i in range(29, 14, -1))]
     beyond = names(policy, order[-1] + 2 * (order[1] - order[0]))
     assert beyond[1] == str(order[29]), "a prompt lies between: the last frame is not the one before, and shows nothing"
+
+
+def test_selected_waits_for_no_frame_before_the_next_one_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU would stand still while its answer is fetched."""
+    asked: list[str] = []
+
+    def on_host(tensors: dict[str, Any]) -> Any:
+        return lambda: asked.append(f"read {int(tensors['object_score_logits'])}") or tensors
+
+    def track(state: Any, obj: int, index: int, **_: Any) -> Output:
+        asked.append(f"track {index}")
+        return output(str(index), float(index))
+
+    monkeypatch.setattr(memory_selected, "on_host", on_host)
+    policy = policy_of(Selected)
+    policy.tracker.predictor.track = track
+    for index in range(1, 5):
+        policy.remember(index, policy.track(index))
+    assert asked == ["track 1", "track 2", "read 1", "track 3", "read 2", "track 4", "read 3"]
 
 
 def test_anchors_keep_what_tells_the_subject_from_others() -> None:

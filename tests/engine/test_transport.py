@@ -76,14 +76,14 @@ def test_piece_by_piece_is_the_whole(job: Job, tmp_path: Path) -> None:
 
 def test_again_from_a_milestone(job: Job, clip, monkeypatch: pytest.MonkeyPatch) -> None:
     """Far from both ends the memory is gone but for milestones: what lies before the last of them is not tracked."""
-    monkeypatch.setattr(passes, "_MILESTONE", 17)  # so that one lies in a short clip
+    monkeypatch.setattr(passes, "_MILESTONE", 18)  # more than a frame remembers, and one lies in a short clip
     on = Prompt(1, (Point(*clip.subject),))
     job = dataclasses.replace(job, footage=clip.take(36), objects=(MatteObject("subject", (on,)),))
     watched = Watched()
     straight = mattes(job, watched.session)
     watched.look()
     watched.session.retrack(dataclasses.replace(job, part=(26, 26)))
-    assert watched.look() == list(range(18, 27)), "18 is the 17th after the start"
+    assert watched.look() == list(range(19, 27)), "19 is the 18th after the start"
     watched.session.track(job)
     assert watched.look() == []
     assert mattes(job, watched.session) == straight

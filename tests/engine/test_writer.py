@@ -13,7 +13,7 @@ from sam2.utils.misc import load_video_frames
 
 from addon.contract.errors import OutputError
 from addon.engine.sam2.prompting import look_up, normalise
-from addon.engine.tracking import memory
+from addon.engine.sam2.transfer import on_host
 from addon.engine.tracking.writer import _WAITING, Writer
 
 CPU = torch.device("cpu")
@@ -78,7 +78,7 @@ def test_only_so_much_waits_in_memory() -> None:
 def test_tensors_of_a_thread_in_inference_mode_can_be_read(tmp_path: Path) -> None:
     found = []
     with torch.inference_mode(), Writer() as writer:
-        copied = memory.on_host({"iou": torch.full((1,), 0.5) * 1})
+        copied = on_host({"iou": torch.full((1,), 0.5) * 1})
         writer.do(lambda: found.append(float(copied()["iou"])))
     assert found == [0.5]
 

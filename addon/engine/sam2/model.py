@@ -28,7 +28,7 @@ from . import device_memory
 from .config import build, read_bytes
 from .cpu import faster_modules
 from .cpu.linear import can_fuse
-from .cuda.graphs import CudaRecorder, Graphs, works
+from .cuda.graphs import LANES, CudaLane, Graphs, works
 from .cuda.modules import GraphPredictor, cast_weights, use_graphs
 from .placement import Only
 from .predictor import Predictor
@@ -124,9 +124,9 @@ def load(source: Source) -> Loaded:
     if source.device.type == "cuda":
         if source.precision != "float32":
             cast_weights(predictor, _TYPES[source.precision])
-        recorder = CudaRecorder(source.device)
-        if works(recorder, source.device):
-            use_graphs(predictor, Graphs(recorder))
+        home, *others = (CudaLane(source.device) for _ in range(1 + LANES))
+        if works(home, source.device):
+            use_graphs(predictor, Graphs(home, others))
     return Loaded(predictor.to(source.device).eval(), source)
 
 

@@ -12,7 +12,8 @@ The arithmetic is upstream's: with the same weights, the masks are the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..store.feature_cache import Maps
 State = dict[str, Any]  # upstream's inference_state
 Output = dict[str, Any]  # upstream's output of one object on one frame
 Reads = dict[str, dict[int, Output]]  # upstream's output_dict: the outputs that a frame reads, by kind and frame index
+Lanes = Callable[[int], contextlib.AbstractContextManager[object]]  # where an object is computed
 
 # A frame reads from others (sam2_base.py): the last num_maskmem - 1 = 6 memories, the object pointers of the last
 # max_obj_ptrs_in_encoder - 1 = 15 frames, and all conditioning frames.
@@ -153,6 +155,15 @@ class Predictor(SAM2VideoPredictor):  # type: ignore[misc]  # sam2 is untyped
                 normalize_coords=False,
             )
         self._commit(state, obj)
+
+    @contextlib.contextmanager
+    def frame(self, state: State, index: int) -> Iterator[Lanes]:
+        """Within it, objects are tracked into frame `index` and prompted there, each inside of `with lanes(obj)`.
+
+        A GPU computes them beside each other then. So no object may read another one's tensors within it, and all that
+        is computed within it belongs inside of lanes.
+        """
+        yield lambda obj: contextlib.nullcontext()
 
     def track(self, state: State, obj: int, index: int, *, reverse: bool, reads: Reads) -> Output:
         """Track an object into a frame without a prompt, from the outputs that it `reads`. Return its output."""

@@ -18,6 +18,7 @@ from ..footage.footage import Reader
 from ..footage.mask_images import read_mask
 from ..footage.polygons import fill
 from .predictor import Predictor, State
+from .transfer import on_device
 
 _MEAN = torch.tensor((0.485, 0.456, 0.406))  # sam2/utils/misc.py, load_video_frames
 _STD = torch.tensor((0.229, 0.224, 0.225))
@@ -54,15 +55,8 @@ def normalise(pixels: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
     if device.type == "cpu":
         values = torch.from_numpy(cv2.LUT(pixels, _NORMALISED.numpy()[None]))
     else:
-        values = look_up(_sent(pixels, device))
+        values = look_up(on_device(pixels, device))
     return values.permute(2, 0, 1)
-
-
-def _sent(pixels: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
-    there = torch.from_numpy(pixels)
-    if device.type == "cuda":  # from pinned memory a copy goes on beside what the GPU computes
-        there = there.pin_memory()
-    return there.to(device, non_blocking=True)
 
 
 def look_up(pixels: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,29 +18,6 @@ from ..store.matte_store import Matte, Take
 from .memory_policy import Notes
 
 _MOST_OTHERS = 2  # outputs of a frame beside the first
-
-
-def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch.Tensor]]:
-    """Start to copy tensors to the computer's memory; returns what waits for the copies and has them.
-
-    A CUDA GPU copies while it goes on to compute, into pinned memory. What is there already is not copied, so nobody
-    may write to it any more.
-    """
-    if not any(tensor.is_cuda for tensor in tensors.values()):
-        copies = {name: tensor.cpu() for name, tensor in tensors.items()}
-        return lambda: copies
-    copies = {
-        name: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
-        for name, tensor in tensors.items()
-    }
-    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    copied.record()
-
-    def wait() -> dict[str, torch.Tensor]:
-        copied.synchronize()
-        return copies
-
-    return wait
 
 
 def save(take: Take, index: int, outputs: Sequence[Output], notes: Notes | None) -> None:

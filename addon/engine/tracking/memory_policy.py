@@ -108,7 +108,12 @@ def frames_in(notes: Any) -> set[int] | None:
 def appearance(output: Output) -> float:
     """How much a frame shows of the subject: (2·sigmoid(object score) - 1)⁺ x predicted IoU, 0..1.
 
-    SAM 3 (arXiv 2511.16719) chooses the memories of its tracker by it.
+    SAM 3 (arXiv 2511.16719) chooses the memories of its tracker by it. It is read from the device once: from `scores`,
+    what waits for their copy, if the output has that.
     """
-    score = float(output["object_score_logits"])
-    return math.tanh(max(score, 0.0) / 2) * float(output["iou"])  # tanh(x/2) is 2·sigmoid(x) - 1
+    if "appearance" not in output:
+        scores = output["scores"]() if "scores" in output else output
+        score = float(scores["object_score_logits"])
+        # tanh(x/2) is 2·sigmoid(x) - 1
+        output["appearance"] = math.tanh(max(score, 0.0) / 2) * float(scores["iou"])
+    return float(output["appearance"])

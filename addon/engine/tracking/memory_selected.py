@@ -4,6 +4,9 @@ SAM 3: Segment Anything with Concepts (arXiv 2511.16719). A frame counts if (2·
 IoU is above 0.01. The last 15 of those are kept, of which the 6 nearest give their memory and all their pointer, as
 many as SAM 2 reads; the frame before always does, whether it counts or not. So a subject that was hidden for long is
 still known when it comes back, where SAM 2 would remember 15 frames of what hid it.
+
+Whether a frame counts is asked only when the frame after it has been launched: a GPU computes that one meanwhile,
+instead of waiting for the answer.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..sam2.predictor import REACH, Output, Reads
+from ..sam2.transfer import on_host
 from .memory_policy import MemoryPolicy, Notes, Tracker, appearance
 
 _LEAST = 0.01  # of `appearance`
 
 
 class Selected(MemoryPolicy):
-    """The last 15 frames that show the subject, and the frame before."""
+    """The last 15 frames that show the subject, and the frame before, whether it does or not."""
 
     def __init__(self, tracker: Tracker) -> None:
         super().__init__(tracker)
@@ -28,15 +32,20 @@ class Selected(MemoryPolicy):
         chosen = [
             output
             for at, output in reversed(self._outputs.items())
-            if _counts(output) or self.tracker.is_next(index, after=at)
+            if self.tracker.is_next(index, after=at) or _counts(output)
         ]
         return self.tracker.reads(index, chosen)
+
+    def track(self, index: int) -> list[Output]:
+        """As in MemoryPolicy."""
+        (output,) = super().track(index)
+        output["scores"] = on_host({name: output[name] for name in ("object_score_logits", "iou")})
+        return [output]
 
     def remember(self, index: int, outputs: Sequence[Output]) -> None:
         """As in MemoryPolicy."""
         counting = [at for at, output in self._outputs.items() if _counts(output)]
-        kept = counting[1 - REACH :] if _counts(outputs[0]) else counting[-REACH:]
-        self._outputs = {at: self._outputs[at] for at in kept}
+        self._outputs = {at: self._outputs[at] for at in counting[-REACH:]}
         self._outputs[index] = outputs[0]
 
     @property

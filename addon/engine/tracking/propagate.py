@@ -41,11 +41,12 @@ from ..footage.footage import Reader, read_ahead
 from ..sam2.model import Loaded
 from ..sam2.predictor import REACH, Output, Predictor, State
 from ..sam2.prompting import Images, give
+from ..sam2.transfer import on_host
 from ..store.feature_cache import FeatureCache, Maps
 from ..store.matte_store import STORE_VERSION, Store, Take, key_of
 from . import memory
 from .held import HeldMattes
-from .memory_policy import Notes, Tracker, frames_in
+from .memory_policy import MemoryPolicy, Notes, Tracker, frames_in
 from .passes import Pass, last_milestone
 from .plan import Plan, Planned, frames_of, has_second_opinion, merge, plan_of
 from .writer import Writer
@@ -287,18 +288,11 @@ class _Propagation:
                 for s in new:
                     passes[s.id].begin({index: s.near[index] for index in sorted(s.near, reverse=True)})
             for index in self._frames(merge(paths.values()), reverse):
-                for s in new:
-                    if index not in paths[s.id] or index in self.predictor.conditioning(self.state, s.id):
-                        continue
-                    policy = passes[s.id].policy
-                    outputs = policy.track(index)
-                    if index in s.corrections:
-                        reads = policy.reads(index)
-                        self.predictor.correct(self.state, s.id, index, outputs[0], reverse=reverse, reads=reads)
-                        give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
-                    else:
-                        policy.remember(index, outputs)
-                    self._keep_near(s, index, None if index in s.corrections else outputs[0])
+                with self.predictor.frame(self.state, index) as lanes:
+                    for s in new:
+                        if index in paths[s.id] and index not in self.predictor.conditioning(self.state, s.id):
+                            with lanes(s.id):
+                                self._track_to_correct(s, index, passes[s.id].policy, reverse)
                 self._finished(index)
             self.writer.flush()
         for s in new:
@@ -310,6 +304,17 @@ class _Propagation:
             for index in sorted(prompted):
                 prompted[index] = prompted.pop(index)  # attended to in this order, which the last bit depends on
                 memory.save_conditioning(s.take, index, prompted[index])
+
+    def _track_to_correct(self, s: _Subject, index: int, policy: MemoryPolicy, reverse: bool) -> None:
+        """Track a frame on the way to a correction, or correct it."""
+        outputs = policy.track(index)
+        if index in s.corrections:
+            reads = policy.reads(index)
+            self.predictor.correct(self.state, s.id, index, outputs[0], reverse=reverse, reads=reads)
+            give(self.predictor, self.state, s.id, s.prompts[index], self.job.footage)
+        else:
+            policy.remember(index, outputs)
+        self._keep_near(s, index, None if index in s.corrections else outputs[0])
 
     def _go_on_after_held(self, s: _Subject) -> None:
         """Where a subject starts after held frames, take up what these were tracked from, and correct from there.
@@ -452,23 +457,28 @@ class _Propagation:
             if reverse and s.passes[reverse].is_fresh:
                 s.passes[reverse].begin({index: s.near[index] for index in s.begins_with})
         for index in self._frames(merge(left[s.id] for s in subjects), reverse):
-            for s in subjects:
-                if index not in left[s.id]:
-                    continue
-                prompted = self.predictor.conditioning(self.state, s.id).get(index)
-                outputs = [] if prompted else s.passes[reverse].policy.track(index)
-                notes, old = s.passes[reverse].finish(index, outputs)
-                if index in s.begins_with:
-                    s.near[index] = memory.as_loaded(outputs[0])
-                copied = [
-                    memory.on_host({name: output[name] for name in _WRITTEN if torch.is_tensor(output.get(name))})
-                    for output in ([prompted] if prompted else outputs)
-                ]
-                self.writer.do(functools.partial(self._write, s, index, outputs, prompted, copied, notes, old))
+            with self.predictor.frame(self.state, index) as lanes:
+                for s in subjects:
+                    if index in left[s.id]:
+                        with lanes(s.id):
+                            self._track(s, index, reverse)
             self.writer.do(functools.partial(self.written.put, index))
             self._tell()
         self.writer.flush()
         self._tell()
+
+    def _track(self, s: _Subject, index: int, reverse: bool) -> None:
+        """Track a frame of an object, unless it is prompted, and hand it over to be written."""
+        prompted = self.predictor.conditioning(self.state, s.id).get(index)
+        outputs = [] if prompted else s.passes[reverse].policy.track(index)
+        notes, old = s.passes[reverse].finish(index, outputs)
+        if index in s.begins_with:
+            s.near[index] = memory.as_loaded(outputs[0])
+        copied = [
+            on_host({name: output[name] for name in _WRITTEN if torch.is_tensor(output.get(name))})
+            for output in ([prompted] if prompted else outputs)
+        ]
+        self.writer.do(functools.partial(self._write, s, index, outputs, prompted, copied, notes, old))
 
     def _write(
         self,
@@ -523,7 +533,7 @@ class _WrittenLater:
         self.get = features.get
 
     def put(self, frame: int, maps: Maps) -> None:
-        copied = memory.on_host({str(level): level_map for level, level_map in enumerate(maps)})
+        copied = on_host({str(level): level_map for level, level_map in enumerate(maps)})
         self._writer.do(lambda: self._features.put(frame, list(copied().values())))
 
 

@@ -5,18 +5,24 @@ processor busy for longer than the GPU, which waits. Upstream's remedy is torch.
 have none.
 
 A graph computes on fixed memory: inputs are copied into it, results are copied out of it. Each graph is recorded for
-one part of the model and one set of input shapes, after these shapes have come `_WORTH` times. It is used only if its
-result equals that of the operators bit for bit, so a frame's bytes depend neither on the frames before it nor on other
-objects. If recording fails (an old driver, too little memory), operators are launched one by one as before.
+one part of the model, one lane and one set of input shapes, after these shapes have come `_WORTH` times. It is used
+only if its result equals that of the operators bit for bit, so a frame's bytes depend neither on the frames before it
+nor on other objects. If recording fails (an old driver, too little memory), operators are launched one by one as
+before; if it fails in one of the lanes that objects have, these are given up first.
+
+Several objects are computed beside each other in lanes, because one alone does not fill a large GPU: SAM 2's memory
+attention has one head and 4096 queries, which is work for about 64 of the 128 multiprocessors of an RTX 4090. Each
+object still has computations of its own, so its bytes depend neither on the lane nor on what runs beside it.
 
 Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -26,13 +32,23 @@ Tensors = tuple[Tensor, ...]
 Compute = Callable[..., Tensors]  # takes tensors only, and does not read their values
 
 _WORTH = 24  # runs before recording, which costs about five; shapes change until SAM 2's memory is full
-_KEPT = 12  # graphs; the least recently used is dropped. A part of the model needs one or two at a time
+_KEPT = 12  # graphs a lane; the least recently used is dropped. A part of the model needs one or two at a time
+LANES = 3  # beside each other; each has graphs of its own. Chosen by what follows from above, and not measured
 _WARM_UPS = 2  # runs on the recording stream, in which libraries allocate their workspaces
 _WRONG = "a graph computes something else than its operators do"
 
 
-class Recorder(Protocol):
-    """Records operators on a device."""
+class Lane(Protocol):
+    """A queue of a device: what is launched in it is computed in that order, beside what is launched in other lanes."""
+
+    def inside(self) -> contextlib.AbstractContextManager[object]:
+        """Within it, all is launched in this lane, behind what was launched so far in the lane around it."""
+
+    def join(self) -> None:
+        """What is launched from here on, in the current lane, comes behind all that was launched in this one."""
+
+    def wait(self) -> None:
+        """Wait until the device has computed all that was launched, in any lane."""
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], object], Tensors]:
         """Record the operators of `compute`. Returns a function that runs them again, and the tensors it writes to.
@@ -41,36 +57,59 @@ class Recorder(Protocol):
         """
 
 
-class CudaRecorder:
-    """Records CUDA graphs. All share one memory pool for intermediate results, so two must not run at the same time."""
+class CudaLane:
+    """A CUDA stream, and the memory of the graphs that run on it.
+
+    These graphs share one memory pool for intermediate results, so two must not run at the same time.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
-        # one stream for all graphs, because cuBLAS keeps a workspace per stream
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        # Another one to record on, because the writer's thread may note on the first that a copy is done, which must
+        # not become a part of a graph; and one for all graphs, because cuBLAS keeps a workspace per stream.
+        self._recording = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """See Lane.inside."""
+        self._stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._stream):
+            yield
+
+    def join(self) -> None:
+        """See Lane.join."""
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
+
+    def wait(self) -> None:
+        """See Lane.wait."""
+        torch.cuda.synchronize(self._device)
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], object], Tensors]:
-        """See Recorder.record."""
+        """See Lane.record."""
         here = torch.cuda.current_stream(self._device)
-        self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):
-            for _ in range(_WARM_UPS):
-                compute()
-        here.wait_stream(self._stream)
-        graph = torch.cuda.CUDAGraph()
-        # "thread_local", because the writer's thread may wait for its copies while this one records
-        with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
-            results = compute()
+        self._recording.wait_stream(here)
+        try:
+            with torch.cuda.stream(self._recording):
+                for _ in range(_WARM_UPS):
+                    compute()
+            here.wait_stream(self._recording)
+            graph = torch.cuda.CUDAGraph()
+            # "thread_local", because the writer's thread may wait for its copies while this one records
+            with torch.cuda.graph(graph, self._pool, self._recording, capture_error_mode="thread_local"):
+                results = compute()
+        finally:
+            torch.cuda.set_stream(here)  # torch.cuda.graph stays on its stream if the recording can't be ended
         return graph.replay, results
 
 
 class Graph:
-    """A recorded graph and the memory that it computes on. Raises RuntimeError as Recorder.record does."""
+    """A recorded graph and the memory that it computes on. Raises RuntimeError as Lane.record does."""
 
-    def __init__(self, recorder: Recorder, compute: Compute, inputs: Tensors) -> None:
+    def __init__(self, lane: Lane, compute: Compute, inputs: Tensors) -> None:
         self._inputs = tuple(torch.empty_like(given).copy_(given) for given in inputs)
-        self._again, self._results = recorder.record(lambda: compute(*self._inputs))
+        self._again, self._results = lane.record(lambda: compute(*self._inputs))
 
     def __call__(self, inputs: Tensors) -> Tensors:
         """The results for `inputs`, which must have the recorded shapes, copied out of the graph's memory."""
@@ -81,12 +120,20 @@ class Graph:
 
 
 class Graphs:
-    """The graphs of one model."""
+    """The graphs of one model, and the lanes that they run in.
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder: Recorder | None = recorder
+    What is allocated inside of a lane is used again inside of it as soon as it is freed, although another lane may
+    still read it. So between `beside` and `join` nothing is launched outside of lanes, and no lane reads what another
+    one has made since the last `join`.
+    """
+
+    def __init__(self, home: Lane, others: Sequence[Lane] = ()) -> None:
+        """Of the lane in which everything is launched that is not inside of one of the others."""
+        self._lanes = [home, *others]
+        self._lane = 0
+        self._recording = range(len(self._lanes))  # the lanes that graphs are recorded for
         self._seen: Counter[Hashable] = Counter()
-        self._graphs: OrderedDict[Hashable, Graph] = OrderedDict()
+        self._graphs: OrderedDict[tuple[int, Hashable], Graph] = OrderedDict()  # by lane and work
 
     def run(self, part: Hashable, compute: Compute, *inputs: Tensor) -> Tensors:
         """Compute compute(*inputs), by a graph if there is one. Nothing else writes to the returned tensors.
@@ -96,36 +143,63 @@ class Graphs:
             compute: must not read a tensor's values (`item`, `if tensor:`), which a graph can't record.
             inputs: tensors on the device.
         """
-        key = (part, *((given.shape, given.stride(), given.dtype) for given in inputs))
+        same_work = (part, *((given.shape, given.stride(), given.dtype) for given in inputs))
+        key = (self._lane, same_work)
         if key in self._graphs:
             self._graphs.move_to_end(key)
             return self._graphs[key](inputs)
         results = _copied(compute(*inputs))
-        self._seen[key] += 1
-        if self._recorder is not None and self._seen[key] >= _WORTH:
-            self._record(self._recorder, key, compute, inputs, results)
+        self._seen[same_work] += 1
+        if self._lane in self._recording and self._seen[same_work] >= _WORTH:
+            self._record(key, compute, inputs, results)
         return results
+
+    @property
+    def run_beside(self) -> bool:
+        """Whether several objects are worth lanes: not where each operator is launched on its own."""
+        return len(self._recording) > 1
+
+    @contextlib.contextmanager
+    def beside(self, number: int) -> Iterator[None]:
+        """Within it, run in the lane of object `number`, beside other lanes and behind what was launched outside."""
+        self._lane = 1 + number % (len(self._lanes) - 1)
+        try:
+            with self._lanes[self._lane].inside():
+                yield
+        finally:
+            self._lane = 0
+
+    def join(self) -> None:
+        """Have what is launched from here on come behind all that was launched in lanes."""
+        for lane in self._lanes[1:]:
+            lane.join()
 
     def give_up(self) -> None:
         """Delete all graphs with their memory, and record no more."""
-        self._recorder = None
-        self._graphs.clear()
+        self._keep(range(0))
 
-    def _record(self, recorder: Recorder, key: Hashable, compute: Compute, inputs: Tensors, expected: Tensors) -> None:
+    def _keep(self, lanes: range) -> None:
+        """Delete the graphs of all but these lanes, and record for no others. A lane that is in use can still be."""
+        self._recording = lanes
+        self._lanes[0].wait()  # a graph may still be running
+        for lane, work in [key for key in self._graphs if key[0] not in lanes]:
+            del self._graphs[lane, work]
+
+    def _record(self, key: tuple[int, Hashable], compute: Compute, inputs: Tensors, expected: Tensors) -> None:
         try:
-            graph = Graph(recorder, compute, inputs)
+            graph = Graph(self._lanes[self._lane], compute, inputs)
             if not same(graph(inputs), expected):
                 raise RuntimeError(_WRONG)
         except RuntimeError as error:  # also raised if memory does not suffice
-            _tell(error)
-            self.give_up()
+            _tell(error, " beside each other" if self._lane else "")
+            self._keep(range(1 if self._lane else 0))
         else:
             self._graphs[key] = graph
-            if len(self._graphs) > _KEPT:
+            if len(self._graphs) > _KEPT * len(self._lanes):
                 self._graphs.popitem(last=False)
 
 
-def works(recorder: Recorder, device: torch.device) -> bool:
+def works(lane: Lane, device: torch.device) -> bool:
     """Whether a small graph can be recorded and gives the operators' results, also for new inputs."""
     kernel, weight = torch.ones(4, 4, 3, 3, device=device), torch.ones(4, 4, device=device)
     zeros = torch.zeros(1, 4, 6, 8, device=device)
@@ -136,7 +210,7 @@ def works(recorder: Recorder, device: torch.device) -> bool:
 
     try:
         with torch.inference_mode():
-            if same(Graph(recorder, compute, (zeros,))((ramp,)), compute(ramp)):
+            if same(Graph(lane, compute, (zeros,))((ramp,)), compute(ramp)):
                 return True
             raise RuntimeError(_WRONG)
     except RuntimeError as error:
@@ -152,9 +226,9 @@ def same(some: Tensors, others: Tensors) -> bool:
     )
 
 
-def _tell(error: RuntimeError) -> None:
+def _tell(error: RuntimeError, how: str = "") -> None:
     """Print a line for the log. Without graphs, results are the same, only slower."""
-    print(f"CUDA graphs are not used: {error}", file=sys.stderr)
+    print(f"CUDA graphs are not used{how}: {error}", file=sys.stderr)
 
 
 def _copied(tensors: Tensors) -> Tensors:

@@ -6,14 +6,15 @@ is not recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from sam2.modeling import memory_attention
 from torch import Tensor, nn
 
-from ..predictor import Predictor
+from ..predictor import Lanes, Predictor, State
 from .graphs import Graphs, Tensors
 
 _CAST = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)  # what autocast computes in the shorter type, of what has weights
@@ -66,6 +67,19 @@ class GraphPredictor(Predictor):
 
     graphs: Graphs
     _positions: dict[object, list[Tensor]]
+
+    @contextlib.contextmanager
+    def frame(self, state: State, index: int) -> Iterator[Lanes]:
+        """See Predictor.frame. All objects read the image's features, so these are made before lanes begin."""
+        if len(state["obj_ids"]) < 2 or not self.graphs.run_beside:
+            with super().frame(state, index) as lanes:
+                yield lanes
+            return
+        self._get_image_feature(state, index, 1)
+        try:
+            yield self.graphs.beside
+        finally:
+            self.graphs.join()
 
     def forward_image(self, img_batch: Tensor) -> dict[str, Any]:
         """As upstream's. Position encodings are the same for every frame, so they are made once and not copied."""
