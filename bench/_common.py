@@ -16,6 +16,7 @@ from PIL import Image
 from addon.checkpoints import EMBEDDED_CONFIG, EMBEDDED_WEIGHTS, OFFICIAL, checkpoints_folder
 
 ROOT = Path(__file__).resolve().parents[1]
+_RANDOM = "random.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Run:
 
     peak: int
     seconds: float
+    cpu: float
     output: str
 
 
@@ -74,7 +76,7 @@ _LAUNCHER = """
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-P", *sys.argv[1:]], stdin=subprocess.DEVNULL)
 _, status, usage = os.wait4(child.pid, 0)
-print(usage.ru_maxrss)
+print(usage.ru_maxrss, usage.ru_utime + usage.ru_stime)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 
@@ -92,9 +94,10 @@ def measure(arguments: list[str]) -> Run:
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed with {done.returncode}")
-    *output, peak = done.stdout.splitlines()
+    *output, usage = done.stdout.splitlines()
+    peak, cpu = usage.split()
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    return Run(int(peak) * unit, time.monotonic() - began, "\n".join(output))
+    return Run(int(peak) * unit, time.monotonic() - began, float(cpu), "\n".join(output))
 
 
 def model_files(checkpoint: str, room: Path) -> tuple[Path, Path]:
@@ -107,9 +110,14 @@ def model_files(checkpoint: str, room: Path) -> tuple[Path, Path]:
     official = OFFICIAL[checkpoint]
     config, weights = Path(sam2.__path__[0]) / official.config, checkpoints_folder() / official.file
     if not weights.exists():
-        weights = room / "random.pt"
+        weights = room / _RANDOM
         torch.save({"model": upstream_predictor(config, None).state_dict()}, weights)
     return config, weights
+
+
+def weights_in_words(checkpoint: str, weights: Path) -> str:
+    """A checkpoint's name, and whether its weights, as from `model_files`, are random."""
+    return f"{checkpoint} (random weights)" if weights.name == _RANDOM else checkpoint
 
 
 def upstream_predictor(config: Path, weights: Path | None, *, compiled: bool = False, **settings: Any) -> Any:

@@ -1,9 +1,10 @@
-"""Measures how busy a GPU is: the share of time in which it computes or copies, by the GPU's own clock."""
+"""Measures how busy a GPU is, by its own clock (the share of time in which it computes or copies); writes tables."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 
@@ -14,6 +15,16 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
         total += max(0.0, ended - max(began, end))
         end = max(end, ended)
     return total
+
+
+def add_row(file: Path, title: str, columns: Mapping[str, str]) -> None:
+    """Add a row to the last table of a Markdown file, or begin another one if that has another title."""
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    heading = f"### {title}\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
+    with file.open("a", encoding="utf-8") as table:
+        if not before[before.rfind("###") :].startswith(heading):
+            table.write("\n" * bool(before) + heading)
+        table.write(f"| {' | '.join(columns.values())} |\n")
 
 
 class Busy:

@@ -1,7 +1,7 @@
 """Measures seconds per tracked frame with a full memory, and drift, against SAM 2's unmodified predictor in float32.
 
     python3 vendor_setup bench inference [--checkpoint sam2.1_hiera_tiny] [--frames 3] [--objects 1]
-        [--device cuda] [--drift]
+        [--device cuda] [--table FILE] [--drift]
 
 Each predictor is a process of its own on the same images. They take turns, one frame each, as a machine's speed changes
 over time; the time of each stage is printed. *Drift* is the difference of our last frame from upstream's, in logits
@@ -11,9 +11,10 @@ kept out of its training in bfloat16 and in float32, from three clicks on the fi
 of all threads, which other processes disturb less than wall-clock time. On a CPU without bfloat16, only float32 is
 measured.
 
-On a GPU, upstream's `vos_optimized` also takes part: compiled, in bfloat16, as upstream measures it. A turn is then
-twenty frames in a row. The stages are those of one more frame that waits for each of them, and the share of time in
-which the GPU is busy is measured on five more.
+On a GPU, upstream's `vos_optimized` also takes part: compiled, in bfloat16, as upstream measures it. If it can't be
+compiled, or not within some minutes, it is left out and the output says so. A turn is then twenty frames in a row, on
+each of which ours computes the objects beside each other. The stages are those of one more frame that waits for each of
+them, and the share of time in which the GPU is busy is measured on five more.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ import argparse
 import contextlib
 import itertools
 import json
+import select
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,15 +40,16 @@ from addon.contract.job import Job
 from addon.contract.job_types import Device, Footage, MatteObject, Model, Point, Precision, Prompt
 
 from ._clips import QualityClip, davis_clips
-from ._common import demo_frames, environment, links, model_files, upstream_predictor
+from ._common import demo_frames, environment, links, model_files, upstream_predictor, weights_in_words
 from ._davis import Mask, jaccard
-from ._gpu import Busy
+from ._gpu import Busy, add_row
 
 _REACH = 16  # frames after which the memory and the list of object pointers are full
 _IMAGES = _REACH + 4  # images that are loaded; then they repeat
 _ENDLESS = 1_000_000  # pretended length of the clip in frames
 _GPU_WARM_UP = 60  # frames until all shapes are compiled or all graphs recorded
 _GPU_TURN, _GPU_WATCHED = 20, 5  # frames
+_COMPILING = 240.0  # seconds of patience per turn of vos_optimized, which compiles in its first one
 _FOLLOWED = 30  # frames of each clip
 _STAGES = {
     "forward_image": "encoder",
@@ -63,13 +66,15 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=3, help="the median of so many")
     parser.add_argument("--objects", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--table", type=Path, help="add the rows to this Markdown file")
     parser.add_argument("--drift", action="store_true", help="also the embedded checkpoint on DAVIS, in two precisions")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         folder = links(demo_frames(), room / "frames", _IMAGES)
         files = model_files(options.checkpoint, room)
-        print(f"{options.checkpoint}, seconds a frame, {options.objects} object(s), {options.device}")
+        checkpoint = weights_in_words(options.checkpoint, files[1])
+        print(f"{checkpoint}, seconds a frame, {options.objects} object(s), {options.device}", flush=True)
         expected: Any = None
         those = ["upstream", "float32", "bfloat16"]
         if options.device == "cuda":
@@ -99,6 +104,17 @@ def main() -> int:
             elif rival is not None:
                 line += f"; {rival / total:.2f} of vos_optimized"
             print(line, flush=True)
+            if options.table:
+                columns = {
+                    "checkpoint": checkpoint,
+                    "objects": str(options.objects),
+                    "": who,
+                    "ms / frame": f"{1000 * total:.1f}",
+                    "frames / s": f"{1 / total:.1f}",
+                    "of `vos_optimized`": "" if rival is None else f"{rival / total:.2f}",
+                    "GPU busy": "" if busy is None else f"{busy:.0%}",
+                }
+                add_row(options.table, "One tracked frame with a full memory", columns)
     if options.drift:
         _print_drift()
     return 0
@@ -138,16 +154,24 @@ def _by_turns(
             running[who] = stack.enter_context(process)
         measured: dict[str, list[dict[str, float]]] = {who: [] for who in running}
         for _ in range(1 + count):
-            for who, process in running.items():
+            for who, process in list(running.items()):
                 assert process.stdin is not None
                 assert process.stdout is not None
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.write("next\n")
                     process.stdin.flush()
-                answer = process.stdout.readline()
-                if not answer:
+                patience = _COMPILING if who == "vos_optimized" else None
+                is_there, *_ = select.select([process.stdout], [], [], patience)
+                answer = process.stdout.readline() if is_there else ""
+                if answer:
+                    measured[who].append(json.loads(answer))
+                elif who == "vos_optimized":
+                    process.kill()
+                    reason = "it failed" if is_there else f"it was not ready after {_COMPILING:.0f} s"
+                    print(f"{who} is left out: {reason}.", flush=True)
+                    del running[who], measured[who]
+                else:
                     raise SystemExit(f"{who} failed")
-                measured[who].append(json.loads(answer))
     return {who: runs[1:] for who, runs in measured.items()}
 
 
@@ -199,7 +223,6 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
             part.forward = timed(part.forward, stage)
         else:
             setattr(predictor, name, timed(part, stage))
-    track = timed(predictor._run_single_frame_inference, "total")
     with computing:
         if upstreams:
             state = predictor.init_state(str(folder))
@@ -216,20 +239,23 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
         every = [state["output_dict_per_obj"][number] for number in range(objects)]
 
         def track_frame(index: int) -> None:
-            for outputs in every:
-                outputs["non_cond_frame_outputs"].pop(index - _REACH - 1, None)
-                outputs["non_cond_frame_outputs"][index], _ = track(
-                    inference_state=state,
-                    output_dict=outputs,
-                    frame_idx=index,
-                    batch_size=1,
-                    is_init_cond_frame=False,
-                    point_inputs=None,
-                    mask_inputs=None,
-                    reverse=False,
-                    run_mem_encoder=True,
-                )
+            with _apart() if upstreams else predictor.frame(state, index) as lanes:
+                for number, outputs in enumerate(every):
+                    outputs["non_cond_frame_outputs"].pop(index - _REACH - 1, None)
+                    with lanes(number):
+                        outputs["non_cond_frame_outputs"][index], _ = predictor._run_single_frame_inference(
+                            inference_state=state,
+                            output_dict=outputs,
+                            frame_idx=index,
+                            batch_size=1,
+                            is_init_cond_frame=False,
+                            point_inputs=None,
+                            mask_inputs=None,
+                            reverse=False,
+                            run_mem_encoder=True,
+                        )
 
+        track_frame = timed(track_frame, "total")
         track_frame(1)
         for outputs in every:  # one frame fills all places of the memory
             outputs["non_cond_frame_outputs"] |= dict.fromkeys(range(1, _REACH), outputs["non_cond_frame_outputs"][1])
@@ -261,6 +287,12 @@ def _run(who: str, device: str, objects: int, config: Path, weights: Path, folde
             print(json.dumps(seconds | {"rest": rest} | whole), file=answers, flush=True)
         masks = [outputs["non_cond_frame_outputs"][last]["pred_masks"] for outputs in every]
         np.save(logits, torch.cat(masks).float().cpu().numpy())
+
+
+@contextlib.contextmanager
+def _apart() -> Iterator[Callable[[int], contextlib.AbstractContextManager[object]]]:
+    """Objects one after the other, as upstream tracks them."""
+    yield lambda number: contextlib.nullcontext()
 
 
 def _print_drift() -> None:

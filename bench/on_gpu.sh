@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # All that waits for an NVIDIA GPU, in half an hour, with training in an hour: bench/on_gpu.sh RESULTS [STEP ...]
 #
-# Steps, and the order in which all of them run where none is named: self-test tests inference pipeline train decay
-# quality. Each has a time limit of its own and writes what it prints to RESULTS as it goes; one that fails stops none
-# of the others. `train` goes on for nine minutes with the embedded checkpoint's next network, at each call; `decay`
-# ends a training in three more minutes and exports it to RESULTS, where `quality` measures it.
+# Steps, and the order in which all of them run where none is named: checkpoints self-test tests order inference
+# pipeline train decay quality. Each has a time limit of its own and writes what it prints to RESULTS as it goes; one
+# that fails stops none of the others.
+#
+# `checkpoints` downloads what `inference` and `pipeline` measure. Where it can't, it says so, and they measure random
+# weights, on which speed does not depend. Their rows become tables for docs/benchmarks.md, in RESULTS/table.md.
+# Upstream's vos_optimized, beside which ours is measured, has to be compiled, which needs a C compiler and takes
+# minutes; what was compiled is kept in STATE. `order` looks for work on two streams that nothing keeps in order, by
+# torch's CUDA sanitizer. `train` goes on for nine minutes with the embedded checkpoint's next network, at each call;
+# `decay` ends a training in three more minutes and exports it to RESULTS, where `quality` measures it.
 #
 # PYTHON   that has the engine's packages and a CUDA build of torch; default: .runtime/engine's, else python3
 # STATE    the folder of the training and its rendered shots (clips/); default: .runtime/training
@@ -20,6 +26,7 @@ state=${STATE:-.runtime/training}
 python=${PYTHON:-.runtime/engine/bin/python}
 [ -x "$(command -v "$python")" ] || python=python3
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} SPLAT_MATTE_TEST_DEVICE=$device PYTHONUNBUFFERED=1
+export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$(realpath -m "$state")/compiled}
 if [ "$device" = cuda ] && ! "$python" -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then
     echo "Error: $python has no torch that finds an NVIDIA GPU here. Set PYTHON to one that does." >&2
     exit 2
@@ -36,26 +43,36 @@ limited() {
     echo "$name: exit code ${PIPESTATUS[0]} after $((SECONDS - began)) s" | tee -a "$results/summary.txt"
 }
 
-for step in ${@:-self-test tests inference pipeline train decay quality}; do
+for step in ${@:-checkpoints self-test tests order inference pipeline train decay quality}; do
     case $step in
+    checkpoints)
+        for model in tiny large; do
+            limited 120 "checkpoint-$model" vendor_setup checkpoint "sam2.1_hiera_$model"
+        done
+        ;;
     self-test) limited 60 self-test addon.engine self-test --device "$device" ;;
     tests) limited 240 tests pytest -q -p no:cacheprovider tests/engine/test_parity.py tests/engine/test_tracks.py \
         tests/engine/test_features.py tests/engine/test_things.py tests/engine/test_graphs.py ;;
+    order) TORCH_CUDA_SANITIZER=1 limited 120 order pytest -q -p no:cacheprovider tests/engine/test_graphs.py \
+        -k real_gpu ;;
     inference)
         for model in tiny large; do
             for objects in 1 5; do
-                limited 200 "inference-$model-$objects" bench.inference --checkpoint "sam2.1_hiera_$model" \
-                    --objects "$objects" --frames 10 --device "$device"
+                limited 360 "inference-$model-$objects" bench.inference --checkpoint "sam2.1_hiera_$model" \
+                    --objects "$objects" --frames 10 --device "$device" --table "$results/table.md"
             done
         done
         ;;
     pipeline)
         for model in tiny large; do
             for objects in 1 5; do
-                limited 200 "pipeline-$model-$objects" bench.pipeline --checkpoint "sam2.1_hiera_$model" \
-                    --objects "$objects" --photos 60 --size "$size" --device "$device"
+                limited 360 "pipeline-$model-$objects" bench.pipeline --checkpoint "sam2.1_hiera_$model" \
+                    --objects "$objects" --photos 60 --size "$size" --device "$device" --table "$results/table.md"
             done
         done
+        # the default memory, which asks what a frame shows
+        limited 360 pipeline-selected bench.pipeline --checkpoint sam2.1_hiera_large --memory selected --objects 5 \
+            --photos 60 --size "$size" --device "$device" --table "$results/table.md"
         ;;
     train) limited 570 train training train --resume --config training/efficientnet_lite.yaml --state "$state" \
         --clips "$state/clips" --device "$device" --batch 8 --workers 14 --minutes 8.7 ;;
@@ -69,3 +86,4 @@ for step in ${@:-self-test tests inference pipeline train decay quality}; do
     *) echo "Error: there is no step $step." >&2 && exit 2 ;;
     esac
 done
+if [ -f "$results/table.md" ]; then cat "$results/table.md"; fi

@@ -1,39 +1,44 @@
 """Compares the whole pipeline, photos in, alpha PNGs out, with a naive one on the same photos and weights.
 
     python3 vendor_setup bench pipeline [--photos 12] [--size 6000x9000] [--checkpoint sam2.1_hiera_tiny]
-        [--objects 1] [--device cuda] [--save]
+        [--objects 1] [--memory sam2] [--precision auto] [--device cuda]
+        [--table FILE] [--save]
 
 Naive: Pillow decodes, an unmodified SAM2VideoPredictor tracks in float32, its full-size logits are thresholded, Pillow
 saves RGBA. Ours: the engine's `run` without Refine Edges, as the naive pipeline does not refine either (random weights
 give mattes that are edges all over, unlike any footage; `bench edges` measures the cost of refining). Each is a process
 of its own that reports the time of its stages; *start* is the rest: Python and torch. Without the checkpoint's file the
-weights are random, on which speed and memory do not depend.
+weights are random, on which speed and memory do not depend. *CPU* is the processor time of all threads per photo, which
+other processes disturb less than wall-clock time.
 
 On a GPU, the naive pipeline mostly waits for saving, which says nothing about the GPU. So there upstream only loads and
-tracks, as its `vos_optimized` in bfloat16, to be compared with our tracking (which also reads the photos meanwhile).
-How busy the GPU is, is measured in another run of tracking.
+tracks, as its `vos_optimized` in bfloat16, compiled beforehand, to be compared with our tracking (which also reads the
+photos meanwhile). Ours runs first, so it is measured even if upstream's can't be compiled. How busy the GPU is, is
+measured in another run of tracking.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from addon.checkpoints import OFFICIAL
 from addon.contract.job import Job
-from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
+from addon.contract.job_types import Footage, MatteObject, MemoryRule, Model, Point, Precision, Prompt
 
 from . import _charts
-from ._common import links, measure, model_files, photos, upstream_predictor
-from ._gpu import Busy
+from ._common import Run, links, measure, model_files, photos, upstream_predictor, weights_in_words
+from ._gpu import Busy, add_row
 
 _DIFFERENT = 12  # photos that differ; more are links to these
+_COMPILED = 24  # frames after which upstream's parts are compiled for all lengths of its memory
 
 
 def main() -> int:
@@ -43,45 +48,80 @@ def main() -> int:
     parser.add_argument("--size", default="6000x9000", help="WIDTHxHEIGHT")
     parser.add_argument("--checkpoint", default="sam2.1_hiera_tiny", choices=["embedded", *OFFICIAL])
     parser.add_argument("--objects", type=int, default=1)
+    parser.add_argument("--memory", default="sam2", choices=get_args(MemoryRule), help="ours; the naive way's is sam2")
+    parser.add_argument(
+        "--precision", default=["auto"], nargs="+", choices=get_args(Precision), help="ours, in each of these"
+    )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--table", type=Path, help="add the rows to this Markdown file")
     _charts.add_option(parser)
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
+    is_gpu = options.device == "cuda"
+    rival = "vos_optimized" if is_gpu else "naive"
+    by_row: dict[str, dict[str, float]] = {}
+    runs: dict[str, Run] = {}
+    tracked: dict[str, float] = {}  # a photo, with loading
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         different = photos(room / "different", min(options.photos, _DIFFERENT), width, height)
         folder = links(sorted(different.iterdir()), room / "photos", options.photos)
         config, weights = model_files(options.checkpoint, room)
-        choice = Model(str(weights), str(config), device=options.device, trust=True)
-        job = _job(folder, width, height, options.objects, choice, room / "ours")
-        path = room / "job.json"
-        path.write_text(job.to_json(), encoding="utf-8")
-        ours = measure(["-m", "bench.pipeline", "--ours", str(path)])
-        theirs = (options.device, options.objects, folder, config, weights, room / "naive")
-        naive = measure(["-m", "bench.pipeline", "--naive", *map(str, theirs)])
-        sizes = {kind: sum(f.stat().st_size for f in (room / kind).rglob("*.png")) for kind in ("ours", "naive")}
-    print(
-        f"{options.photos} photos of {width} x {height}, {options.checkpoint}, {options.objects} object(s), "
-        f"{options.device}"
-    )
-    print(f"{'':14}{'s / photo':>12}{'peak MB':>10}{'MB / PNG':>10}   of which")
-    is_gpu = options.device == "cuda"
-    by_row: dict[str, dict[str, float]] = {}
-    for row, run in (("vos_optimized" if is_gpu else "naive", naive), ("ours", ours)):
-        told = json.loads(run.output.strip().splitlines()[-1])
-        stages, whole = told["stages"], run.seconds - told.get("watched", 0.0)
-        stages = {"start": whole - sum(stages.values())} | stages
-        by_row[row] = {stage: seconds / options.photos for stage, seconds in stages.items()}
-        parts = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in by_row[row].items())
-        if "busy" in told:
-            parts += f"; GPU busy {told['busy']:.0%} while tracking"
-        size = sizes["ours" if row == "ours" else "naive"] / options.photos / 1e6
-        print(f"{row:14}{whole / options.photos:12.2f}{run.peak / 1e6:10.0f}{size:10.1f}   {parts}")
-    if is_gpu:
-        upstream, own = by_row["vos_optimized"], by_row["ours"]
-        print(f"ours tracks {(upstream['load'] + upstream['track']) / own['track']:.2f} times as fast")
-    else:
-        print(f"ours is {naive.seconds / ours.seconds:.1f} times as fast, start-up included")
+        checkpoint = weights_in_words(options.checkpoint, weights)
+        print(
+            f"{options.photos} photos of {width} x {height}, {checkpoint}, {options.objects} object(s), "
+            f"{options.device}"
+        )
+        print(f"{'':16}{'s / photo':>12}{'CPU':>8}{'peak MB':>10}{'MB / PNG':>10}   of which", flush=True)
+        theirs = ["--naive", options.device, options.objects, folder, config, weights, room / rival]
+        commands = {rival: theirs}
+        for precision in options.precision:
+            row = "ours" if precision == "auto" else f"ours, {precision}"
+            choice = Model(str(weights), str(config), trust=True, device=options.device, precision=precision)
+            job = _job(folder, width, height, options.objects, choice, options.memory, room / row)
+            path = room / f"{row}.json"
+            path.write_text(job.to_json(), encoding="utf-8")
+            commands[row] = ["--ours", path]
+        if is_gpu:  # what can't be compiled may not keep ours from being measured
+            commands[rival] = commands.pop(rival)
+        for row, arguments in commands.items():
+            try:
+                run = runs[row] = measure(["-m", "bench.pipeline", *map(str, arguments)])
+            except SystemExit as failed:
+                if row != "vos_optimized":
+                    raise
+                print(f"{row:16} did not run: {failed}", flush=True)
+                continue
+            told = json.loads(run.output.strip().splitlines()[-1])
+            stages, whole = told["stages"], run.seconds - told.get("watched", 0.0)
+            stages = {"start": whole - sum(stages.values())} | stages
+            by_row[row] = {stage: taken / options.photos for stage, taken in stages.items()}
+            parts = ", ".join(f"{stage} {taken:.3f}" for stage, taken in by_row[row].items())
+            if "busy" in told:
+                parts += f"; GPU busy {told['busy']:.0%} while tracking"
+            cpu = run.cpu / options.photos
+            size = sum(f.stat().st_size for f in (room / row).rglob("*.png")) / options.photos / 1e6
+            print(
+                f"{row:16}{whole / options.photos:12.2f}{cpu:8.2f}{run.peak / 1e6:10.0f}{size:10.1f}   {parts}",
+                flush=True,
+            )
+            tracked[row] = by_row[row]["track"] + by_row[row].get("load", 0.0)
+            if options.table:
+                columns = {
+                    "checkpoint": checkpoint,
+                    "objects": str(options.objects),
+                    "memory": "sam2" if row == rival else options.memory,
+                    "": row,
+                    "s / photo, load and track": f"{tracked[row]:.3f}",
+                    "GPU busy": f"{told['busy']:.0%}" if "busy" in told else "",
+                }
+                add_row(options.table, f"Photos of {width} x {height}", columns)
+    for row in [row for row in by_row if row != rival] if rival in by_row else ():
+        if is_gpu:
+            print(f"{row} tracks {tracked[rival] / tracked[row]:.2f} times as fast")
+        else:
+            faster, by_cpu = runs[rival].seconds / runs[row].seconds, runs[rival].cpu / runs[row].cpu
+            print(f"{row} is {faster:.1f} times as fast, start-up included (by processor seconds {by_cpu:.1f})")
     if options.save:
         _charts.Chart(
             title=f"Seconds a photo of {width} x {height}, {options.checkpoint}",
@@ -101,7 +141,7 @@ def _places(objects: int, width: int, height: int) -> list[tuple[float, float]]:
     return [(width * (number + 1) / (objects + 1), height / 2) for number in range(objects)]
 
 
-def _job(folder: Path, width: int, height: int, objects: int, model: Model, output: Path) -> Job:
+def _job(folder: Path, width: int, height: int, objects: int, model: Model, memory: MemoryRule, output: Path) -> Job:
     files = tuple(str(path) for path in sorted(folder.iterdir()))
     return Job(
         Footage(files, width, height, len(files)),
@@ -110,7 +150,7 @@ def _job(folder: Path, width: int, height: int, objects: int, model: Model, outp
             for number, place in enumerate(_places(objects, width, height))
         ),
         model=model,
-        memory="sam2",
+        memory=memory,
         output=str(output),
         refine="off",
     )
@@ -151,8 +191,17 @@ def _naive(device: str, objects: int, folder: Path, config: Path, weights: Path,
         began = time.monotonic()
         state = predictor.init_state(str(folder))
         seconds["load"] = time.monotonic() - began
-        for number, place in enumerate(_places(objects, state["video_width"], state["video_height"])):
-            predictor.add_new_points_or_box(state, 0, number, points=[list(place)], labels=[1])
+
+        def prompt() -> None:
+            for number, place in enumerate(_places(objects, state["video_width"], state["video_height"])):
+                predictor.add_new_points_or_box(state, 0, number, points=[list(place)], labels=[1])
+
+        prompt()
+        if is_gpu:  # compiling is not what is measured
+            for _ in itertools.islice(predictor.propagate_in_video(state), _COMPILED):
+                pass
+            predictor.reset_state(state)
+            prompt()
         files = sorted(folder.iterdir())
         masks = []  # as upstream's notebook does: collect all masks first, then use them
         began = time.monotonic()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench._gpu import covered
+from addon.checkpoints import OFFICIAL
+from bench._gpu import add_row, covered
 from training.__main__ import _parser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,15 +47,19 @@ def test_every_step_runs_a_module_that_takes_its_arguments_and_a_failing_one_sto
     called = [shlex.split(line) for line in asked.read_text().splitlines()]
     modules = [module for module, *_ in called]
     assert modules == (
-        ["addon.engine", "pytest"]
+        2 * ["vendor_setup"]
+        + ["addon.engine", "pytest", "pytest"]
         + 4 * ["bench.inference"]
-        + 4 * ["bench.pipeline"]
+        + 5 * ["bench.pipeline"]
         + 3 * ["training"]
         + ["bench.quality"]
     )
     for module, *arguments in called:
         if module == "training":
             _parser().parse_args(arguments)
+        if module == "vendor_setup":
+            assert arguments[0] == "checkpoint"
+            assert arguments[1] in OFFICIAL
         if module == "pytest":
             assert all((ROOT / argument).is_file() for argument in arguments if argument.startswith("tests/"))
         if module.startswith("bench."):
@@ -71,6 +76,19 @@ def test_one_step_alone_and_one_that_there_is_not(tmp_path: Path) -> None:
     ended = _run(tmp_path, "exit 0", "selftest")
     assert ended.returncode == 2
     assert "no step selftest" in ended.stderr
+
+
+def test_rows_of_several_runs_are_tables(tmp_path: Path) -> None:
+    table = tmp_path / "table.md"
+    for checkpoint in ("tiny", "large"):
+        add_row(table, "Frames", {"checkpoint": checkpoint, "ms": "1.0"})
+    add_row(table, "Photos", {"s": "2"})
+    add_row(table, "Frames", {"checkpoint": "tiny", "ms": "3.0"})
+    assert table.read_text() == (
+        "### Frames\n\n| checkpoint | ms |\n|---|---|\n| tiny | 1.0 |\n| large | 1.0 |\n"
+        "\n### Photos\n\n| s |\n|---|\n| 2 |\n"
+        "\n### Frames\n\n| checkpoint | ms |\n|---|---|\n| tiny | 3.0 |\n"
+    )
 
 
 def test_time_that_is_covered_twice_counts_once() -> None:
