@@ -19,7 +19,6 @@ _PYTORCH = "https://download.pytorch.org/whl"
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))  # the pins have wheels for these
 _OLDEST_MACOS = (14,)  # the oldest macOS that torch's wheel supports
-_GIGABYTE = 1_000_000_000
 _LARGER = 1.3  # factor to the announced size above which the user is asked; the estimates are more exact than this
 
 # Bytes of all packages except torch and its dependencies, including uv, measured for Python 3.11.

@@ -19,7 +19,7 @@ continues with the next frame and gets the same result.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -28,14 +28,12 @@ import numpy as np
 from ...contract.boundary import read_or
 from ...contract.disk import discard, write_data, writing
 from ...contract.errors import Cancelled
-from ..footage.footage import Reader, read_ahead
 from ..store.matte_store import Matte, Take
 from ..tracking import memory
 from .grid import Mask, iou, to_logits, to_mask
 from .tracks import Group, Tracker
 
 KEPT = "Stopped. What is found so far is kept."
-_READ_AHEAD = 4  # frames
 _PASSES = 3
 
 # The last mask of a label, and its distance in frames.
@@ -63,7 +61,6 @@ class Labelling:
     def __init__(
         self,
         tracker: Tracker,
-        reader: Reader,
         frames: range,
         folder: Path,
         *,
@@ -74,7 +71,6 @@ class Labelling:
         accept: Accept,
     ) -> None:
         self._tracker = tracker
-        self._reader = reader
         self._frames = frames
         self._folder = folder
         self._size = size
@@ -102,7 +98,7 @@ class Labelling:
             stage = self._progress.stage
             order = self._frames[::-1] if stage == 1 else self._frames
             groups = self._groups(order)
-            for index in self._visit(order[self._progress.next :]):
+            for index in self._tracker.visit(order[self._progress.next :]):
                 if cancelled():
                     raise Cancelled(KEPT)
                 if stage == 2:
@@ -263,12 +259,6 @@ class Labelling:
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_data(self._folder / "progress.json", text, sync=False)
-
-    def _visit(self, order: Sequence[int]) -> Iterator[int]:
-        frames = (index + 1 for index in order)
-        for frame, pixels in read_ahead(self._reader, frames, self._tracker.predictor.image_size, _READ_AHEAD):
-            self._tracker.show(frame - 1, pixels)
-            yield frame - 1
 
 
 def _read_progress(path: Path) -> _Progress:

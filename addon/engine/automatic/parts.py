@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -34,7 +34,7 @@ from ...contract.errors import Cancelled
 from ...contract.job import Job
 from ...contract.layout import frame_name
 from ...contract.rle import Rle
-from ..footage.footage import Reader, read_ahead
+from ..footage.footage import Reader
 from ..sam2.model import Loaded
 from ..store import checked_file
 from .grid import Mask, ious, mask_size, resized, to_mask
@@ -43,7 +43,6 @@ from .part_masks import PartMasks, read_masks, write_masks
 from .proposals import propose
 from .tracks import BATCH, Group, Tracker
 
-_READ_AHEAD = 4  # frames
 _PATIENCE = 3  # key frames on which a track may be too small before it ends
 _SAVE_EVERY = 60.0  # seconds: the most that a killed run has to repeat
 _COMPARED = 128  # pixels: side of the square at which masks are compared
@@ -99,7 +98,7 @@ class PartSearch:
                 stage = self._state.stage
                 order = self._frames if stage == "forward" else self._frames[::-1]
                 before = 0 if stage == "forward" else len(self._frames)
-                for index in self._visit(order[self._state.next :]):
+                for index in self._tracker.visit(order[self._state.next :]):
                     try:
                         self._ask()
                         (self._forward if stage == "forward" else self._backward)(index)
@@ -262,12 +261,6 @@ class PartSearch:
             return _State(stage, done, dict(births), dict(small), dict(links), groups)
         except (ValueError, KeyError, TypeError):  # written by another version
             return _State()
-
-    def _visit(self, order: Iterable[int]) -> Iterator[int]:
-        frames = (index + 1 for index in order)
-        for frame, pixels in read_ahead(self._reader, frames, self._tracker.predictor.image_size, _READ_AHEAD):
-            self._tracker.show(frame - 1, pixels)
-            yield frame - 1
 
 
 def root(links: dict[int, int], id_: int) -> int:

@@ -47,7 +47,6 @@ class ThingSearch:
             self._ask = stopping(cancelled, KEPT)
             return Labelling(
                 Tracker(loaded.predictor, self._reader, self._job.footage.frame_count),
-                self._reader,
                 range(self._job.frames[0] - 1, self._job.frames[-1]),
                 folder,
                 size=self._size,

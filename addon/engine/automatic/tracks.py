@@ -7,7 +7,7 @@ batch; the image features of a frame are computed once for all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..footage import panorama
-from ..footage.footage import Reader
+from ..footage.footage import Reader, read_ahead
 from ..sam2.predictor import REACH, Output, Predictor
 from ..sam2.prompting import Images
 
@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 Logits = NDArray[np.float32]
 
 BATCH = 16  # objects per batch
+_READ_AHEAD = 4  # frames
 
 
 @dataclass(slots=True)
@@ -60,13 +61,17 @@ class Tracker:
 
     def __init__(self, predictor: Predictor, reader: Reader, frame_count: int) -> None:
         self.predictor = predictor
+        self._reader = reader
         self._images = Images(reader, predictor)
         self._strip = panorama.strip_of(predictor.image_size) if reader.is_panorama else 0
         self.state = predictor.start(self._images, frame_count, 0)
 
-    def show(self, index: int, pixels: NDArray[np.uint8]) -> None:
-        """Make a frame, uint8 (S, S, 3) sRGB, the current frame."""
-        self._images.put(index, pixels)
+    def visit(self, order: Iterable[int]) -> Iterator[int]:
+        """Make each frame the current one in turn, and yield its index; frames are decoded ahead."""
+        frames = (index + 1 for index in order)
+        for frame, pixels in read_ahead(self._reader, frames, self.predictor.image_size, _READ_AHEAD):
+            self._images.put(frame - 1, pixels)
+            yield frame - 1
 
     def condition(self, group: Group, index: int, masks: NDArray[np.bool_]) -> None:
         """Set the masks of a group on frame `index`: bool (n, h, w), one mask of the plate per object.

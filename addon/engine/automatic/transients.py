@@ -98,7 +98,6 @@ class Refinement:
             self._ask = stopping(cancelled, KEPT)
             labels = Labelling(
                 Tracker(loaded.predictor, self._reader, job.footage.frame_count),
-                self._reader,
                 indices,
                 folder,
                 size=self._evidence.size,
