@@ -214,6 +214,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _carry_out(job: Job) -> int:
     _import_torch()
+    from .export.both_sets import settings_of_programs
     from .sam2.model import make_deterministic
     from .session import Session
 
@@ -228,6 +229,8 @@ def _carry_out(job: Job) -> int:
         tracked, folder = session.track(job), work_folder(job.matte_folder)
     _print_suspects(tracked.suspects)
     print(f"{len(tracked.frames)} frames, {tracked.model}, tracked in {tracked.seconds:.1f} s")
+    for line in settings_of_programs(folder) if job.target else ():
+        print(line)
     print(folder)
     while not stop.is_set() and session.tidy():
         pass

@@ -137,6 +137,9 @@ def test_doubtful_pixels_are_ignored(frames: Path, clip, capture: str) -> None:
     done = engine(*marked, "--target", "lichtfeld", "--ignore-doubtful", "--capture", capture)
     assert done.returncode == ExitCode.OK, done.stderr
     version = Path(done.stdout.splitlines()[-1])
+    told = f"To align, COLMAP: --ImageReader.mask_path {version}/alignment"
+    assert (told in done.stdout.splitlines()) == (capture == "turntable")
+    assert ("To train, LichtFeld Studio: " in done.stdout) == (capture == "turntable")
     takes = Session(lambda *_: None, lambda: False).track(Job.load(_job_beside(version, clip.room))).takes
     logits = np.max(
         [enlarged(take.matte(1).logits, clip.width, clip.height, slice(None)) for take in takes.values()], axis=0

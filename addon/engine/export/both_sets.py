@@ -13,13 +13,16 @@ are `training/<stem>.png`. All masks have the orientation of the stored pixels.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.job import Job
+from ...contract.layout import version_document
 from ..footage.footage import Reader
 from .png import write_grey
 from .writer import BaseWriter, MatteOf, Step, Write
@@ -50,6 +53,16 @@ _TO_TRAIN = {
         "nerfstudio": "masks_path training, or mask_path of each frame in transforms.json",
     },
 }
+
+
+def settings_of_programs(version: Path) -> list[str]:
+    """What to set in each program, a line each, as a version's report says it; nothing if it has one set alone."""
+    facts = json.loads(version_document(version).read_text(encoding="utf-8"))["report"]["export"]
+    return [
+        f"To {use}, {program}: {words}".replace("VERSION", str(version))
+        for use in ("align", "train")
+        for program, words in facts.get(f"to_{use}", {}).items()
+    ]
 
 
 class Writer(BaseWriter):
