@@ -35,7 +35,7 @@ _TO_ALIGN = {
     "metashape": {"Metashape": "import masks from file, template {filename}.png"},
     "": {
         "COLMAP": "--ImageReader.mask_path VERSION/alignment",
-        "Metashape": "import masks from file, template {filename}.{fileext}.png, of the folder alignment",
+        "Metashape": "import masks from file, folder alignment, template as the images end: {filename}.JPG.png",
         "RealityScan": "write a version for RealityScan: it looks for other names",
         "Spirula Studio": "spirula sfm auto --mask-dir VERSION/alignment",
     },
