@@ -178,6 +178,7 @@ def scrub(what: str) -> hand.Steps:
     """From frame to frame by its key, each as soon as the one before is drawn."""
     frames = min(SCRUBBED, hand.clip().frame_duration - 1)
     for key in ("Right", "Left"):  # the second time all is in Blender's cache
+        yield hand.moment(1.0)  # the drawing before is no stall of this
         forget_stalls()
         before = Seconds.now()
         for _ in range(frames):
