@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ..contract.boundary import read_or
 from ..contract.job_types import Held, Prompt
 from ..contract.layout import TAKE_FILE, frames_in, mattes_folder, version_document, version_number
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 def read_logits(file: Path) -> NDArray[np.float32] | None:
@@ -115,7 +117,7 @@ def _is_made_from(file: Path, changed: int, prompts: tuple[Prompt, ...], held: t
     return bool(same and all(run in now for run in facts.get("held", ())))
 
 
-def as_stored(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+def as_stored(pixels: NDArray[Pixel], orientation: int) -> NDArray[Pixel]:
     """Turn upright (h, w) pixels to the orientation of the stored file, which the clip editor shows."""
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]

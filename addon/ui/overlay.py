@@ -244,18 +244,27 @@ def _texture(
     if known is not None and known[0] == state:
         return known[1]
     alpha = finished.alpha if finished is not None else {}
-    logits = [
-        alpha[name].astype(np.float32) / 127.5 - 1 if name in alpha else read(clip, frame, name, source)
-        for name, source in sources.items()
-    ]
-    union = _union([array for array in logits if array is not None])
-    rows_up = np.ascontiguousarray(as_stored(union, _orientation(clip, frame))[::-1], np.float32)
+    orientation = _orientation(clip, frame)
+    logits = []
+    for name, source in sources.items():
+        if name in alpha:
+            logits.append(_as_logits(as_stored(alpha[name], orientation)[::-1]))
+        elif (array := read(clip, frame, name, source)) is not None:
+            logits.append(as_stored(array, orientation)[::-1])
+    rows_up = np.ascontiguousarray(_union(logits), np.float32)
     height, width = rows_up.shape
     samples: Any = rows_up.ravel()  # Blender takes a buffer, whatever its stubs say
     buffer = gpu.types.Buffer("FLOAT", width * height, samples)
     texture = gpu.types.GPUTexture((width, height), format="R32F", data=buffer)
     _textures[clip.name, frame, key] = (state, texture)
     return texture
+
+
+def _as_logits(alpha: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """0..255 as -1..1, in one new array only: the memory of each costs Blender's main thread more than its numbers."""
+    logits: NDArray[np.float32] = np.multiply(alpha, np.float32(1 / 127.5), dtype=np.float32, order="C")
+    logits -= 1
+    return logits
 
 
 def _union(logits: list[NDArray[np.float32]]) -> NDArray[np.float32]:
