@@ -1,4 +1,4 @@
-"""What SAM 2 is given: frames as its input, and a Job's prompts as its prompts."""
+"""Converts frames and a Job's prompts to the inputs of SAM 2."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _POLYGON_SUPERSAMPLING = 4
 
 
 class Images:
-    """Frames as SAM 2 wants them; holds the current one, reads others when a prompt needs them."""
+    """Frames in the format that SAM 2 expects; holds the current one, and reads others when a prompt needs them."""
 
     def __init__(self, reader: Reader, predictor: Predictor) -> None:
         self._reader = reader

@@ -1,4 +1,4 @@
-"""Tensors on their way between the computer's memory and a device, without waiting where a CUDA GPU need not."""
+"""Transfers tensors between the computer's memory and a device, without waiting where a CUDA GPU need not."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 
 def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch.Tensor]]:
-    """Start to copy tensors to the computer's memory; returns what waits for the copies and has them.
+    """Start copying tensors to the computer's memory; return a function that waits for the copies and returns them.
 
-    A CUDA GPU copies while it goes on to compute, into pinned memory. What is there already is not copied, so nobody
-    may write to it any more.
+    A CUDA GPU copies into pinned memory while it computes on. Tensors that are there already are not copied, so they
+    must not be written to any more.
     """
     if not any(tensor.is_cuda for tensor in tensors.values()):
         copies = {name: tensor.cpu() for name, tensor in tensors.items()}
@@ -22,7 +22,7 @@ def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch
         name: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
         for name, tensor in tensors.items()
     }
-    copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # else who waits keeps a processor busy
+    copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # else waiting keeps a processor busy
     copied.record()
 
     def wait() -> dict[str, torch.Tensor]:
@@ -33,7 +33,7 @@ def on_host(tensors: Mapping[str, torch.Tensor]) -> Callable[[], dict[str, torch
 
 
 def on_device(pixels: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
-    """Pixels on a device; a CUDA GPU fetches them from pinned memory beside what it computes."""
+    """Copy pixels to a device; a CUDA GPU fetches them from pinned memory while it computes."""
     there = torch.from_numpy(pixels)
     if device.type == "cuda":
         there = there.pin_memory()

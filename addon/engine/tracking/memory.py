@@ -1,4 +1,4 @@
-"""What is kept of SAM 2's output on a frame: its matte, and its memory to the last bit, so that tracking can go on."""
+"""Stores SAM 2's output on a frame: its matte, and its memory bit for bit, so that tracking can be resumed."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from ..store import checked_file
 from ..store.matte_store import Matte, Take
 from .memory_policy import Notes
 
-_MOST_OTHERS = 2  # outputs of a frame beside the first
+_MOST_OTHERS = 2  # most outputs of a frame beside the first
 
 
 def save(take: Take, index: int, outputs: Sequence[Output], notes: Notes | None) -> None:
-    """Keep what a memory policy reads of a tracked frame `index` (from 0), and its notes. Raises OutputError."""
+    """Store what a memory policy reads of a tracked frame `index` (from 0), and its notes. Raises OutputError."""
     first, *others = (_kept(output) for output in outputs)
     kept = first | ({"others": others} if others else {}) | ({} if notes is None else {"notes": notes})
     take.put_state(index + 1, lambda file: checked_file.write(file, kept), conditioning=False)
 
 
 def save_conditioning(take: Take, index: int, output: Output) -> None:
-    """Keep the output of the prompted frame `index` (from 0) as far as other frames read it. Raises OutputError."""
-    positions = [encoding.clone() for encoding in output["maskmem_pos_enc"]]  # a view of more otherwise
+    """Store the output of the prompted frame `index` (from 0) as far as other frames read it. Raises OutputError."""
+    positions = [
+        encoding.clone() for encoding in output["maskmem_pos_enc"]
+    ]  # else a view of a larger tensor would be stored
     kept = _kept(output) | {"pred_masks": output["pred_masks"], "maskmem_pos_enc": positions}
     take.put_state(index + 1, lambda file: checked_file.write(file, kept), conditioning=True)
 
 
 def as_loaded(output: Output) -> Output:
-    """An output as `load` gives it after `save`."""
+    """Return an output as `load` returns it after `save`."""
     return _kept(output) | {"maskmem_pos_enc": output["maskmem_pos_enc"]}
 
 
@@ -45,7 +47,7 @@ def _kept(output: Output) -> Output:
 
 
 def load(take: Take, index: int, state: State) -> tuple[list[Output], Notes | None] | None:
-    """What `save` wrote, on the state's device; None if it is missing or damaged."""
+    """Return what `save` wrote, on the state's device; None if it is missing or damaged."""
     kept = checked_file.read(take.state_path(index + 1, conditioning=False), state["device"])
     if not isinstance(kept, dict):
         return None
@@ -56,13 +58,13 @@ def load(take: Take, index: int, state: State) -> tuple[list[Output], Notes | No
         or not all(_is_output(output, state["shapes"], conditioning=False) for output in (kept, *others))
     ):
         return None
-    # the same for all frames, so it is kept with the conditioning frames only, which are loaded first
+    # the same for all frames, so it is stored with the conditioning frames only, which are loaded first
     positions = {"maskmem_pos_enc": state["constants"]["maskmem_pos_enc"]}
     return [output | positions for output in (kept, *others)], notes
 
 
 def load_conditioning(take: Take, index: int, state: State) -> Output | None:
-    """What `save_conditioning` wrote, on the state's device; None if it is missing or damaged."""
+    """Return what `save_conditioning` wrote, on the state's device; None if it is missing or damaged."""
     output: Output | None = checked_file.read(take.state_path(index + 1, conditioning=True), state["device"])
     if output is None or not _is_output(output, state["shapes"], conditioning=True):
         return None
@@ -70,7 +72,7 @@ def load_conditioning(take: Take, index: int, state: State) -> Output | None:
 
 
 def _is_output(kept: Any, shapes: dict[str, tuple[int, ...]], *, conditioning: bool) -> bool:
-    """Whether it is what is kept of a model with outputs of these shapes: the sum of a file says not by whom."""
+    """Whether it is an output of a model with these shapes: a file's checksum does not show which model wrote it."""
 
     def fits(value: Any, name: str) -> bool:
         return (
@@ -91,7 +93,9 @@ def _is_output(kept: Any, shapes: dict[str, tuple[int, ...]], *, conditioning: b
 
 
 def matte_of(output: Output, footage: Footage) -> Matte:
-    """What the store keeps of an output. Raises EngineError: the model gave something that is no number."""
+    """Return the matte that the store keeps of an output. Raises EngineError if it contains values that are not
+    numbers.
+    """
     logits = output["pred_masks"][0, 0].float().cpu().numpy()
     score = float(output["object_score_logits"])
     iou = float(output["iou"])
@@ -105,16 +109,16 @@ def matte_of(output: Output, footage: Footage) -> Matte:
 
 
 def shape_of(state: State, footage: Footage) -> tuple[int, int]:
-    """The shape (h, w) of the logits that the store keeps of a model's outputs."""
+    """Return the shape (h, w) of the logits that the store keeps of a model's outputs."""
     logits = np.empty(state["shapes"]["pred_masks"][2:], np.float16)
     height, width = (panorama.narrow(logits) if footage.panorama else logits).shape
     return height, width
 
 
 def put_tracked(predictor: Predictor, state: State, obj: int, index: int, matte: Matte, footage: Footage) -> bool:
-    """Have a stored matte be what was tracked on frame `index` (from 0), so that points correct it.
+    """Set a stored matte as the tracked one on frame `index` (from 0), so that points correct it.
 
-    Returns False, and changes nothing, if the matte was tracked with another setting of panorama.
+    Return False, and change nothing, if the matte was tracked with another setting of panorama.
     """
     logits = panorama.widened(matte.logits) if footage.panorama else matte.logits
     if logits.shape[0] != logits.shape[1]:

@@ -1,14 +1,14 @@
-"""What a frame reads of those that were tracked before it. Each rule is a file of its own, `memory_<rule>.py`.
+"""The base of memory policies: what a frame reads of tracked frames before it. Each policy is a file
+`memory_<rule>.py`.
 
-A policy goes through one pass of one object, frame by frame in the order of the pass: it tracks a frame from what it
-remembers, and then remembers that frame, or not. Prompted (conditioning) frames are no part of it: each frame reads all
-of these, whatever the policy.
+A policy goes through one pass of one object, frame by frame: it tracks a frame from what it remembers, and then
+remembers that frame, or not. Prompted (conditioning) frames are not part of it, since each frame reads all of these.
 
-The past that a policy remembers is bounded, and what it needs to go on after a frame can be named (`frames`, `notes`),
-so that a killed engine goes on where it was, with the same result to the last bit.
+The memory of a policy is bounded, and what it needs to resume after a frame can be named (`frames`, `notes`). So a
+killed engine resumes where it was, with the same result, bit for bit.
 
-Upstream looks memories up by frame numbers, at fixed distances before the frame. Other memories than those are given to
-it under the numbers where it looks, nearest first; so the position that it encodes is the rank, as in SAM 3's tracker.
+Upstream looks memories up by frame numbers, at fixed distances before the frame. A policy puts its memories under these
+numbers, nearest first; so the position that upstream encodes is the rank, as in SAM 3's tracker.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ..sam2.predictor import Output, Predictor, Reads, State
 
 Notes = dict[str, Any]  # numbers and lists of numbers
 
-_MOST = 64  # frames that any policy remembers at a time
+_MOST = 64  # most frames that a policy remembers at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Tracker:
-    """Whom a policy tracks, and which way."""
+    """The object that a policy tracks, and the direction."""
 
     predictor: Predictor
     state: State
@@ -37,11 +37,11 @@ class Tracker:
 
     @property
     def conditioning(self) -> dict[int, Output]:
-        """Of the prompted frames, by frame index."""
+        """Return the outputs of prompted frames by frame index."""
         return self.predictor.conditioning(self.state, self.object)
 
     def reads(self, index: int, memories: Iterable[Output], anchors: Mapping[int, Output] | None = None) -> Reads:
-        """All that frame `index` reads: `memories`, nearest first, and, as if they were prompted, `anchors`."""
+        """Return what frame `index` reads: `memories`, nearest first, and `anchors`, read like prompted frames."""
         step = 1 if self.reverse else -1
         return {
             "cond_frame_outputs": {**self.conditioning, **(anchors or {})},
@@ -49,7 +49,7 @@ class Tracker:
         }
 
     def track(self, index: int, reads: Reads) -> Output:
-        """Frame `index` as upstream tracks it, with its memory."""
+        """Track frame `index` as upstream does; return its output with its memory."""
         return self.predictor.track(self.state, self.object, index, reverse=self.reverse, reads=reads)
 
     def is_next(self, index: int, after: int) -> bool:
@@ -58,9 +58,9 @@ class Tracker:
 
 
 class MemoryPolicy(ABC):
-    """One pass of one object.
+    """The memory of one pass of one object.
 
-    by_numbers: what it needs to go on after a frame are the 15 frames up to it, by their numbers, and no notes.
+    by_numbers: to resume after a frame, it needs the 15 frames up to it, by their numbers, and no notes.
     """
 
     by_numbers: ClassVar[bool] = False
@@ -70,35 +70,35 @@ class MemoryPolicy(ABC):
 
     @abstractmethod
     def reads(self, index: int) -> Reads:
-        """What frame `index`, the next of the pass, reads."""
+        """Return what frame `index`, the next of the pass, reads."""
 
     def track(self, index: int) -> list[Output]:
-        """Track frame `index`, the next of the pass. Returns its output; further ones after it are only remembered."""
+        """Track frame `index`, the next of the pass. Return its output first; further ones are only remembered."""
         return [self.tracker.track(index, self.reads(index))]
 
     @abstractmethod
     def remember(self, index: int, outputs: Sequence[Output]) -> None:
-        """Take in what `track` gave for frame `index`, or one output of a frame that another pass has tracked."""
+        """Remember the outputs that `track` returned for frame `index`, or one output of a frame of another pass."""
 
     @property
     @abstractmethod
     def frames(self) -> set[int]:
-        """The frames whose outputs it needs to go on from here."""
+        """Return the frames whose outputs are needed to resume from here."""
 
     @abstractmethod
     def notes(self) -> Notes | None:
-        """What it needs beside these; None if that is nothing at all."""
+        """Return what is needed beside these outputs; None if nothing is."""
 
     @abstractmethod
     def restore(self, notes: Notes | None, outputs: Mapping[int, Sequence[Output]]) -> None:
-        """Go on from there, with the outputs of these frames in the pass's order.
+        """Resume from notes and the outputs of these frames, in the pass's order.
 
-        Raises LookupError, TypeError or ValueError: they do not fit.
+        Raises LookupError, TypeError or ValueError if they do not fit.
         """
 
 
 def frames_in(notes: Any) -> set[int] | None:
-    """The frames that notes name; None if these are no notes. They come from a file."""
+    """Return the frames that notes, which come from a file, name; None if the notes are invalid."""
     frames = notes.get("frames") if isinstance(notes, dict) else None
     if not isinstance(frames, list) or len(frames) > _MOST or not all(type(frame) is int for frame in frames):
         return None
@@ -106,10 +106,10 @@ def frames_in(notes: Any) -> set[int] | None:
 
 
 def appearance(output: Output) -> float:
-    """How much a frame shows of the subject: (2·sigmoid(object score) - 1)⁺ x predicted IoU, 0..1.
+    """Return how much a frame shows of the subject: (2·sigmoid(object score) - 1)⁺ x predicted IoU, 0 to 1.
 
-    SAM 3 (arXiv 2511.16719) chooses the memories of its tracker by it. It is read from the device once: from `scores`,
-    what waits for their copy, if the output has that.
+    SAM 3 (arXiv 2511.16719) chooses the memories of its tracker by it. It is read from the device once, through
+    `scores`, which waits for the copy, if the output has that.
     """
     if "appearance" not in output:
         scores = output["scores"]() if "scores" in output else output

@@ -1,22 +1,22 @@
-"""Carry the prompts of a Job through the clip: SAM 2's memory, in bounded space, into the matte store.
+"""Tracks the objects of a Job through the clip with SAM 2's memory, in bounded space, into the matte store.
 
 Each object is tracked on its own, as SAM 2 does, but all share the image features of a frame. The order is a function
 of the Job alone:
 
-1. *Condition.* The first prompt that says where the subject is stands alone, and so does every box and mask. Points on
-   other frames correct the matte that tracking gives there: the object is tracked from the first prompt to them.
+1. *Condition.* The first prompt that defines the subject stands alone, and so does every box and mask. Points on other
+   frames correct the matte that tracking gives there: the object is tracked from the first prompt to them.
 2. *Forward*, from the earliest prompted frame to the end of the range.
 3. *Backward*, from there to its start ("backward" alone starts at the latest prompted frame).
 
-A frame's matte does not depend on the range (see plan.py), so a track can be made longer piece by piece.
+A frame's matte does not depend on the range (see plan.py), so a track can be extended piece by piece.
 
-SAM 2 lets every frame attend to all prompted frames, those after it too. So a changed prompt changes every matte of its
-object, however little, and all of them are tracked again: a frame taken over from before would not be what a full run
-gives. Other objects keep theirs. Only where the Job holds frames do these keep the mattes of an earlier take (held.py):
-its result is pieced together then.
+In SAM 2, every frame attends to all prompted frames, later ones too. So a changed prompt changes every matte of its
+object, if only slightly, and all of them are tracked again: a matte kept from before would differ from that of a full
+run. Other objects keep theirs. Only frames that the Job holds keep the mattes of an earlier take (held.py); the result
+is then pieced together.
 
-What a later frame can still read is kept in memory and on disk, and no more, so that memory is flat and a killed engine
-goes on where it was, with the same result to the last bit.
+Only what a later frame can still read is kept in memory and on disk, so memory does not grow, and a killed engine
+resumes where it was, with the same result, bit for bit.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ from .plan import Plan, Planned, frames_of, has_second_opinion, merge, plan_of
 from .writer import Writer
 
 READ_AHEAD = 4  # frames
-_WRITTEN = ("pred_masks", "object_score_logits", "iou", "maskmem_features", "obj_ptr")  # of an output
+_WRITTEN = ("pred_masks", "object_score_logits", "iou", "maskmem_features", "obj_ptr")  # stored parts of an output
 
-Takes = dict[str, tuple[Take, dict[str, Any]]]  # by object: where its mattes are, and the facts that decide them
+Takes = dict[str, tuple[Take, dict[str, Any]]]  # by object: its take, and the facts that determine its mattes
 OnFrame = Callable[[int, int, int], None]  # done, total, clip frame
 
 
 @dataclass(slots=True)
 class _Subject:
-    """An object on its way through the clip. Indices count from 0."""
+    """The state of an object while it is tracked. Indices count from 0."""
 
     id: int
     spec: MatteObject
@@ -68,36 +68,38 @@ class _Subject:
     plan: Plan
     prompts: dict[int, Prompt] = field(default_factory=dict)
     passes: dict[bool, Pass] = field(default_factory=dict)  # by whether it goes backward
-    near: dict[int, Output] = field(default_factory=dict)  # of the frames that the backward pass begins with
+    near: dict[int, Output] = field(default_factory=dict)  # outputs of the frames that the backward pass begins with
     held: HeldMattes | None = None
-    goes_on: bool = False  # whether it has taken up the conditioning frames of the held frames before its start
+    goes_on: bool = False  # whether it continues the conditioning frames of the held frames before its start
 
     @property
     def start(self) -> int:
-        """Where its first pass begins."""
+        """Return the index where its first pass begins."""
         return self.plan.start
 
     @property
     def anchor(self) -> int:
-        """The first prompt that stands alone; where it goes on after held frames, the prompt there."""
+        """Return the index of the first prompt that stands alone; after held frames, that of the prompt where it
+        continues.
+        """
         return self.start if self.goes_on else _anchor(self.spec).frame - 1
 
     @property
     def corrections(self) -> list[int]:
-        """Frames whose points correct a matte that is tracked on the way to them."""
+        """Return the frames whose points correct a matte that is tracked on the way to them."""
         found = [prompt.frame - 1 for prompt in corrections(self.spec)]
         return [index for index in found if index > self.start] if self.goes_on else found
 
     @property
     def begins_with(self) -> list[int]:
-        """The frames of the forward pass that the backward pass begins with, in its order."""
+        """Return the frames of the forward pass that the backward pass begins with, in its order."""
         forward, backward = self.plan.passes
         if not (forward and backward):
             return []
         return [i for i in range(min(self.start + REACH, forward[-1]), self.start, -1) if i not in self.prompts]
 
     def last_tracked(self, reverse: bool, done: int) -> int | None:
-        """The last frame without a prompt among the first `done` of a pass."""
+        """Return the last frame without a prompt among the first `done` of a pass."""
         return next((i for i in reversed(self.plan.passes[reverse][:done]) if i not in self.prompts), None)
 
 
@@ -106,7 +108,7 @@ def _anchor(matte_object: MatteObject) -> Prompt:
 
 
 def corrections(matte_object: MatteObject) -> list[Prompt]:
-    """The prompts that correct a tracked matte: points alone, on other frames than the first that stands alone."""
+    """Return prompts that correct a tracked matte: points alone, on other frames than the first that stands alone."""
     anchor = _anchor(matte_object)
     return [
         prompt for prompt in matte_object.prompts if prompt != anchor and prompt.mask is None and prompt.box is None
@@ -114,13 +116,13 @@ def corrections(matte_object: MatteObject) -> list[Prompt]:
 
 
 def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Takes:
-    """Where the mattes of each object are, or will be, and the facts that decide them.
+    """Return by object the take of its mattes, present or future, and the facts that determine them.
 
     Args:
         job: the Job; only what changes a matte enters the facts.
         store: the clip's store.
-        fingerprint: of the footage (Reader.fingerprint).
-        model: what decides the model's arithmetic: its hash, device, precision, versions.
+        fingerprint: identifies the footage (Reader.fingerprint).
+        model: what determines the model's arithmetic: its hash, device, precision, versions.
     """
     result = {}
     for matte_object in job.objects:
@@ -128,11 +130,11 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
             "store": STORE_VERSION,
             "footage": fingerprint,
             "model": model,
-            # not the range, and forward is the first half of both: what is tracked is there for a wider one
+            # without the range, and forward is the first half of both, so that mattes are found again for a wider range
             "starts": "last prompt" if job.direction == "backward" else "first prompt",
             "prompts": [_facts(prompt) for prompt in matte_object.prompts],
         }
-        if job.memory != FIRST_MEMORY:  # whose mattes of earlier releases are found again
+        if job.memory != FIRST_MEMORY:  # left out for this one, so that mattes of earlier releases are found
             facts["memory"] = job.memory
         if matte_object.held:
             facts["held"] = [dataclasses.asdict(held) for held in matte_object.held]
@@ -143,7 +145,7 @@ def takes(job: Job, store: Store, fingerprint: str, model: dict[str, Any]) -> Ta
 
 
 def missing(job: Job, where: Takes, planned: Planned = plan_of) -> int:
-    """How many mattes are left to track."""
+    """Return how many mattes are left to track."""
     return sum(
         not where[matte_object.name][0].has_matte(frame)
         for matte_object in job.objects
@@ -171,21 +173,23 @@ def propagate(
         job: what to track.
         loaded: the model.
         reader: the Job's footage.
-        where: as from `takes`.
-        features: of the footage by the model.
-        on_frame: told of each frame finished, over all passes.
-        cancelled: asked before each frame.
-        objects: which of the Job's; what they get does not depend on which others are tracked with them.
-        held: as from `held_mattes`, checked.
-        planned: which way they are tracked.
-        ahead: frames that are decoded before they are needed, which takes memory.
+        where: as returned by `takes`.
+        features: cache of the footage's features by the model.
+        on_frame: called for each finished frame, over all passes.
+        cancelled: called before each frame; True ends the work.
+        objects: objects of the Job to track; results do not depend on which others are tracked with them.
+        held: as returned by `held_mattes`, checked.
+        planned: the direction in which they are tracked.
+        ahead: number of frames that are decoded ahead, which takes memory.
 
     Raises:
-        Cancelled: what is done stays in the store.
-        FootageError, JobError, OutputError: as they say.
+        Cancelled: finished frames stay in the store.
+        FootageError: a frame can't be read.
+        JobError: a mask prompt can't be read.
+        OutputError: the store can't be written, or a file in it is damaged.
     """
     with loaded.computing():
-        compressed = not loaded.source.is_gpu  # which may make a matte in less time than compressing one takes
+        compressed = not loaded.source.is_gpu  # a GPU may compute a matte faster than it is compressed
         _Propagation(
             job,
             objects,
@@ -242,7 +246,7 @@ class _Propagation:
         self.writer = Writer()
         kept = _WrittenLater(features, self.writer)
         self.state: State = predictor.start(self.images, job.footage.frame_count, len(self.subjects), kept)
-        self.written: queue.SimpleQueue[int] = queue.SimpleQueue()  # frames whose files are all there
+        self.written: queue.SimpleQueue[int] = queue.SimpleQueue()  # frames whose files are complete
         self.done = 0
         self.total = 0
 
@@ -272,7 +276,7 @@ class _Propagation:
     # -- conditioning ---------------------------------------------------------------------------------------------
 
     def _condition(self, new: Sequence[_Subject]) -> None:
-        """Turn the prompts of `new` subjects into conditioning frames, and keep those on disk."""
+        """Turn the prompts of `new` subjects into conditioning frames, and store those."""
         alone = [
             (index, s)
             for s in new
@@ -296,13 +300,13 @@ class _Propagation:
                 self._finished(index)
             self.writer.flush()
         for s in new:
-            # the passes start from the prompts alone, whatever was tracked on the way to the corrections
+            # the passes start from the prompts alone, without what was tracked on the way to the corrections
             self.predictor.tracked(self.state, s.id).clear()
             self.state["frames_tracked_per_obj"][s.id].clear()
             s.near.clear()
             prompted = self.predictor.conditioning(self.state, s.id)
             for index in sorted(prompted):
-                prompted[index] = prompted.pop(index)  # attended to in this order, which the last bit depends on
+                prompted[index] = prompted.pop(index)  # attention sums in this order, on which the last bit depends
                 memory.save_conditioning(s.take, index, prompted[index])
 
     def _track_to_correct(self, s: _Subject, index: int, policy: MemoryPolicy, reverse: bool) -> None:
@@ -317,10 +321,10 @@ class _Propagation:
         self._keep_near(s, index, None if index in s.corrections else outputs[0])
 
     def _go_on_after_held(self, s: _Subject) -> None:
-        """Where a subject starts after held frames, take up what these were tracked from, and correct from there.
+        """Take up the memory of the held frames before a subject's start, and correct from there.
 
-        That needs a take by the same model, of the same footage, with the same prompts on the held frames. If it is
-        another, all prompts are tracked to as usual.
+        This needs a take by the same model, of the same footage, with the same prompts on the held frames. Otherwise
+        all prompts are tracked to, as usual.
         """
         source = s.held.take_of(s.start) if s.held else None  # `start` is an index: this is the frame before it
         earlier = [index for index in s.prompts if index < s.start]
@@ -344,33 +348,34 @@ class _Propagation:
         s.goes_on = True
 
     def _put_held(self, s: _Subject) -> None:
-        """Give the held frames that no pass comes to their mattes."""
+        """Write the mattes of held frames that no pass visits."""
         if s.held is None:
             return
         tracked = {index + 1 for part in s.plan.passes for index in part}
         for frame in frames_of(self.job, s.spec):
             if frame not in tracked and not s.take.has_matte(frame):
                 matte = s.held.matte(frame, memory.shape_of(self.state, self.job.footage))
-                assert matte is not None, "what is neither tracked nor held is in no plan"
+                assert matte is not None, "a plan has only frames that are tracked or held"
                 s.take.put_matte(frame, matte, compressed=self.compressed)
 
     @staticmethod
     def _keep_near(s: _Subject, index: int, output: Output | None) -> None:
-        """Keep what the path backward reads of the path forward: within the reach of the anchor, and of the farthest
-        correction or of the first prompt."""
+        """Keep the forward outputs that the backward pass reads: near the anchor, and near the farthest correction or
+        first prompt.
+        """
         if output is not None and 0 < index - s.anchor <= REACH:
             s.near[index] = memory.as_loaded(output)
         s.near = {i: kept for i, kept in s.near.items() if index - i <= REACH or i - s.start <= REACH}
 
     def _correction_path(self, s: _Subject, reverse: bool) -> range:
-        """The frames to track from the anchor to the farthest correction on one side."""
+        """Return the frames to track from the anchor to the farthest correction on one side."""
         side = [i for i in s.corrections if (i < s.anchor if reverse else i > s.anchor)]
         if not side:
             return range(0)
         return range(s.anchor, min(side) - 1, -1) if reverse else range(s.anchor, max(side) + 1)
 
     def _load_conditioning(self, s: _Subject) -> bool:
-        """Take up the conditioning frames of an earlier run; False, and nothing, unless all are there."""
+        """Load the conditioning frames of an earlier run. Return False, and load nothing, unless all are there."""
         outputs = {index: memory.load_conditioning(s.take, index, self.state) for index in s.prompts}
         whole = {index: output for index, output in outputs.items() if output is not None}
         if len(whole) < len(outputs):
@@ -385,9 +390,9 @@ class _Propagation:
         return Pass(self.job.memory, Tracker(self.predictor, self.state, s.id, reverse), frames, start)
 
     def _left(self, s: _Subject) -> tuple[range, range]:
-        """What is left of a subject's forward and backward pass; loads the memory it goes on with."""
+        """Return the rest of a subject's forward and backward pass, and load the memory to resume them."""
         forward = self._resume(s, reverse=False, known=self.job.footage.frame_count)
-        # what the forward pass tracks in this run need not be on disk
+        # frames that the forward pass tracks in this run need not be on disk
         known = forward[0] if forward else self.job.footage.frame_count
         backward = self._resume(s, reverse=True, known=known)
         if forward is None or backward is None:
@@ -398,7 +403,8 @@ class _Propagation:
         return forward, backward
 
     def _resume(self, s: _Subject, *, reverse: bool, known: int) -> range | None:
-        """What is left of a pass: from its first frame without a matte, or, if memory for that is lost, a milestone.
+        """Return the rest of a pass: from its first frame without a matte, or from a milestone if the memory for that
+        is lost.
 
         Loads what the first of them reads. None if the pass can't even begin.
         """
@@ -414,9 +420,9 @@ class _Propagation:
         return frames[done:]
 
     def _go_on(self, s: _Subject, reverse: bool, done: int, known: int) -> bool:
-        """Have a pass ready to go on after `done` frames; False if what that needs is not there.
+        """Prepare a pass to continue after `done` frames. Return False if what it needs is missing.
 
-        known: what is tracked from this frame on need not be there, to begin a backward pass with.
+        known: frames from here on are tracked in this run, so a backward pass may begin without them on disk.
         """
         s.passes[reverse] = self._fresh(s, reverse, s.plan.passes[reverse], s.start)
         last = s.last_tracked(reverse, done)
@@ -433,7 +439,7 @@ class _Propagation:
         return s.passes[reverse].go_on(found[last][1], outputs, *needed)
 
     def _needed(self, s: _Subject, reverse: bool, done: int) -> set[int]:
-        """The frames whose outputs a pass needs to go on after `done` frames, as far as that can be known."""
+        """Return the frames whose outputs a pass needs to continue after `done` frames, as far as that is known."""
         last = s.last_tracked(reverse, done)
         if last is None:
             return set(s.begins_with) if reverse else set()
@@ -448,7 +454,7 @@ class _Propagation:
 
     @staticmethod
     def _forget(s: _Subject, frames: range) -> None:
-        """Count frames as not tracked, so that an interruption does not leave a gap behind it."""
+        """Mark frames as not tracked, so that an interruption does not leave a gap."""
         for index in frames:
             s.take.forget_matte(index + 1)
 
@@ -490,19 +496,21 @@ class _Propagation:
         notes: Notes | None,
         old: Sequence[int],
     ) -> None:
-        """Keep a frame of an object, and drop the memory of frames that nobody reads; in the writer's thread."""
+        """Write a frame of an object, and delete memory files that are no longer read; runs in the writer's thread."""
         here = [output | copy() for output, copy in zip([prompted] if prompted else outputs, copied, strict=True)]
         if not prompted:
-            # before the matte: a matte whose memory is missing could not be gone on from
+            # written before the matte: tracking could not be resumed from a matte without its memory
             memory.save(s.take, index, here, notes)
         matte = memory.matte_of(here[0], self.job.footage)
-        held = s.held.matte(index + 1, matte.logits.shape) if s.held else None  # tracked for those after it alone
+        held = (
+            s.held.matte(index + 1, matte.logits.shape) if s.held else None
+        )  # a held frame is tracked only for those after it
         s.take.put_matte(index + 1, held or matte, compressed=self.compressed)
         for unread in old:
             s.take.forget_state(unread + 1)
 
     def _tell(self) -> None:
-        """Tell of the frames that have been written meanwhile."""
+        """Report the frames that have been written meanwhile."""
         while not self.written.empty():
             self._finished(self.written.get())
 
@@ -511,7 +519,7 @@ class _Propagation:
         self.on_frame(self.done, self.total, index + 1)
 
     def _frames(self, order: Sequence[int], reverse: bool) -> Iterator[int]:
-        """Visit frames in order, decoding ahead. Raises Cancelled between two frames."""
+        """Yield frames in order, decoding ahead. Raises Cancelled between two frames."""
         order = sorted(order, reverse=reverse)
         encoded = {index for index in order if index + 1 in self.features}
         unread = (index + 1 for index in order if index not in encoded)
@@ -538,13 +546,13 @@ class _WrittenLater:
 
 
 def _decides(facts: dict[str, Any], last: int) -> str:
-    """The hash of what decides the conditioning frames of a take up to clip frame `last`."""
+    """Return the hash of what determines the conditioning frames of a take up to clip frame `last`."""
     prompts = [prompt for prompt in facts.get("prompts", ()) if prompt["frame"] <= last]
     return key_of({"prompts": prompts, **{name: facts.get(name) for name in ("store", "footage", "model")}})
 
 
 def _facts(prompt: Prompt) -> Any:
-    """A prompt as plain data; a mask file counts by its content."""
+    """Return a prompt as plain data; a mask file is represented by its content."""
     facts = dataclasses.asdict(prompt)
     if prompt.mask is not None and prompt.mask.file:
         try:

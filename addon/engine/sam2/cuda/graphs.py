@@ -39,16 +39,16 @@ _WRONG = "a graph computes something else than its operators do"
 
 
 class Lane(Protocol):
-    """A queue of a device: what is launched in it is computed in that order, beside what is launched in other lanes."""
+    """A queue of a device: operators launched in it run in order, in parallel with those of other lanes."""
 
     def inside(self) -> contextlib.AbstractContextManager[object]:
-        """Within it, all is launched in this lane, behind what was launched so far in the lane around it."""
+        """Launch everything in this `with` block in this lane, after what was launched in the surrounding lane."""
 
     def join(self) -> None:
-        """What is launched from here on, in the current lane, comes behind all that was launched in this one."""
+        """Order later operators of the current lane after everything that was launched in this one."""
 
     def wait(self) -> None:
-        """Wait until the device has computed all that was launched, in any lane."""
+        """Wait until the device has computed everything launched in any lane."""
 
     def record(self, compute: Callable[[], Tensors]) -> tuple[Callable[[], object], Tensors]:
         """Record the operators of `compute`. Returns a function that runs them again, and the tensors it writes to.
@@ -128,7 +128,7 @@ class Graphs:
     """
 
     def __init__(self, home: Lane, others: Sequence[Lane] = ()) -> None:
-        """Of the lane in which everything is launched that is not inside of one of the others."""
+        """Set the lane for everything that is not launched inside one of the others."""
         self._lanes = [home, *others]
         self._lane = 0
         self._recording = range(len(self._lanes))  # the lanes that graphs are recorded for
@@ -156,12 +156,12 @@ class Graphs:
 
     @property
     def run_beside(self) -> bool:
-        """Whether several objects are worth lanes: not where each operator is launched on its own."""
+        """Whether lanes pay off for several objects: not if each operator is launched on its own."""
         return len(self._recording) > 1
 
     @contextlib.contextmanager
     def beside(self, number: int) -> Iterator[None]:
-        """Within it, run in the lane of object `number`, beside other lanes and behind what was launched outside."""
+        """Run this `with` block in the lane of object `number`, after everything that was launched outside."""
         self._lane = 1 + number % (len(self._lanes) - 1)
         try:
             with self._lanes[self._lane].inside():
@@ -170,7 +170,7 @@ class Graphs:
             self._lane = 0
 
     def join(self) -> None:
-        """Have what is launched from here on come behind all that was launched in lanes."""
+        """Order later operators after everything that was launched in lanes."""
         for lane in self._lanes[1:]:
             lane.join()
 
@@ -179,7 +179,7 @@ class Graphs:
         self._keep(range(0))
 
     def _keep(self, lanes: range) -> None:
-        """Delete the graphs of all but these lanes, and record for no others. A lane that is in use can still be."""
+        """Delete the graphs of all lanes but these, and record no others. A lane without graphs can still be used."""
         self._recording = lanes
         self._lanes[0].wait()  # a graph may still be running
         for lane, work in [key for key in self._graphs if key[0] not in lanes]:

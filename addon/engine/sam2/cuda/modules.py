@@ -50,7 +50,7 @@ class GraphMemoryAttention(memory_attention.MemoryAttention):  # type: ignore[mi
         memory_pos: Tensor,
         num_obj_ptr_tokens: int = 0,
     ) -> Tensor:
-        """As upstream's, of one image: (n, 1, c), n positions, from m memories (m, 1, d)."""
+        """Compute the same as upstream's, for one image: (n, 1, c), n positions, from m memories (m, 1, d)."""
 
         def attend(image: Tensor, memory: Tensor, image_pos: Tensor, memory_pos: Tensor) -> Tensors:
             return (self._attend(image, memory, image_pos, memory_pos, num_obj_ptr_tokens),)
@@ -82,7 +82,9 @@ class GraphPredictor(Predictor):
             self.graphs.join()
 
     def forward_image(self, img_batch: Tensor) -> dict[str, Any]:
-        """As upstream's. Position encodings are the same for every frame, so they are made once and not copied."""
+        """Compute the same as upstream's. Position encodings are the same for every frame, so they are made once and
+        not copied.
+        """
         encode = super().forward_image
         maps = list(self.graphs.run("image encoder", lambda image: tuple(encode(image)["backbone_fpn"]), img_batch))
         key = tuple((level.shape, level.dtype) for level in maps)
