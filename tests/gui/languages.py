@@ -116,7 +116,9 @@ def look_for_texts(name: str, ours: re.Pattern[str]) -> hand.Steps:
         hand.shot(f"language_{name}_{page}", hand.sidebar())
         whole.update(text for text in drawn - whole if ours.fullmatch(text) and hand.seen(text, hand.sidebar()))
         yield from hand.scroll("5", 10)
-    cut.extend(f"{name}: {text}" for text in sorted(drawn - whole) if ours.fullmatch(text))
+    missing = [f"{name}: {text}" for text in sorted(drawn - whole) if ours.fullmatch(text)]
+    print("Cut:", missing, flush=True)
+    cut.extend(missing)
 
 
 def shown() -> Any:
