@@ -87,6 +87,7 @@ def two_editors() -> hand.Steps:
     yield from hand.click((left + right) // 2, bottom, button=3)
     yield from hand.press("Vertical Split")
     yield from hand.click((left + right) // 2, (top + bottom) // 2)
+    yield lambda: len(hand.editors()) > 1
     yield hand.moment(1.0)
     first, second = (editor for editor in hand.editors() if editor.y == hand.editors()[0].y)
     for editor in (first, second):
