@@ -1,4 +1,4 @@
-"""What the panels say about a clip: footage and prompts as they would be sent now."""
+"""Summarises a clip for the panels: footage and prompts as they would be sent now."""
 
 from __future__ import annotations
 

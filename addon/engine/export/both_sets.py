@@ -56,7 +56,7 @@ _TO_TRAIN = {
 
 
 def settings_of_programs(version: Path) -> list[str]:
-    """What to set in each program, a line each, as a version's report says it; nothing if it has one set alone."""
+    """Return what to set in each program, one line each, for a version's report; empty if it has one set only."""
     facts = json.loads(version_document(version).read_text(encoding="utf-8"))["report"]["export"]
     return [
         f"To {use}, {program}: {words}".replace("VERSION", str(version))
