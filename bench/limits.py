@@ -5,13 +5,15 @@
 The takes are those of `bench review` (injected errors; the rendered clips tracked from clicks on frame 1) and of `bench
 tracking` with SAM 2's own memory (drawn clips and DAVIS, tracked from the first true matte). With `--folder`, tracks
 are kept for the next call. Clips, sorted by name, alternate between the two halves. Each limit in turn is multiplied by
-the factor with the best mean recall of the worst tenth among 5 to 25 % flagged frames; injected and tracked mattes
-count the same. A limit without influence stays as it is.
+the factor that is worth most: the order of the frames (mean recall of the worst tenth among 5 to 25 % flagged frames)
+and the list (F1 for mattes with an IoU below 0.8) count the same, and so do injected and tracked mattes. A limit
+without influence stays as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -35,7 +37,8 @@ _LIMITS = (
 )  # fmt: skip
 _STEPS = (0.5, 0.7, 0.85, 1.2, 1.4, 2.0)
 _SHARES = (0.05, 0.10, 0.15, 0.20, 0.25)
-_LEAST_GAIN = 0.002  # in mean recall, for a limit to be changed
+_LEAST_GAIN = 0.002  # in worth, for a limit to be changed
+_WRONG = 0.8  # IoU below which a matte belongs on the list
 
 Half = dict[str, list[Reviewed]]  # by "injected" and "tracked"
 
@@ -86,7 +89,7 @@ def halves(options: argparse.Namespace) -> tuple[Half, Half]:
 
 
 def fit(half: Half, rounds: int) -> None:
-    """Set the limits of `find_suspects` to the values that find most of the worst tenth."""
+    """Set the limits of `find_suspects` to the values that are worth most."""
     best = worth(half)
     for _ in range(rounds):
         for name in _LIMITS:
@@ -102,13 +105,20 @@ def fit(half: Half, rounds: int) -> None:
                     chosen, gained = moved, value
             setattr(find_suspects, name, chosen)
             if chosen is not start:
-                print(f"{name}: {start} -> {chosen}, mean recall {best:.3f} -> {gained:.3f}", flush=True)
+                print(f"{name}: {start} -> {chosen}, worth {best:.3f} -> {gained:.3f}", flush=True)
                 best = gained
 
 
 def worth(half: Half) -> float:
-    """Return the mean recall of the worst tenth, over shares and kinds."""
-    return float(np.mean([[_recall(cases, share) for share in _SHARES] for cases in map(_cases, half.values())]))
+    """Return the quality of order and list, 0..1, mean over the kinds."""
+    return float(
+        np.mean(
+            [
+                (np.mean([_recall(cases, share) for share in _SHARES]) + statistics.harmonic_mean(_listed(cases))) / 2
+                for cases in map(_cases, half.values())
+            ]
+        )
+    )
 
 
 def _cases(takes: Sequence[Reviewed]) -> list[Judged]:
@@ -126,14 +136,28 @@ def _recall(cases: Sequence[Judged], share: float) -> float:
     return float(bad[order[: int(share * len(order))]].sum() / bad.sum())
 
 
+def _listed(cases: Sequence[Judged]) -> tuple[float, float]:
+    """Recall and precision of the list against wrong mattes."""
+    flagged, wrong = (
+        np.array(said) for said in zip(*((case.flagged, case.truth < _WRONG) for case in cases), strict=True)
+    )
+    hits = (flagged & wrong).sum()
+    return float(hits / max(wrong.sum(), 1)), float(hits / max(flagged.sum(), 1))
+
+
 def _told(half: Half) -> list[str]:
     lines = []
     for kind, takes in half.items():
         cases = _cases(takes)
-        flagged, bad = np.array([case.flagged for case in cases]), _bad(cases)
         recalls = ", ".join(f"{_recall(cases, share):.2f} at {share:.0%}" for share in _SHARES)
-        listed = f"the list has {flagged.mean():.1%} of the frames, recall {(flagged & bad).sum() / bad.sum():.2f}"
-        lines.append(f"{kind}, {len(takes)} takes, {len(cases)} frames: recall {recalls}; {listed}")
+        recall, precision = _listed(cases)
+        wrong, share = (
+            np.mean(said) for said in zip(*((case.truth < _WRONG, case.flagged) for case in cases), strict=True)
+        )
+        lines.append(
+            f"{kind}, {len(takes)} takes, {len(cases)} frames: recall of the worst tenth {recalls}; the list has "
+            f"{share:.1%} of the frames, recall {recall:.2f} and precision {precision:.2f} of the {wrong:.0%} wrong"
+        )
     return lines
 
 
