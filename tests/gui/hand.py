@@ -451,10 +451,13 @@ def _other_window() -> bpy.types.Window | None:
 
 
 def open_add_on() -> Steps:
-    """The preferences, by the menu, with this extension in their list."""
+    """The preferences, by the menu, with this extension in their list; on the display, as a window manager would."""
     yield from press("Edit")
     yield from press("Preferences...")
     yield preferences_are_open
+    yield moment(1.0)
+    for found in _windows("--name", "Preferences"):
+        xdotool("windowmove", found, 40, 40)
     yield moment(1.0)
     yield from press("Add-ons", chapters)
     yield moment(1.0)
