@@ -267,10 +267,7 @@ class Session:
         )
 
     def repair(self, job: Job, poses: Path | None = None) -> dict[str, Repairs]:
-        """Return the repairs that can be offered for mattes that are doubtful now, by object. Nothing is changed.
-
-        Cameras whose poses do not fit the mattes find no suspects; there is a warning then.
-        """
+        """Return the repairs that can be offered for mattes that are doubtful now, by object. Nothing is changed."""
         if job.footage.panorama:
             raise JobError("Panoramas can't be repaired.", where="footage.panorama", hint="Mark the suspect frames.")
         cameras = read_poses(poses, job.footage) if poses is not None else {}
@@ -279,8 +276,8 @@ class Session:
         except JobError as error:
             if not cameras:
                 raise
-            self._on_warning(f"Not checked in 3-D: {error}")
-            suspects = self.review(job)
+            self._on_warning(f"Repaired without the cameras: {error}")
+            cameras, suspects = {}, self.review(job)
         if not any(suspects.values()):
             return {name: Repairs() for name in suspects}
         reader = _open(job)

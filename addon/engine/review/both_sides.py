@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from ..footage.footage import Reader
-from ..matting.guided_refine import guided_filter
 from ..sam2.predictor import Predictor
 from ..sam2.prompting import Images
 from ..store.feature_cache import FeatureCache
@@ -26,7 +25,6 @@ from ..tracking.memory_policy import Tracker
 from ..tracking.memory_sam2 import Latest
 
 SIDE = 512  # pixels; at 256 the flow loses 1 to 3 points of IoU per frame
-_EDGES = (6, 1e-3)  # radius in pixels and epsilon of the guided filter
 Soft = NDArray[np.float32]
 
 
@@ -90,7 +88,6 @@ class Flow:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        self._search.setFinestScale(0)  # every pixel: half to one point of IoU over a gap of 8 frames
         self._pictures: dict[int, NDArray[np.uint8]] = {}
         ys, xs = np.mgrid[:SIDE, :SIDE].astype(np.float32)
         self._grid = xs, ys
@@ -114,11 +111,6 @@ class Flow:
             )
             for key, matte in mattes.items()
         }
-
-    def edged(self, frame: int, matte: Soft) -> Soft:
-        """A matte whose edges are moved to those of the picture. Raises FootageError."""
-        colours = self._reader.model_input(frame, SIDE).astype(np.float32) / np.float32(255)
-        return np.asarray(np.clip(guided_filter(colours, matte, *_EDGES), 0, 1), np.float32)
 
     def _picture(self, frame: int) -> NDArray[np.uint8]:
         if frame not in self._pictures:

@@ -33,7 +33,7 @@ from ..matting.outlines import Curve, curves_of, matched
 from ..sam2.model import Loaded
 from ..store.feature_cache import FeatureCache
 from ..store.matte_store import Take
-from . import seen_by_others
+from . import visual_hull
 from .both_sides import SIDE, Flow, Soft, iou, soft, tracked
 from .cameras import Camera
 from .story import story
@@ -43,7 +43,6 @@ _LONGEST = 40  # frames between two good ones; over a longer distance, carried m
 _REACH = 4  # frames over which witnesses are tested
 _TRIALS = 3  # number of tests
 _CHOICE = 5  # good frames that each test is chosen from
-_UNFIT = 0.5  # misfit of the hull with good frames, above which the cameras are not theirs
 _UNTRIED = 0.1  # misfit of a witness that can't be tested
 _KNOWN, _PROMPTED = 0.5, 5.0  # bonus in the story of frames that are not suspects, and of prompted ones
 _AGREE = 0.72  # least IoU of two sides that agree
@@ -217,16 +216,15 @@ class Repairer:
             return np.asarray(self._take.tracked(frame).logits > 0)
 
         try:
-            seen = seen_by_others.silhouettes(self._cameras, silhouette, [*asked, *tried], trusted)
+            seen = visual_hull.silhouettes(self._cameras, silhouette, [*asked, *tried], trusted)
         except JobError:
             return {}
         large = {
             frame: np.asarray(cv2.resize(outline, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.float32)
             for frame, outline in seen.items()
         }
-        misfit = float(np.median([1 - iou(large[frame], self._matte(frame)) for frame in tried]))
-        self._misfits["hull"] = [misfit]
-        return {frame: large[frame] for frame in asked} if misfit <= _UNFIT else {}
+        self._misfits["hull"] = [float(np.median([1 - iou(large[frame], self._matte(frame)) for frame in tried]))]
+        return {frame: large[frame] for frame in asked}
 
     def _sides(
         self, stretch: Sequence[int], good: Collection[int], hull: Mapping[int, Soft]
@@ -267,19 +265,20 @@ class Repairer:
             return "the subject seems to be hidden: nothing can be marked"
         if iou(mean, self._matte(frame)) > agreement - _DIFFERS:
             return _RIGHT
-        new = self._flow.edged(frame, mean) >= 0.5
-        return Offer(frame, _mended(self._matte(frame) >= 0.5, new), agreement, reason)
+        return Offer(frame, _mended(self._matte(frame) >= 0.5, mean >= 0.5), agreement, reason)
 
 
 def _mended(own: Inside, other: Inside) -> Inside:
     """Return the frame's own matte, replaced where it differs from the other by more than the accuracy of carried
     edges.
     """
+    if not own.any():
+        return other
     disk, wider = (
         cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)) for side in (2 * _THIN + 1, 2 * _THIN + 3)
     )
-    beyond, lacking = (one & (cv2.dilate(two.astype(np.uint8), disk) == 0) for one, two in ((own, other), (other, own)))
-    return np.asarray(np.where(cv2.dilate((beyond | lacking).astype(np.uint8), wider) > 0, other, own))
+    wrong = cv2.morphologyEx((own ^ other).astype(np.uint8), cv2.MORPH_OPEN, disk)
+    return np.asarray(np.where(cv2.dilate(wrong, wider) > 0, other, own))
 
 
 def _mean(said: Sequence[tuple[Soft, float]]) -> Soft:

@@ -122,21 +122,48 @@ def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict
         JobError: there are too few frames, or their mattes have nothing in common, because the poses are of other
             footage or the subject moves.
     """
-    carvers = carvers_of(cameras)
-    hull = _carve(cameras, silhouette, carvers, *around(cameras, silhouette))
+    hull, carvers = _carve_all(cameras, silhouette)
     return {
         frame: _compare(cameras[frame], _small(silhouette(frame)), hull, frame in carvers) for frame in sorted(cameras)
     }
 
 
-def carvers_of(frames: Collection[int]) -> list[int]:
-    """Return the clip frames that carve, in order. Raises JobError if there are too few."""
-    if len(frames) < _LEAST:
+def _carve_all(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[_Hull, list[int]]:
+    """Return the hull, and the frames that carved it."""
+    if len(cameras) < _LEAST:
         raise JobError(
-            f"Only {len(frames)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
+            f"Only {len(cameras)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
         )
-    there = sorted(frames)
-    return sorted({there[round(i)] for i in np.linspace(0, len(there) - 1, min(len(there), _CARVERS))})
+    centre, radius = _around(cameras, silhouette)
+    frames = sorted(cameras)
+    carvers = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(len(frames), _CARVERS))})
+    return _carve(cameras, silhouette, carvers, centre, radius), carvers
+
+
+def silhouettes(
+    cameras: Mapping[int, Camera], silhouette: Silhouette, frames: Collection[int], trusted: Collection[int]
+) -> dict[int, NDArray[np.float32]]:
+    """Render the hull of trusted frames as seen by the cameras of other frames.
+
+    Args:
+        cameras: by clip frame.
+        silhouette: returns the matte of a trusted frame.
+        frames: clip frames with a camera. A frame's own matte does not influence its result.
+        trusted: clip frames that carve: each has a camera and a matte.
+
+    Returns:
+        By frame, float32 (128, 128): 1 inside, 0 outside, 0.5 where the edges are not exact enough to tell.
+
+    Raises:
+        JobError: see `disagreements`.
+    """
+    hull, carvers = _carve_all({frame: cameras[frame] for frame in trusted}, silhouette)
+    found = {}
+    for frame in frames:
+        own = _distance(_small(silhouette(frame))) if frame in carvers else np.zeros((_SIDE, _SIDE), np.float32)
+        wide, narrow = _seen(cameras[frame], own, hull, frame in carvers)
+        found[frame] = np.asarray(((narrow > 0).astype(np.float32) + (wide > 0)) / 2, np.float32)
+    return found
 
 
 @dataclass(slots=True)
@@ -155,12 +182,8 @@ class _Hull:
     wide_votes: NDArray[np.int64]
 
 
-def around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Points, float]:
-    """Return centre and half side of a cube around the subject, where rays through the silhouettes' centres meet.
-
-    Raises:
-        JobError: they meet nowhere.
-    """
+def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Points, float]:
+    """Return centre and half side of a cube around the subject, where rays through the silhouettes' centres meet."""
     rays = []
     for frame, camera in cameras.items():
         ys, xs = np.nonzero(mask := silhouette(frame))
@@ -202,7 +225,8 @@ def _carve(
             if 8 * len(voxels) > _MOST_VOXELS:
                 break
             size /= 2
-            voxels = (voxels[:, None] + corners() * size).reshape(-1, 3)
+            corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+            voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
         seen, votes, wide_votes = (np.zeros(len(voxels), np.int64) for _ in range(3))
         for frame in carvers:
             away = _distance(_small(silhouette(frame)))
@@ -217,11 +241,6 @@ def _carve(
     if not len(voxels):
         raise _nothing_in_common()
     return _Hull(voxels, size, seen, votes, wide_votes)
-
-
-def corners() -> Points:
-    """The middles (8, 3) of the parts of a voxel that is halved, from its middle, in their sides."""
-    return np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
 def _allowed(seen: NDArray[np.int64]) -> NDArray[np.int64]:
