@@ -407,8 +407,12 @@ def type_into(label: str, *values: str, below: str) -> Steps:
 
 def edit_beside(label: str, below: str) -> Steps:
     """The mouse over the first field beside a label below a word, which is being edited then."""
-    above = min((y for _, y in seen(below, sidebar())), default=0)
-    spots = [(x, y) for x, y in seen(label, sidebar()) if y > above]
+    for _ in range(6):
+        above = min((y for _, y in seen(below, sidebar())), default=0)
+        spots = [(x, y) for x, y in seen(label, sidebar()) if y > above]
+        if spots:
+            break
+        yield from scroll("5", 2)  # the field is below the sidebar's end
     assert spots, f"{label!r} is not on the screen below {below!r}"
     yield from move(spots[0][0] + scaled(75), spots[0][1])
     xdotool("key", "Return")

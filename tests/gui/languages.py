@@ -139,9 +139,9 @@ def steps() -> hand.Steps:
     yield lambda: len(hand.clip().splat_matte.objects) == 1
     view = bpy.context.preferences.view
     look_up = bpy.app.translations
+    yield from hand.press_at_end("Farm")  # at the end while others are closed; "Panorama" further up looks like it
     for panel in PANELS:
         yield from hand.press_in_sidebar(panel)
-    yield from hand.press_at_end("Farm")  # "Panorama" further up looks like it
     note_texts()
     yield from look_for_texts("en", pattern(hand.part("language").read_catalogue("de")["words"]))
     for name, (locale, ours, theirs) in LANGUAGES.items():
