@@ -13,6 +13,7 @@ import numpy as np
 
 POT, FLOOR = (0.49, 0.6), (0.1, 0.2)
 BELLY = (0.44, 0.52)  # of the pot, without a mark
+CORNER = 5  # pixels from an editor's corner, which splits it where it is dragged
 TO_NEW, TO_DELETE = -105, -82  # pixels from the name of the view layer to the buttons of the scene
 
 
@@ -83,10 +84,12 @@ def two_editors() -> hand.Steps:
     """The clip in two editors: what is changed in one is seen in the other at once."""
     yield from hand.key("ctrl+space")
     yield hand.moment(1.0)
-    left, top, right, bottom = hand.box(hand.editors()[0])
-    yield from hand.click((left + right) // 2, bottom, button=3)
-    yield from hand.press("Vertical Split")
-    yield from hand.click((left + right) // 2, (top + bottom) // 2)
+    for bar in ("n", "t"):  # both closed: half of the editor has no room for them beside the clip
+        yield from hand.key(bar)
+        yield hand.moment(1.0)
+    left, _, right, bottom = hand.box(hand.editors()[0])
+    corner = hand.scaled(CORNER)
+    yield from hand.drag((left + corner, bottom - corner), ((left + right) // 2, bottom - corner))
     yield lambda: len(hand.editors()) > 1
     yield hand.moment(1.0)
     first, second = (editor for editor in hand.editors() if editor.y == hand.editors()[0].y)
