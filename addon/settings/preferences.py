@@ -135,7 +135,7 @@ class Preferences:
         name="Send To",
         description="The program of your farm",
         items=[
-            ("openjd", "Open Job Description", "AWS Deadline Cloud, and whatever else reads it"),
+            ("openjd", "OpenJD", "Open Job Description: AWS Deadline Cloud, and whatever else reads it"),
             ("flamenco", "Flamenco", "Flamenco 3"),
             ("slurm", "Slurm", "Arrays of jobs, sent with sbatch"),
         ],

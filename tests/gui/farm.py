@@ -34,7 +34,7 @@ def story() -> Steps:
     yield lambda: len(clip().tracking.objects["Camera"].tracks) == 1
     yield from press_at_end("Farm")
     yield from scroll("5", 80)
-    yield from press("Open Job Description", sidebar)
+    yield from press("OpenJD", sidebar)
     yield from press("Slurm")
     shot("farm")
     yield from press_at_end("Send to Farm")

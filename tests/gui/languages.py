@@ -38,6 +38,7 @@ PANELS = (  # that are closed at first, from the sidebar's top
 )
 
 HOLE = r"\{\d\}"  # in a text of a catalogue
+END = 4  # letters, without which a long text still looks much as it does whole
 
 drawn: set[str] = set()  # by panels, in the language that is shown
 cut: list[str] = []  # texts, each after its language
@@ -94,6 +95,8 @@ def texts_of(name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> It
         if rna.type == "ENUM" and not rna.is_enum_flag and not named.get("icon_only"):
             chosen = rna.enum_items.get(getattr(*arguments[:2]))
             yield from [translated(chosen.name)] if chosen else []
+        elif named.get("placeholder") and not getattr(*arguments[:2]):
+            yield named["placeholder"]
     elif name == "operator" and text is None:
         module, _, function = arguments[0].partition(".")
         text = getattr(getattr(bpy.ops, module), function).get_rna_type().name
@@ -114,11 +117,21 @@ def look_for_texts(name: str, ours: re.Pattern[str]) -> hand.Steps:
     while before is None or (before != shown()).any():
         before, page = shown(), page + 1
         hand.shot(f"language_{name}_{page}", hand.sidebar())
-        whole.update(text for text in drawn - whole if ours.fullmatch(text) and hand.seen(text, hand.sidebar()))
+        whole.update(text for text in drawn - whole if ours.fullmatch(text) and is_whole(text))
         yield from hand.scroll("5", 10)
     missing = [f"{name}: {text}" for text in sorted(drawn - whole) if ours.fullmatch(text)]
     print("Cut:", missing, flush=True)
     cut.extend(missing)
+
+
+def is_whole(text: str) -> bool:
+    """Whether it is in the sidebar with its end, which is where Blender cuts it."""
+    wide = hand.word(text).shape[1]
+    end = hand.word(text[-END:]).shape[1]
+    return any(
+        hand.seen(text[-END:], (x + wide // 2 - end - 4, y - hand.scaled(12), x + wide // 2 + 4, y + hand.scaled(12)))
+        for x, y in hand.seen(text, hand.sidebar())
+    )
 
 
 def shown() -> Any:
