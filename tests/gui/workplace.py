@@ -56,18 +56,18 @@ def presets() -> hand.Steps:
     yield from hand.press("New Preset")
     yield hand.moment()
     hand.xdotool("key", "ctrl+a")
-    hand.xdotool("type", "--delay", "15", "Tight")
+    hand.xdotool("type", "--delay", "15", "Outdoor")
     hand.xdotool("key", "Return")
     yield hand.moment(1.0)
     hand.shot("presets")
-    yield from hand.click(hand.sidebar()[2] - HEADER_ICON + PLUS, hand.seen("Tight")[-1][1])
-    yield lambda: bool(bpy.utils.preset_find("Tight", "splat_matte/finishing"))
+    yield from hand.click(hand.sidebar()[2] - HEADER_ICON + PLUS, hand.seen("Outdoor")[-1][1])
+    yield lambda: bool(bpy.utils.preset_find("Outdoor", "splat_matte/finishing"))
     yield hand.moment()
     yield from hand.move(200, 500)
     yield from hand.type_into("Grow", "0", below="Finishing")
     yield lambda: finishing.grow == 0
     yield from open_presets()
-    yield from hand.press("Tight")
+    yield from hand.press("Outdoor")
     yield lambda: finishing.grow == 2
 
 
