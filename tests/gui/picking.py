@@ -59,7 +59,7 @@ def story() -> hand.Steps:
     assert not hand.has(around(HORSE), WHITE), "no outlines after Esc"
     assert tinted(hand.at(*POT), plate, hand.part("settings.palette").colour_of(1)), "what is picked is shown"
     assert np.abs(hand.at(*HORSE) - horse).max() < 8, "and nothing else"
-    yield from hand.press_in_sidebar("Parts")
+    yield from hand.press_at_end("Parts")  # "Farm" further up looks like it
     yield lambda: settings().automatic == "parts"
     yield from hand.move(*hand.pixel(*HORSE))  # away from where it shows a tooltip
     yield hand.moment(1.0)
