@@ -12,7 +12,7 @@ import hand
 
 POT = (0.49, 0.6)
 LONG = hand.FOOTAGE.parent.with_name("long")
-TIMES = 5  # as many frames as the other clip has, so that there is time to press what waits
+TIMES = 15  # as many frames as the other clip has, so that there is time to press what waits
 TO_LIST = -70  # pixels from a clip's name in the header to the list of clips
 TO_CROSS, BELOW = -49, 20  # pixels from the sidebar's right edge to a cross, from a Job's name down to it
 
