@@ -74,7 +74,7 @@ for step in ${@:-checkpoints self-test tests order inference pipeline train deca
         limited 360 pipeline-selected bench.pipeline --checkpoint sam2.1_hiera_large --memory selected --objects 5 \
             --photos 60 --size "$size" --device "$device" --table "$results/table.md"
         ;;
-    train) limited 570 train training train --resume --config training/efficientnet_lite.yaml --state "$state" \
+    train) limited 570 train training train --resume --state "$state" \
         --clips "$state/clips" --device "$device" --batch 8 --workers 14 --minutes 8.7 ;;
     decay)
         limited 220 decay training train --resume --decay --state "$state" --clips "$state/clips" \

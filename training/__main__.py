@@ -1,4 +1,4 @@
-"""python -m training render | train | export. `render` needs bpy, the others the engine's Python."""
+"""python -m training render | begin | train | export. `render` needs bpy, the others the engine's Python."""
 
 from __future__ import annotations
 
@@ -48,13 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--batch", type=int, default=1, help="factor of the stage's batch size; 8 or more on a GPU")
     train.add_argument("--workers", type=int, default=0, help="processes that draw batches; with a GPU, one per core")
     train.add_argument("--seed", type=int, default=1)
-    transplant = verbs.add_parser("transplant", help="write start.pt: the shipped weights with another trunk")
-    transplant.add_argument("weights", type=Path, help="published weights of EfficientNet-Lite0")
-    transplant.add_argument("--clips", type=Path, default=STATE / "clips", help="where `render` put its shots")
-    transplant.add_argument(
-        "--batches", type=int, default=60, help="batches of four pictures that the neck is fitted on"
-    )
-    transplant.add_argument("--to", type=Path, default=STATE / "start.pt")
+    begin = verbs.add_parser("begin", help="write what a training anew starts from: the trunk has ImageNet's weights")
+    begin.add_argument("weights", type=Path, help="of EfficientNet-Lite0, as published")
+    begin.add_argument("--to", type=Path, default=STATE / "start.pt")
     export = verbs.add_parser("export", help="write averaged weights as the shipped checkpoint, in half precision")
     export.add_argument(
         "sources", metavar="AVERAGE.PT", type=Path, nargs="*", default=[STATE / "average.pt"],
@@ -96,10 +92,10 @@ def main() -> int:
             print(f"{made} shots rendered")
     elif arguments.verb == "train":
         _train(arguments)
-    elif arguments.verb == "transplant":
-        from .transplant import begin
+    elif arguments.verb == "begin":
+        from .pretrained import begin
 
-        begin(arguments.weights, arguments.clips, arguments.batches, arguments.to)
+        begin(arguments.weights, arguments.to)
     else:
         from .train import export
 

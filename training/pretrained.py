@@ -1,33 +1,20 @@
-"""Replaces the shipped network's trunk by EfficientNet-Lite0 with weights from ImageNet; everything else stays.
-
-    python -m training transplant WEIGHTS.pth
-
-Only the neck's 1x1 convolutions depend on the trunk. They are fitted by least squares, so that the new features
-resemble those that the neck made before, and decoder and memory understand them from the first step.
-"""
+"""Initial weights of a training: random ones, and ImageNet's for the trunk, EfficientNet-Lite0."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from addon.engine.sam2.efficientnet_lite import EfficientNetLite0, InvertedResidual
 
-from .clips import davis, davis_folder, rendered
-from .network import HERE, WEIGHTS, build, set_size
-from .samples import Sampler
-from .stages import STAGES
+from .network import CONFIG, build
+from .start import place_aware
 
-NEW_CONFIG = HERE / "training" / "efficientnet_lite.yaml"
 _EPSILON = 1e-3  # epsilon of its batch norms (EfficientNet-Lite's published code)
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # sam2's input: (rgb - mean) / std, rgb in 0..1
 _SCALE, _OFFSET = 255 / 128, -127 / 128  # EfficientNet-Lite's: (255 rgb - 127) / 128
-_PLACES = 64  # positions per picture and level that the fit uses
-_RIDGE = 1e-3
 
 
 def pretrained(published: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -61,46 +48,13 @@ def pretrained(published: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def begin(weights: Path, clips: Path, batches: int, target: Path) -> None:
-    """Write initial weights (for `train --from`), fitted on rendered shots, DAVIS and composites."""
-    stage = next(stage for stage in STAGES if stage.name == "large")
-    shots, real = rendered(clips, set()), davis(davis_folder(), False)
-    sampler = Sampler(np.random.default_rng(0), stage.size, shots, real, stage.mix)
+def begin(weights: Path, target: Path) -> None:
+    """Write {"model", "config"}, which `train --from` starts with. weights: EfficientNet-Lite0's, as published.
+
+    Raises KeyError where the weights are of another network.
+    """
+    network = build()
+    place_aware(network)
+    network.image_encoder.trunk.load_state_dict(pretrained(torch.load(weights, map_location="cpu", weights_only=True)))
     target.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(transplant(weights, sampler, batches), target)
-
-
-@torch.no_grad()
-def transplant(weights: Path, sampler: Sampler, batches: int) -> dict[str, Any]:
-    """Return {"model", "config"} to start a training from. weights: as published. sampler: pictures for the fit."""
-    old, new = build(), build(NEW_CONFIG.read_text())
-    old.load_state_dict(torch.load(WEIGHTS, map_location="cpu", weights_only=True)["model"])
-    set_size(old, sampler.size)
-    set_size(new, sampler.size)
-    state = new.state_dict()
-    kept = {name: value for name, value in old.state_dict().items() if "image_encoder" not in name}
-    trunk = pretrained(torch.load(weights, map_location="cpu", weights_only=True))
-    new.load_state_dict(state | kept | {f"image_encoder.trunk.{name}": value for name, value in trunk.items()})
-    before, after = old.image_encoder, new.image_encoder
-    rng = np.random.default_rng(0)
-    seen: list[list[tuple[Tensor, Tensor]]] = [[], [], [], []]
-    for _ in range(batches):
-        images = sampler.batch(4, 1, 1).images.flatten(0, 1)
-        for level, (x, y) in enumerate(zip(after.trunk(images), before.trunk(images), strict=True)):
-            wanted = before.neck.convs[3 - level](y)  # the neck has the coarsest level first
-            places = torch.from_numpy(rng.choice(x.shape[2] * x.shape[3], min(_PLACES, x.shape[2] * x.shape[3]), False))
-            pick = (values.flatten(2)[..., places].transpose(1, 2).flatten(0, 1) for values in (x, wanted))
-            seen[level].append((next(pick), next(pick)))
-    for level, pairs in enumerate(seen):
-        x, y = (torch.cat(values).double() for values in zip(*pairs, strict=True))
-        x_mean, y_mean = x.mean(0), y.mean(0)
-        centred = x - x_mean
-        gram = centred.T @ centred
-        gram += _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-        matrix = torch.linalg.solve(gram, centred.T @ (y - y_mean)).T
-        left = 1 - ((centred @ matrix.T - (y - y_mean)) ** 2).sum() / ((y - y_mean) ** 2).sum()
-        print(f"stride {4 << level}: {left:.0%} of the variance fitted")
-        convolution = after.neck.convs[3 - level].conv
-        convolution.weight.copy_(matrix[:, :, None, None])
-        convolution.bias.copy_(y_mean - matrix @ x_mean)
-    return {"model": new.state_dict(), "config": NEW_CONFIG.read_text()}
+    torch.save({"model": network.state_dict(), "config": CONFIG.read_text()}, target)

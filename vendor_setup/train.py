@@ -24,7 +24,7 @@ def train(arguments: Sequence[str]) -> int:
     """Run the steps until one fails. Returns its exit code. Raises EngineError."""
     for command in commands(arguments):
         python = python_of(_environment(command[0]))
-        if command[0] == "transplant":
+        if command[0] == "begin":
             command = (*command, str(_trunk()))
         code = subprocess.run(
             [str(python), "-P", "-m", "training", *command],

@@ -9,9 +9,9 @@ from addon.contract.job import Model
 from addon.engine.sam2 import config, model
 from addon.engine.sam2.cpu.faster_modules import merge_projections, replace_modules
 from addon.engine.sam2.efficientnet_lite import EfficientNetLite0
-from training.transplant import pretrained
-
-CONFIG = Path(__file__).resolve().parents[2] / "training" / "efficientnet_lite.yaml"
+from training.network import CONFIG, build
+from training.pretrained import begin, pretrained
+from training.train import Settings, _begin
 
 
 def published(trunk: EfficientNetLite0) -> dict[str, torch.Tensor]:
@@ -64,6 +64,18 @@ def test_weights_of_another_network_are_refused() -> None:
     del weights["_blocks.7._bn1.weight"]
     with pytest.raises(KeyError, match=r"_blocks\.7\._bn1"):
         pretrained(weights)
+
+
+def test_a_training_begins_with_the_published_trunk(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights = published(EfficientNetLite0())
+    torch.save(weights, tmp_path / "published.pth")
+    begin(tmp_path / "published.pth", tmp_path / "start.pt")
+    saved, text = _begin(Settings(1, tmp_path, tmp_path, start=tmp_path / "start.pt"))
+    network = build(text)
+    network.load_state_dict(saved["model"])
+    for name, value in pretrained(weights).items():
+        assert torch.equal(network.image_encoder.trunk.state_dict()[name], value)
 
 
 def test_gradients_reach_every_weight_of_the_trunk() -> None:

@@ -25,14 +25,13 @@ from training.train import Run, Settings, _begin, export
 from training.windows import window_step
 
 ROOT = Path(__file__).resolve().parents[2]
-EFFICIENTNET = ROOT / "training" / "efficientnet_lite.yaml"
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a very short training of two processes, on composites alone: a step, and what is measured."""
     folder = tmp_path_factory.mktemp("training")
-    _train(folder, "--scratch", "--config", str(EFFICIENTNET))
+    _train(folder, "--scratch")
     return folder
 
 
@@ -61,7 +60,7 @@ def test_two_processes_train_one_network_and_resume(state: Path) -> None:
     first = _saved(state)
     _train(state)  # the config is that of the state
     second = _saved(state)
-    assert second["config"] == EFFICIENTNET.read_text()
+    assert second["config"] == CONFIG.read_text()
     assert second["steps"] > first["steps"] >= 1
     changed = [key for key, value in second["model"].items() if not torch.equal(value, first["model"][key])]
     assert any("sam_mask_decoder" in key for key in changed)
@@ -97,7 +96,7 @@ def test_a_decay_makes_an_average_and_leaves_what_is_gone_on_with(state: Path, m
 
 def test_another_network_than_that_of_the_state_is_refused(state: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
-    other.write_text(EFFICIENTNET.read_text().replace("num_layers: 2", "num_layers: 3"))
+    other.write_text(CONFIG.read_text().replace("num_layers: 2", "num_layers: 3"))
     settings = Settings(minutes=1, clips=state, state=state, config=other, resume=True)
     with pytest.raises(ValueError, match=r"resume\.pt has another network than .*other\.yaml"):
         _begin(settings)
@@ -107,7 +106,7 @@ def test_another_network_than_that_of_the_state_is_refused(state: Path, tmp_path
     with pytest.raises(ValueError, match=r"average\.pt has another network"):
         _begin(settings)
     settings.config = None
-    assert _begin(settings)[1] == EFFICIENTNET.read_text()
+    assert _begin(settings)[1] == CONFIG.read_text()
 
 
 def test_the_rate_is_constant_until_a_decay_takes_it_to_nothing() -> None:
@@ -126,7 +125,7 @@ def test_export_is_small_and_fits_the_network_of_the_config_beside_it(state: Pat
 
 
 def test_weights_of_two_networks_have_no_mean(tmp_path: Path) -> None:
-    for name, text in (("a", CONFIG.read_text()), ("b", EFFICIENTNET.read_text())):
+    for name, text in (("a", CONFIG.read_text()), ("b", CONFIG.read_text().replace("num_layers: 2", "num_layers: 3"))):
         torch.save({"model": {}, "config": text}, tmp_path / name)
     with pytest.raises(ValueError, match="different networks can't be averaged"):
         export([tmp_path / "a", tmp_path / "b"], tmp_path / "embedded.pt")
@@ -207,7 +206,7 @@ def test_depthwise_convolutions_learn_in_float32_and_all_others_in_bfloat16() ->
 
 
 def test_the_first_stages_of_a_pretrained_trunk_stay_and_all_after_them_learn() -> None:
-    network = build(EFFICIENTNET.read_text())
+    network = build(CONFIG.read_text())
     keep_first_stages(network)
     optimiser = Optimiser(network, Peers(0, 1, ""), 1e-3)
     set_size(network, 64)
