@@ -12,7 +12,7 @@ from .textures import texture
 Rng = np.random.Generator
 Picture = NDArray[np.uint8]
 Sprite = NDArray[np.uint8]  # H x W x 4, straight alpha
-DRAWINGS = 0.25  # share of the composites that are shapes of one colour before another
+DRAWINGS = 0.35  # share of the composites that are shapes of one colour before another
 
 
 class Composer:
