@@ -61,14 +61,19 @@ def _read(pictures: list[Path], ids: list[Path], width: int, height: int, subjec
 
 
 def rendered(folder: Path, known: set[str]) -> list[Clip]:
-    """Return finished shots in `folder` whose names are not in `known`, and add their names to it."""
+    """Return finished shots in `folder` whose names are not in `known`, and add their names to it.
+
+    A shot without a subject on any frame is left out: there is nothing in it to ask for.
+    """
     found = []
     for place in sorted(folder.glob("[0-9]*")):
         if place.name not in known:
             known.add(place.name)
-            pictures, ids = sorted(place.glob("rgb/*.jpg")), sorted(place.glob("id/*.png"))
-            width, height = Image.open(ids[0]).size
-            found.append(_read(pictures, ids, width, height, False, place.name))
+            pictures, maps = sorted(place.glob("rgb/*.jpg")), sorted(place.glob("id/*.png"))
+            width, height = Image.open(maps[0]).size
+            clip = _read(pictures, maps, width, height, False, place.name)
+            if any((ids == 1).any() for ids in clip.ids):
+                found.append(clip)
     return found
 
 
