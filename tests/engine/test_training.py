@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from addon.engine.sam2 import config
-from training.clips import Clip
+from training.clips import Clip, rendered
 from training.composites import Composer
 from training.network import CONFIG, build, keep_first_stages, set_size
 from training.optimiser import Optimiser, schedule
@@ -141,6 +142,16 @@ def test_export_of_several_is_their_mean(tmp_path: Path) -> None:
     for key in ("no_mem_embed", "memory_encoder.out_proj.weight"):
         assert not torch.equal(first[key], second[key])
         assert torch.equal(weights[key], ((first[key] + second[key]) / 2).half())
+
+
+def test_a_shot_without_a_subject_is_left_out(tmp_path: Path) -> None:
+    for name, number in (("00001", 0), ("00002", 1)):
+        for folder, image in (("rgb", "1.jpg"), ("id", "1.png")):
+            (tmp_path / name / folder).mkdir(parents=True)
+            Image.new("L", (16, 9), number).save(tmp_path / name / folder / image)
+    known: set[str] = set()
+    assert [clip.name for clip in rendered(tmp_path, known)] == ["00002"]
+    assert rendered(tmp_path, known) == []
 
 
 def test_windows_along_an_edge_teach_what_reads_a_coarse_matte() -> None:

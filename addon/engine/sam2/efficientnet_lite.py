@@ -3,7 +3,7 @@
 Blocks are the inverted residuals of Sandler et al., "MobileNetV2" (CVPR 2018), arranged as in Tan and Le,
 "EfficientNet" (ICML 2019), in the Lite0 form: no squeeze and excitation, ReLU6 everywhere. Batch norms are folded into
 the convolutions, so that one picture or many give the same. A Hiera as small learns slowly from random weights; this
-one starts from weights that were trained on ImageNet (`training/transplant.py`).
+one starts from weights that were trained on ImageNet (`training/pretrained.py`).
 """
 
 from __future__ import annotations
