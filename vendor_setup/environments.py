@@ -23,6 +23,7 @@ from addon.contract.errors import EngineError
 from addon.installer import pins as engine_pins
 from addon.installer.environment import remove_folder
 from addon.installer.install import make_engine
+from addon.installer.pins import requirements_in
 from addon.installer.plan import InstallPlan
 from addon.installer.pythons import Python, Version, probe
 from addon.installer.torch_build import ANY
@@ -81,10 +82,10 @@ def python_of(environment: Environment) -> Path:
 
 
 def pins(environment: Environment) -> str:
-    """The hash of everything that is installed. Another hash requires a new environment."""
+    """The hash of everything that is installed; comments do not count. Another hash requires a new environment."""
     digest = hashlib.sha256(engine_pins.digest().encode() if environment.engine else b"")
     for name in environment.requirements:
-        digest.update((REQUIREMENTS / name).read_bytes().replace(b"\r\n", b"\n"))
+        digest.update(repr(requirements_in(REQUIREMENTS / name)).encode())
     return digest.hexdigest()
 
 

@@ -20,7 +20,12 @@ FILES = (ENGINE, BUILD, CUDA)
 
 def read(file: str) -> list[str]:
     """The requirements in `file`, each as name==version, some with a marker."""
-    lines = (REQUIREMENTS / file).read_text(encoding="utf-8").splitlines()
+    return requirements_in(REQUIREMENTS / file)
+
+
+def requirements_in(path: Path) -> list[str]:
+    """The lines of a requirements file without its comments."""
+    lines = path.read_text(encoding="utf-8").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
@@ -47,8 +52,5 @@ def normal(name: str) -> str:
 
 
 def digest() -> str:
-    """A hash of all pins. A runtime with another one is out of date."""
-    whole = hashlib.sha256()
-    for name in FILES:
-        whole.update((REQUIREMENTS / name).read_bytes().replace(b"\r\n", b"\n"))
-    return whole.hexdigest()
+    """A hash of all pins; comments do not count. A runtime with another one is out of date."""
+    return hashlib.sha256(repr([read(name) for name in FILES]).encode()).hexdigest()

@@ -171,6 +171,18 @@ def test_every_file_of_the_engine_has_a_hash() -> None:
             assert pins.hashes_of("torch", f"{version}+cpu", file), file
 
 
+def test_another_comment_makes_no_engine_out_of_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be installed anew by everybody who updates the extension."""
+    before = pins.digest()
+    shutil.copytree(pins.REQUIREMENTS, tmp_path / "engine")
+    monkeypatch.setattr(pins, "REQUIREMENTS", tmp_path / "engine")
+    file = tmp_path / "engine" / pins.ENGINE
+    file.write_bytes(b"# Another word on it.\r\n" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert pins.digest() == before
+    file.write_bytes(file.read_bytes().replace(b"==", b"==1", 1))
+    assert pins.digest() != before
+
+
 def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(REQUIREMENTS, tmp_path / "requirements")
     monkeypatch.setattr(environments, "REQUIREMENTS", tmp_path / "requirements")
@@ -185,6 +197,8 @@ def test_environment_is_ready_only_with_a_stamp_of_its_pins(tmp_path: Path, monk
     pins = tmp_path / "requirements" / "lint.txt"
     text = pins.read_bytes()
     pins.write_bytes(text.replace(b"\n", b"\r\n"))  # Git on Windows
+    assert environments.is_ready(QUICK, folder)
+    pins.write_bytes(b"# Another word on it.\n" + text)
     assert environments.is_ready(QUICK, folder)
     pins.write_bytes(text.replace(b"ruff==", b"ruff==1"))
     assert not environments.is_ready(QUICK, folder)
