@@ -388,7 +388,9 @@ class Session:
         soft = job.target in TARGETS and TARGETS[job.target].rules.keeps_greys(job.delivery.greys)
         names = [matte_object.name for matte_object in job.objects if mattes.has(frame, matte_object.name)]
         found = {name: mattes.finished(frame, name, soft=soft) for name in names}
-        covered = static.of_camera(static.camera_of(frame), mattes.size)
+        covered = None
+        if 1 <= frame <= job.footage.frame_count:
+            covered = static.of_camera(static.camera_of(frame), mattes.size)
         return Store(job).put_finished(found if covered is None else {**found, STATIC_AREA: covered})
 
     def outlines(self, job: Job, frames: Sequence[int], points: int) -> Path:

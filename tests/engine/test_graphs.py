@@ -279,7 +279,10 @@ class Order(TorchDispatchMode):
         return results
 
     def _use(self, func: Any, tensor: torch.Tensor, *, writes: bool) -> None:
-        memory = tensor.untyped_storage()._cdata
+        storage = tensor.untyped_storage()
+        memory = storage._cdata
+        if memory not in self._home and memory not in self._uses:  # another thread made it, for instance of a picture
+            weakref.finalize(storage, self._uses.pop, memory, None)
         self._check(func, [use for use in self._uses.get(memory, []) if writes or use[2]])
         self._uses.setdefault(memory, []).append((self.lane, self.launched[self.lane], writes))
 
