@@ -193,7 +193,7 @@ def test_a_splat_is_cleaned_by_the_latest_version(solved, tmp_path: Path) -> Non
     solved.splat_matte.poses = str(poses)
     assert not bpy.ops.splat_matte.clean_splat.poll(), "no splat is chosen"
     solved.splat_matte.splat = str(splat)
-    with pytest.raises(RuntimeError, match="no version here"):
+    with pytest.raises(RuntimeError, match="No version in this folder contains mattes of the subject"):
         bpy.ops.splat_matte.clean_splat(count=True)
     solved.splat_matte.output = ""
     assert bpy.ops.splat_matte.export() == {"FINISHED"}
