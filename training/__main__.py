@@ -1,4 +1,4 @@
-"""python -m training render | begin | train | export. `render` needs bpy, the others the engine's Python."""
+"""python -m training render | begin | train | candidates | export. `render` needs bpy, the others the engine."""
 
 from __future__ import annotations
 
@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--to", type=Path, default=HERE / "addon" / "checkpoints" / "embedded.pt", help="default: the shipped one"
     )
+    export.add_argument(
+        "--candidates", type=float, default=1.0, metavar="FACTOR", help="factor of the candidates' logits; weights "
+        "that an earlier export gave it already need none",
+    )  # fmt: skip
+    candidates = verbs.add_parser("candidates", help="how many automatic masks pass, and are right, by that factor")
+    candidates.add_argument("weights", type=Path, help="an export of the shipped network")
+    candidates.add_argument("--clips", type=Path, default=STATE / "clips", help="where `render` put its shots")
     return parser
 
 
@@ -92,6 +99,10 @@ def main() -> int:
             print(f"{made} shots rendered")
     elif arguments.verb == "train":
         _train(arguments)
+    elif arguments.verb == "candidates":
+        from .candidates import report
+
+        report(arguments.weights, arguments.clips)
     elif arguments.verb == "begin":
         from .pretrained import begin
 
@@ -99,7 +110,7 @@ def main() -> int:
     else:
         from .train import export
 
-        export(arguments.sources, arguments.to)
+        export(arguments.sources, arguments.to, arguments.candidates)
     return 0
 
 

@@ -20,6 +20,7 @@ from torch.multiprocessing.spawn import spawn
 
 from addon.contract.disk import write_data
 
+from .candidates import scale
 from .clips import davis, davis_folder, rendered
 from .evaluate import measure
 from .network import CONFIG, WEIGHTS, build, keep_first_stages, set_size
@@ -306,12 +307,13 @@ def _process(rank: int, settings: Settings, meeting: str) -> None:
     run.run()
 
 
-def export(sources: list[Path], target: Path) -> None:
+def export(sources: list[Path], target: Path, candidates: float = 1.0) -> None:
     """Write {"model": weights in half precision}, the format of a shipped checkpoint, and its config beside it as
     .yaml.
 
     A source is an average.pt; several are averaged. The mean of a network and of its further training is often better
-    than both (Wortsman et al., "Model soups", ICML 2022). Raises ValueError if the sources have different networks.
+    than both (Wortsman et al., "Model soups", ICML 2022). The candidates' logits are multiplied by `candidates`.
+    Raises ValueError if the sources have different networks.
     """
     saved = [torch.load(path, map_location="cpu", weights_only=True) for path in sources]
     if len({checkpoint["config"] for checkpoint in saved}) > 1:
@@ -321,6 +323,7 @@ def export(sources: list[Path], target: Path) -> None:
         k: sum(state[k] for state in states) / len(states) if v.is_floating_point() else v for k, v in states[0].items()
     }
     target.parent.mkdir(parents=True, exist_ok=True)
-    _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in mean.items()}})
+    scaled = scale(mean, candidates)
+    _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in scaled.items()}})
     write_data(target.with_suffix(".yaml"), saved[0]["config"].encode())
     print(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB")

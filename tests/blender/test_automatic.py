@@ -1,13 +1,12 @@
 """Mattes without clicking, in Blender: suggestions become layers of the mask, a trainer's rough masks become mattes."""
 
 import json
-import re
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-from conftest import ROOT, part
+from conftest import part
 from PIL import Image
 from test_back_in_blender import editor, inside  # noqa: F401 (fixtures)
 from test_jobs import COUNT, SIZE, clip  # noqa: F401 (fixtures)
@@ -17,24 +16,6 @@ def place(x: float, y: float) -> tuple[float, float]:
     return x / SIZE[0], 1 - y / SIZE[1]
 
 
-@pytest.fixture
-def small(clip, editor, tmp_path: Path) -> None:  # noqa: F811
-    """A checkpoint file of the clip's own: the embedded weights at half of their input size, which is faster."""
-    weights, settings = ROOT / "addon" / "checkpoints" / "embedded.pt", clip.splat_matte
-    text, changes = re.subn(
-        r"(?m)^  image_size: (\d+)",
-        lambda found: f"  image_size: {int(found[1]) // 2}",
-        weights.with_suffix(".yaml").read_text(),
-    )
-    assert changes == 1
-    (tmp_path / "small.yaml").write_text(text)
-    settings.checkpoint, settings.checkpoint_file = "FILE", str(weights)
-    settings.checkpoint_config = str(tmp_path / "small.yaml")
-    with editor():
-        assert bpy.ops.splat_matte.trust_file() == {"FINISHED"}
-
-
-@pytest.mark.usefixtures("small")
 def test_a_click_takes_a_suggestion(clip, editor) -> None:  # noqa: F811
     bpy.context.scene.frame_set(2)
     with editor():
@@ -54,7 +35,6 @@ def test_a_click_takes_a_suggestion(clip, editor) -> None:  # noqa: F811
     assert (shape & disc).sum() / (shape | disc).sum() > 0.8
 
 
-@pytest.mark.usefixtures("small")
 def test_transients_are_refined_shown_and_exported(clip, editor, tmp_path: Path) -> None:  # noqa: F811
     settings = clip.splat_matte
     with editor(), pytest.raises(RuntimeError, match="Rough Masks: No folder is chosen"):

@@ -15,7 +15,7 @@ from PIL import Image
 from addon.engine.sam2 import config
 from training.clips import Clip, rendered
 from training.composites import Composer
-from training.network import CONFIG, build, keep_first_stages, set_size
+from training.network import CONFIG, build, decode, encode, keep_first_stages, set_size, without_memory
 from training.optimiser import Optimiser, schedule
 from training.peers import Peers
 from training.precision import _Fast
@@ -152,6 +152,27 @@ def test_a_shot_without_a_subject_is_left_out(tmp_path: Path) -> None:
     known: set[str] = set()
     assert [clip.name for clip in rendered(tmp_path, known)] == ["00002"]
     assert rendered(tmp_path, known) == []
+
+
+def test_steeper_candidates_keep_their_outlines_and_the_single_mask(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    network = build().eval()
+    torch.save({"model": network.state_dict(), "config": CONFIG.read_text()}, tmp_path / "a")
+    export([tmp_path / "a"], tmp_path / "one.pt")
+    export([tmp_path / "a"], tmp_path / "four.pt", 4.0)
+    set_size(network, 128)
+    image, point = torch.randn(1, 3, 128, 128), torch.tensor([[[40.0, 50.0]]])
+    answers = []
+    for name in ("one.pt", "four.pt"):
+        network.load_state_dict(torch.load(tmp_path / name, weights_only=True)["model"])
+        with torch.no_grad():
+            features = encode(network, image)
+            top = without_memory(network, features)
+            answers.append(decode(network, features, top, point, torch.ones((1, 1), dtype=torch.int32), None))
+    one, four = answers
+    torch.testing.assert_close(four.logits[:, 0], one.logits[:, 0])
+    torch.testing.assert_close(four.logits[:, 1:], 4 * one.logits[:, 1:])
+    torch.testing.assert_close(four.ious, one.ious)
 
 
 def test_windows_along_an_edge_teach_what_reads_a_coarse_matte() -> None:

@@ -67,8 +67,8 @@ def test_no_step_where_windows_meet_or_one_is_missing(missing: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def loaded(small: Any) -> model.Loaded:
-    return model.load(model.find(small))
+def loaded(checkpoint: Any) -> model.Loaded:
+    return model.load(model.find(checkpoint))
 
 
 def test_only_the_edge_can_change(truth: Any, plate: Any, loaded: model.Loaded) -> None:  # noqa: F811
