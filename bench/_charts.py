@@ -21,10 +21,13 @@ FOLDER = ROOT / "docs" / "benchmarks"
 class Chart:
     """One figure.
 
-    title: what was measured. command: the command that measured it. machine: the machine it ran on. kind: lines over
-    numbers; bars side by side; or stacked bars whose series are parts of one whole. x, y: axis labels with units; empty
-    where the names need none. at: positions on the x axis: numbers for lines, names for bars. series: by name, the
-    baseline first: a value for each position, None where there is none.
+    title: what was measured.
+    command: the command that measured it.
+    machine: the machine it ran on.
+    kind: lines over numbers; bars side by side; or stacked bars whose series are parts of one whole.
+    x, y: axis labels with units; empty where the names need none.
+    at: positions on the x axis: numbers for lines, names for bars.
+    series: by name, the baseline first: a value for each position, None where there is none.
     """
 
     title: str

@@ -103,7 +103,9 @@ def _files(folder: Path) -> dict[str, bytes]:
 class Found:
     """Errors in the versions of many shots.
 
-    wrong: shots with other bytes than expected. twice: shots with a second version. lost: missing frames.
+    wrong: shots with other bytes than expected.
+    twice: shots with a second version.
+    lost: missing frames.
     """
 
     wrong: int

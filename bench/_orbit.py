@@ -28,8 +28,9 @@ Picture = NDArray[np.uint8]
 class Orbit:
     """A rendered clip.
 
-    files: one per frame. mattes: bool (H, W), True on the block. blur: by frame, how many pixels the picture moved
-    while the shutter was open.
+    files: one per frame.
+    mattes: bool (H, W), True on the block.
+    blur: by frame, how many pixels the picture moved while the shutter was open.
     """
 
     files: tuple[str, ...]
@@ -67,8 +68,9 @@ def render(folder: Path, seed: int, count: int, size: tuple[int, int] = (640, 48
 class View:
     """A sharp frame.
 
-    picture: (H, W, 3), BGR. labels: (H, W), 0 the floor, 1 the block, 2 the passer-by. rotation: (3, 3), world to
-    camera; the camera looks along +z with y down.
+    picture: (H, W, 3), BGR.
+    labels: (H, W), 0 the floor, 1 the block, 2 the passer-by.
+    rotation: (3, 3), world to camera; the camera looks along +z with y down.
     """
 
     picture: Picture

@@ -31,8 +31,8 @@ WORKERS = (8, 16, 24, 32, 40, 48, 56, 64)
 class Rules:
     """How a farm's manager hands tasks to workers.
 
-    warm: an engine lives as long as a worker's session, so only its first task waits for a start. together: a step
-    starts once all shots have finished the one before; else each shot goes on by itself.
+    warm: an engine lives as long as a worker's session, so only its first task waits for a start.
+    together: a step starts once all shots have finished the one before; else each shot goes on by itself.
     """
 
     name: str

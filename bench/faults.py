@@ -199,8 +199,8 @@ def _after(kind: str) -> list[list[int]]:
 def killed(shot: Shot, output: Path, kind: str, kill: Callable[[int], bool], dies_at: int = 0) -> bool:
     """Kill one export, then run another one. Return True if the first one finished before it was killed.
 
-    kill: kills the process with the given id, or waits for it; returns True if it came in time. dies_at: number of the
-    file system call at which the process kills itself; 0: it does not.
+    kill: kills the process with the given id, or waits for it; returns True if it came in time.
+    dies_at: number of the file system call at which the process kills itself; 0: it does not.
     """
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(shot.room / f"right{_OLD}", output, copy_function=shutil.copy2)

@@ -35,8 +35,9 @@ def read_file_orientation(file: str) -> int:
 class ClipCoordinates:
     """Converts coordinates on the frames of one clip.
 
-    footage: its width and height are upright. pixel_aspect: height of a pixel over its width, as in Blender's
-    BKE_movieclip_get_aspect. movie_orientation: the EXIF orientation of a movie that Blender shows as it is stored.
+    footage: its width and height are upright.
+    pixel_aspect: height of a pixel over its width, as in Blender's BKE_movieclip_get_aspect.
+    movie_orientation: the EXIF orientation of a movie that Blender shows as it is stored.
     """
 
     footage: Footage

@@ -84,10 +84,10 @@ class Prompts:
     """All prompts that will be sent, and what will not be.
 
     marks: by object name, in the order of the clip's tracking objects, then of the mask's layers. Objects that are
-    switched
-        off or have no valid mark are absent.
-    ignored: what does not count, in sentences with the reason. unexported: names of objects that are tracked but not
-    exported. shadows: names of objects that are the subject's shadow or reflection.
+        switched off or have no valid mark are absent.
+    ignored: what does not count, in sentences with the reason.
+    unexported: names of objects that are tracked but not exported.
+    shadows: names of objects that are the subject's shadow or reflection.
     """
 
     marks: dict[str, Marks] = field(default_factory=dict)

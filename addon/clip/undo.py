@@ -18,8 +18,10 @@ from .names import follow_names, object_names, renamed
 class _Results:
     """The known results of a clip.
 
-    names: of its tracking objects and of its mask's layers. takes: by object: the folder of the newest take, its
-    pictures, and the earlier takes. suspects: values of SUSPECT_FIELDS. repairs: the file of the repairs on offer.
+    names: of its tracking objects and of its mask's layers.
+    takes: by object: the folder of the newest take, its pictures, and the earlier takes.
+    suspects: values of SUSPECT_FIELDS.
+    repairs: the file of the repairs on offer.
     found: by kind: the folder and the picked numbers.
     """
 

@@ -102,8 +102,10 @@ class Review(Request):
 class Clean(Request):
     """Hold a trained splat against the mattes of the Job's latest version that has them as images.
 
-    splat: the trainer's PLY, which is never changed; poses: that it was trained with, as of Review.
-    views: cameras that must see a Gaussian outside; floaters: also those go that some cameras see on the subject.
+    splat: the trainer's PLY, which is never changed.
+    poses: that it was trained with, as of Review.
+    views: cameras that must see a Gaussian outside.
+    floaters: also those go that some cameras see on the subject.
     write: the rest into a new file beside it, which `done` carries; otherwise they are only counted.
     """
 

@@ -37,8 +37,9 @@ _KEPT = 8  # frames whose finished mattes are kept
 class Finished:
     """The finished mattes of a frame.
 
-    made: in nanoseconds, like file times. soft: whether greys are kept, as in the export. alpha: uint8 (h, w) by
-    object, upright, and the STATIC_AREA, if the clip has static masks; all of one size.
+    made: in nanoseconds, like file times.
+    soft: whether greys are kept, as in the export.
+    alpha: uint8 (h, w) by object, upright, and the STATIC_AREA, if the clip has static masks; all of one size.
     """
 
     made: int

@@ -22,8 +22,8 @@ Key = TypeVar("Key")
 class LatestRequest(Generic[Key]):
     """Sends requests without waiting for answers; called from a timer or an operator.
 
-    key: the last request, answered, failed or pending; None before the first one. error: why the last request failed;
-    empty if it did not.
+    key: the last request, answered, failed or pending; None before the first one.
+    error: why the last request failed; empty if it did not.
     """
 
     key: Key | None = None

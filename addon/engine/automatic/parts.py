@@ -54,8 +54,9 @@ Pass = Literal["forward", "backward"]
 class _State:
     """The state of a run, except for the files of frames.
 
-    births: the key frame on which a track started, by id; small: the number of consecutive key frames on which it was
-    too small, by id; links: the lower id of the same part, by id.
+    births: the key frame on which a track started, by id.
+    small: the number of consecutive key frames on which it was too small, by id.
+    links: the lower id of the same part, by id.
     """
 
     stage: Pass | Literal["done"] = "forward"

@@ -54,8 +54,11 @@ class PlannedShot:
 class Plan:
     """Everything that a submission has to do.
 
-    chunk: frames per export task. submission: a unique name. release, torch: releases of Splat Matte and PyTorch that
-    made it; with others, tasks would not find each other's mattes. gpu: whether tracking needs a GPU.
+    chunk: frames per export task.
+    submission: a unique name.
+    release, torch: releases of Splat Matte and PyTorch that made it; with others, tasks would not find each other's
+        mattes.
+    gpu: whether tracking needs a GPU.
     """
 
     shots: tuple[PlannedShot, ...]

@@ -20,10 +20,13 @@ from .plan import STEPS, Plan, PlannedShot, Step
 class Row:
     """The result of one shot.
 
-    name: name of the Job's file, without its suffix. exit_code: one of errors.ExitCode. frames: number of frames with a
-    matte. suspects: number of runs of doubtful frames. seconds: wall-clock time spent on the shot. result: the finished
-    version's folder, or without an export the matte store's; empty if it failed. last_words: the error it failed with;
-    empty if it succeeded.
+    name: name of the Job's file, without its suffix.
+    exit_code: one of errors.ExitCode.
+    frames: number of frames with a matte.
+    suspects: number of runs of doubtful frames.
+    seconds: wall-clock time spent on the shot.
+    result: the finished version's folder, or without an export the matte store's; empty if it failed.
+    last_words: the error it failed with; empty if it succeeded.
     """
 
     name: str

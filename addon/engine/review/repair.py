@@ -61,8 +61,10 @@ Inside = NDArray[np.bool_]
 class Offer:
     """A new matte for one frame.
 
-    frame: clip frame. mask: bool (SIDE, SIDE). agreement: IoU of the two sides that agree best, 0 to 1. reason: the
-    sides that agree, in words.
+    frame: clip frame.
+    mask: bool (SIDE, SIDE).
+    agreement: IoU of the two sides that agree best, 0 to 1.
+    reason: the sides that agree, in words.
     """
 
     frame: int

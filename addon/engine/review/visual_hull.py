@@ -48,7 +48,8 @@ _CHUNK = 200_000  # voxels processed at once
 class Disagreement:
     """How a frame disagrees with the others, in fractions of its silhouette's area (if empty: of the hull's).
 
-    beyond: the part where the others see nothing. lacking: the part that is missing where the others see the subject.
+    beyond: the part where the others see nothing.
+    lacking: the part that is missing where the others see the subject.
     """
 
     beyond: float

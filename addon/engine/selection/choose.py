@@ -26,8 +26,9 @@ Numbers = NDArray[np.float64]
 class Choice:
     """Clip frames, ascending.
 
-    kept: frames to use. blurred: dropped, as they are much less sharp than the frames around them. duplicates: dropped,
-    as the picture has hardly moved since another kept frame.
+    kept: frames to use.
+    blurred: dropped, as they are much less sharp than the frames around them.
+    duplicates: dropped, as the picture has hardly moved since another kept frame.
     """
 
     kept: tuple[int, ...]

@@ -30,8 +30,9 @@ Matte = NDArray[np.bool_]
 class Verdict:
     """The classification of each Gaussian, bool (n,) each; the two exclude each other.
 
-    outside: no camera sees it on the subject, and enough cameras see it beside it. floaters: some cameras see it on the
-    subject, and too many beside it. cameras: the number of cameras used.
+    outside: no camera sees it on the subject, and enough cameras see it beside it.
+    floaters: some cameras see it on the subject, and too many beside it.
+    cameras: the number of cameras used.
     """
 
     outside: Matte

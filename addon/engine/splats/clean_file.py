@@ -18,9 +18,11 @@ from .version_mattes import VersionMattes
 class Cleaned:
     """The result of cleaning.
 
-    gaussians: number of Gaussians of the splat. outside, floaters: how many of them are what (see clean.Verdict).
-    removed: number of Gaussians that are removed. cameras: number of cameras used. file: the new file with the
-    remaining Gaussians; None: they were only counted.
+    gaussians: number of Gaussians of the splat.
+    outside, floaters: how many of them are what (see clean.Verdict).
+    removed: number of Gaussians that are removed.
+    cameras: number of cameras used.
+    file: the new file with the remaining Gaussians; None: they were only counted.
     """
 
     gaussians: int

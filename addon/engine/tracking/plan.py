@@ -20,9 +20,9 @@ from ..sam2.predictor import REACH
 class Plan:
     """The passes of one object; frame indices count from 0.
 
-    start: where its forward pass begins, or its backward pass if there is no forward one. forward: from `start` on;
-    empty if the Job's direction is "backward". backward: downwards, from before `start` (from `start` if there is no
-    forward pass).
+    start: where its forward pass begins, or its backward pass if there is no forward one.
+    forward: from `start` on; empty if the Job's direction is "backward".
+    backward: downwards, from before `start` (from `start` if there is no forward pass).
     """
 
     start: int
