@@ -27,8 +27,9 @@ Linear = NDArray[np.float32]
 class Scene:
     """A composited scene and its ground truth.
 
-    picture: uint8 (H, W, 3), sRGB. alone: float32 (H, W, 3), sRGB from 0 to 255, 0 where there is no subject. alpha:
-    float32 (H, W), 0 to 1.
+    picture: uint8 (H, W, 3), sRGB.
+    alone: float32 (H, W, 3), sRGB from 0 to 255, 0 where there is no subject.
+    alpha: float32 (H, W), 0 to 1.
     """
 
     picture: NDArray[np.uint8]

@@ -27,12 +27,15 @@ Mask = NDArray[np.bool_]
 class Measure(NamedTuple):
     """The measures of one frame. Lengths are in sides of the logits' grid; NaN where there is nothing to measure.
 
-    iou: predicted IoU, 0 to 1. score: object score, a logit; below 0 the model takes the object for hidden. stability:
-    area at a higher threshold / area at a lower one, 0 to 1; low where the edge is uncertain
+    iou: predicted IoU, 0 to 1.
+    score: object score, a logit; below 0 the model takes the object for hidden.
+    stability: area at a higher threshold / area at a lower one, 0 to 1; low where the edge is uncertain
         (`calculate_stability_score` of segment-anything's amg.py).
-    area: fraction of the frame. x, y: centroid. outside: fraction of the area outside the largest piece. border: length
-    that touches the image's border. overlap, overlap2: IoU with the matte one and two frames before, in place or with
-    aligned centroids, whichever is
+    area: fraction of the frame.
+    x, y: centroid.
+    outside: fraction of the area outside the largest piece.
+    border: length that touches the image's border.
+    overlap, overlap2: IoU with the matte one and two frames before, in place or with aligned centroids, whichever is
         larger.
     thumb: the matte at _THUMB x _THUMB pixels, one bit each.
     """

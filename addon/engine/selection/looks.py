@@ -41,8 +41,9 @@ MaskOf = Callable[[int], Mask | None]  # by clip frame, bool (h, w), of any aspe
 class Look:
     """Measurements of one frame.
 
-    frame: the clip frame. sharpness: log2 of fine against coarse detail; NaN if there is too little detail. moved:
-    distance from the frame before, as a fraction of the picture's width and height; NaN if unknown.
+    frame: the clip frame.
+    sharpness: log2 of fine against coarse detail; NaN if there is too little detail.
+    moved: distance from the frame before, as a fraction of the picture's width and height; NaN if unknown.
     """
 
     frame: int
