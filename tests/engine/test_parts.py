@@ -25,8 +25,7 @@ SIZE = WIDTH, HEIGHT = 320, 180
 LARGE, LATE = (30, 20, 150, 140), (220, 90, 300, 170)  # boxes of discs; the second comes in on frame 3
 COMES = 3
 MIDDLE_OF_LATE = (260, 130)
-# Of so small a network few masks meet the default limits.
-SEARCH = Parts(step=2, points_per_side=6, pred_iou_thresh=0.7, stability_score_thresh=0.9)
+SEARCH = Parts(step=2, points_per_side=6)  # with the default limits
 
 
 @pytest.fixture(scope="module")
