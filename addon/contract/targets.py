@@ -122,7 +122,7 @@ TARGETS: dict[str, Target] = {
     "spirula": Target("Spirula Studio", _BESIDE_IMAGES + "Black is ignored, or cut out", _MASKS_FOLDER),
     "pinhole": Target(
         "Pinhole Rig",
-        "Of a panorama: views of it as images and masks, and a rig file for COLMAP, which lays its cameras by them",
+        "Views of a panorama as images and masks, and a rig file by which COLMAP places their cameras",
         Rules("pinhole_rig", "images/{view}/{stem}.png", views=True),
     ),
     "t3dgs": Target(
@@ -137,7 +137,7 @@ TARGETS: dict[str, Target] = {
     ),
     "exr": Target(
         "EXR with Alpha",
-        "Of EXR footage: its half or float values with the matte as straight alpha, in the footage's colour space",
+        "The half or float values of EXR footage with the matte as straight alpha, in the footage's colour space",
         Rules("rgba_exr", "{stem}.exr", has_alpha=True, soft=True),
     ),
     "prores": Target(

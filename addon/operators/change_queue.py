@@ -24,7 +24,7 @@ class SPLATMATTE_OT_change_queue(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     number: IntProperty(name="Number", description="Which run it is", options={"HIDDEN", "SKIP_SAVE"})
-    change: EnumProperty(name="Change", description="What to do with it", items=_CHANGES, options={"SKIP_SAVE"})
+    change: EnumProperty(name="Change", description="Action on the run", items=_CHANGES, options={"SKIP_SAVE"})
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:

@@ -24,7 +24,7 @@ class SPLATMATTE_OT_find_footage(bpy.types.Operator):
 
     directory: StringProperty(
         name="Folder",
-        description="Where to look, in the folders below too",
+        description="Folder that is searched, with all folders in it",
         subtype="DIR_PATH",
         options={"SKIP_SAVE"},
     )

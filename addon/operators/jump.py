@@ -21,7 +21,7 @@ class SPLATMATTE_OT_jump(bpy.types.Operator):
 
     kind: EnumProperty(
         name="To",
-        description="What to go to",
+        description="Destination of the jump",
         items=[(name, kind.label, kind.description) for name, kind in KINDS.items()],
         default="prompted",
         options={"SKIP_SAVE"},

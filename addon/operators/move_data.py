@@ -19,7 +19,9 @@ class SPLATMATTE_OT_move_data(SetupOperator, bpy.types.Operator):
     bl_label = "Move Here"
     verb = "move"
 
-    directory: StringProperty(name="Folder", description="Where they go to", subtype="DIR_PATH", options={"SKIP_SAVE"})
+    directory: StringProperty(
+        name="Folder", description="Folder that they are written to", subtype="DIR_PATH", options={"SKIP_SAVE"}
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Result:
         """Ask for the folder."""

@@ -52,7 +52,7 @@ class OutlineOperator(OperatorMixin):
         options={"SKIP_SAVE"},
     )
     frame: IntProperty(
-        name="Frame", description="Of the clip, which starts with 1. 0: the one that is shown", options={"SKIP_SAVE"}
+        name="Frame", description="Frame of the clip, counted from 1. 0: the frame that is shown", options={"SKIP_SAVE"}
     )
 
     _clip: str

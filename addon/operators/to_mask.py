@@ -45,7 +45,11 @@ class SPLATMATTE_OT_to_mask(bpy.types.Operator):
         name="Step", description="Frames from key to key, of Every n-th Frame", default=5, min=1, max=1000
     )
     points: IntProperty(
-        name="Points", description="Of each spline: more follow the outline more closely", default=32, min=4, max=256
+        name="Points",
+        description="Number of points of each spline: more points follow the outline more closely",
+        default=32,
+        min=4,
+        max=256,
     )
 
     _in_window = False  # whether it was called from the dialogue

@@ -135,7 +135,7 @@ class ObjectSettings(bpy.types.PropertyGroup):
         name="Every", description="Frames from one of these points to the next", default=10, min=1, max=1000
     )
     colour: FloatVectorProperty(
-        name="Colour", description="Of this object in the overlay", subtype="COLOR_GAMMA", min=0.0, max=1.0
+        name="Colour", description="Colour of this object in the overlay", subtype="COLOR_GAMMA", min=0.0, max=1.0
     )
     hide: BoolProperty(name="Hide", description="Leave this object out of the overlay")
     solo: BoolProperty(name="Solo", description="Show this object alone in the overlay, with others that are solo")
@@ -201,7 +201,7 @@ class SuspectSettings(bpy.types.PropertyGroup):
     frame: IntProperty(name="Frame", description="The worst clip frame of the run")
     first: IntProperty(name="First", description="First clip frame of the run")
     last: IntProperty(name="Last", description="Last clip frame of the run")
-    doubt: FloatProperty(name="Doubt", description="How doubtful it is, from 1 on")
+    doubt: FloatProperty(name="Doubt", description="How doubtful the run is; 1 and more is doubtful")
     reason: StringProperty(name="Reason", description="Why it is doubtful")
 
 
@@ -238,7 +238,7 @@ class ClipSettings(bpy.types.PropertyGroup):
 
     objects: CollectionProperty(type=ObjectSettings)
     names: StringProperty(
-        name="Names", description="What the objects were called when that was last looked at", options={"HIDDEN"}
+        name="Names", description="Names of the objects when they were last checked", options={"HIDDEN"}
     )
     mask: PointerProperty(
         name="Mask",
@@ -249,8 +249,8 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
     tracked_step: IntProperty(
         name="Tracked Step",
-        description="Of markers that Blender's tracker has set, use every n-th frame too. "
-        "0: only those that were set by hand",
+        description="Also use markers set by Blender's tracker, on every n-th frame. "
+        "0: only markers that were set by hand",
         default=0,
         min=0,
         max=1000,
@@ -269,14 +269,19 @@ class ClipSettings(bpy.types.PropertyGroup):
     overlay_show: BoolProperty(name="Overlay", description="Show the mattes over the plate", default=True)
     overlay_style: EnumProperty(name="Style", description="How the mattes are shown", items=OVERLAY_STYLES)
     overlay_opacity: FloatProperty(
-        name="Opacity", description="Of the fill", default=0.45, min=0.0, max=1.0, subtype="FACTOR"
+        name="Opacity", description="Opacity of the fill", default=0.45, min=0.0, max=1.0, subtype="FACTOR"
     )
     overlay_marks: BoolProperty(
         name="Marks", description="Show the marks of all objects: clear on their frame, faint on others", default=True
     )
     overlay_wipe: BoolProperty(name="Wipe", description="Show the plate alone on the left of a line, to compare")
     overlay_split: FloatProperty(
-        name="Split", description="Where that line is, from the left", default=0.5, min=0.0, max=1.0, subtype="FACTOR"
+        name="Split",
+        description="Position of the dividing line, from the left",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
     )
     overlay_lane: BoolProperty(
         name="Frame Status",
@@ -466,7 +471,7 @@ class ClipSettings(bpy.types.PropertyGroup):
     )
     export_into: EnumProperty(
         name="Into",
-        description="Where they are written",
+        description="Place of the versions",
         items=[
             ("new", "New Version", "A new version. Frames that are not written again are copied from the one before"),
             ("latest", "Latest Version", "On with the latest version for this target. Its other frames stay untouched"),

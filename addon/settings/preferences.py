@@ -84,7 +84,7 @@ class Preferences:
     )
     device: EnumProperty(
         name="Device",
-        description="What the model runs on",
+        description="Device that the model runs on",
         items=[
             ("auto", "Automatic", "The GPU where there is one that can, else the CPU"),
             ("cuda", "CUDA", "An NVIDIA GPU"),
@@ -103,7 +103,11 @@ class Preferences:
         set=_choose_gpu,
     )
     threads: IntProperty(
-        name="CPU Threads", description="How many the engine uses. 0: as it likes", default=0, min=0, max=256
+        name="CPU Threads",
+        description="Number of processor threads that the engine uses. 0: chosen automatically",
+        default=0,
+        min=0,
+        max=256,
     )
     gpu_gigabytes: FloatProperty(
         name="GPU Memory (GB)",
@@ -147,7 +151,8 @@ class Preferences:
     )
     farm_device: EnumProperty(
         name="Workers Use",
-        description="What the model runs on, the same on all workers: mattes of others differ in their last bits",
+        description="Device that the model runs on, the same on all workers: mattes from other devices differ in "
+        "their last bits",
         items=[("cuda", "CUDA", "An NVIDIA GPU"), ("cpu", "CPU", "Slow, but always there")],
     )
     farm_runtime: StringProperty(
