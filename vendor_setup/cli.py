@@ -105,6 +105,10 @@ def _demo(arguments: Sequence[str]) -> int:
 
 
 def _test(arguments: Sequence[str]) -> int:
+    if {"-h", "--help"} & set(arguments):
+        print("usage: python3 vendor_setup test [--watch] [PART ...] [PYTEST ARGUMENTS]")
+        print(f"parts, default all but gui-long: {', '.join(PARTS)}")
+        return ExitCode.OK
     rest = [argument for argument in arguments if argument != "--watch"]
     return test(rest) if rest == list(arguments) else watch(rest)
 

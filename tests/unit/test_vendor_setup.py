@@ -224,6 +224,13 @@ def test_the_engines_pins_are_pins_of_its_environment(tmp_path: Path, monkeypatc
 # --- what runs
 
 
+def test_asked_for_help_it_runs_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "test", pytest.fail)
+    assert cli.main(["test", "engine", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(part in told for part in ("usage", *checks.PARTS))
+
+
 def test_parts() -> None:
     every = checks.all_checks(BLENDERS)
     assert checks.choose([], every) == ([check for check in every if check.part != "gui-long"], [])
