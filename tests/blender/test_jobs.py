@@ -20,9 +20,12 @@ COUNT = 4
 @pytest.fixture
 def clip(tmp_path: Path) -> bpy.types.MovieClip:
     """A bright disc that moves over grey, marked in the middle of its first frame."""
-    folder = tmp_path / "plätes"
+    return disc(tmp_path / "plätes", COUNT)
+
+
+def disc(folder: Path, count: int) -> bpy.types.MovieClip:
     folder.mkdir()
-    for i in range(COUNT):
+    for i in range(count):
         image = Image.new("RGB", SIZE, (60, 60, 60))
         ImageDraw.Draw(image).ellipse((20 + 4 * i, 16, 52 + 4 * i, 48), fill=(230, 200, 40))
         image.save(folder / f"shot.{i + 1:04d}.png")
@@ -83,9 +86,10 @@ def test_a_killed_engine_is_reported_and_the_next_run_goes_on(clip) -> None:
     assert versions(clip) == ["v001", "v001.json"]
 
 
-def test_stopping_keeps_what_is_done(clip) -> None:
+def test_stopping_keeps_what_is_done(tmp_path: Path) -> None:
+    """Of so many frames that tracking can't end before it is stopped."""
     running = part("tasks.job_run")
-    run = running.start("track", clip)
+    run = running.start("track", disc(tmp_path / "long", 10 * COUNT))
     for event in run.reply:
         if event.get("stage") == "track":
             bpy.ops.splat_matte.cancel()
