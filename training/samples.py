@@ -21,7 +21,6 @@ MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.2
 HIDING = 6  # frames: long enough for a thing to be hidden and reappear
 SMALLEST = 1 / 80  # fraction of the picture: objects that are smaller on the first frame are not prompted
 PASTED = 0.3  # fraction of the rendered shots whose objects are pasted over a photograph
-SOFT = 0.2  # share of the stretches whose pictures have less detail than pixels
 REAL_ID = 100  # id of the photograph's own subject then; objects of shots have 1 to 20, and 200
 
 
@@ -188,12 +187,6 @@ class Sampler:
             clip += noise * np.float32(rng.uniform(1, 9))
         return np.clip(clip, 0, 255)
 
-    def _soften(self, pictures: list[Picture]) -> list[Picture]:
-        """Take away what a picture of 1/2 to 1/6 of the size does not have: out of focus, or small and enlarged."""
-        small = round(self.size / self.rng.uniform(2, 6))
-        shrunk = [cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA) for picture in pictures]
-        return [np.asarray(cv2.resize(one, (self.size, self.size)), np.uint8) for one in shrunk]
-
     def _clip(self, pool: list[Clip], frames: int) -> Clip:
         """Choose a clip with at least `frames` frames; clips with hidden subjects (if long enough) and thin ones are
         preferred.
@@ -231,8 +224,6 @@ class Sampler:
                 pictures, ids = self._drift(pictures[0], ids[0], frames)
             if source == 1 and rng.random() < 0.4:
                 pictures = self._repaint(pictures, ids)
-            if rng.random() < SOFT:
-                pictures = self._soften(pictures)
             if frames > 1 and not lost and rng.random() < (0.5 if frames >= HIDING else 0.25):
                 self.composer.cover(rng, pictures, ids)
             numbers, areas = np.unique(ids[0], return_counts=True)
