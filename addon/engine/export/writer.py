@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from ...contract.errors import FootageError
 from ...contract.job import Job
 from ...contract.targets import TARGETS
 from ..footage.footage import Reader
+from ..footage.scan import by_value
 from ..matting.static_masks import StaticMasks
 
 # Returns the matte of an object on a clip frame, or for None that of all objects together: uint8 (H, W), 0 or 255;
@@ -29,11 +29,6 @@ Step = Callable[[int], None]  # called for every frame that is written into a co
 
 
 _LONGEST = 255  # bytes: the longest file name on usual file systems
-
-
-def _by_value(name: str) -> list[tuple[int, str]]:
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
 
 
 def _check_length(path: str, source: Path) -> None:
@@ -104,7 +99,7 @@ class BaseWriter(ABC):
         """
         frames = range(1, self.job.footage.frame_count + 1)
         kept = set(self.job.delivery.kept or frames)
-        ordered = sorted(frames, key=lambda frame: _by_value(self.reader.file_name(frame)))
+        ordered = sorted(frames, key=lambda frame: by_value(self.reader.file_name(frame)))
         before = itertools.accumulate((frame in kept for frame in ordered), initial=0)
         return dict(zip(ordered, before, strict=False))
 

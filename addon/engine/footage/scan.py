@@ -380,5 +380,10 @@ def _span(files: list[Path]) -> str:
 
 def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     """A sort key by which numbers in names are sorted by value: 9 before 10."""
-    parts = re.split(r"(\d+)", path.name.casefold())
-    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], path.name
+    return by_value(path.name.casefold()), path.name
+
+
+def by_value(text: str) -> list[tuple[int, str]]:
+    """A sort key by which runs of digits are sorted by value, and what is between them as text."""
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)]
