@@ -92,8 +92,8 @@ def _suzanne(number: int, materials: list[Any]) -> Any:
     return thing
 
 
-def _room(rng: Rng, shot: Shot) -> None:
-    """Build a floor, and either walls or an open sky."""
+def _room(rng: Rng, shot: Shot) -> tuple[Any, float]:
+    """Build a floor, and either walls or an open sky; return the walls (None without) and their distance."""
     size = rng.uniform(3.5, 7)
     floor = Mesh(np.array([(-20, -20, 0), (20, -20, 0), (20, 20, 0), (-20, 20, 0)], dtype=float), [(0, 1, 2, 3)], [0])
     _place(floor, "floor", 0, [_material(rng, rng.uniform(1.5, 6), shot.floor, 0.7)], smooth=False)
@@ -103,6 +103,7 @@ def _room(rng: Rng, shot: Shot) -> None:
     sky = world.node_tree.nodes["Background"]
     sky.inputs["Color"].default_value = _colour(rng, 0.4)
     sky.inputs["Strength"].default_value = rng.uniform(0.3, 1.2)
+    walls_object = None
     if rng.random() < 0.75:
         walls = Mesh()
         for a in range(4):
@@ -110,7 +111,9 @@ def _room(rng: Rng, shot: Shot) -> None:
             corner = np.array([(size, -size, 0), (size, size, 0), (size, size, 4), (size, -size, 4)])
             turned = corner @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T
             walls.add(Mesh(turned, [(0, 1, 2, 3)], [0]), a % 2)
-        _place(walls, "walls", 0, [_material(rng, 2, vivid=0.6), _material(rng, 3, vivid=0.6)], smooth=False)
+        both = [_material(rng, 2, vivid=0.6), _material(rng, 3, vivid=0.6)]
+        walls_object = _place(walls, "walls", 0, both, smooth=False)
+    return walls_object, size
 
 
 def _lights(rng: Rng, frames: int) -> None:
@@ -135,7 +138,7 @@ def _lights(rng: Rng, frames: int) -> None:
 
 
 def _camera(rng: Rng, shot: Shot, height: float, radius: float) -> tuple[float, float]:
-    """Add an orbiting, slightly shaking camera; return its distance and start angle."""
+    """Add an orbiting, slightly shaking camera; return its distance from the axis and its start angle."""
     camera = bpy.data.objects.new("c", bpy.data.cameras.new("c"))
     bpy.context.scene.collection.objects.link(camera)
     bpy.context.scene.camera = camera
@@ -243,9 +246,11 @@ def build(shot: Shot) -> None:
         subject = _place(mesh, "subject", SUBJECT_ID, materials)
         height = float(mesh.vertices[:, 2].max())
         radius = float(np.linalg.norm(mesh.vertices[:, :2], axis=1).max())
-    _room(rng, shot)
+    walls, size = _room(rng, shot)
     _lights(rng, shot.frames)
     reach, start = _camera(rng, shot, height, radius)
+    if walls and 1.2 * reach > size:  # the camera comes up to 1.15 times as far away, and must not look at a wall's back
+        walls.scale = (1.2 * reach / size, 1.2 * reach / size, 1)
     _scatter(rng, shot, radius * (1.6 if shot.moving else 1.0), reach, start)
     if shot.occlusion == "pillar":
         _hide_behind_pillar(rng, subject, shot, radius, reach, start)
