@@ -316,7 +316,8 @@ def export(sources: list[Path], target: Path, candidates: float = 1.0) -> None:
     Raises ValueError if the sources have different networks.
     """
     saved = [torch.load(path, map_location="cpu", weights_only=True) for path in sources]
-    if len({checkpoint["config"] for checkpoint in saved}) > 1:
+    configs = {checkpoint.get("config", CONFIG.read_text()) for checkpoint in saved}  # the shipped weights have none
+    if len(configs) > 1:
         raise ValueError(f"different networks can't be averaged: {', '.join(map(str, sources))}")
     states = [checkpoint["model"] for checkpoint in saved]
     mean = {
@@ -325,5 +326,5 @@ def export(sources: list[Path], target: Path, candidates: float = 1.0) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     scaled = scale(mean, candidates)
     _save(target, {"model": {k: v.half() if v.is_floating_point() else v for k, v in scaled.items()}})
-    write_data(target.with_suffix(".yaml"), saved[0]["config"].encode())
+    write_data(target.with_suffix(".yaml"), configs.pop().encode())
     print(f"{target.name}: {target.stat().st_size / 1e6:.1f} MB")
