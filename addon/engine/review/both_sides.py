@@ -8,7 +8,7 @@ Mattes are float32 (SIDE, SIDE), 0 to 1, resized from the plate's aspect ratio t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -83,39 +83,40 @@ def iou(one: Soft, other: Soft) -> float:
 
 
 class Flow:
-    """Carries mattes between neighbouring frames by dense inverse search (Kroeger et al., ECCV 2016; OpenCV's DIS)."""
+    """Follows the picture between neighbouring frames by dense inverse search (Kroeger et al., ECCV 2016; OpenCV's
+    DIS).
+
+    grid: float32 (SIDE, SIDE, 2): the (x, y) of each pixel.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._pictures: dict[int, NDArray[np.uint8]] = {}
-        ys, xs = np.mgrid[:SIDE, :SIDE].astype(np.float32)
-        self._grid = xs, ys
-
-    def carried(self, start: int, matte: Soft, frames: Iterable[int]) -> dict[int, Soft]:
-        """Carry the matte of clip frame `start` through consecutive `frames`; return each. Raises FootageError."""
-        found = {}
-        before = start
-        for frame in frames:
-            found[frame] = matte = self.moved({start: matte}, before, frame)[start]
-            before = frame
-        return found
+        self.grid = np.stack(np.meshgrid(*[np.arange(SIDE, dtype=np.float32)] * 2), axis=-1)
 
     def moved(self, mattes: Mapping[int, Soft], before: int, frame: int) -> dict[int, Soft]:
         """Move mattes from clip frame `before` to its neighbour `frame`, by their keys. Raises FootageError."""
-        back: Any = self._search.calc(self._picture(frame), self._picture(before), None)  # type: ignore[call-overload]
-        at = [grid + back[..., axis] for axis, grid in enumerate(self._grid)]
-        return {
-            key: np.asarray(
-                cv2.remap(matte, at[0], at[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
-            )
-            for key, matte in mattes.items()
-        }
+        return self._moved(mattes, before, frame)
 
-    def _picture(self, frame: int) -> NDArray[np.uint8]:
+    def followed(self, places: Mapping[int, NDArray[np.float32]], before: int, frame: int) -> dict[int, Any]:
+        """Return where the pixels of clip frame `frame` are in other frames, float32 (SIDE, SIDE, 2), given where those
+        of its neighbour `before` are, by their keys. Raises FootageError.
+        """
+        return self._moved(places, before, frame)
+
+    def picture(self, frame: int) -> NDArray[np.uint8]:
+        """Return a clip frame, uint8 (SIDE, SIDE, 3) RGB. Raises FootageError."""
         if frame not in self._pictures:
             for old in [other for other in self._pictures if abs(other - frame) > 1]:
                 del self._pictures[old]
-            grey = cv2.cvtColor(self._reader.model_input(frame, SIDE), cv2.COLOR_RGB2GRAY)
-            self._pictures[frame] = np.asarray(grey, np.uint8)
+            self._pictures[frame] = self._reader.model_input(frame, SIDE)
         return self._pictures[frame]
+
+    def _moved(self, images: Mapping[int, Any], before: int, frame: int) -> dict[int, Any]:
+        there, here = (cv2.cvtColor(self.picture(one), cv2.COLOR_RGB2GRAY) for one in (before, frame))
+        at = self.grid + self._search.calc(here, there, None)  # type: ignore[call-overload]
+        return {
+            key: cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+            for key, image in images.items()
+        }
