@@ -105,10 +105,28 @@ def fused(picture: NDArray[np.uint8], seen: Sequence[tuple[NDArray[np.uint8], So
 
 def joined(sides: Sequence[Carried]) -> Soft:
     """Return one matte of those that were carried to the same frame from several sides."""
-    scale = -1 / np.maximum(np.minimum.reduce([side.misfit for side in sides]), _LEAST)
-    weights = [np.exp(side.misfit * scale) for side in sides]
+    weights = _weights(sides)
     mattes = zip(sides, weights, strict=True)
     return np.asarray(sum(side.matte * weight for side, weight in mattes) / sum(weights), np.float32)
+
+
+def agreement(one: Carried, other: Carried) -> float:
+    """Return the IoU of two sides where both see the subject or its surroundings equally well, 0 to 1.
+
+    Where the picture matches one side much better, the other one may be wrong: it does not see that place.
+    """
+    weights = _weights([one, other])
+    both = np.minimum(*weights) / np.maximum(*weights)
+    a, b = one.matte >= 0.5, other.matte >= 0.5
+    union = float(both[a | b].sum())
+    return float(both[a & b].sum()) / union if union else 1.0
+
+
+def _weights(sides: Sequence[Carried]) -> list[NDArray[np.float32]]:
+    """Return how much each side counts at each pixel."""
+    least = np.minimum.reduce([side.misfit for side in sides])
+    scale = -1 / np.maximum(least, _LEAST)
+    return [np.exp((side.misfit - least) * scale) for side in sides]
 
 
 def _at(image: Any, places: NDArray[np.float32]) -> Any:

@@ -36,7 +36,7 @@ from ..store.matte_store import Take
 from . import visual_hull
 from .both_sides import SIDE, Flow, Soft, iou, soft, tracked
 from .cameras import Camera
-from .label_fusion import Carried, carried, joined
+from .label_fusion import Carried, agreement, carried, joined
 from .story import story
 
 POINTS = 384  # corners of each outline; 96 cost a camel 0.04 of IoU, these 0.01
@@ -48,6 +48,7 @@ _CHOICE = 5  # good frames that each test is chosen from
 _UNTRIED = 0.1  # misfit of a witness that can't be tested
 _KNOWN, _PROMPTED = 0.5, 5.0  # bonus in the story of frames that are not suspects, and of prompted ones
 _AGREE = 0.72  # least IoU of two sides that agree
+_SEEN_ALIKE = 0.82  # least IoU of what the flow carried from both sides, where both see the place
 _HEARD = 0.6  # least IoU of a third side with one of these, for it to count
 _ALONE = 0.85  # least IoU of two witnesses of one side, if there is no other side
 _DIFFERS = 0.06  # how much worse the frame's own matte must fit than the sides fit each other
@@ -257,25 +258,38 @@ class Repairer:
         if not sides:
             return "no good frame lies beside it"
         means = {name: _mean(witnesses) for name, witnesses in sides.items()}
-        if len(means) > 1:
+        followed = {
+            name: witness for name, witnesses in sides.items() for witness, _ in witnesses if isinstance(witness, Carried)
+        }
+        alike = agreement(*followed.values()) if len(followed) == 2 else 0.0
+        heard = set(means)
+        if alike >= _SEEN_ALIKE:
+            one, other = followed
+            limit, usual, reason = _SEEN_ALIKE, 1.0, f"{one} and {other} agree"
+        elif len(means) > 1:
             pairs = {pair: iou(means[pair[0]], means[pair[1]]) for pair in itertools.combinations(means, 2)}
-            (one, other), agreement = max(pairs.items(), key=lambda pair: pair[1])
-            limit, reason = _AGREE, f"{one} and {other} agree"
-            heard = {name for pair, alike in pairs.items() if alike >= _HEARD for name in pair} | {one, other}
-            mean = _mean([witness for name in sorted(heard) for witness in sides[name]])
+            (one, other), alike = max(pairs.items(), key=lambda pair: pair[1])
+            limit, usual, reason = _AGREE, _expected(sides), f"{one} and {other} agree"
+            heard = {name for pair, fit in pairs.items() if fit >= _HEARD for name in pair} | {one, other}
         else:
             ((one, witnesses),) = sides.items()
             if len(witnesses) < 2:
                 return "only one side is known"
-            agreement, limit, reason = iou(*(_matte_of(one) for one, _ in witnesses)), _ALONE, f"as {one} has it"
-            mean = means[one]
-        if agreement < limit:
-            return f"the frames around it do not agree ({agreement:.2f})"
+            alike = iou(*(_matte_of(witness) for witness, _ in witnesses))
+            limit, usual, reason = _ALONE, _expected(sides), f"as {one} has it"
+        if alike < limit:
+            return f"the frames around it do not agree ({alike:.2f})"
+        mean = _mean([witness for name in sorted(heard) for witness in sides[name]])
         if not _curves_of(mean >= 0.5):
             return "the subject seems to be hidden: nothing can be marked"
-        if iou(mean, self._matte(frame)) > agreement - _DIFFERS:
+        if iou(mean, self._matte(frame)) > min(alike, usual) - _DIFFERS:
             return _RIGHT
-        return Offer(frame, _mended(self._matte(frame) >= 0.5, mean >= 0.5), agreement, reason)
+        return Offer(frame, _mended(self._matte(frame) >= 0.5, mean >= 0.5), alike, reason)
+
+
+def _expected(sides: Mapping[str, Sequence[_Weighed]]) -> float:
+    """Return the expected IoU of the best witness with the right matte: two of one kind may err alike."""
+    return 1 - max(weight for witnesses in sides.values() for _, weight in witnesses) ** -0.5
 
 
 def _mended(own: Inside, other: Inside) -> Inside:
