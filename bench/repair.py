@@ -41,6 +41,7 @@ from .hull import footage_of, shaken, true_mattes, turntable
 
 KINDS = ("drop-out", "half missing", "leak", "swapped")
 SUBJECTS = ("stool", "suzanne", "plant", "chair")
+SIZE = "384x288"  # of a turntable
 SIDE = 256  # of the stored mattes in pixels
 NOISE = 1.0  # standard deviation of their edges in pixels
 SPACING, LONGEST = 11, 8  # frames from error to error, and of the longest error
@@ -79,7 +80,8 @@ def main() -> int:
     parser.add_argument(
         "--turntables", type=Path, help="folder in which to keep rendered turntables; default: they are not kept"
     )
-    parser.add_argument("--frames", type=int, default=36, help="frames of a turntable, and most frames of other clips")
+    parser.add_argument("--turn", type=int, default=100, help="frames of a turntable; default: %(default)s, as for a splat")
+    parser.add_argument("--frames", type=int, default=36, help="most frames of other clips; default: %(default)s")
     parser.add_argument(
         "--folder", type=Path, help="folder in which to keep image features between calls; default: they are not kept"
     )
@@ -112,7 +114,7 @@ def clips(options: argparse.Namespace, room: Path) -> Iterator[Clip]:
 
     for number, subject in enumerate(SUBJECTS, 1):
         if wanted(f"turntable {subject}"):
-            folder = turntable((options.turntables or room) / subject, subject, number, options.frames, "256x192")
+            folder = turntable((options.turntables or room) / subject, subject, number, options.turn, SIZE)
             footage = footage_of(folder)
             yield Clip(f"turntable {subject}", footage, true_mattes(folder), folder / "transforms.json")
     for clip in rendered_clips() + davis_clips(options.davis, kept_out=False):
