@@ -80,7 +80,9 @@ def main() -> int:
     parser.add_argument(
         "--turntables", type=Path, help="folder in which to keep rendered turntables; default: they are not kept"
     )
-    parser.add_argument("--turn", type=int, default=100, help="frames of a turntable; default: %(default)s, as for a splat")
+    parser.add_argument(
+        "--turn", type=int, default=100, help="frames of a turntable; default: %(default)s, as for a splat"
+    )
     parser.add_argument("--frames", type=int, default=36, help="most frames of other clips; default: %(default)s")
     parser.add_argument(
         "--folder", type=Path, help="folder in which to keep image features between calls; default: they are not kept"

@@ -84,7 +84,8 @@ def fused(picture: NDArray[np.uint8], seen: Sequence[tuple[NDArray[np.uint8], So
     labels: list[Any] = []
     for other, label in seen:
         wider, labelled = (
-            cv2.copyMakeBorder(image[area], *[_REACH] * 4, cv2.BORDER_REPLICATE) for image in (other, label)
+            cv2.copyMakeBorder(image[area], _REACH, _REACH, _REACH, _REACH, cv2.BORDER_REPLICATE)
+            for image in (other, label)
         )
         for y in range(0, 2 * _REACH + 1, _STEP):
             for x in range(0, 2 * _REACH + 1, _STEP):

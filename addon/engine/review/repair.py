@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -259,7 +260,10 @@ class Repairer:
             return "no good frame lies beside it"
         means = {name: _mean(witnesses) for name, witnesses in sides.items()}
         followed = {
-            name: witness for name, witnesses in sides.items() for witness, _ in witnesses if isinstance(witness, Carried)
+            name: witness
+            for name, witnesses in sides.items()
+            for witness, _ in witnesses
+            if isinstance(witness, Carried)
         }
         alike = agreement(*followed.values()) if len(followed) == 2 else 0.0
         heard = set(means)
@@ -289,7 +293,7 @@ class Repairer:
 
 def _expected(sides: Mapping[str, Sequence[_Weighed]]) -> float:
     """Return the expected IoU of the best witness with the right matte: two of one kind may err alike."""
-    return 1 - max(weight for witnesses in sides.values() for _, weight in witnesses) ** -0.5
+    return 1 - 1 / math.sqrt(max(weight for witnesses in sides.values() for _, weight in witnesses))
 
 
 def _mended(own: Inside, other: Inside) -> Inside:
