@@ -137,8 +137,10 @@ def _lights(rng: Rng, frames: int) -> None:
             lamp.keyframe_insert("energy", frame=frames)
 
 
-def _camera(rng: Rng, shot: Shot, height: float, radius: float) -> tuple[float, float]:
-    """Add an orbiting, slightly shaking camera; return its distance from the axis and its start angle."""
+def _camera(rng: Rng, shot: Shot, height: float, radius: float) -> tuple[float, float, float]:
+    """Add an orbiting, slightly shaking camera; return its distance from the axis, its start angle, and how far it
+    comes along x or y.
+    """
     camera = bpy.data.objects.new("c", bpy.data.cameras.new("c"))
     bpy.context.scene.collection.objects.link(camera)
     bpy.context.scene.camera = camera
@@ -151,6 +153,7 @@ def _camera(rng: Rng, shot: Shot, height: float, radius: float) -> tuple[float, 
     off = rng.normal(0, 0.1, 3) * (height, height, 0.5 * height)
     drift = rng.normal(0, 0.1, 3) * height
     closer = rng.uniform(0.85, 1.15)
+    farthest = 0.0
     for frame in range(1, shot.frames + 1):
         t = (frame - 1) / max(1, shot.frames - 1)
         angle = start + math.radians(shot.orbit) * t
@@ -159,11 +162,12 @@ def _camera(rng: Rng, shot: Shot, height: float, radius: float) -> tuple[float, 
         across, rise = d * math.cos(up), d * math.sin(up) + height * 0.3
         camera.location = (across * math.cos(angle), across * math.sin(angle), max(0.08, rise)) + shake
         camera.keyframe_insert("location", frame=frame)
+        farthest = max(farthest, abs(camera.location.x), abs(camera.location.y))
         aim.location = np.array([0, 0, height * 0.5]) + off + drift * t
         aim.keyframe_insert("location", frame=frame)
     follow = camera.constraints.new("TRACK_TO")
     follow.target = aim
-    return distance * math.cos(up), start
+    return distance * math.cos(up), start, farthest
 
 
 def _scatter(rng: Rng, shot: Shot, radius: float, reach: float, start: float) -> None:
@@ -248,9 +252,9 @@ def build(shot: Shot) -> None:
         radius = float(np.linalg.norm(mesh.vertices[:, :2], axis=1).max())
     walls, size = _room(rng, shot)
     _lights(rng, shot.frames)
-    reach, start = _camera(rng, shot, height, radius)
-    if walls and 1.2 * reach > size:  # the camera comes up to 1.15 times as far away, and must not look at a wall's back
-        walls.scale = (1.2 * reach / size, 1.2 * reach / size, 1)
+    reach, start, farthest = _camera(rng, shot, height, radius)
+    if walls and farthest > size - 0.1:  # the camera must not look at a wall's back
+        walls.scale = ((farthest + 0.3) / size, (farthest + 0.3) / size, 1)
     _scatter(rng, shot, radius * (1.6 if shot.moving else 1.0), reach, start)
     if shot.occlusion == "pillar":
         _hide_behind_pillar(rng, subject, shot, radius, reach, start)
