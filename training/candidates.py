@@ -3,7 +3,7 @@
 SAM 2 keeps an automatic mask whose outline hardly moves between the thresholds -1 and 1 of its logits (stability score
 0.95 or more). The candidates are trained a quarter as much as the single mask, so their logits are flatter than SAM 2's
 and right masks are refused. A factor on them moves no outline. It is chosen as the largest one of FACTORS with which at
-least 95 % of the masks that pass on training clips are right; docs/training-log.md says how (temperature scaling: Guo
+least 98 % of the masks that pass on training clips are right; docs/training-log.md says how (temperature scaling: Guo
 et al., "On calibration of modern neural networks", ICML 2017).
 """
 

@@ -28,5 +28,5 @@ class Stage:
 STAGES = (
     Stage("frames", 800, 256, 4, 1, 4, 1.5e-3, (0.3, 0.55, 0.15), early=1.0),
     Stage("clips", 8000, 256, 2, 3, 2, 1.5e-3, (0.25, 0.5, 0.25), single=0.4, longer=0.1, lost=0.2),
-    Stage("large", math.inf, 640, 1, 3, 2, 4e-4, (0.25, 0.5, 0.25), single=0.4, longer=0.15, lost=0.2, windows=0.05),
+    Stage("large", math.inf, 512, 1, 3, 2, 4e-4, (0.25, 0.5, 0.25), single=0.4, longer=0.15, lost=0.2, windows=0.05),
 )
