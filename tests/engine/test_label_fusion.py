@@ -63,6 +63,15 @@ def test_the_side_that_matches_counts() -> None:
     assert agreement(Carried(left, unsure), Carried(right, unsure)) == 0, "both see all of it"
 
 
+def test_a_side_without_the_subject_is_no_better_match() -> None:
+    """The subject is beside the place where one side has seen it: its empty matte there must not win."""
+    picture, truth = scene(256, 256)
+    there = fused(picture, [(picture, truth)])
+    elsewhere = fused(picture, [scene(100, 256)])
+    assert not elsewhere.matte[:, 300:].any()
+    assert iou(joined([there, elsewhere])[:, 300:], truth[:, 300:]) > 0.98
+
+
 def test_mattes_are_carried_through_frames(tmp_path: Path) -> None:
     files, mattes = [], []
     for i in range(6):

@@ -76,7 +76,8 @@ def fused(picture: NDArray[np.uint8], seen: Sequence[tuple[NDArray[np.uint8], So
         seen: for each of the others, its picture and its matte.
     """
     area = _around([matte for _, matte in seen])
-    matte, misfit = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
+    matte = np.zeros((SIDE, SIDE), np.float32)
+    misfit = np.minimum.reduce([_misfit(picture, other) for other, _ in seen])  # elsewhere, as the flow has it
     height, width = picture[area].shape[:2]
     if not height * width:
         return Carried(matte, misfit)
@@ -90,8 +91,7 @@ def fused(picture: NDArray[np.uint8], seen: Sequence[tuple[NDArray[np.uint8], So
         for y in range(0, 2 * _REACH + 1, _STEP):
             for x in range(0, 2 * _REACH + 1, _STEP):
                 place = np.s_[y : y + height, x : x + width]
-                off = cv2.absdiff(picture[area], wider[place]).astype(np.float32)
-                misfits.append(cv2.blur(cv2.transform(off * off, _COLOUR), (_PATCH, _PATCH)))
+                misfits.append(_misfit(picture[area], wider[place]))
                 labels.append(labelled[place])
     misfit[area] = least = np.minimum.reduce(misfits)
     scale = -1 / np.maximum(least, _LEAST)
@@ -102,6 +102,12 @@ def fused(picture: NDArray[np.uint8], seen: Sequence[tuple[NDArray[np.uint8], So
         weighed += weights * label
     matte[area] = weighed / total
     return Carried(matte, misfit)
+
+
+def _misfit(one: Any, other: Any) -> Any:
+    """Return how far the patch around each pixel differs between two pictures, as in `Carried`."""
+    off = cv2.absdiff(one, other).astype(np.float32)
+    return cv2.blur(cv2.transform(off * off, _COLOUR), (_PATCH, _PATCH))
 
 
 def joined(sides: Sequence[Carried]) -> Soft:
