@@ -66,7 +66,8 @@ def test_the_side_that_matches_counts() -> None:
 def test_a_side_without_the_subject_is_no_better_match() -> None:
     """The subject is beside the place where one side has seen it: its empty matte there must not win."""
     picture, truth = scene(256, 256)
-    there = fused(picture, [(picture, truth)])
+    grain = np.random.default_rng(3).normal(0, 8, picture.shape)
+    there = fused(picture, [(np.clip(picture + grain, 0, 255).astype(np.uint8), truth)])
     elsewhere = fused(picture, [scene(100, 256)])
     assert not elsewhere.matte[:, 300:].any()
     assert iou(joined([there, elsewhere])[:, 300:], truth[:, 300:]) > 0.98
