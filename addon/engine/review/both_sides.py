@@ -95,15 +95,17 @@ class Flow:
         self._pictures: dict[int, NDArray[np.uint8]] = {}
         self.grid = np.stack(np.meshgrid(*[np.arange(SIDE, dtype=np.float32)] * 2), axis=-1)
 
-    def moved(self, mattes: Mapping[int, Soft], before: int, frame: int) -> dict[int, Soft]:
-        """Move mattes from clip frame `before` to its neighbour `frame`, by their keys. Raises FootageError."""
-        return self._moved(mattes, before, frame)
+    def moved(self, images: Mapping[int, NDArray[np.float32]], before: int, frame: int) -> dict[int, Any]:
+        """Move images from clip frame `before` to its neighbour `frame`, by their keys. Raises FootageError.
 
-    def followed(self, places: Mapping[int, NDArray[np.float32]], before: int, frame: int) -> dict[int, Any]:
-        """Return where the pixels of clip frame `frame` are in other frames, float32 (SIDE, SIDE, 2), given where those
-        of its neighbour `before` are, by their keys. Raises FootageError.
+        An image is float32 (SIDE, SIDE) or (SIDE, SIDE, 2): a matte, or the places of its pixels in another frame.
         """
-        return self._moved(places, before, frame)
+        there, here = (cv2.cvtColor(self.picture(one), cv2.COLOR_RGB2GRAY) for one in (before, frame))
+        at = self.grid + self._search.calc(here, there, None)  # type: ignore[call-overload]
+        return {
+            key: cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+            for key, image in images.items()
+        }
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
         """Return a clip frame, uint8 (SIDE, SIDE, 3) RGB. Raises FootageError."""
@@ -112,11 +114,3 @@ class Flow:
                 del self._pictures[old]
             self._pictures[frame] = self._reader.model_input(frame, SIDE)
         return self._pictures[frame]
-
-    def _moved(self, images: Mapping[int, Any], before: int, frame: int) -> dict[int, Any]:
-        there, here = (cv2.cvtColor(self.picture(one), cv2.COLOR_RGB2GRAY) for one in (before, frame))
-        at = self.grid + self._search.calc(here, there, None)  # type: ignore[call-overload]
-        return {
-            key: cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-            for key, image in images.items()
-        }

@@ -59,7 +59,7 @@ def carried(flow: Flow, anchors: Mapping[int, Soft], frames: Sequence[int]) -> d
     way = sorted(anchors, reverse=step < 0)
     for frame in [*way, *frames]:
         if places:
-            places = flow.followed(places, frame - step, frame)
+            places = flow.moved(places, frame - step, frame)
         if frame in anchors:
             places[frame], pictures[frame] = flow.grid, flow.picture(frame)
         else:
@@ -122,15 +122,14 @@ def agreement(one: Carried, other: Carried) -> float:
 
     Where the picture matches one side much better, the other one may be wrong: it does not see that place.
     """
-    weights = _weights([one, other])
-    both = np.minimum(*weights) / np.maximum(*weights)
+    both = np.minimum(*_weights([one, other]))
     a, b = one.matte >= 0.5, other.matte >= 0.5
     union = float(both[a | b].sum())
     return float(both[a & b].sum()) / union if union else 1.0
 
 
 def _weights(sides: Sequence[Carried]) -> list[NDArray[np.float32]]:
-    """Return how much each side counts at each pixel."""
+    """Return how much each side counts at each pixel: 1 for the one that matches best."""
     least = np.minimum.reduce([side.misfit for side in sides])
     scale = -1 / np.maximum(least, _LEAST)
     return [np.exp((side.misfit - least) * scale) for side in sides]
