@@ -15,7 +15,7 @@ from PIL import Image
 from addon.engine.sam2 import config
 from training.clips import Clip, rendered
 from training.composites import Composer
-from training.network import CONFIG, build, decode, encode, keep_first_stages, set_size, without_memory
+from training.network import CONFIG, WEIGHTS, build, decode, encode, keep_first_stages, set_size, without_memory
 from training.optimiser import Optimiser, schedule
 from training.peers import Peers
 from training.precision import _Fast
@@ -142,6 +142,15 @@ def test_export_of_several_is_their_mean(tmp_path: Path) -> None:
     for key in ("no_mem_embed", "memory_encoder.out_proj.weight"):
         assert not torch.equal(first[key], second[key])
         assert torch.equal(weights[key], ((first[key] + second[key]) / 2).half())
+
+
+def test_the_shipped_weights_have_a_mean_with_their_further_training(state: Path, tmp_path: Path) -> None:
+    export([WEIGHTS, state / "average.pt"], tmp_path / "embedded.pt")
+    first, second, mean = (
+        torch.load(path, weights_only=True)["model"]["no_mem_embed"].float()
+        for path in (WEIGHTS, state / "average.pt", tmp_path / "embedded.pt")
+    )
+    torch.testing.assert_close(mean, (first + second) / 2, rtol=1e-2, atol=1e-3)
 
 
 def test_a_shot_without_a_subject_is_left_out(tmp_path: Path) -> None:
