@@ -140,6 +140,9 @@ class Repairer:
         known = set(frames) & (self._prompted | (set(frames) - set(suspects)))
         counts = {frame: _PROMPTED if frame in self._prompted else _KNOWN for frame in known}
         there, good = set(frames), set(story(self._flow, self._matte, frames, counts))
+        if self._cameras:
+            in_space = visual_hull.doubts(visual_hull.kept(self._take))
+            good -= {frame for frame, (doubt, _) in in_space.items() if doubt >= 1} - self._prompted
         if there - good:
             self._misfits = self._tried(good)
         hull = self._hull(good, sorted(there - good))

@@ -5,8 +5,13 @@ that lies inside all silhouettes. It contains the subject, so a right silhouette
 cameras carve and, seen from among them, nearly fills it. A part beyond the hull is a leak, an empty part of it is
 missing.
 
-The hull is carved in voxels from coarse to fine. A voxel may be outside of a few silhouettes, so that one wrong matte
-does not spoil the hull for the others. One silhouette at a time is in memory, whatever the number of frames.
+The hull is carved in voxels from coarse to fine. A voxel may be outside of a few silhouettes, so that wrong mattes do
+not spoil the hull for the others: of as few as leave a hull that most silhouettes lie in. One silhouette at a time is in
+memory, whatever the number of frames.
+
+A hull that stands in for a missing matte is finer. The edges of mattes are off by a pixel or two, which would carve
+thin parts away if a voxel counted as outside or inside. So each camera says how far outside it is, up to a limit, and
+the mean of all cameras decides. Where the subject begins is chosen on frames whose mattes are known.
 """
 
 from __future__ import annotations
@@ -31,17 +36,37 @@ Mask = NDArray[np.bool_]
 Silhouette = Callable[[int], Mask]  # returns the matte of a clip frame, of any size and aspect ratio
 
 _LEAST = 6  # frames with a pose and a matte; fewer do not carve a shape
-_CARVERS = 48  # most frames that carve, spread over the clip
 _COARSE = 32  # initial number of voxels along a side
-_HALVINGS = 2  # how often their size is halved
 _MOST_VOXELS = 800_000  # three times what a subject needs; stops early if the poses carve nothing
-_WRONG = 0.08  # fraction of the cameras that see a voxel for which it may be outside
-_SIDE = 128  # side of the compared images in pixels
 _NARROW, _WIDE = 0.5, 1.5  # pixels that a voxel may lie outside of a silhouette, for the narrow and the wide hull
 _PIXEL = np.ones((3, 3), np.uint8)
 _BEYOND, _LACKING = 0.03, 0.09  # least fractions at which a frame disagrees, in a clip where nearly all agree
 _UNUSUAL = 2.0  # in other clips: standard deviations above the median
 _CHUNK = 200_000  # voxels processed at once
+_FAR = 2.0  # pixels: a voxel that is farther outside of a silhouette counts as wholly outside
+_LIMITS = np.arange(0.01, 0.31, 0.01)  # of the mean that a voxel of the subject may have
+_TRIED = 8  # known frames on which the limit is chosen
+
+
+@dataclass(frozen=True, slots=True)
+class _Fineness:
+    """How a hull is carved.
+
+    carvers: most frames that carve, spread over the clip.
+    halvings: how often the size of the voxels is halved.
+    side: of the silhouettes in pixels.
+    wrong: fraction of the cameras that see a voxel for which it may be outside.
+    """
+
+    carvers: int
+    halvings: int
+    side: int
+    wrong: float
+
+
+_CHECKS = tuple(_Fineness(48, 2, 128, wrong) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
+_EXPLAINED = 0.15  # largest median of the parts beyond a hull that most silhouettes lie in
+_STAND_IN = _Fineness(96, 3, 256, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +148,19 @@ def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict
         JobError: there are too few frames, or their mattes have nothing in common, because the poses are of other
             footage or the subject moves.
     """
-    hull, carvers = _carve_all(cameras, silhouette)
-    return {
-        frame: _compare(cameras[frame], _small(silhouette(frame)), hull, frame in carvers) for frame in sorted(cameras)
-    }
-
-
-def _carve_all(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[_Hull, list[int]]:
-    """Return the hull, and the frames that carved it."""
-    if len(cameras) < _LEAST:
-        raise JobError(
-            f"Only {len(cameras)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
-        )
-    centre, radius = _around(cameras, silhouette)
-    frames = sorted(cameras)
-    carvers = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(len(frames), _CARVERS))})
-    return _carve(cameras, silhouette, carvers, centre, radius), carvers
+    found: dict[int, Disagreement] = {}
+    for how in _CHECKS:
+        hull = _carve(cameras, silhouette, how)
+        if len(hull.voxels):
+            found = {
+                frame: _compare(cameras[frame], _small(silhouette(frame), how.side), hull, frame in hull.carvers)
+                for frame in sorted(cameras)
+            }
+            if np.median([gap.beyond for gap in found.values()]) <= _EXPLAINED:
+                break
+    if not found:
+        raise _nothing_in_common()
+    return found
 
 
 def silhouettes(
@@ -153,34 +175,58 @@ def silhouettes(
         trusted: clip frames that carve: each has a camera and a matte.
 
     Returns:
-        By frame, float32 (128, 128): 1 inside, 0 outside, 0.5 where the edges are not exact enough to tell.
+        By frame, float32 (256, 256): 1 well inside, 0 well outside, 0.5 at the edge.
 
     Raises:
         JobError: see `disagreements`.
     """
-    hull, carvers = _carve_all({frame: cameras[frame] for frame in trusted}, silhouette)
-    found = {}
-    for frame in frames:
-        own = _distance(_small(silhouette(frame))) if frame in carvers else np.zeros((_SIDE, _SIDE), np.float32)
-        wide, narrow = _seen(cameras[frame], own, hull, frame in carvers)
-        found[frame] = np.asarray(((narrow > 0).astype(np.float32) + (wide > 0)) / 2, np.float32)
-    return found
+    hull = _carve({frame: cameras[frame] for frame in trusted}, silhouette, _STAND_IN)
+    if not len(hull.voxels):
+        raise _nothing_in_common()
+    side = _STAND_IN.side
+    sums = np.zeros(len(hull.voxels))
+
+    def outside(frame: int) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Return whether a camera sees each voxel, and how far it has it outside, 0 to 1."""
+        far, _ = _look(cameras[frame], _distance(_small(silhouette(frame), side)), hull.voxels, 0.0)
+        return far >= 0, np.clip(far / _FAR, 0, 1)
+
+    for frame in hull.carvers:
+        sums += outside(frame)[1]
+
+    def least(frame: int) -> NDArray[np.float32]:
+        """Return for each pixel the least mean of all other cameras along its ray."""
+        own, seen = (np.zeros(1), np.zeros(1)) if frame not in hull.carvers else outside(frame)[::-1]
+        return _drawn(cameras[frame], hull, (sums - own) / np.maximum(hull.seen - seen, 1), side)
+
+    known = sorted(trusted)
+    tried = {known[round(i)] for i in np.linspace(0, len(known) - 1, min(len(known), _TRIED))}
+    fits = np.zeros(len(_LIMITS))
+    for frame in sorted(tried):
+        image, mask = least(frame), _small(silhouette(frame), side)
+        fits += [_iou(image <= limit, mask) for limit in _LIMITS]
+    limit = _LIMITS[int(np.argmax(fits))]
+    return {frame: np.asarray(np.clip(1 - least(frame) / (2 * limit), 0, 1), np.float32) for frame in frames}
 
 
 @dataclass(slots=True)
 class _Hull:
     """Voxels, and for each the numbers of cameras that see it and that have it outside their silhouette.
 
-    votes, wide_votes: cameras for which it is outside at all, and by more than a pixel. Mattes are never exact to the
-    pixel, which would carve thin parts away. So parts beyond are measured against the wide hull, missing parts against
-    the other.
+    carvers: the frames that carved it.
+    votes, wide_votes: cameras for which a voxel is outside at all, and by more than a pixel. Mattes are never exact to
+    the pixel, which would carve thin parts away. So parts beyond are measured against the wide hull, missing parts
+    against the other.
+    wrong: as in `_Fineness`.
     """
 
+    carvers: list[int]
     voxels: Points
     size: float
     seen: NDArray[np.int64]
     votes: NDArray[np.int64]
     wide_votes: NDArray[np.int64]
+    wrong: float
 
 
 def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Points, float]:
@@ -212,16 +258,21 @@ def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Poin
     return centre, 1.0 * float(np.quantile(sizes, 0.8))
 
 
-def _carve(
-    cameras: Mapping[int, Camera], silhouette: Silhouette, carvers: Sequence[int], centre: Points, radius: float
-) -> _Hull:
-    """Carve from coarse to fine. One more vote than allowed is kept, as a camera's own vote does not count against
-    itself.
+def _carve(cameras: Mapping[int, Camera], silhouette: Silhouette, how: _Fineness) -> _Hull:
+    """Carve from coarse to fine; no voxel may remain. One more vote than allowed is kept, as a camera's own vote does
+    not count against itself.
     """
+    if len(cameras) < _LEAST:
+        raise JobError(
+            f"Only {len(cameras)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
+        )
+    centre, radius = _around(cameras, silhouette)
+    frames = sorted(cameras)
+    carvers = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(len(frames), how.carvers))})
     size = 2 * radius / _COARSE
     steps = (np.arange(_COARSE) + 0.5) * size - radius
     voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
-    for level in range(_HALVINGS + 1):
+    for level in range(how.halvings + 1):
         if level:
             if 8 * len(voxels) > _MOST_VOXELS:
                 break
@@ -230,22 +281,20 @@ def _carve(
             voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
         seen, votes, wide_votes = (np.zeros(len(voxels), np.int64) for _ in range(3))
         for frame in carvers:
-            away = _distance(_small(silhouette(frame)))
+            away = _distance(_small(silhouette(frame), how.side))
             for start in range(0, len(voxels), _CHUNK):
                 part = slice(start, start + _CHUNK)
-                far, reach = _look(cameras[frame], away, voxels[part], 0.0 if level == _HALVINGS else size)
+                far, reach = _look(cameras[frame], away, voxels[part], 0.0 if level == how.halvings else size)
                 seen[part] += far >= 0
                 votes[part] += far > _NARROW
                 wide_votes[part] += far > reach + _WIDE
-        keep = (seen >= 0.25 * len(carvers)) & (wide_votes <= _allowed(seen) + 1)
+        keep = (seen >= 0.25 * len(carvers)) & (wide_votes <= _allowed(seen, how.wrong) + 1)
         voxels, seen, votes, wide_votes = voxels[keep], seen[keep], votes[keep], wide_votes[keep]
-    if not len(voxels):
-        raise _nothing_in_common()
-    return _Hull(voxels, size, seen, votes, wide_votes)
+    return _Hull(carvers, voxels, size, seen, votes, wide_votes, how.wrong)
 
 
-def _allowed(seen: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.maximum(1, (_WRONG * seen).astype(np.int64))
+def _allowed(seen: NDArray[np.int64], wrong: float) -> NDArray[np.int64]:
+    return np.maximum(1, (wrong * seen).astype(np.int64))
 
 
 def _look(
@@ -255,10 +304,11 @@ def _look(
     places, depth = camera.project(voxels)
     with np.errstate(invalid="ignore"):
         sees = (places >= 0).all(axis=1) & (places < 1).all(axis=1)
-    at = (places[sees] * _SIDE).astype(np.intp)
+    side = len(away)
+    at = (places[sees] * side).astype(np.intp)
     far = np.full(len(voxels), -1, np.float32)
     far[sees] = away[at[:, 1], at[:, 0]]
-    return far, _SIDE * max(camera.lens.focal) * size * math.sqrt(3) / 2 / np.where(sees, depth, 1.0)
+    return far, side * max(camera.lens.focal) * size * math.sqrt(3) / 2 / np.where(sees, depth, 1.0)
 
 
 def _compare(camera: Camera, mask: Mask, hull: _Hull, carved: bool) -> Disagreement:
@@ -279,34 +329,44 @@ def _seen(
     away: distances from its own silhouette, as returned by `_distance`.
     """
     far, _ = _look(camera, away, hull.voxels, 0.0)
-    allowed = _allowed(hull.seen)
+    allowed = _allowed(hull.seen, hull.wrong)
     wide = (far >= 0) & (hull.wide_votes - carved * (far > _WIDE) <= allowed)
     narrow = (far >= 0) & (hull.votes - carved * (far > _NARROW) <= allowed)
-    return _drawn(camera, hull, wide), _drawn(camera, hull, narrow)
+    side = len(away)
+    return tuple(
+        (_drawn(camera, hull, np.where(which, 0.0, 1.0), side) == 0).astype(np.uint8) for which in (wide, narrow)
+    )
 
 
-def _drawn(camera: Camera, hull: _Hull, which: Mask) -> NDArray[np.uint8]:
-    """Render some of the voxels as the camera sees them: 0 or 1."""
-    image = np.zeros((_SIDE, _SIDE), np.uint8)
-    if which.any():
-        places, depth = camera.project(hull.voxels[which])
-        at = (places * _SIDE).astype(np.intp)
-        image[at[:, 1], at[:, 0]] = 1
-        footprint = hull.size / float(np.median(depth)) * _SIDE
-        width, height = (2 * math.ceil(min(0.5 * footprint * focal, _SIDE)) + 1 for focal in camera.lens.focal)
-        image = np.asarray(cv2.morphologyEx(image, cv2.MORPH_CLOSE, np.ones((height, width), np.uint8)), np.uint8)
+def _drawn(camera: Camera, hull: _Hull, values: Points, side: int) -> NDArray[np.float32]:
+    """Render the least of the voxels' values, 0 to 1, along each ray of the camera; 1 where there is no voxel."""
+    image = np.ones((side, side), np.float32)
+    places, depth = camera.project(hull.voxels)
+    with np.errstate(invalid="ignore"):
+        sees = (places >= 0).all(axis=1) & (places < 1).all(axis=1)
+    at = (places[sees] * side).astype(np.intp)
+    np.minimum.at(image, (at[:, 1], at[:, 0]), values[sees].astype(np.float32))
+    if sees.any():
+        footprint = hull.size / float(np.median(depth[sees])) * side
+        width, height = (2 * math.ceil(min(0.5 * footprint * focal, side)) + 1 for focal in camera.lens.focal)
+        image = np.asarray(cv2.morphologyEx(image, cv2.MORPH_OPEN, np.ones((height, width), np.uint8)), np.float32)
     return image
 
 
-def _small(mask: Mask) -> Mask:
-    area = cv2.resize(mask.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+def _small(mask: Mask, side: int) -> Mask:
+    area = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(area >= 0.5)
+
+
+def _iou(one: Mask, other: Mask) -> float:
+    union = int((one | other).sum())
+    return float((one & other).sum()) / union if union else 1.0
 
 
 def _distance(mask: Mask) -> NDArray[np.float32]:
     """Return each pixel's distance from the silhouette in pixels; 0 inside."""
     if not mask.any():
-        return np.full(mask.shape, 4.0 * _SIDE, np.float32)
+        return np.full(mask.shape, 4.0 * len(mask), np.float32)
     return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
