@@ -179,7 +179,7 @@ def test_the_other_cameras_see_the_subject(cameras: dict[int, Camera], how: str)
     trusted = [frame for frame in cameras if frame != 5]
     seen = silhouettes(cameras, masks.__getitem__, [5, 9], trusted)
     for frame, mask in ((5, truth), (9, masks[9])):
-        small = cv2.resize(mask.astype(np.float32), (256, 256), interpolation=cv2.INTER_AREA) >= 0.5
+        small = cv2.resize(mask.astype(np.float32), (512, 512), interpolation=cv2.INTER_AREA) >= 0.5
         assert iou(seen[frame] >= 0.5, small) > 0.94, frame
 
 

@@ -51,6 +51,7 @@ _KNOWN, _PROMPTED = 0.5, 5.0  # bonus in the story of frames that are not suspec
 _AGREE = 0.72  # least IoU of two sides that agree
 _SEEN_ALIKE = 0.82  # least IoU of what the flow carried from both sides, where both see the place
 _HEARD = 0.6  # least IoU of a third side with one of these, for it to count
+_CLEAR = 0.5  # least weight of a witness that is heard, as a share of the best one's
 _ALONE = 0.85  # least IoU of two witnesses of one side, if there is no other side
 _DIFFERS = 0.06  # how much worse the frame's own matte must fit than the sides fit each other
 _SLACK = 0.01  # misfit that every witness is allowed
@@ -139,10 +140,11 @@ class Repairer:
         frames = [frame for frame in self._take.frames() if frame in self._frames]
         known = set(frames) & (self._prompted | (set(frames) - set(suspects)))
         counts = {frame: _PROMPTED if frame in self._prompted else _KNOWN for frame in known}
-        there, good = set(frames), set(story(self._flow, self._matte, frames, counts))
-        if self._cameras:
-            in_space = visual_hull.doubts(visual_hull.kept(self._take))
-            good -= {frame for frame, (doubt, _) in in_space.items() if doubt >= 1} - self._prompted
+        there = set(frames)
+        in_space = visual_hull.doubts(visual_hull.kept(self._take)) if self._cameras else {}
+        good = there & (self._prompted | {frame for frame, (doubt, _) in in_space.items() if doubt < 1})
+        if there - set(in_space):
+            good |= set(story(self._flow, self._matte, frames, counts)) - set(in_space)
         if there - good:
             self._misfits = self._tried(good)
         hull = self._hull(good, sorted(there - good))
@@ -286,7 +288,9 @@ class Repairer:
             limit, usual, reason = _ALONE, _expected(sides), f"as {one} has it"
         if alike < limit:
             return f"the frames around it do not agree ({alike:.2f})"
-        mean = _mean([witness for name in sorted(heard) for witness in sides[name]])
+        said = [witness for name in sorted(heard) for witness in sides[name]]
+        most = max(weight for _, weight in said)
+        mean = _mean([(witness, weight) for witness, weight in said if weight >= _CLEAR * most])
         if not _curves_of(mean >= 0.5):
             return "the subject seems to be hidden: nothing can be marked"
         if iou(mean, self._matte(frame)) > min(alike, usual) - _DIFFERS:

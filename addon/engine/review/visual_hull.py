@@ -6,8 +6,8 @@ cameras carve and, seen from among them, nearly fills it. A part beyond the hull
 missing.
 
 The hull is carved in voxels from coarse to fine. A voxel may be outside of a few silhouettes, so that wrong mattes do
-not spoil the hull for the others: of as few as leave a hull that most silhouettes lie in. One silhouette at a time is in
-memory, whatever the number of frames.
+not spoil the hull for the others. How many these are, the mattes show: there is a hull in which most of them lie. One
+silhouette at a time is in memory, whatever the number of frames.
 
 A hull that stands in for a missing matte is finer. The edges of mattes are off by a pixel or two, which would carve
 thin parts away if a voxel counted as outside or inside. So each camera says how far outside it is, up to a limit, and
@@ -16,11 +16,13 @@ the mean of all cameras decides. Where the subject begins is chosen on frames wh
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,13 +39,12 @@ Silhouette = Callable[[int], Mask]  # returns the matte of a clip frame, of any 
 
 _LEAST = 6  # frames with a pose and a matte; fewer do not carve a shape
 _COARSE = 32  # initial number of voxels along a side
-_MOST_VOXELS = 800_000  # three times what a subject needs; stops early if the poses carve nothing
-_NARROW, _WIDE = 0.5, 1.5  # pixels that a voxel may lie outside of a silhouette, for the narrow and the wide hull
+_MOST_VOXELS = 2_000_000  # stops early if a subject needs more, or the poses carve nothing
+_NARROW = 0.5  # pixels that a voxel of the narrow hull may lie outside of a silhouette
 _PIXEL = np.ones((3, 3), np.uint8)
 _BEYOND, _LACKING = 0.03, 0.09  # least fractions at which a frame disagrees, in a clip where nearly all agree
 _UNUSUAL = 2.0  # in other clips: standard deviations above the median
-_CHUNK = 200_000  # voxels processed at once
-_FAR = 2.0  # pixels: a voxel that is farther outside of a silhouette counts as wholly outside
+_CHUNK = 30_000  # voxels processed at once, which fit in a processor's cache
 _LIMITS = np.arange(0.01, 0.31, 0.01)  # of the mean that a voxel of the subject may have
 _TRIED = 8  # known frames on which the limit is chosen
 
@@ -55,18 +56,25 @@ class _Fineness:
     carvers: most frames that carve, spread over the clip.
     halvings: how often the size of the voxels is halved.
     side: of the silhouettes in pixels.
+    edge: pixels outside of a silhouette where a voxel begins to count as outside, and where it counts as one wholly.
     wrong: fraction of the cameras that see a voxel for which it may be outside.
     """
 
     carvers: int
     halvings: int
     side: int
+    edge: tuple[float, float]
     wrong: float
 
+    def outside(self, far: NDArray[Any], reach: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
+        """Return how much voxels count as outside, 0 to 1, by their distance from a silhouette and their radius."""
+        start, end = self.edge
+        return np.asarray(np.clip((far - reach - start) / max(end - start, 1e-9), 0, 1), np.float64)
 
-_CHECKS = tuple(_Fineness(48, 2, 128, wrong) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
+
+_CHECKS = tuple(_Fineness(48, 2, 128, (1.5, 1.5), wrong) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
 _EXPLAINED = 0.15  # largest median of the parts beyond a hull that most silhouettes lie in
-_STAND_IN = _Fineness(96, 3, 256, 0.4)
+_STAND_IN = _Fineness(96, 4, 512, (0.0, 2.0), 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +183,7 @@ def silhouettes(
         trusted: clip frames that carve: each has a camera and a matte.
 
     Returns:
-        By frame, float32 (256, 256): 1 well inside, 0 well outside, 0.5 at the edge.
+        By frame, float32 (512, 512): 1 well inside, 0 well outside, 0.5 at the edge.
 
     Raises:
         JobError: see `disagreements`.
@@ -184,20 +192,14 @@ def silhouettes(
     if not len(hull.voxels):
         raise _nothing_in_common()
     side = _STAND_IN.side
-    sums = np.zeros(len(hull.voxels))
-
-    def outside(frame: int) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Return whether a camera sees each voxel, and how far it has it outside, 0 to 1."""
-        far, _ = _look(cameras[frame], _distance(_small(silhouette(frame), side)), hull.voxels, 0.0)
-        return far >= 0, np.clip(far / _FAR, 0, 1)
-
-    for frame in hull.carvers:
-        sums += outside(frame)[1]
 
     def least(frame: int) -> NDArray[np.float32]:
         """Return for each pixel the least mean of all other cameras along its ray."""
-        own, seen = (np.zeros(1), np.zeros(1)) if frame not in hull.carvers else outside(frame)[::-1]
-        return _drawn(cameras[frame], hull, (sums - own) / np.maximum(hull.seen - seen, 1), side)
+        outside, seen = hull.outside, hull.seen
+        if frame in hull.carvers:
+            far, _ = _look(cameras[frame], _distance(_small(silhouette(frame), side)), hull.voxels, 0.0)
+            outside, seen = outside - _STAND_IN.outside(far), seen - (far >= 0)
+        return _drawn(cameras[frame], hull, outside / np.maximum(seen, 1), side)
 
     known = sorted(trusted)
     tried = {known[round(i)] for i in np.linspace(0, len(known) - 1, min(len(known), _TRIED))}
@@ -211,22 +213,22 @@ def silhouettes(
 
 @dataclass(slots=True)
 class _Hull:
-    """Voxels, and for each the numbers of cameras that see it and that have it outside their silhouette.
+    """Voxels, and what the cameras say of each.
 
-    carvers: the frames that carved it.
-    votes, wide_votes: cameras for which a voxel is outside at all, and by more than a pixel. Mattes are never exact to
-    the pixel, which would carve thin parts away. So parts beyond are measured against the wide hull, missing parts
-    against the other.
-    wrong: as in `_Fineness`.
+    how: how it was carved, and by which frames.
+    seen: cameras that see a voxel.
+    votes: cameras for which it is outside of their silhouette at all.
+    outside: sum of what `_Fineness.outside` returns. Mattes are never exact to the pixel, which would carve thin parts
+        away. So parts beyond are measured against this wide hull, missing parts against the narrow one of the votes.
     """
 
+    how: _Fineness
     carvers: list[int]
     voxels: Points
     size: float
     seen: NDArray[np.int64]
     votes: NDArray[np.int64]
-    wide_votes: NDArray[np.int64]
-    wrong: float
+    outside: NDArray[np.float64]
 
 
 def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Points, float]:
@@ -272,25 +274,38 @@ def _carve(cameras: Mapping[int, Camera], silhouette: Silhouette, how: _Fineness
     size = 2 * radius / _COARSE
     steps = (np.arange(_COARSE) + 0.5) * size - radius
     voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
-    for level in range(how.halvings + 1):
-        if level:
-            if 8 * len(voxels) > _MOST_VOXELS:
-                break
-            size /= 2
-            corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-            voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
-        seen, votes, wide_votes = (np.zeros(len(voxels), np.int64) for _ in range(3))
-        for frame in carvers:
-            away = _distance(_small(silhouette(frame), how.side))
-            for start in range(0, len(voxels), _CHUNK):
-                part = slice(start, start + _CHUNK)
-                far, reach = _look(cameras[frame], away, voxels[part], 0.0 if level == how.halvings else size)
-                seen[part] += far >= 0
-                votes[part] += far > _NARROW
-                wide_votes[part] += far > reach + _WIDE
-        keep = (seen >= 0.25 * len(carvers)) & (wide_votes <= _allowed(seen, how.wrong) + 1)
-        voxels, seen, votes, wide_votes = voxels[keep], seen[keep], votes[keep], wide_votes[keep]
-    return _Hull(carvers, voxels, size, seen, votes, wide_votes, how.wrong)
+    for level in itertools.count():
+        last = level == how.halvings or 8 * len(voxels) > _MOST_VOXELS
+        seen, votes, outside = _counted(cameras, silhouette, carvers, how, voxels, 0.0 if last else size)
+        keep = (seen >= 0.25 * len(carvers)) & (outside <= _allowed(seen, how.wrong) + 1)
+        voxels = voxels[keep]
+        if last:
+            return _Hull(how, carvers, voxels, size, seen[keep], votes[keep], outside[keep])
+        size /= 2
+        corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+        voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
+    raise AssertionError
+
+
+def _counted(
+    cameras: Mapping[int, Camera],
+    silhouette: Silhouette,
+    carvers: Sequence[int],
+    how: _Fineness,
+    voxels: Points,
+    size: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return `seen`, `votes` and `outside` of `_Hull` for voxels of that size."""
+    seen, votes, outside = np.zeros(len(voxels), np.int64), np.zeros(len(voxels), np.int64), np.zeros(len(voxels))
+    for frame in carvers:
+        away = _distance(_small(silhouette(frame), how.side))
+        for start in range(0, len(voxels), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            far, reach = _look(cameras[frame], away, voxels[part], size)
+            seen[part] += far >= 0
+            votes[part] += far > _NARROW
+            outside[part] += how.outside(far, reach)
+    return seen, votes, outside
 
 
 def _allowed(seen: NDArray[np.int64], wrong: float) -> NDArray[np.int64]:
@@ -329,8 +344,8 @@ def _seen(
     away: distances from its own silhouette, as returned by `_distance`.
     """
     far, _ = _look(camera, away, hull.voxels, 0.0)
-    allowed = _allowed(hull.seen, hull.wrong)
-    wide = (far >= 0) & (hull.wide_votes - carved * (far > _WIDE) <= allowed)
+    allowed = _allowed(hull.seen, hull.how.wrong)
+    wide = (far >= 0) & (hull.outside - carved * hull.how.outside(far) <= allowed)
     narrow = (far >= 0) & (hull.votes - carved * (far > _NARROW) <= allowed)
     side = len(away)
     return tuple(
