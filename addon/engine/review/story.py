@@ -5,6 +5,10 @@ Most frames of a clip may be suspects although most of its mattes are right: on 
 shape all the time. They differ in how well a matte, carried by the flow, matches later ones, compared with what is
 usual in this clip. Right mattes match each other even across wrong ones between them; errors of two kinds do not. Each
 link of the chain may skip some frames.
+
+An error that grows slowly, or lasts, matches its neighbours. It is found by those beyond it: the farther the flow
+carries a matte, the worse it matches. Where it matches a farther frame better than a nearer one, that speaks against
+the nearer one.
 """
 
 from __future__ import annotations
@@ -20,6 +24,9 @@ _USUAL = 0.3  # quantile of the misfits at a distance that stands for right matt
 _FITS = (2.0, 0.02, 0.35)  # the limit of a match: factor of that quantile, addend, and largest limit
 _BREAK = 3.0  # cost of a link between mattes that do not match
 _ODD = (2.5, 0.02)  # limit of a frame's misfit to the story: median + factor x deviation + addend
+_BETTER = 0.03  # by how much a farther frame must match better
+_AGAINST = 0.4  # share of the frames around that speak against a frame of no story
+_FEW = 3  # fewer frames around do not count
 _HIDDEN = 0.5  # largest gain of a link between two empty mattes
 
 
@@ -37,6 +44,8 @@ def story(flow: Flow, matte: Callable[[int], Soft], frames: Sequence[int], bonus
     """
     misfits, empty = _misfits(flow, matte, frames)
     limits = _limits(misfits)
+    against = _spoken_against(misfits, frames)
+    frames = [frame for frame in frames if frame not in against or bonus.get(frame, 0) > 1]
     links: dict[
         int, tuple[float, int | None]
     ] = {}  # by frame: gain of the best story that ends there, and the frame before it
@@ -60,6 +69,35 @@ def story(flow: Flow, matte: Callable[[int], Soft], frames: Sequence[int], bonus
         longest = links[longest][1]
     odd = _odd(chain, misfits, limits)
     return [frame for frame in chain[::-1] if frame not in odd or bonus.get(frame, 0) > 1]
+
+
+def _spoken_against(misfits: Mapping[tuple[int, int], float], frames: Sequence[int]) -> set[int]:
+    """Return frames that many of those around them match worse than they match frames beyond.
+
+    A frame that is spoken against has no say about others, until nothing changes.
+    """
+    against: set[int] = set()
+    for _ in range(REACH):
+        heard = set(frames) - against
+        found = set()
+        for frame in frames:
+            said = []
+            for other in heard.intersection(range(frame - REACH, frame + REACH + 1)) - {frame}:
+                way = 1 if frame > other else -1
+                farther = heard.intersection(range(frame + way, other + way * (REACH + 1), way))
+                beyond = [misfits[pair] for far in farther if (pair := _pair(other, far)) in misfits]
+                if beyond and (pair := _pair(other, frame)) in misfits:
+                    said.append(misfits[pair] > min(beyond) + _BETTER)
+            if len(said) >= _FEW and sum(said) >= _AGAINST * len(said):
+                found.add(frame)
+        if found == against:
+            break
+        against = found
+    return against
+
+
+def _pair(one: int, other: int) -> tuple[int, int]:
+    return min(one, other), max(one, other)
 
 
 def _odd(chain: Sequence[int], misfits: Mapping[tuple[int, int], float], limits: Mapping[int, float]) -> set[int]:

@@ -11,7 +11,8 @@ silhouette at a time is in memory, whatever the number of frames.
 
 A hull that stands in for a missing matte is finer. The edges of mattes are off by a pixel or two, which would carve
 thin parts away if a voxel counted as outside or inside. So each camera says how far outside it is, up to a limit, and
-the mean of all cameras decides. Where the subject begins is chosen on frames whose mattes are known.
+the mean of all cameras decides. Cameras that look from nearly the same side count more: only they see where a round
+part ends. Where the subject begins is chosen on frames whose mattes are known.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ _PIXEL = np.ones((3, 3), np.uint8)
 _BEYOND, _LACKING = 0.03, 0.09  # least fractions at which a frame disagrees, in a clip where nearly all agree
 _UNUSUAL = 2.0  # in other clips: standard deviations above the median
 _CHUNK = 30_000  # voxels processed at once, which fit in a processor's cache
-_LIMITS = np.arange(0.01, 0.31, 0.01)  # of the mean that a voxel of the subject may have
+_NEAR = 30.0  # degrees between two cameras that look from nearly the same side
+_ELSEWHERE = 0.5  # weight of all other cameras; that of the nearest is 1 more
+_UNSEEN = 255  # in place of an answer, for a voxel beyond a camera's view
+_LIMITS = np.arange(0.02, 0.42, 0.02)  # of the mean that a voxel of the subject may have
 _TRIED = 8  # known frames on which the limit is chosen
 
 
@@ -192,14 +196,24 @@ def silhouettes(
     if not len(hull.voxels):
         raise _nothing_in_common()
     side = _STAND_IN.side
+    answers = np.empty((len(hull.carvers), len(hull.voxels)), np.uint8)
+    for row, frame in zip(answers, hull.carvers, strict=True):
+        far, _ = _look(cameras[frame], _distance(_small(silhouette(frame), side)), hull.voxels, 0.0)
+        row[:] = np.where(far < 0, _UNSEEN, np.round((_UNSEEN - 1) * _STAND_IN.outside(far)))
+    sides = {frame: _direction(camera, hull.centre) for frame, camera in cameras.items()}
 
     def least(frame: int) -> NDArray[np.float32]:
-        """Return for each pixel the least mean of all other cameras along its ray."""
-        outside, seen = hull.outside, hull.seen
-        if frame in hull.carvers:
-            far, _ = _look(cameras[frame], _distance(_small(silhouette(frame), side)), hull.voxels, 0.0)
-            outside, seen = outside - _STAND_IN.outside(far), seen - (far >= 0)
-        return _drawn(cameras[frame], hull, outside / np.maximum(seen, 1), side)
+        """Return for each pixel the least mean of all other cameras along its ray, 0 to 1."""
+        apart = np.array([sides[frame] @ sides[other] for other in hull.carvers])
+        angles = np.degrees(np.arccos(np.clip(apart, -1, 1)))
+        weights = (np.exp(-0.5 * (angles / _NEAR) ** 2) + _ELSEWHERE) * (np.array(hull.carvers) != frame)
+        means = np.ones(len(hull.voxels), np.float32)
+        for start in range(0, len(means), _CHUNK):
+            part = answers[:, start : start + _CHUNK]
+            seen = part != _UNSEEN
+            outside = np.where(seen, part, 0) / np.float32(_UNSEEN - 1)
+            means[start : start + _CHUNK] = weights @ outside / np.maximum(weights @ seen, 1e-9)
+        return _drawn(cameras[frame], hull, means, side)
 
     known = sorted(trusted)
     tried = {known[round(i)] for i in np.linspace(0, len(known) - 1, min(len(known), _TRIED))}
@@ -215,7 +229,8 @@ def silhouettes(
 class _Hull:
     """Voxels, and what the cameras say of each.
 
-    how: how it was carved, and by which frames.
+    how, carvers: how it was carved, and by which frames.
+    centre, size: of the cube that was carved, (3,); side of a voxel.
     seen: cameras that see a voxel.
     votes: cameras for which it is outside of their silhouette at all.
     outside: sum of what `_Fineness.outside` returns. Mattes are never exact to the pixel, which would carve thin parts
@@ -224,11 +239,18 @@ class _Hull:
 
     how: _Fineness
     carvers: list[int]
+    centre: Points
     voxels: Points
     size: float
     seen: NDArray[np.int64]
     votes: NDArray[np.int64]
     outside: NDArray[np.float64]
+
+
+def _direction(camera: Camera, centre: Points) -> Points:
+    """Return the unit vector from a place to a camera, (3,)."""
+    away = camera.place - centre
+    return np.asarray(away / max(float(np.linalg.norm(away)), 1e-12), np.float64)
 
 
 def _around(cameras: Mapping[int, Camera], silhouette: Silhouette) -> tuple[Points, float]:
@@ -280,7 +302,7 @@ def _carve(cameras: Mapping[int, Camera], silhouette: Silhouette, how: _Fineness
         keep = (seen >= 0.25 * len(carvers)) & (outside <= _allowed(seen, how.wrong) + 1)
         voxels = voxels[keep]
         if last:
-            return _Hull(how, carvers, voxels, size, seen[keep], votes[keep], outside[keep])
+            return _Hull(how, carvers, centre, voxels, size, seen[keep], votes[keep], outside[keep])
         size /= 2
         corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
         voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
@@ -353,7 +375,7 @@ def _seen(
     )
 
 
-def _drawn(camera: Camera, hull: _Hull, values: Points, side: int) -> NDArray[np.float32]:
+def _drawn(camera: Camera, hull: _Hull, values: NDArray[Any], side: int) -> NDArray[np.float32]:
     """Render the least of the voxels' values, 0 to 1, along each ray of the camera; 1 where there is no voxel."""
     image = np.ones((side, side), np.float32)
     places, depth = camera.project(hull.voxels)
