@@ -123,7 +123,7 @@ def clips(options: argparse.Namespace, room: Path) -> Iterator[Clip]:
         if wanted(clip.name):
             truths = [clip.matte(i) for i in range(min(len(clip.mattes), options.frames))]
             height, width = truths[0].shape
-            files = tuple(map(str, clip.pictures[: len(truths)]))
+            files = tuple(str(picture.resolve()) for picture in clip.pictures[: len(truths)])
             yield Clip(clip.name, Footage(files, width, height, len(truths)), truths)
 
 
