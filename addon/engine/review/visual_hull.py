@@ -77,7 +77,7 @@ class _Fineness:
 
 
 _CHECKS = tuple(_Fineness(48, 2, 128, (1.5, 1.5), wrong) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
-_EXPLAINED = 0.15  # largest median of the parts beyond a hull that most silhouettes lie in
+_EXPLAINED = 0.01  # largest median of the parts beyond a hull that most silhouettes lie in
 _STAND_IN = _Fineness(96, 4, 512, (0.0, 2.0), 0.3)
 
 
