@@ -266,6 +266,15 @@ def test_two_wrong_ones(cameras: dict[int, Camera]) -> None:
     assert {frame for frame, (doubt, _) in judged.items() if doubt >= 1} == {5, 11}
 
 
+def test_one_in_three_is_wrong(cameras: dict[int, Camera]) -> None:
+    masks = silhouettes(cameras)
+    errors = {2: "half", 3: "half", 6: "empty", 8: "shifted", 9: "shifted", 13: "leak", 17: "empty", 20: "half"}
+    for frame, how in errors.items():
+        masks[frame] = wrong(masks[frame], how)
+    judged = doubts(disagreements(cameras, masks.__getitem__))
+    assert {frame for frame, (doubt, _) in judged.items() if doubt >= 1} == set(errors)
+
+
 def test_nothing_to_compare(cameras: dict[int, Camera]) -> None:
     masks = silhouettes(cameras)
     with pytest.raises(JobError, match="Only 3 tracked frames"):

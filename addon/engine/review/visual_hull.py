@@ -77,7 +77,7 @@ class _Fineness:
 
 
 _CHECKS = tuple(_Fineness(48, 2, 128, (1.5, 1.5), wrong) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
-_EXPLAINED = 0.01  # largest median of the parts beyond a hull that most silhouettes lie in
+_MOST = 0.75  # share of the silhouettes that lie in the hull
 _STAND_IN = _Fineness(96, 4, 512, (0.0, 2.0), 0.3)
 
 
@@ -168,7 +168,7 @@ def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict
                 frame: _compare(cameras[frame], _small(silhouette(frame), how.side), hull, frame in hull.carvers)
                 for frame in sorted(cameras)
             }
-            if np.median([gap.beyond for gap in found.values()]) <= _EXPLAINED:
+            if np.quantile([gap.beyond for gap in found.values()], _MOST) <= _BEYOND:
                 break
     if not found:
         raise _nothing_in_common()
