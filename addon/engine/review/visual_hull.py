@@ -6,7 +6,7 @@ cameras carve and, seen from among them, nearly fills it. A part beyond the hull
 missing.
 
 The hull is carved in voxels from coarse to fine. A voxel may be outside of a few silhouettes, so that wrong mattes do
-not spoil the hull for the others. How many these are, the mattes show: there is a hull in which most of them lie. One
+not spoil the hull for the others. How many these may be is tried: as few as leave a hull in which most mattes lie. One
 silhouette at a time is in memory, whatever the number of frames.
 
 A hull that stands in for a missing matte is finer. The edges of mattes are off by a pixel or two, which would carve
@@ -17,7 +17,6 @@ part ends. Where the subject begins is chosen on frames whose mattes are known.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -77,7 +76,7 @@ class _Fineness:
 
 
 _CHECKS = tuple(_Fineness(48, 2, 128, (1.5, 1.5), wrong) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
-_MOST = 0.75  # share of the silhouettes that lie in the hull
+_EXPLAINED = 0.75  # share of the silhouettes that lie in such a hull
 _STAND_IN = _Fineness(96, 4, 512, (0.0, 2.0), 0.3)
 
 
@@ -168,7 +167,7 @@ def disagreements(cameras: Mapping[int, Camera], silhouette: Silhouette) -> dict
                 frame: _compare(cameras[frame], _small(silhouette(frame), how.side), hull, frame in hull.carvers)
                 for frame in sorted(cameras)
             }
-            if np.quantile([gap.beyond for gap in found.values()], _MOST) <= _BEYOND:
+            if np.quantile([gap.beyond for gap in found.values()], _EXPLAINED) <= _BEYOND:
                 break
     if not found:
         raise _nothing_in_common()
@@ -296,17 +295,17 @@ def _carve(cameras: Mapping[int, Camera], silhouette: Silhouette, how: _Fineness
     size = 2 * radius / _COARSE
     steps = (np.arange(_COARSE) + 0.5) * size - radius
     voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
-    for level in itertools.count():
+    level = 0
+    while True:
         last = level == how.halvings or 8 * len(voxels) > _MOST_VOXELS
         seen, votes, outside = _counted(cameras, silhouette, carvers, how, voxels, 0.0 if last else size)
         keep = (seen >= 0.25 * len(carvers)) & (outside <= _allowed(seen, how.wrong) + 1)
         voxels = voxels[keep]
         if last:
             return _Hull(how, carvers, centre, voxels, size, seen[keep], votes[keep], outside[keep])
-        size /= 2
+        level, size = level + 1, size / 2
         corners = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
         voxels = (voxels[:, None] + corners * size).reshape(-1, 3)
-    raise AssertionError
 
 
 def _counted(
@@ -369,10 +368,11 @@ def _seen(
     allowed = _allowed(hull.seen, hull.how.wrong)
     wide = (far >= 0) & (hull.outside - carved * hull.how.outside(far) <= allowed)
     narrow = (far >= 0) & (hull.votes - carved * (far > _NARROW) <= allowed)
-    side = len(away)
-    return tuple(
-        (_drawn(camera, hull, np.where(which, 0.0, 1.0), side) == 0).astype(np.uint8) for which in (wide, narrow)
-    )
+
+    def drawn(which: Mask) -> NDArray[np.uint8]:
+        return np.asarray(_drawn(camera, hull, ~which, len(away)) == 0, np.uint8)
+
+    return drawn(wide), drawn(narrow)
 
 
 def _drawn(camera: Camera, hull: _Hull, values: NDArray[Any], side: int) -> NDArray[np.float32]:
