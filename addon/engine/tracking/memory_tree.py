@@ -12,8 +12,8 @@ Differences from the paper, and choices that it leaves open:
   here a frame is finished when it is tracked, and its matte does not depend on the length of the range.
 - The same mask is never kept twice (IoU above 0.95, or empty and of the same pathway), and if SAM 2 is sure, a pathway
   proposes only its best mask. A pathway costs a memory attention, on a CPU as much as an image encoder.
-- A frame may cost at most 1.6 times as much as usual, so there are two pathways per frame on average: where one
-  suffices, others are saved for frames where it does not.
+- A frame may cost at most 1.6 times as much as usual, and each pathway beyond the first costs 0.64. So there are 1.9
+  pathways per frame on average: where one suffices, others are saved for frames where it does not.
 - Memories are not weighted by their object scores.
 """
 
@@ -28,6 +28,7 @@ from ..sam2.predictor import REACH, Output, Reads
 from .memory_policy import MemoryPolicy, Notes, Tracker
 
 _PATHWAYS = 3
+_ONE, _MEAN = 10, 19  # a pathway, and what a frame may track on average, in tenths of a pathway
 _LEAST_IOU = 0.1
 _SURE = 2.0  # object score
 _SAME = 0.95
@@ -61,7 +62,7 @@ class Tree(MemoryPolicy):
         super().__init__(tracker)
         self._outputs: dict[_Node, Output] = {}
         self._pathways = [_Pathway()]
-        self._saved = 1  # saved pathways: how many may be tracked beside the leading one
+        self._spare = _ONE  # tenths of pathways that may be tracked beside the leading one
         self._chosen: list[_Proposal] = []
 
     def reads(self, index: int) -> Reads:
@@ -75,7 +76,7 @@ class Tree(MemoryPolicy):
         """See MemoryPolicy; the outputs are those of the surviving pathways, the leading one first."""
         tracker = self.tracker
         proposals = []
-        self._pathways = self._pathways[: 1 + self._saved]
+        self._pathways = self._pathways[: 1 + self._spare // _ONE]
         for pathway in self._pathways:
             outputs = tracker.predictor.candidates(
                 tracker.state, tracker.object, index, reverse=tracker.reverse, reads=self._reads(index, pathway)
@@ -83,7 +84,7 @@ class Tree(MemoryPolicy):
             for output in outputs[:1] if _is_sure(outputs[0]) else outputs:
                 score = pathway.score + math.log(max(float(output["iou"]), _WORST))
                 proposals.append(_Proposal(pathway, score, output, output["pred_masks"] > 0))
-        self._saved += 2 - len(self._pathways)
+        self._spare += _MEAN - _ONE * len(self._pathways)
         self._chosen = []
         for proposal in sorted(proposals, key=lambda rated: -rated.score):
             if len(self._chosen) < _PATHWAYS and not any(_is_same(proposal, better) for better in self._chosen):
@@ -120,13 +121,13 @@ class Tree(MemoryPolicy):
             {"score": pathway.score, "memories": [list(node) for node in pathway.memories]}
             for pathway in self._pathways
         ]
-        return {"saved": self._saved, "pathways": pathways}
+        return {"spare": self._spare, "pathways": pathways}
 
     def restore(self, notes: Notes | None, outputs: Mapping[int, Sequence[Output]]) -> None:
         """See MemoryPolicy."""
         if notes is None or not 1 <= len(notes["pathways"]) <= _PATHWAYS:
             raise ValueError("it has no pathways")
-        self._saved = int(notes["saved"])
+        self._spare = int(notes["spare"])
         self._pathways = [
             _Pathway(
                 float(pathway["score"]), tuple((int(index), int(slot)) for index, slot in pathway["memories"][:REACH])
