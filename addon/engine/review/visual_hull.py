@@ -39,7 +39,6 @@ Silhouette = Callable[[int], Mask]  # returns the matte of a clip frame, of any 
 
 _LEAST = 6  # frames with a pose and a matte; fewer do not carve a shape
 _COARSE = 32  # initial number of voxels along a side
-_MOST_VOXELS = 2_000_000  # stops early if a subject needs more, or the poses carve nothing
 _NARROW = 0.5  # pixels that a voxel of the narrow hull may lie outside of a silhouette
 _PIXEL = np.ones((3, 3), np.uint8)
 _BEYOND, _LACKING = 0.03, 0.09  # least fractions at which a frame disagrees, in a clip where nearly all agree
@@ -61,6 +60,7 @@ class _Fineness:
     side: of the silhouettes in pixels.
     edge: pixels outside of a silhouette where a voxel begins to count as outside, and where it counts as one wholly.
     wrong: fraction of the cameras that see a voxel for which it may be outside.
+    most: most voxels; carving stops early if a subject needs more, or the poses carve nothing.
     """
 
     carvers: int
@@ -68,6 +68,7 @@ class _Fineness:
     side: int
     edge: tuple[float, float]
     wrong: float
+    most: int
 
     def outside(self, far: NDArray[Any], reach: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
         """Return how much voxels count as outside, 0 to 1, by their distance from a silhouette and their radius."""
@@ -75,9 +76,9 @@ class _Fineness:
         return np.asarray(np.clip((far - reach - start) / max(end - start, 1e-9), 0, 1), np.float64)
 
 
-_CHECKS = tuple(_Fineness(48, 2, 128, (1.5, 1.5), wrong) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
+_CHECKS = tuple(_Fineness(48, 2, 128, (1.5, 1.5), wrong, 800_000) for wrong in (0.08, 0.16, 0.24, 0.32, 0.4))
 _EXPLAINED = 0.75  # share of the silhouettes that lie in such a hull
-_STAND_IN = _Fineness(96, 4, 512, (0.0, 2.0), 0.3)
+_STAND_IN = _Fineness(96, 4, 512, (0.0, 2.0), 0.3, 2_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,7 @@ def _carve(cameras: Mapping[int, Camera], silhouette: Silhouette, how: _Fineness
     voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
     level = 0
     while True:
-        last = level == how.halvings or 8 * len(voxels) > _MOST_VOXELS
+        last = level == how.halvings or 8 * len(voxels) > how.most
         seen, votes, outside = _counted(cameras, silhouette, carvers, how, voxels, 0.0 if last else size)
         keep = (seen >= 0.25 * len(carvers)) & (outside <= _allowed(seen, how.wrong) + 1)
         voxels = voxels[keep]
