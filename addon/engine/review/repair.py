@@ -1,10 +1,11 @@
 """Makes new mattes for doubtful frames from the frames around them: offers, each of which may become a mask prompt.
 
-Good frames are those whose mattes are consistent over time (story.py), suspects or not. For every other frame there are
-up to five witnesses: SAM 2 tracked from the good frame before and from the one after, the mattes of the last good
-frames before and after carried by the optical flow and matched to the picture (label_fusion.py), and, if there are
-cameras, the visual hull of all good frames. How reliable each witness is at a given distance is measured on good frames
-of the same clip, as a large network sees more than the flow does, and a small one less.
+Good frames are those whose mattes agree with the other cameras (visual_hull.py) or, without cameras, are consistent
+over time (story.py), suspects or not. For every other frame there are up to five witnesses: SAM 2 tracked from the good
+frame before and from the one after, the mattes of the last good frames before and after carried by the optical flow and
+matched to the picture (label_fusion.py), and, if there are cameras, the visual hull of all good frames. How reliable
+each witness is at a given distance is measured on good frames of the same clip, as a large network sees more than the
+flow does, and a small one less.
 
 A frame is repaired only if two sides (before, after, the other cameras) agree and its own matte differs. So a right
 matte is never replaced by a guess, and without agreement nothing is offered.
