@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _NAMED = re.compile(r"'[^']*'|\b([Ff]rames? )(\d+)(?:( to )(\d+))?")  # what is quoted is somebody's name
 
@@ -18,6 +18,13 @@ def shifted(text: str, shift: int) -> str:
         return f"{word}{int(first) + shift}" + (f"{to}{int(last) + shift}" if to else "")
 
     return _NAMED.sub(replace, text) if shift else text
+
+
+def spread(frames: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the frames, evenly spread, with the first one and, if there are several, the last one."""
+    count = min(len(frames), most)
+    step = (len(frames) - 1) / max(count - 1, 1)
+    return [frames[round(i * step)] for i in range(count)]
 
 
 def runs_of(frames: Iterable[int]) -> list[range]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from addon.contract.frame_numbers import runs_of, shifted
+from addon.contract.frame_numbers import runs_of, shifted, spread
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,10 @@ def test_runs() -> None:
     assert runs_of({1, 2, 3, 7, 9, 10}) == [range(1, 4), range(7, 8), range(9, 11)]
     assert runs_of([2, 1, 1]) == [range(1, 3)], "in any order"
     assert runs_of(set()) == []
+
+
+def test_spread() -> None:
+    assert spread(range(1, 11), 4) == [1, 4, 7, 10]
+    assert spread([3, 5, 9], 8) == [3, 5, 9], "no frame twice"
+    assert spread([3, 5, 9], 1) == [3]
+    assert spread([], 4) == []

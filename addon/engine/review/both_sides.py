@@ -75,8 +75,8 @@ def tracked(
     return found
 
 
-def iou(one: Soft, other: Soft) -> float:
-    """Return the intersection over union at threshold 0.5; 1 if both are empty."""
+def iou(one: Soft | NDArray[np.bool_], other: Soft | NDArray[np.bool_]) -> float:
+    """Return the intersection over union of two mattes or masks at threshold 0.5; 1 if both are empty."""
     a, b = one >= 0.5, other >= 0.5
     union = int((a | b).sum())
     return float((a & b).sum() / union) if union else 1.0

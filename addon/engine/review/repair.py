@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.errors import JobError
-from ...contract.frame_numbers import runs_of
+from ...contract.frame_numbers import runs_of, spread
 from ...contract.job import Job
 from ...contract.job_types import Mask, Prompt
 from ..footage.footage import Reader
@@ -181,9 +181,8 @@ class Repairer:
         }
         most = sorted(good, key=lambda frame: (-len(ahead[frame]), frame))[: _CHOICE * _TRIALS]
         starts = sorted(frame for frame in most if ahead[frame] and (self._matte(frame) >= 0.5).any())
-        chosen = {starts[round(i)] for i in np.linspace(0, len(starts) - 1, min(len(starts), _TRIALS))}
         misfits: dict[str, list[list[float]]] = {name: [[] for _ in range(_REACH)] for name in ("flow", "SAM 2")}
-        for start in sorted(chosen):
+        for start in spread(starts, _TRIALS):
             for name, said in self._carried(start, ahead[start], good).items():
                 for frame, matte in said.items():
                     misfits[name][frame - start - 1].append(1 - iou(_matte_of(matte), self._matte(frame)))
@@ -228,7 +227,7 @@ class Repairer:
         asked = [frame for frame in frames if frame in self._cameras]
         if not asked or not trusted:
             return {}
-        tried = {trusted[round(i)] for i in np.linspace(0, len(trusted) - 1, min(len(trusted), 2 * _TRIALS))}
+        tried = spread(trusted, 2 * _TRIALS)
 
         def silhouette(frame: int) -> Inside:
             return np.asarray(self._take.tracked(frame).logits > 0)

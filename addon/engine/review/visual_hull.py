@@ -31,7 +31,9 @@ from numpy.typing import NDArray
 from ...contract.boundary import read_or
 from ...contract.disk import write_data
 from ...contract.errors import JobError
+from ...contract.frame_numbers import spread
 from ..store.matte_store import Take
+from .both_sides import iou
 from .cameras import Camera, Points
 
 Mask = NDArray[np.bool_]
@@ -215,12 +217,10 @@ def silhouettes(
             means[start : start + _CHUNK] = weights @ outside / np.maximum(weights @ seen, 1e-9)
         return _drawn(cameras[frame], hull, means, side)
 
-    known = sorted(trusted)
-    tried = {known[round(i)] for i in np.linspace(0, len(known) - 1, min(len(known), _TRIED))}
     fits = np.zeros(len(_LIMITS))
-    for frame in sorted(tried):
+    for frame in spread(sorted(trusted), _TRIED):
         image, mask = least(frame), _small(silhouette(frame), side)
-        fits += [_iou(image <= limit, mask) for limit in _LIMITS]
+        fits += [iou(image <= limit, mask) for limit in _LIMITS]
     limit = _LIMITS[int(np.argmax(fits))]
     return {frame: np.asarray(np.clip(1 - least(frame) / (2 * limit), 0, 1), np.float32) for frame in frames}
 
@@ -291,8 +291,7 @@ def _carve(cameras: Mapping[int, Camera], silhouette: Silhouette, how: _Fineness
             f"Only {len(cameras)} tracked frames have a pose; {_LEAST} are needed.", hint="Track more of the clip."
         )
     centre, radius = _around(cameras, silhouette)
-    frames = sorted(cameras)
-    carvers = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(len(frames), how.carvers))})
+    carvers = spread(sorted(cameras), how.carvers)
     size = 2 * radius / _COARSE
     steps = (np.arange(_COARSE) + 0.5) * size - radius
     voxels = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3) + centre
@@ -394,11 +393,6 @@ def _drawn(camera: Camera, hull: _Hull, values: NDArray[Any], side: int) -> NDAr
 def _small(mask: Mask, side: int) -> Mask:
     area = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(area >= 0.5)
-
-
-def _iou(one: Mask, other: Mask) -> float:
-    union = int((one | other).sum())
-    return float((one & other).sum()) / union if union else 1.0
 
 
 def _distance(mask: Mask) -> NDArray[np.float32]:

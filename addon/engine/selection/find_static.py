@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...contract.errors import JobError
+from ...contract.frame_numbers import spread
 from ..footage import panorama
 from ..footage.footage import Reader, read_ahead
 
@@ -58,7 +59,7 @@ def find_static(
         JobError: the picture hardly moves, or nothing in it stands still.
         FootageError: a frame can't be read.
     """
-    chosen = [frames[round(i)] for i in np.linspace(0, len(frames) - 1, min(_MOST, len(frames)))]
+    chosen = spread(frames, _MOST)
     if len(chosen) < _FEWEST:
         raise JobError(
             f"{len(chosen)} frames are too few.", where="frame_range", hint=f"At least {_FEWEST} are needed."
