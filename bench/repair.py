@@ -43,6 +43,7 @@ KINDS = ("drop-out", "half missing", "leak", "swapped")
 SUBJECTS = ("stool", "suzanne", "plant", "chair")
 SIZE = "384x288"  # of a turntable
 SIDE = 256  # of the stored mattes in pixels
+FINER = 4  # how much larger outlines are drawn
 NOISE = 1.0  # standard deviation of their edges in pixels
 SPACING, LONGEST = 11, 8  # frames from error to error, and of the longest error
 NEAR, HARM = 0.03, 0.01
@@ -185,9 +186,10 @@ def _small(truth: Mask) -> Mask:
 
 
 def _drawn(prompt: DrawnMask, footage: Footage) -> Mask:
-    canvas = np.zeros((SIDE, SIDE), np.uint8)
-    fill(canvas, prompt.polygons, SIDE / footage.width, SIDE / footage.height, holes=prompt.holes)
-    return canvas > 0
+    fine = FINER * SIDE  # as the engine draws prompts
+    canvas = np.zeros((fine, fine), np.uint8)
+    fill(canvas, prompt.polygons, fine / footage.width, fine / footage.height, holes=prompt.holes)
+    return _small(canvas > 0)
 
 
 def _next(kinds: Sequence[str], index: int, step: int) -> int:

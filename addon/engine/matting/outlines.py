@@ -1,7 +1,7 @@
 """Mattes as closed curves that change over time, for Blender's mask splines.
 
-A spline has the same number of points on all keys. Therefore all curves have the same number of points, spaced evenly
-along their length. Curves of consecutive frames are matched by position, and their starting points are chosen so that
+A spline has the same number of points on all keys. Therefore all curves of a path have the same number of points,
+spaced evenly along their length. Curves of consecutive frames are matched by position, and their starting points are chosen so that
 points move as little as possible. Parts that are missing on a frame shrink to a point.
 
 The input are mattes, uint8 (h, w), 0 or 255. The output is (x, y) in pixels of the plate, with the origin at the top
@@ -20,18 +20,28 @@ Curve = NDArray[np.float64]  # (points, 2)
 
 _SMALLEST = 1e-5  # share of the frame's area below which parts are ignored
 _MOST = 16  # curves per frame, at most; the largest are kept
+_MOST_EXACT = 64  # the same for exact outlines: a wheel has as many gaps as spokes
 
 
 def curves_of(matte: NDArray[np.uint8], points: int) -> list[Curve]:
     """The outlines of a matte's parts and holes, largest first, with `points` points. Holes run the other way round."""
+    return [_resample(outline, points) for outline in _outlines(matte, _MOST)]
+
+
+def exact_curves_of(matte: NDArray[np.uint8], spacing: float) -> list[Curve]:
+    """The same with as many points as each needs, `spacing` pixels apart, and with more of the small holes."""
+    return [_resample(outline, max(8, round(_length(outline) / spacing))) for outline in _outlines(matte, _MOST_EXACT)]
+
+
+def _outlines(matte: NDArray[np.uint8], most: int) -> list[Curve]:
     # OpenCV's contour runs through the centres of the outermost pixels inside, half a pixel from the edge, and so only
     # a quarter of one in a matte twice as large.
     fine = cv2.resize(matte, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     found, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     areas = [abs(cv2.contourArea(outline)) / 4 for outline in found]
     order = sorted(range(len(found)), key=lambda i: -areas[i])
-    large = [i for i in order[:_MOST] if areas[i] >= _SMALLEST * matte.size and len(found[i]) > 2]
-    return [_resample((found[i][:, 0].astype(np.float64) + 0.5) / 2, points) for i in large]
+    large = [i for i in order[:most] if areas[i] >= _SMALLEST * matte.size and len(found[i]) > 2]
+    return [(found[i][:, 0].astype(np.float64) + 0.5) / 2 for i in large]
 
 
 def matched(frames: Sequence[Sequence[Curve]]) -> list[list[Curve]]:
@@ -47,16 +57,34 @@ def matched(frames: Sequence[Sequence[Curve]]) -> list[list[Curve]]:
                 path.append(_collapsed(path[-1]))
             else:
                 left = [curve for curve in left if curve is not near]
-                path.append(_turned(near, path[-1]))
+                path.append(near)
         paths += [[*[_collapsed(curve)] * number, curve] for curve in left]
-    return paths
+    return [_corresponding(path) for path in paths]
+
+
+def _corresponding(path: Sequence[Curve]) -> list[Curve]:
+    """The same curves with as many points as the finest one, starting where the points move least."""
+    points = max(map(len, path))
+    curves = [curve if len(curve) == points else _resample(curve, points) for curve in path]
+    found = curves[:1]
+    for curve in curves[1:]:
+        found.append(_turned(curve, found[-1]))
+    return found
 
 
 def _resample(outline: Curve, points: int) -> Curve:
     closed = np.vstack((outline, outline[:1]))
-    lengths = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))))
+    lengths = np.concatenate(([0.0], np.cumsum(_steps(outline))))
     at = np.arange(points) * (lengths[-1] / points)
     return np.stack([np.interp(at, lengths, closed[:, i]) for i in (0, 1)], axis=1)
+
+
+def _length(outline: Curve) -> float:
+    return float(_steps(outline).sum())
+
+
+def _steps(outline: Curve) -> NDArray[np.float64]:
+    return np.asarray(np.hypot(*np.diff(outline, axis=0, append=outline[:1]).T), np.float64)
 
 
 def _distance(one: Curve, other: Curve) -> float:

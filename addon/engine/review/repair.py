@@ -31,7 +31,7 @@ from ...contract.frame_numbers import runs_of, spread
 from ...contract.job import Job
 from ...contract.job_types import Mask, Prompt
 from ..footage.footage import Reader
-from ..matting.outlines import Curve, curves_of, matched
+from ..matting.outlines import Curve, exact_curves_of, matched
 from ..sam2.model import Loaded
 from ..store.feature_cache import FeatureCache
 from ..store.matte_store import Take
@@ -41,7 +41,7 @@ from .cameras import Camera
 from .label_fusion import Carried, agreement, carried, joined
 from .story import story
 
-POINTS = 384  # corners of each outline; 96 cost a camel 0.04 of IoU, these 0.01
+_SPACING = 2.0  # pixels between the corners of an outline; 5 cost a bicycle 0.04 of IoU, these 0.005
 _LONGEST = 40  # frames between two good ones; over a longer distance, carried mattes are unreliable
 _ANCHORS = 3  # good frames on each side whose mattes are carried together by the flow
 _REACH = 4  # frames over which witnesses are tested
@@ -50,18 +50,29 @@ _CHOICE = 5  # good frames that each test is chosen from
 _UNTRIED = 0.1  # misfit of a witness that can't be tested
 _KNOWN, _PROMPTED = 0.5, 5.0  # bonus in the story of frames that are not suspects, and of prompted ones
 _AGREE = 0.72  # least IoU of two sides that agree
+_AGREE_IN_SPACE = 0.6  # the same if one is the other cameras, which can't err as a side does
 _SEEN_ALIKE = 0.82  # least IoU of what the flow carried from both sides, where both see the place
 _HEARD = 0.6  # least IoU of a third side with one of these, for it to count
-_CLEAR = 0.5  # least weight of a witness that is heard, as a share of the best one's
+_CLEAR = 0.5  # least weight of a kind of witness that is heard, as a share of the best one's
 _ALONE = 0.85  # least IoU of two witnesses of one side, if there is no other side
 _DIFFERS = 0.06  # how much worse the frame's own matte must fit than the sides fit each other
 _SLACK = 0.01  # misfit that every witness is allowed
 _ROUNDS = 2  # passes: frames that the first one finds right help the second
 _THIN = 2  # pixels: where a matte differs by less from the others, its own edge is kept
+_ANOTHER = 0.3  # IoU with the others below which a matte is of another thing
 _RIGHT = "fits the frames around it"
+_CAMERAS = "the other cameras"
 
 Inside = NDArray[np.bool_]
-_Weighed = tuple[Soft | Carried, float]  # a witness and its weight
+
+
+@dataclass(frozen=True, slots=True)
+class _Witness:
+    """A matte for a frame: how it was found (flow, SAM 2, hull), and its weight."""
+
+    kind: str
+    matte: Soft | Carried
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,30 +256,30 @@ class Repairer:
 
     def _sides(
         self, stretch: Sequence[int], good: Collection[int], hull: Mapping[int, Soft]
-    ) -> dict[int, dict[str, list[_Weighed]]]:
+    ) -> dict[int, dict[str, list[_Witness]]]:
         """Return by frame and side its witnesses with their weights, which follow from their expected misfits."""
-        found: dict[int, dict[str, list[_Weighed]]] = {frame: {} for frame in stretch}
+        found: dict[int, dict[str, list[_Witness]]] = {frame: {} for frame in stretch}
         for start, frames in ((stretch[0] - 1, stretch), (stretch[-1] + 1, stretch[::-1])):
             if start not in good:
                 continue
             for name, said in self._carried(start, frames, good).items():
                 for frame, matte in said.items():
                     side = found[frame].setdefault(f"frame {start}", [])
-                    side.append((matte, 1 / self._misfit(name, abs(frame - start)) ** 2))
+                    side.append(_Witness(name, matte, 1 / self._misfit(name, abs(frame - start)) ** 2))
         for frame in set(stretch) & set(hull):
-            found[frame]["the other cameras"] = [(hull[frame], 1 / self._misfit("hull", 1) ** 2)]
+            found[frame][_CAMERAS] = [_Witness("hull", hull[frame], 1 / self._misfit("hull", 1) ** 2)]
         return found
 
-    def _judged(self, frame: int, sides: Mapping[str, Sequence[_Weighed]]) -> Offer | str:
+    def _judged(self, frame: int, sides: Mapping[str, Sequence[_Witness]]) -> Offer | str:
         """Return an offer, or the reason why there is none."""
         if not sides:
             return "no good frame lies beside it"
         means = {name: _mean(witnesses) for name, witnesses in sides.items()}
         followed = {
-            name: witness
+            name: witness.matte
             for name, witnesses in sides.items()
-            for witness, _ in witnesses
-            if isinstance(witness, Carried)
+            for witness in witnesses
+            if isinstance(witness.matte, Carried)
         }
         alike = agreement(*followed.values()) if len(followed) == 2 else 0.0
         heard = set(means)
@@ -278,19 +289,18 @@ class Repairer:
         elif len(means) > 1:
             pairs = {pair: iou(means[pair[0]], means[pair[1]]) for pair in itertools.combinations(means, 2)}
             (one, other), alike = max(pairs.items(), key=lambda pair: pair[1])
-            limit, usual, reason = _AGREE, _expected(sides), f"{one} and {other} agree"
+            limit = _AGREE_IN_SPACE if _CAMERAS in (one, other) else _AGREE
+            usual, reason = _expected(sides), f"{one} and {other} agree"
             heard = {name for pair, fit in pairs.items() if fit >= _HEARD for name in pair} | {one, other}
         else:
             ((one, witnesses),) = sides.items()
             if len(witnesses) < 2:
                 return "only one side is known"
-            alike = iou(*(_matte_of(witness) for witness, _ in witnesses))
+            alike = iou(*(_matte_of(witness.matte) for witness in witnesses))
             limit, usual, reason = _ALONE, _expected(sides), f"as {one} has it"
         if alike < limit:
             return f"the frames around it do not agree ({alike:.2f})"
-        said = [witness for name in sorted(heard) for witness in sides[name]]
-        most = max(weight for _, weight in said)
-        mean = _mean([(witness, weight) for witness, weight in said if weight >= _CLEAR * most])
+        mean = _mean([witness for name in sorted(heard) for witness in sides[name]])
         if not _curves_of(mean >= 0.5):
             return "the subject seems to be hidden: nothing can be marked"
         if iou(mean, self._matte(frame)) > min(alike, usual) - _DIFFERS:
@@ -298,36 +308,44 @@ class Repairer:
         return Offer(frame, _mended(self._matte(frame) >= 0.5, mean >= 0.5), alike, reason)
 
 
-def _expected(sides: Mapping[str, Sequence[_Weighed]]) -> float:
+def _expected(sides: Mapping[str, Sequence[_Witness]]) -> float:
     """Return the expected IoU of the best witness with the right matte: two of one kind may err alike."""
-    return 1 - 1 / math.sqrt(max(weight for witnesses in sides.values() for _, weight in witnesses))
+    return 1 - 1 / math.sqrt(max(witness.weight for witnesses in sides.values() for witness in witnesses))
 
 
 def _mended(own: Inside, other: Inside) -> Inside:
     """Return the frame's own matte, replaced where it differs from the other by more than the accuracy of carried
     edges.
     """
-    if not own.any():
+    if iou(own, other) < _ANOTHER:
         return other
-    disk, wider = (
-        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)) for side in (2 * _THIN + 1, 2 * _THIN + 3)
-    )
-    wrong = cv2.morphologyEx((own ^ other).astype(np.uint8), cv2.MORPH_OPEN, disk)
-    return np.asarray(np.where(cv2.dilate(wrong, wider) > 0, other, own))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _THIN + 1, 2 * _THIN + 1))
+
+    def around(mask: Inside) -> Inside:
+        return np.asarray(cv2.dilate(mask.astype(np.uint8), disk) > 0)
+
+    wrong = (own & ~around(other)) | (other & ~around(own))
+    return np.asarray(np.where(around(wrong), other, own))
 
 
 def _matte_of(witness: Soft | Carried) -> Soft:
     return witness.matte if isinstance(witness, Carried) else witness
 
 
-def _mean(said: Sequence[_Weighed]) -> Soft:
-    """Return the weighted mean of witnesses; those that were carried by the flow are joined first."""
-    matched = [(witness, weight) for witness, weight in said if isinstance(witness, Carried)]
-    others = [(witness, weight) for witness, weight in said if not isinstance(witness, Carried)]
-    if matched:
-        others.append((joined([witness for witness, _ in matched]), sum(weight for _, weight in matched)))
-    total = sum(weight for _, weight in others)
-    return np.asarray(sum(matte * weight for matte, weight in others) / total, np.float32)
+def _mean(said: Sequence[_Witness]) -> Soft:
+    """Return the weighted mean of the clear kinds of witnesses. Those of one kind are joined first, and count as the best
+    of them.
+    """
+    kinds: dict[str, tuple[Soft, float]] = {}
+    for kind in dict.fromkeys(witness.kind for witness in said):
+        same = [witness for witness in said if witness.kind == kind]
+        total, most = sum(witness.weight for witness in same), max(witness.weight for witness in same)
+        followed = [witness.matte for witness in same if isinstance(witness.matte, Carried)]
+        plain = [witness.matte * (witness.weight / total) for witness in same if not isinstance(witness.matte, Carried)]
+        kinds[kind] = (joined(followed) if followed else np.asarray(sum(plain), np.float32), most)
+    least = _CLEAR * max(weight for _, weight in kinds.values())
+    clear = [(matte, weight) for matte, weight in kinds.values() if weight >= least]
+    return np.asarray(sum(matte * weight for matte, weight in clear) / sum(weight for _, weight in clear), np.float32)
 
 
 def with_repairs(job: Job, repairs: Mapping[str, Repairs]) -> Job:
@@ -352,7 +370,7 @@ def outlines_of(offer: Offer, width: int, height: int) -> list[Curve]:
 
 
 def _curves_of(mask: Inside) -> list[Curve]:
-    return curves_of(np.where(mask, np.uint8(255), np.uint8(0)), POINTS)
+    return exact_curves_of(np.where(mask, np.uint8(255), np.uint8(0)), _SPACING)
 
 
 def as_answer(repairs: Mapping[str, Repairs], width: int, height: int) -> dict[str, Any]:
