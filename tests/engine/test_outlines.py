@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from addon.engine.matting.outlines import curves_of, matched
+from addon.engine.matting.outlines import curves_of, exact_curves_of, matched
 
 
 def disc(x: float, y: float, radius: float, hole: float = 0.0) -> np.ndarray:
@@ -57,3 +57,32 @@ def test_parts_come_and_go() -> None:
         assert iou(filled([path[i] for path in paths]), matte > 0) > 0.95
     assert matched([]) == []
     assert matched([curves_of(np.zeros((120, 200), np.uint8), 32)]) == []
+
+
+def wheel(turn: float) -> np.ndarray:
+    """A rim on 24 spokes of two pixels."""
+    canvas = np.zeros((120, 200), np.uint8)
+    cv2.circle(canvas, (100, 60), 52, 255, 4)
+    for spoke in np.arange(24) * np.pi / 12 + turn:
+        end = (100 + 52 * np.cos(spoke), 60 + 52 * np.sin(spoke))
+        cv2.line(canvas, (100, 60), (round(end[0]), round(end[1])), 255, 2)
+    return canvas
+
+
+def test_exact_outlines_have_all_gaps_and_corners() -> None:
+    comb = np.zeros((120, 200), np.uint8)
+    comb[100:110, 10:190] = 255
+    for x in range(10, 190, 4):
+        comb[10:100, x : x + 2] = 255
+    for matte in (wheel(0.0), comb):
+        assert iou(filled(curves_of(matte, 96)), matte > 0) < 0.8
+        assert iou(filled(exact_curves_of(matte, 1)), matte > 0) > 0.9
+
+
+def test_curves_of_a_path_have_as_many_points_as_the_finest() -> None:
+    frames = [exact_curves_of(matte, 2) for matte in (disc(100, 60, 20), disc(100, 60, 45), wheel(0.1))]
+    paths = matched(frames)
+    for path in paths:
+        assert len({len(curve) for curve in path}) == 1
+    for i, matte in enumerate((disc(100, 60, 20), disc(100, 60, 45), wheel(0.1))):
+        assert iou(filled([path[i] for path in paths]), matte > 0) > 0.9

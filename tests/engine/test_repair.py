@@ -19,7 +19,7 @@ from addon.engine.footage.polygons import fill
 from addon.engine.review.both_sides import SIDE as SIDE_OF_SOFT
 from addon.engine.review.both_sides import Flow, soft
 from addon.engine.review.cameras import Camera
-from addon.engine.review.repair import with_repairs
+from addon.engine.review.repair import _mended, with_repairs
 from addon.engine.review.story import story
 from addon.engine.review.visual_hull import silhouettes
 from addon.engine.sam2 import model
@@ -187,6 +187,23 @@ def test_errors(job: Job, truths: list[Mask]) -> None:
     panorama = dataclasses.replace(job, footage=dataclasses.replace(job.footage, panorama=True))
     with pytest.raises(JobError, match="Panoramas"):
         Session(lambda *_: None, lambda: False).repair(panorama)
+
+
+def test_an_offer_keeps_the_edge_that_the_matte_has() -> None:
+    """Only what differs by more than an edge does is replaced, however thin it is."""
+    table = np.zeros((SIDE_OF_SOFT, SIDE_OF_SOFT), bool)
+    table[100:200, 100:400] = True
+    own = table.copy()
+    table[200:400, 120:123] = table[200:400, 377:380] = True  # legs of three pixels, one of which is missing
+    own[200:400, 377:380] = True
+    own[98:100, 100:400] = True  # the top's own edge is two pixels higher
+    own[120:160, 400:440] = True  # a leak
+    kept = _mended(own, table)
+    assert iou(kept[202:400], table[202:400]) == 1
+    assert not kept[:, 404:].any()
+    assert kept[98:100, 150:350].all()
+    other = np.roll(table, 300, 0)
+    assert (_mended(other, table) == table).all()
 
 
 @pytest.mark.parametrize("how", ["half", "leak"])

@@ -1,8 +1,8 @@
 """Mattes as closed curves that change over time, for Blender's mask splines.
 
 A spline has the same number of points on all keys. Therefore all curves of a path have the same number of points,
-spaced evenly along their length. Curves of consecutive frames are matched by position, and their starting points are chosen so that
-points move as little as possible. Parts that are missing on a frame shrink to a point.
+spaced evenly along their length. Curves of consecutive frames are matched by position, and their starting points are
+chosen so that points move as little as possible. Parts that are missing on a frame shrink to a point.
 
 The input are mattes, uint8 (h, w), 0 or 255. The output is (x, y) in pixels of the plate, with the origin at the top
 left and pixel centres at .5.

@@ -43,7 +43,7 @@ from .story import story
 
 _SPACING = 2.0  # pixels between the corners of an outline; 5 cost a bicycle 0.04 of IoU, these 0.005
 _LONGEST = 40  # frames between two good ones; over a longer distance, carried mattes are unreliable
-_ANCHORS = 3  # good frames on each side whose mattes are carried together by the flow
+_ANCHORS = 6  # good frames on each side whose mattes are carried together by the flow
 _REACH = 4  # frames over which witnesses are tested
 _TRIALS = 3  # number of tests
 _CHOICE = 5  # good frames that each test is chosen from
@@ -288,8 +288,9 @@ class Repairer:
             limit, usual, reason = _SEEN_ALIKE, 1.0, f"{one} and {other} agree"
         elif len(means) > 1:
             pairs = {pair: iou(means[pair[0]], means[pair[1]]) for pair in itertools.combinations(means, 2)}
-            (one, other), alike = max(pairs.items(), key=lambda pair: pair[1])
-            limit = _AGREE_IN_SPACE if _CAMERAS in (one, other) else _AGREE
+            limits = {pair: _AGREE_IN_SPACE if _CAMERAS in pair else _AGREE for pair in pairs}
+            one, other = max(pairs, key=lambda pair: pairs[pair] - limits[pair])
+            alike, limit = pairs[one, other], limits[one, other]
             usual, reason = _expected(sides), f"{one} and {other} agree"
             heard = {name for pair, fit in pairs.items() if fit >= _HEARD for name in pair} | {one, other}
         else:
@@ -314,9 +315,7 @@ def _expected(sides: Mapping[str, Sequence[_Witness]]) -> float:
 
 
 def _mended(own: Inside, other: Inside) -> Inside:
-    """Return the frame's own matte, replaced where it differs from the other by more than the accuracy of carried
-    edges.
-    """
+    """Return the frame's own matte, replaced where it differs from the other by more than carried edges are off."""
     if iou(own, other) < _ANOTHER:
         return other
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _THIN + 1, 2 * _THIN + 1))
@@ -333,9 +332,7 @@ def _matte_of(witness: Soft | Carried) -> Soft:
 
 
 def _mean(said: Sequence[_Witness]) -> Soft:
-    """Return the weighted mean of the clear kinds of witnesses. Those of one kind are joined first, and count as the best
-    of them.
-    """
+    """Return the weighted mean of the clear kinds of witnesses; those of one kind are joined and count as the best."""
     kinds: dict[str, tuple[Soft, float]] = {}
     for kind in dict.fromkeys(witness.kind for witness in said):
         same = [witness for witness in said if witness.kind == kind]
@@ -380,7 +377,7 @@ def as_answer(repairs: Mapping[str, Repairs], width: int, height: int) -> dict[s
         paths = matched([outlines_of(offer, width, height) for offer in found.offers])
         answer[name] = {
             "frames": [offer.frame for offer in found.offers],
-            "paths": [[curve.tolist() for curve in path] for path in paths],
+            "paths": [[np.round(curve, 2).tolist() for curve in path] for path in paths],
             "reasons": [offer.reason for offer in found.offers],
             "refused": [[refusal.first, refusal.last, refusal.reason] for refusal in found.refusals],
         }
