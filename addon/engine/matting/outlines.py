@@ -103,6 +103,11 @@ def _collapsed(curve: Curve) -> Curve:
 
 
 def _turned(curve: Curve, before: Curve) -> Curve:
-    """The same curve, with the starting point for which the points move least."""
-    moves = [float(np.square(np.roll(curve, -i, axis=0) - before).sum()) for i in range(len(curve))]
-    return np.roll(curve, -int(np.argmin(moves)), axis=0)
+    """The same curve, with the starting point for which the points move least.
+
+    Their squared moves sum up to a constant minus twice the correlation of both curves.
+    """
+    centre = before.mean(axis=0)
+    one, other = np.fft.fft(curve - centre, axis=0), np.fft.fft(before - centre, axis=0)
+    alike = np.fft.ifft((one * other.conj()).sum(axis=1)).real
+    return np.roll(curve, -int(np.argmax(alike)), axis=0)
