@@ -30,7 +30,9 @@ def curves_of(matte: NDArray[np.uint8], points: int) -> list[Curve]:
 
 def exact_curves_of(matte: NDArray[np.uint8], spacing: float) -> list[Curve]:
     """The same with as many points as each needs, `spacing` pixels apart, and with more of the small holes."""
-    return [_resample(outline, max(8, round(_length(outline) / spacing))) for outline in _outlines(matte, _MOST_EXACT)]
+    found = _outlines(matte, _MOST_EXACT)
+    lengths = [cv2.arcLength(outline.astype(np.float32), closed=True) for outline in found]
+    return [_resample(outline, max(8, round(far / spacing))) for outline, far in zip(found, lengths, strict=True)]
 
 
 def _outlines(matte: NDArray[np.uint8], most: int) -> list[Curve]:
@@ -74,17 +76,9 @@ def _corresponding(path: Sequence[Curve]) -> list[Curve]:
 
 def _resample(outline: Curve, points: int) -> Curve:
     closed = np.vstack((outline, outline[:1]))
-    lengths = np.concatenate(([0.0], np.cumsum(_steps(outline))))
+    lengths = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))))
     at = np.arange(points) * (lengths[-1] / points)
     return np.stack([np.interp(at, lengths, closed[:, i]) for i in (0, 1)], axis=1)
-
-
-def _length(outline: Curve) -> float:
-    return float(_steps(outline).sum())
-
-
-def _steps(outline: Curve) -> NDArray[np.float64]:
-    return np.asarray(np.hypot(*np.diff(outline, axis=0, append=outline[:1]).T), np.float64)
 
 
 def _distance(one: Curve, other: Curve) -> float:

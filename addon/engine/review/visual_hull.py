@@ -220,31 +220,37 @@ def silhouettes(
         return _drawn(cameras[frame], hull, means, side)
 
     known = [(least(frame), _small(silhouette(frame), side)) for frame in spread(sorted(trusted), _TRIED)]
-    limits = _limits([image for image, _ in known], [mask for _, mask in known])
-    images = {frame: least(frame) for frame in frames}
-    return {
-        frame: np.asarray(np.clip(1 - image / (2 * _limited(image, *limits)), 0, 1), np.float32)
-        for frame, image in images.items()
-    }
+    most, above = _limits(known)
+    found = {}
+    for frame in frames:
+        image = least(frame)
+        limit = _limited(_risen(image), most, above)
+        found[frame] = np.asarray(np.clip(1 - image / (2 * limit), 0, 1), np.float32)
+    return found
 
 
-def _limits(images: Sequence[NDArray[np.float32]], masks: Sequence[Mask]) -> tuple[float, float]:
-    """Return the arguments of `_limited` with which the images of known frames fit their mattes best."""
+def _limits(known: Sequence[tuple[NDArray[np.float32], Mask]]) -> tuple[float, float]:
+    """Return the limits `most` and `above` with which the images of known frames fit their mattes best."""
     fits = np.zeros((len(_MOST), len(_ABOVE)))
-    for image, mask in zip(images, masks, strict=True):
-        fits += [[iou(image <= _limited(image, most, above), mask) for above in _ABOVE] for most in _MOST]
+    for image, mask in known:
+        risen = _risen(image)
+        fits += [[iou(image <= _limited(risen, most, above), mask) for above in _ABOVE] for most in _MOST]
     best, at = np.unravel_index(int(np.argmax(fits)), fits.shape)
     return float(_MOST[best]), float(_ABOVE[at])
 
 
-def _limited(image: NDArray[np.float32], most: float, above: float) -> NDArray[np.float32]:
-    """Return for each pixel the mean at which the subject ends, by the mean in the middle of the part that it is at.
+def _risen(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return for each pixel the mean in the middle of the part that it is at, times `_RISE`.
 
     Many mattes miss a thin part, so that even its middle has a high mean. One limit for all would make thick parts too
     thick, or lose the thin ones.
     """
-    middle = cv2.erode(image, np.ones((_MIDDLE, _MIDDLE), np.uint8))
-    return np.asarray(np.minimum(most, above + _RISE * middle), np.float32)
+    return np.asarray(_RISE * cv2.erode(image, np.ones((_MIDDLE, _MIDDLE), np.uint8)), np.float32)
+
+
+def _limited(risen: NDArray[np.float32], most: float, above: float) -> NDArray[np.float32]:
+    """Return for each pixel the mean at which the subject ends."""
+    return np.asarray(np.minimum(most, above + risen), np.float32)
 
 
 @dataclass(slots=True)
