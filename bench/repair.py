@@ -25,11 +25,10 @@ import numpy as np
 
 from addon.contract.job import Job
 from addon.contract.job_types import Footage, MatteObject, Model, Point, Prompt
-from addon.contract.job_types import Mask as DrawnMask
 from addon.engine.footage.footage import Reader
-from addon.engine.footage.polygons import fill
 from addon.engine.review.repair import with_repairs
 from addon.engine.sam2 import model
+from addon.engine.sam2.prompting import mask_input
 from addon.engine.session import Session
 from addon.engine.store.matte_store import Matte, Store
 from addon.engine.tracking.propagate import takes
@@ -43,7 +42,6 @@ KINDS = ("drop-out", "half missing", "leak", "swapped")
 SUBJECTS = ("stool", "suzanne", "plant", "chair")
 SIZE = "384x288"  # of a turntable
 SIDE = 256  # of the stored mattes in pixels
-FINER = 4  # how much larger outlines are drawn
 NOISE = 1.0  # standard deviation of their edges in pixels
 SPACING, LONGEST = 11, 8  # frames from error to error, and of the longest error
 NEAR, HARM = 0.03, 0.01
@@ -158,7 +156,7 @@ def repaired(clip: Clip, seed: int, checkpoint: str, output: Path) -> list[Judge
             Judged(
                 kinds[i],
                 jaccard(mask, truths[i]),
-                jaccard(mask if prompt is None else _drawn(prompt, clip.footage), truths[i]),
+                jaccard(mask if prompt is None else mask_input(prompt, clip.footage, SIDE).numpy(), truths[i]),
                 float(np.mean([ious[_next(kinds, i, step)] for step in (-1, 1)])),
                 i + 1 in suspects,
                 prompt is not None,
@@ -183,13 +181,6 @@ def with_errors(clean: Sequence[Mask], seed: int, random: np.random.Generator) -
 def _small(truth: Mask) -> Mask:
     area = cv2.resize(truth.astype(np.uint8) * 255, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(area >= 128)
-
-
-def _drawn(prompt: DrawnMask, footage: Footage) -> Mask:
-    fine = FINER * SIDE  # as the engine draws prompts
-    canvas = np.zeros((fine, fine), np.uint8)
-    fill(canvas, prompt.polygons, fine / footage.width, fine / footage.height, holes=prompt.holes)
-    return _small(canvas > 0)
 
 
 def _next(kinds: Sequence[str], index: int, step: int) -> int:

@@ -15,7 +15,7 @@ from addon.contract.job import Job
 from addon.contract.job_types import Footage, Mask, MatteObject, Prompt
 from addon.engine.footage.footage import Reader, scan
 from addon.engine.footage.images import read_header, read_model_input, read_plate
-from addon.engine.sam2.prompting import _mask_input
+from addon.engine.sam2.prompting import mask_input
 
 
 def jpeg_that_claims(path: Path, width: int, height: int) -> Path:
@@ -58,14 +58,14 @@ def test_a_mask_goes_through_the_same_boundary(tmp_path: Path) -> None:
     footage = Footage((str(tmp_path / "a.png"),), 64, 64, 1)
     bomb = jpeg_that_claims(tmp_path / "bomb.jpg", 60000, 60000)
     with pytest.raises(MatteError, match=r"bomb\.jpg"):
-        _mask_input(Mask(str(bomb)), footage, 64)
+        mask_input(Mask(str(bomb)), footage, 64)
     broken = tmp_path / "broken.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(broken)
     data = bytearray(broken.read_bytes())
     data[60:70] = b"\0" * 10  # inside the compressed pixels
     broken.write_bytes(data)
     with pytest.raises(JobError, match=r"broken\.png"):
-        _mask_input(Mask(str(broken)), footage, 64)
+        mask_input(Mask(str(broken)), footage, 64)
 
 
 def test_a_mask_never_starts_a_program(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_mask_never_starts_a_program(tmp_path: Path) -> None:
     path = tmp_path / "mask.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n")
     with pytest.raises(JobError, match="identify"):
-        _mask_input(Mask(str(path)), Footage((str(path),), 64, 64, 1), 64)
+        mask_input(Mask(str(path)), Footage((str(path),), 64, 64, 1), 64)
 
 
 def movie(path: Path, codec: str, options: dict[str, str] | None = None, title: str = "") -> Path:

@@ -82,11 +82,11 @@ def give(predictor: Predictor, state: State, obj: int, prompt: Prompt, footage: 
         points=[point[:2] for point in points],
         labels=[int(include) for _, _, include in points],
         box=None if box is None else (places(box.x0)[0], box.y0 / height, places(box.x1)[0], box.y1 / height),
-        mask=None if prompt.mask is None else _mask_input(prompt.mask, footage, predictor.image_size),
+        mask=None if prompt.mask is None else mask_input(prompt.mask, footage, predictor.image_size),
     )
 
 
-def _mask_input(mask: Mask, footage: Footage, side: int) -> torch.Tensor:
+def mask_input(mask: Mask, footage: Footage, side: int) -> torch.Tensor:
     """A mask prompt as bool (side, side): antialiased reduction, at least half covered, as upstream's add_new_mask."""
     if mask.polygons:
         fine = side * _POLYGON_SUPERSAMPLING
